@@ -1,0 +1,120 @@
+/** What became of one image. One line of `results/<batchId>/…jsonl` each; nothing else decides what a report says. */
+export type ImageResult = ImageIdentity & Outcome;
+
+export interface ImageIdentity {
+  /** Ordinal of the image in its job's images.jsonl, from 0: one final result for each. */
+  readonly index: number;
+  readonly batchId: string;
+  /** `s3://bucket/key` */
+  readonly source: string;
+}
+
+export type Outcome = Compressed | Kept | Skipped | Failed;
+
+export interface Compressed {
+  readonly status: 'compressed';
+  /** `s3://bucket/key`; in place it equals the source. */
+  readonly output: string;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly encoding: Encoding;
+}
+
+/** How an output was made, as a reader of the report wants to know it. */
+export interface Encoding {
+  readonly format: ImageFormat;
+  readonly lossless: boolean;
+  /** The encoder's own quality, after the equal-appearance mapping. */
+  readonly quality?: number;
+  readonly effort?: 'best' | 'fast';
+  readonly progressive?: boolean;
+  /** SSIMULACRA2 against the source, where it was measured. */
+  readonly score?: number;
+  readonly probes?: number;
+}
+
+export interface Kept {
+  readonly status: 'kept';
+  /** Where the copy lies; absent in place or with `copyKept: false`. */
+  readonly output?: string;
+  readonly reason: KeptReason;
+  readonly detail?: string;
+  readonly bytesIn: number;
+}
+
+export interface Skipped {
+  readonly status: 'skipped';
+  readonly reason: SkippedReason;
+  readonly detail?: string;
+  readonly bytesIn?: number;
+}
+
+export interface Failed {
+  readonly status: 'failed';
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly bytesIn?: number;
+}
+
+/** The image is good and stays as it is (and is copied, so that the output set is complete). */
+export const KEPT_REASONS = {
+  'no-gain': 'the result would not be smaller, or not by minSavings',
+  'already-compressed':
+    'the source is of this quality or below it; a further lossy generation would only harm',
+  'unsupported-format': 'no encoder for this format here',
+  'hdr-gain-map': 'carries an HDR gain map that would be lost',
+  'multi-picture': 'holds more than one picture (MPO)',
+  'content-credentials': 'carries C2PA content credentials that a change would break',
+  'trailing-data': 'unknown data after the end of the image would be lost',
+  animation: 'animated, and cannot be kept animated by this recipe',
+  alpha: 'has transparency that the target format cannot hold',
+  'deep-colour': 'more than 8 bits per channel that the target format cannot hold',
+  cmyk: 'CMYK that the target format cannot hold',
+  'colour-space': 'a colour space that cannot be kept exactly',
+  'not-identical': 'the lossless result was not identical, so it was thrown away',
+  'metadata-limit': 'the mark does not fit beside the user metadata (2 KB)',
+  'object-lock': 'under Object Lock',
+} as const;
+export type KeptReason = keyof typeof KEPT_REASONS;
+
+/** There was nothing to do, or nothing that may be done. */
+export const SKIPPED_REASONS = {
+  'up-to-date': 'compressed before with these settings',
+  'own-output': 'the source is an output of image-press',
+  'changed-meanwhile': 'replaced or deleted while it was being compressed; the newer object stands',
+  archived: 'in an archive storage class; restore it first',
+  empty: 'zero bytes or a folder marker',
+  'not-an-image': 'its first bytes are of no image format',
+  duplicate: 'listed before in the same file list',
+} as const;
+export type SkippedReason = keyof typeof SKIPPED_REASONS;
+
+/** Something a person has to look at. */
+export const FAILURE_CODES = {
+  NotFound: 'no such object',
+  AccessDenied: 'the role lacks a permission',
+  CorruptImage: 'cannot be decoded without errors',
+  TooLarge: 'over the pixel or memory limit',
+  EncoderCrash: 'the encoder threw, hung, killed its host or returned nonsense',
+  OutputExists: 'an object that is not an output of image-press lies at the output key',
+  Throttled: 'S3 asked to slow down, also after retries',
+  Unexpected: 'anything else',
+} as const;
+export type FailureCode = keyof typeof FAILURE_CODES;
+
+export type ImageFormat =
+  | 'jpeg'
+  | 'png'
+  | 'webp'
+  | 'avif'
+  | 'gif'
+  | 'tiff'
+  | 'heif'
+  | 'jxl'
+  | 'jp2'
+  | 'bmp'
+  | 'psd'
+  | 'svg'
+  | 'ico'
+  | 'pnm'
+  | 'qoi';

@@ -1,0 +1,13 @@
+/** Keys of a job's files in the work bucket. Documents and checks rely on them. */
+export const jobKeys = {
+  job: (jobId: string) => `jobs/${jobId}/job.json`,
+  images: (jobId: string) => `jobs/${jobId}/images.jsonl`,
+  batches: (jobId: string) => `jobs/${jobId}/batches.jsonl`,
+  results: (jobId: string) => `jobs/${jobId}/results/`,
+  batchResults: (jobId: string, batchId: string) => `jobs/${jobId}/results/${batchId}/`,
+  mapRun: (jobId: string) => `jobs/${jobId}/map-run`,
+  reportJson: (jobId: string) => `jobs/${jobId}/report.json`,
+  reportHtml: (jobId: string) => `jobs/${jobId}/report.html`,
+  failed: (jobId: string) => `jobs/${jobId}/failed.jsonl`,
+  undo: (jobId: string) => `jobs/${jobId}/undo.jsonl`,
+} as const;

@@ -1,0 +1,111 @@
+import type { S3Location } from './s3-uri.ts';
+
+/** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
+export interface CompressionSettings {
+  readonly mode: 'quality' | 'lossless' | 'auto';
+  /** libjpeg's scale, 1 to 100: "looks like libjpeg at …", whichever encoder carries it out. */
+  readonly quality: number;
+  /** best: mozjpeg. fast: about eight times less CPU and flat memory, some 10 % more bytes. */
+  readonly effort: 'best' | 'fast';
+  readonly format: 'keep' | 'jpeg' | 'webp' | 'avif';
+  /** Progressive JPEG or baseline; `auto` takes what the effort makes smallest. */
+  readonly progressive: 'auto' | boolean;
+  /** `#rrggbb` to flatten transparency on where the format has none. Without it the format is kept. */
+  readonly background: string | null;
+  /** Turn the pixels upright. Off by default: labels depend on the stored width × height. */
+  readonly autoOrient: boolean;
+  readonly resize: { readonly maxWidth?: number; readonly maxHeight?: number } | null;
+  readonly metadata: 'keep' | 'copyright' | 'strip';
+  readonly minSavings: { readonly percent: number; readonly bytes: number };
+}
+
+/** The checked input of a job with every default filled in: the content of job.json. */
+export interface Job {
+  readonly jobId: string;
+  /** `s3://bucket/key` of a file list or `s3://bucket/prefix/`. */
+  readonly fileList: string;
+  /** `s3://bucket/prefix/`, or in-place. */
+  readonly output: string;
+  /** `s3://bucket/prefix/` that entries which are no URI (plain keys, relative paths) are resolved against. */
+  readonly relativeTo: string | null;
+  readonly layout: 'mirror' | 'flat' | 'by-suffix';
+  readonly suffixes: readonly string[];
+  readonly compression: CompressionSettings;
+  readonly images: {
+    readonly perBatch: number;
+    readonly perBatchBytes: number | null;
+    readonly fargateAbove: number;
+    readonly fargateAboveBytes: number;
+  };
+  readonly limits: { readonly maxObjects: number | null; readonly maxBytes: number | null };
+  /** For a prefix: which objects below it belong to the job. */
+  readonly select: {
+    readonly suffixes: readonly string[] | null;
+    readonly minBytes: number | null;
+    readonly maxBytes: number | null;
+    /** ISO 8601 */
+    readonly modifiedAfter: string | null;
+  };
+  readonly copyKept: boolean;
+  readonly toleratedFailurePercentage: number;
+  readonly dryRun: boolean;
+  /** jobId of an earlier job over the same list: what it finished is not done again. */
+  readonly resume: string | null;
+  /** In place only: `s3://bucket/prefix/` where originals are copied before they are replaced. */
+  readonly backup: string | null;
+  /** Compress again what an earlier run left up to date. */
+  readonly force: boolean;
+  /** ISO 8601, when the execution started. */
+  readonly startedAt: string;
+}
+
+/** One line of images.jsonl. Short names: there may be ten million of them. */
+export interface PlannedImage extends S3Location {
+  /** Ordinal in the file list, from 0. */
+  readonly n: number;
+  readonly size?: number;
+  readonly etag?: string;
+  /** The ordinal of the first entry that names the same object: this one is only accounted for. */
+  readonly duplicateOf?: number;
+}
+
+/** One line of batches.jsonl, the input of one child execution. */
+export interface BatchRef {
+  readonly jobId: string;
+  /** The user's name (`batch_1`) or `batch-000001`; safe inside an object key. */
+  readonly batchId: string;
+  readonly bucket: string;
+  /** Its images are the bytes `start` to `end` (both inclusive) of jobs/<jobId>/images.jsonl in `bucket`. */
+  readonly start: number;
+  readonly end: number;
+  readonly count: number;
+  /** Sum of the sizes that the list named. */
+  readonly bytes: number;
+  readonly host: 'lambda' | 'fargate';
+}
+
+/** What a host hands back to the state machine: small on purpose, results lie on S3. */
+export interface BatchSummary {
+  readonly batchId: string;
+  readonly compressed: number;
+  readonly kept: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Images not yet done: above 0 the state machine calls again. */
+  readonly remaining: number;
+}
+
+export const DEFAULT_COMPRESSION: CompressionSettings = {
+  mode: 'quality',
+  quality: 75,
+  effort: 'best',
+  format: 'keep',
+  progressive: 'auto',
+  background: null,
+  autoOrient: false,
+  resize: null,
+  metadata: 'keep',
+  minSavings: { percent: 3, bytes: 512 },
+};
