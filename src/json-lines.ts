@@ -26,9 +26,9 @@ export async function* readJsonLines<T>(
 }
 
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
-    let bytes = rest.length
+    let bytes: Buffer = rest.length
       ? Buffer.concat([rest, chunk])
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {

@@ -1,0 +1,64 @@
+const MILLISECONDS_BETWEEN_LINES = 2000;
+
+export interface Progress {
+  /** How many images there are, once the plan is made. */
+  planned(images: number): void;
+  /** One output was written. */
+  wrote(): void;
+  /** A batch came to its end with so many images accounted for, so many of them failed. */
+  finishedBatch(batch: { images: number; failed: number }): void;
+  /** A line that stays. */
+  say(text: string): void;
+  end(): void;
+}
+
+/** Tells on stderr how far a job is: one line that rewrites itself on a terminal, a line now and then elsewhere. */
+export function createProgress(stream: NodeJS.WriteStream): Progress {
+  const startedAt = performance.now();
+  let total: number | undefined;
+  let outputs = 0;
+  let finished = 0;
+  let failed = 0;
+  let shownAt = Number.NEGATIVE_INFINITY;
+
+  const done = () => Math.min(Math.max(outputs, finished), total ?? Number.POSITIVE_INFINITY);
+  const line = () => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    const pace = done() > 0 ? ` · ${(done() / seconds).toFixed(1)} images/s` : '';
+    const faults = failed > 0 ? ` · ${failed} failed` : '';
+    return `${bar(done(), total)} ${done()}/${total ?? '?'} images${pace}${faults}`;
+  };
+  const show = (force = false) => {
+    const now = performance.now();
+    if (!force && now - shownAt < (stream.isTTY ? 100 : MILLISECONDS_BETWEEN_LINES)) return;
+    shownAt = now;
+    stream.write(stream.isTTY ? `\r\x1b[2K${line()}` : `${line()}\n`);
+  };
+  return {
+    planned: (images) => {
+      total = images;
+      show(true);
+    },
+    wrote: () => {
+      outputs += 1;
+      show();
+    },
+    finishedBatch: (batch) => {
+      finished += batch.images;
+      failed += batch.failed;
+      show();
+    },
+    say: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
+    end: () => {
+      if (total === undefined) return;
+      show(true);
+      if (stream.isTTY) stream.write('\n');
+    },
+  };
+}
+
+function bar(done: number, total: number | undefined): string {
+  const width = 24;
+  const full = total ? Math.floor((done / total) * width) : 0;
+  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { readCommandLine, UsageError } from '../../local/command-line.ts';
+
+describe('readCommandLine', () => {
+  it('takes the samples when nothing is named', () => {
+    expect(readCommandLine([])).toMatchObject({ command: 'samples', out: 'compressed', json: false });
+  });
+
+  it('turns options into the settings of the execution input', () => {
+    const line = readCommandLine([
+      'photos',
+      '--mode',
+      'quality=70',
+      '--effort',
+      'fast',
+      '--layout',
+      'flat',
+      '--max-size',
+      '800',
+    ]);
+    expect(line).toMatchObject({
+      command: 'run',
+      input: 'photos',
+      settings: {
+        encoding: { mode: 'quality', quality: 70, effort: 'fast' },
+        layout: 'flat',
+        resize: { maxWidth: 800, maxHeight: 800 },
+        images: { perBatch: 50 },
+      },
+    });
+  });
+
+  it('lets --settings name any setting, beside the options', () => {
+    const line = readCommandLine([
+      'x',
+      '--format',
+      'webp',
+      '--settings',
+      '{"encoding":{"background":"#fff000"},"copyKept":false}',
+    ]);
+    expect(line).toMatchObject({
+      settings: { encoding: { format: 'webp', background: '#fff000' }, copyKept: false },
+    });
+  });
+
+  it.each([
+    [['--mode', 'quality=0'], "'--mode quality=N' must be a whole number from 1 to 100, '0' given"],
+    [['--mode', 'best'], "'--mode' must be quality | lossless | auto, 'best' given"],
+    [['--format', 'gif'], "'--format' must be keep | jpeg | webp | avif, 'gif' given"],
+    [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],
+    [['a', 'b'], 'Expected one folder, file list or s3:// URI but received 2: a b'],
+    [['--colour'], "Unknown option '--colour'"],
+  ])('refuses %j', (args, message) => {
+    expect(() => readCommandLine(args)).toThrow(UsageError);
+    expect(() => readCommandLine(args)).toThrow(message);
+  });
+});
