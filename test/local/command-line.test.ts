@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readCommandLine, UsageError } from '../../local/command-line.ts';
+import { readCommandLine } from '../../local/command-line.ts';
+import { UsageError } from '../../local/settings-options.ts';
 
 describe('readCommandLine', () => {
   it('takes the samples when nothing is named', () => {
