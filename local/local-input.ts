@@ -1,0 +1,74 @@
+import { open, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+
+/** What the user handed in, as the state machine's input wants it. */
+export interface LocalInput {
+  /** The folder served as the bucket `local-source`; undefined when all lies on S3. */
+  readonly folder: string | undefined;
+  readonly fileList: string;
+  readonly relativeTo: string | undefined;
+  readonly out: string;
+}
+
+/** The input or the output folder cannot be used: exit code 2. */
+export class InputError extends Error {
+  override name = 'InputError';
+}
+
+export const SOURCE_BUCKET = 'local-source';
+
+/** Looks at what was handed in: a folder, a file list in it, or s3://. @throws InputError with what to do instead */
+export async function resolveInput(input: string, out: string): Promise<LocalInput> {
+  const outFolder = path.resolve(out);
+  if (input.startsWith('s3://')) return s3Input(input, outFolder);
+  const place = path.resolve(input);
+  const kind = await stat(place).catch(() => undefined);
+  if (!kind) throw new InputError(`Expected a folder or a file list but there is no ${place}`);
+  if (kind.isDirectory()) {
+    await refuseOverlap(place, outFolder);
+    return { folder: place, fileList: `s3://${SOURCE_BUCKET}/`, relativeTo: undefined, out: outFolder };
+  }
+  await refuseUnreadable(place);
+  const folder = path.dirname(place);
+  if ((await realPlace(outFolder)) === (await realpath(folder))) {
+    throw new InputError(`Expected --out to be another folder than that of the list, ${folder}. Choose another, e.g. --out compressed`);
+  }
+  return {
+    folder,
+    fileList: `s3://${SOURCE_BUCKET}/${path.basename(place)}`,
+    relativeTo: `s3://${SOURCE_BUCKET}/`,
+    out: outFolder,
+  };
+}
+
+function s3Input(input: string, out: string): LocalInput {
+  if (!parseS3Uri(input) && !parseS3Prefix(input)) {
+    throw new InputError(`Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`);
+  }
+  return { folder: undefined, fileList: input, relativeTo: undefined, out };
+}
+
+/** Outputs among the sources would be taken for sources by the next run. */
+async function refuseOverlap(folder: string, out: string): Promise<void> {
+  const [inner, outer] = [await realPlace(out), await realpath(folder)];
+  const way = path.relative(outer, inner);
+  if (way === '' || (!way.startsWith('..') && !path.isAbsolute(way))) {
+    throw new InputError(`Expected --out outside the input folder ${folder} but received ${out}. Choose another, e.g. --out ${outer}-compressed`);
+  }
+}
+
+/** The real path of what need not exist yet. */
+async function realPlace(place: string): Promise<string> {
+  const real = await realpath(place).catch(() => undefined);
+  if (real) return real;
+  const parent = path.dirname(place);
+  return parent === place ? place : path.join(await realPlace(parent), path.basename(place));
+}
+
+async function refuseUnreadable(place: string): Promise<void> {
+  const file = await open(place).catch((cause: unknown) => {
+    throw new InputError(`Expected a readable file list but ${place} cannot be opened: ${(cause as Error).message}`, { cause });
+  });
+  await file.close();
+}

@@ -1,0 +1,56 @@
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
+import { InputError, resolveInput } from './local-input.ts';
+import { UsageError } from './settings-options.ts';
+
+const EXIT = { done: 0, someFailed: 1, usage: 2, jobFailed: 3 } as const;
+
+/** `npm start`: samples, the user's own images, or serve. */
+async function main(args: readonly string[]): Promise<number> {
+  const line = readCommandLine(args);
+  if (line === 'help') {
+    console.log(HELP);
+    return EXIT.done;
+  }
+  if (line.command === 'serve') {
+    const { serve } = await import('./serve.ts');
+    return serve(line);
+  }
+  return line.command === 'samples' ? compressSamples(line) : compressInput(line);
+}
+
+async function compressInput(line: CommandLine): Promise<number> {
+  const input = await resolveInput(line.input!, line.out);
+  const { runJob } = await import('./run-job.ts');
+  return runJob(input, line);
+}
+
+async function compressSamples(line: CommandLine): Promise<number> {
+  const folder = path.join(path.dirname(path.resolve(line.out)), '.image-press', 'samples');
+  const { runJob } = await import('./run-job.ts');
+  const { makeSampleImages } = await import('./sample-images.ts');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await makeSampleImages(folder);
+  const code = await runJob(await resolveInput(folder, line.out), line);
+  if (code !== EXIT.someFailed) return code;
+  console.error('\nOne sample is broken on purpose, to show what becomes of it: the demo counts as done (exit code 0).');
+  console.error('With your own images it would be 1:  npm start -- <folder>');
+  return EXIT.done;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    if (error instanceof UsageError || error instanceof InputError) {
+      console.error(error.message);
+      process.exitCode = EXIT.usage;
+      return;
+    }
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = EXIT.jobFailed;
+  },
+);
