@@ -1,4 +1,5 @@
 import type { ImageFormat, KeptReason } from './image-result.ts';
+import type { CompressionSettings } from './job.ts';
 
 /** What a header tells of an image, read before any pixel is decoded. */
 export interface ImageFacts {
@@ -26,11 +27,210 @@ export interface ImageFacts {
   readonly trailingBytes: number;
 }
 
+export type OutputFormat = 'jpeg' | 'png' | 'webp' | 'avif';
+
 /** What to do with one image, decided from facts and settings before any pixel is touched. */
-export type Recipe =
-  | { readonly action: 'keep'; readonly reason: KeptReason; readonly detail?: string }
-  | {
-      readonly action: 'encode';
-      readonly format: 'jpeg' | 'png' | 'webp' | 'avif' | 'gif' | 'tiff';
-      readonly lossless: boolean;
-    };
+export type Recipe = KeepRecipe | EncodeRecipe;
+
+export interface KeepRecipe {
+  readonly action: 'keep';
+  readonly reason: KeptReason;
+  readonly detail?: string;
+}
+
+export interface EncodeRecipe {
+  readonly action: 'encode';
+  readonly format: OutputFormat;
+  /** Decoded pixels stay as they are. (With `reshape` a PNG is new pixels, stored without loss.) */
+  readonly lossless: boolean;
+  /** libjpeg's scale; where the recipe is lossy. */
+  readonly quality?: number;
+  /** Search the lowest quality that cannot be told apart, with `quality` as its fallback. */
+  readonly search?: boolean;
+  /** A smaller or upright grid of pixels is wanted. */
+  readonly reshape?: { readonly width: number; readonly height: number; readonly upright: boolean };
+  /** `#rrggbb` behind what is transparent. */
+  readonly flattenOn?: string;
+  /** PNG: try a palette, and use it only where a score says that it cannot be seen. */
+  readonly tryPalette?: boolean;
+}
+
+/** What becomes of an image: the first gate that has an answer decides. */
+export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
+  const fragile = fragileContent(facts);
+  if (fragile) return fragile;
+  if (settings.mode === 'lossless') return losslessRecipe(facts, settings);
+  return (
+    convertedFormat(facts, settings) ?? OWN_FORMAT[facts.format]?.(facts, settings) ?? unsupported(facts)
+  );
+}
+
+/** libvips' own default: 16,383 squared. What is larger is a bomb or wants a tool of its own. */
+export const MAX_PIXELS = 268_402_689;
+
+/** The fixed quality of `auto` where no search is possible: SSIMULACRA2 80 on average (docs/encoding.md). */
+export const AUTO_FALLBACK_QUALITY = 86;
+
+// What a re-encode would silently throw away. mozjpeg and libvips keep none of it.
+function fragileContent(facts: ImageFacts): KeepRecipe | undefined {
+  if (facts.contentCredentials) return keep('content-credentials');
+  if (facts.gainMap) return keep('hdr-gain-map');
+  if (facts.multiPicture) return keep('multi-picture');
+  if (facts.trailingBytes > 0) {
+    return keep('trailing-data', `${facts.trailingBytes} bytes after the end of the image`);
+  }
+  return undefined;
+}
+
+function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
+  const still8bit = facts.pages === 1 && facts.bitsPerChannel <= 8;
+  if (facts.format === 'jpeg') return losslessJpeg(facts);
+  if (facts.format === 'png') {
+    const toWebp = settings.format === 'webp' && still8bit && fitsInto('webp', facts);
+    return lossless(toWebp ? 'webp' : 'png');
+  }
+  if (facts.format === 'webp' && facts.lossless && still8bit) return lossless('webp');
+  return keep('unsupported-format', `no lossless encoder for ${nameOf(facts)} here`);
+}
+
+/** The recipe for another format than the source's, or undefined where the source's own has to stay. */
+function convertedFormat(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
+  const target = settings.format;
+  if (target === 'keep' || target === facts.format || !isDecodable(facts.format)) return undefined;
+  if (holdsLess(target, facts, settings)) return undefined;
+  return {
+    ...lossy(target, facts, settings),
+    ...(facts.alpha && target === 'jpeg' ? { flattenOn: settings.background! } : {}),
+  };
+}
+
+/** Why `target` cannot hold what the source is; then the source's own format stays. */
+function holdsLess(
+  target: OutputFormat,
+  facts: ImageFacts,
+  settings: CompressionSettings,
+): KeptReason | undefined {
+  if (facts.pages > 1 && !(target === 'webp' && facts.format === 'gif')) return 'animation';
+  if (facts.alpha && target === 'jpeg' && settings.background === null) return 'alpha';
+  if (facts.bitsPerChannel > 8) return 'deep-colour';
+  if (facts.colour === 'cmyk') return 'cmyk';
+  if (facts.colour === 'lab' || facts.colour === 'other') return 'colour-space';
+  if (!fitsInto(target, facts)) return 'unsupported-format';
+  return undefined;
+}
+
+type OwnFormat = (facts: ImageFacts, settings: CompressionSettings) => Recipe;
+
+/** Quality and auto mode, where the format stays as it is. */
+const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
+  jpeg: (facts, settings) => {
+    const reshape = reshapeOf(facts, settings);
+    if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
+    // No lossy encoder here keeps these as they are; their coefficients can still be packed tighter.
+    if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts);
+    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts);
+    if (!reshape && isSpent(facts, settings)) return spentJpeg(facts, settings);
+    return lossy('jpeg', facts, settings);
+  },
+  png: (facts, settings) => {
+    const reshape = reshapeOf(facts, settings);
+    if (reshape && facts.pages > 1) return keep('animation');
+    if (reshape && facts.colour === 'palette') return keep('colour-space', 'a resized palette is none');
+    const tryPalette = !reshape && facts.pages === 1 && facts.bitsPerChannel === 8 && facts.colour === 'rgb';
+    return { ...lossless('png'), ...(reshape && { reshape }), ...(tryPalette && { tryPalette }) };
+  },
+  webp: (facts, settings) => {
+    const reshape = reshapeOf(facts, settings);
+    if (facts.lossless && facts.pages === 1) return { ...lossless('webp'), ...(reshape && { reshape }) };
+    return lossy('webp', facts, settings);
+  },
+  avif: (facts, settings) => {
+    if (facts.pages > 1) return keep('animation');
+    if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
+    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return keep('colour-space');
+    return lossy('avif', facts, settings);
+  },
+  gif: (facts) =>
+    facts.pages > 1
+      ? keep('animation', 'a GIF re-encoded here is never identical')
+      : keep('unsupported-format', 'a GIF re-encoded here is never smaller and identical'),
+  tiff: () => keep('unsupported-format', 'a TIFF re-encoded here would lose tags and pages'),
+};
+
+// One lossy generation at most: what is of the wanted quality or below it would lose without gaining.
+function isSpent(facts: ImageFacts, settings: CompressionSettings): boolean {
+  return facts.sourceQuality !== undefined && facts.sourceQuality <= wantedQuality(settings);
+}
+
+function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {
+  if (settings.effort === 'best') return losslessJpeg(facts);
+  return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
+}
+
+function losslessJpeg(facts: ImageFacts): Recipe {
+  if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
+  return lossless('jpeg');
+}
+
+function lossless(format: OutputFormat): EncodeRecipe {
+  return { action: 'encode', format, lossless: true };
+}
+
+function lossy(format: OutputFormat, facts: ImageFacts, settings: CompressionSettings): EncodeRecipe {
+  const reshape = reshapeOf(facts, settings);
+  return {
+    action: 'encode',
+    format,
+    lossless: false,
+    // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
+    quality: Math.min(wantedQuality(settings), facts.sourceQuality ?? 100),
+    ...(settings.mode === 'auto' && facts.pages === 1 && { search: true }),
+    ...(reshape && { reshape }),
+  };
+}
+
+function wantedQuality(settings: CompressionSettings): number {
+  return settings.mode === 'auto' ? AUTO_FALLBACK_QUALITY : settings.quality;
+}
+
+/** The stored grid that `resize` and `autoOrient` ask for; undefined where it is the present one. */
+function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {
+  const upright = settings.autoOrient && facts.orientation !== 1;
+  // The limits are meant for the picture as it is seen, orientations 5 to 8 lie on their side.
+  const sideways = facts.orientation >= 5;
+  const seen = sideways
+    ? { width: facts.height, height: facts.width }
+    : { width: facts.width, height: facts.height };
+  const scale = Math.min(
+    1,
+    (settings.resize?.maxWidth ?? seen.width) / seen.width,
+    (settings.resize?.maxHeight ?? seen.height) / seen.height,
+  );
+  if (scale === 1 && !upright) return undefined;
+  const width = Math.max(1, Math.round(seen.width * scale));
+  const height = Math.max(1, Math.round(seen.height * scale));
+  const stored = sideways && !upright;
+  return { width: stored ? height : width, height: stored ? width : height, upright };
+}
+
+const MAX_SIDE: Record<OutputFormat, number> = { jpeg: 65_500, png: 2 ** 31 - 1, webp: 16_383, avif: 16_384 };
+
+function fitsInto(format: OutputFormat, facts: ImageFacts): boolean {
+  return Math.max(facts.width, facts.height) <= MAX_SIDE[format];
+}
+
+function isDecodable(format: ImageFormat): boolean {
+  return OWN_FORMAT[format] !== undefined;
+}
+
+function unsupported(facts: ImageFacts): KeepRecipe {
+  return keep('unsupported-format', `${nameOf(facts)} cannot be decoded here`);
+}
+
+function keep(reason: KeptReason, detail?: string): KeepRecipe {
+  return detail === undefined ? { action: 'keep', reason } : { action: 'keep', reason, detail };
+}
+
+function nameOf(facts: ImageFacts): string {
+  return (facts.format === 'heif' ? 'heic' : facts.format).toUpperCase();
+}
