@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+let home: string;
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `npm start -- …args`, as its user would run it, in a folder of its own. */
+function start(cwd: string, ...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, [path.join(root, 'local/main.ts'), ...args], { cwd });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+async function folderWith(files: Record<string, Uint8Array | string>): Promise<string> {
+  const folder = await mkdtemp(path.join(home, 'case-'));
+  for (const [name, body] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+    await writeFile(path.join(folder, name), body);
+  }
+  return folder;
+}
+
+async function contents(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  const entries = await Promise.all(
+    names.map(async (name) => {
+      const file = path.join(folder, name);
+      const { mtimeMs, size } = await stat(file);
+      return [name, `${size} ${mtimeMs}`] as const;
+    }),
+  );
+  return Object.fromEntries(entries);
+}
+
+const noise = (width: number, height: number) =>
+  sharp({
+    create: {
+      width,
+      height,
+      channels: 3,
+      background: '#888',
+      noise: { type: 'gaussian', mean: 128, sigma: 30 },
+    },
+  });
+let photo: Buffer;
+let screenshot: Buffer;
+
+beforeAll(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'image-press-start-'));
+  photo = await noise(320, 240).jpeg({ quality: 95 }).toBuffer();
+  screenshot = await sharp({ create: { width: 400, height: 300, channels: 3, background: '#f4f6f8' } })
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+const noStackTrace = (run: Run) => expect(run.stdout + run.stderr).not.toMatch(/\n\s+at .*:\d+/);
+
+describe('npm start on a folder', () => {
+  it('compresses what is good, names what is not, keeps the rest, and never touches the folder', async () => {
+    const cwd = await folderWith({
+      'in/a/photo 1+ä.jpg': photo,
+      'in/b/shot.PNG': screenshot,
+      'in/b/cut.jpg': photo.subarray(0, photo.length / 2),
+      'in/c/animated.gif': await noise(20, 20).gif().toBuffer(),
+      'in/c/page.png': '<!doctype html>',
+      'in/c/empty.jpg': '',
+    });
+    const before = await contents(path.join(cwd, 'in'));
+    const run = await start(cwd, 'in', '--json');
+    expect(run.code).toBe(1);
+    noStackTrace(run);
+    const report = JSON.parse(run.stdout);
+    expect(report).toMatchObject({
+      planned: 6,
+      accounted: 6,
+      lost: 0,
+      compressed: 2,
+      kept: 1,
+      skipped: 2,
+      failed: 1,
+    });
+    expect(report.failures).toMatchObject([
+      { source: expect.stringContaining('b/cut.jpg'), code: 'CorruptImage' },
+    ]);
+    expect(await contents(path.join(cwd, 'in'))).toEqual(before);
+    expect(Object.keys(await contents(path.join(cwd, 'compressed')))).toEqual([
+      'a',
+      'a/photo 1+ä.jpg',
+      'b',
+      'b/shot.PNG',
+      'c',
+      'c/animated.gif',
+    ]);
+    const papers = path.join(report.papers, 'jobs', report.jobId);
+    expect(await readdir(papers)).toEqual(
+      expect.arrayContaining([
+        'job.json',
+        'images.jsonl',
+        'batches.jsonl',
+        'results',
+        'map-run',
+        'report.json',
+        'report.html',
+        'failed.jsonl',
+      ]),
+    );
+    expect(run.stdout).toBe(await readFile(path.join(papers, 'report.json'), 'utf8'));
+  });
+
+  it('does nothing twice: the second run finds everything up to date', async () => {
+    const cwd = await folderWith({ 'in/a.jpg': photo, 'in/b.jpg': photo });
+    const first = await start(cwd, 'in', '--json');
+    expect(JSON.parse(first.stdout)).toMatchObject({ compressed: 2 });
+    const outputs = await contents(path.join(cwd, 'compressed'));
+    const second = await start(cwd, 'in', '--json');
+    expect(JSON.parse(second.stdout)).toMatchObject({
+      compressed: 0,
+      skipped: 2,
+      skippedReasons: { 'up-to-date': 2 },
+    });
+    expect(await contents(path.join(cwd, 'compressed'))).toEqual(outputs);
+  });
+
+  it('says in plain words what came of it, and where the report is', async () => {
+    const cwd = await folderWith({ 'in/a.jpg': photo });
+    const run = await start(cwd, 'in', '--out', 'small');
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain('a.jpg');
+    expect(run.stdout).toMatch(/report\.json/);
+    expect(run.stdout).toMatch(/report\.html/);
+  });
+});
+
+describe('npm start on a file list', () => {
+  it.each([
+    [
+      'MK batch map',
+      (keys: string[]) => JSON.stringify({ batch_1: keys.slice(0, 1), batch_2: keys.slice(1) }),
+    ],
+    ['JSON array', (keys: string[]) => JSON.stringify(keys)],
+    ['JSON Lines', (keys: string[]) => keys.map((key) => JSON.stringify(key)).join('\n')],
+    ['text', (keys: string[]) => `${keys.join('\n')}\n`],
+  ])('reads relative paths from a %s', async (_format, write) => {
+    const keys = ['one.jpg', 'deep/two + three.jpg'];
+    const cwd = await folderWith({
+      'in/one.jpg': photo,
+      'in/deep/two + three.jpg': photo,
+      'in/list.txt': write(keys),
+    });
+    const run = await start(cwd, 'in/list.txt', '--json');
+    expect(run.stderr).not.toMatch(/Expected/);
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ planned: 2, compressed: 2 });
+    expect(Object.keys(await contents(path.join(cwd, 'compressed')))).toEqual([
+      'deep',
+      'deep/two + three.jpg',
+      'one.jpg',
+    ]);
+  });
+
+  it('reports a key that does not exist', async () => {
+    const cwd = await folderWith({ 'in/a.jpg': photo, 'in/list.json': '["a.jpg","gone.jpg"]' });
+    const run = await start(cwd, 'in/list.json', '--json');
+    expect(run.code).toBe(1);
+    expect(JSON.parse(run.stdout)).toMatchObject({ compressed: 1, failed: 1, failureCodes: { NotFound: 1 } });
+  });
+
+  it.each([
+    ['no entries', '[]', /no (images|entries)/i],
+    ['no JSON', '{"batch_1": ["s3://b/k",\n  oops]}', /line 2.*column \d+/i],
+    ['an entry of another protocol', '{"batch_1": ["a.jpg", "http://x/y.jpg"]}', /batch_1\[1\].*http:\/\/x/],
+    ['two sources for one output', '["a/x.jpg", "b/x.jpg"]', /x\.jpg/],
+  ])('refuses a list with %s, in words, and writes nothing', async (_case, list, message) => {
+    const cwd = await folderWith({
+      'in/a/x.jpg': photo,
+      'in/b/x.jpg': photo,
+      'in/a.jpg': photo,
+      'in/list.json': list,
+    });
+    const run = await start(cwd, 'in/list.json', '--layout', 'flat');
+    expect(run.stderr).toMatch(message);
+    expect(run.code).toBe(2);
+    noStackTrace(run);
+    expect(await readdir(path.join(cwd, 'compressed')).catch(() => [])).toEqual([]);
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    ['no such place', ['nowhere'], 'there is no'],
+    ['an empty folder', ['empty'], /no (images|entries|objects)/i],
+    ['outputs among the inputs', ['in', '--out', 'in/small'], 'outside the input folder'],
+    ['an unknown option', ['in', '--fast'], '--help'],
+    ['a setting out of range', ['in', '--mode', 'quality=101'], '1 to 100'],
+    ['an unknown setting', ['in', '--settings', '{"qualty":1}'], 'qualty'],
+  ])('answers %s with exit code 2 and a sentence', async (_case, args, message) => {
+    const cwd = await folderWith({ 'in/a.jpg': photo });
+    await mkdir(path.join(cwd, 'empty'));
+    const run = await start(cwd, ...args);
+    expect(run.stderr).toMatch(message);
+    expect(run.code).toBe(2);
+    noStackTrace(run);
+  });
+});
