@@ -9,13 +9,13 @@ export interface ObjectStore {
   head(location: S3Location): Promise<ObjectAttributes | undefined>;
 
   /**
-   * The whole object in memory. A body that is cut short is read again, then an error.
+   * The whole object in memory, or an earlier version of it. A body that is cut short is read again, then an error.
    * @returns undefined when there is none; 'not-modified' when `ifNoneMatch` names its present ETag.
-   * @throws ObjectStoreError (`AccessDenied`, `Archived`, `Throttled`, …)
+   * @throws ObjectStoreError (`AccessDenied`, `Archived`, `Throttled`, …; `TooLarge` before the body above `maxBytes`)
    */
   get(
     location: S3Location,
-    options?: { ifNoneMatch?: string },
+    options?: { ifNoneMatch?: string; versionId?: string; maxBytes?: number },
   ): Promise<StoredObject | undefined | 'not-modified'>;
 
   /** The object as a stream of chunks, or the bytes `start` to `end` (both inclusive) of it. @throws ObjectStoreError `NotFound` */
@@ -42,7 +42,7 @@ export interface ObjectStore {
   list(bucket: string, prefix: string): AsyncIterable<ObjectSummary>;
 
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
-  tags(location: S3Location): Promise<Readonly<Record<string, string>>>;
+  tags(location: S3Location, options?: { versionId?: string }): Promise<Readonly<Record<string, string>>>;
 }
 
 export interface ObjectSummary {
@@ -69,6 +69,8 @@ export interface ObjectAttributes {
   readonly expires?: string;
   /** Keys in lower case, without the `x-amz-meta-` prefix. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** How many entries S3 keeps but cannot show in headers: a replacement would lose them. */
+  readonly unreadableMetadata?: number;
   readonly storageClass?: string;
   readonly serverSideEncryption?: string;
   readonly kmsKeyId?: string;
@@ -94,7 +96,16 @@ export interface PutOptions {
   readonly tags?: Readonly<Record<string, string>>;
   /** `absent`: If-None-Match `*`. `{ etag }`: If-Match. */
   readonly condition?: 'absent' | { readonly etag: string };
+  /** Only when asked: without it no ACL header is sent, and the bucket decides. */
+  readonly acl?: CannedAcl;
 }
+
+export type CannedAcl =
+  | 'private'
+  | 'public-read'
+  | 'authenticated-read'
+  | 'bucket-owner-read'
+  | 'bucket-owner-full-control';
 
 export type StoreErrorCode =
   | 'NotFound'
@@ -102,6 +113,7 @@ export type StoreErrorCode =
   | 'Archived'
   | 'PreconditionFailed'
   | 'Throttled'
+  | 'TooLarge'
   | 'Unexpected';
 
 /** An S3 call that failed. The message names the object, the call and, where rights are missing, the permission. */
