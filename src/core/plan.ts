@@ -1,3 +1,6 @@
+import { summarise } from './file-list.ts';
+import type { BatchRef, Job } from './job.ts';
+
 /** What PlanJob hands to the state machine. */
 export interface PlanSummary {
   readonly jobId: string;
@@ -5,4 +8,124 @@ export interface PlanSummary {
   readonly batches: number;
   /** Sum of the sizes that the list named. */
   readonly bytes: number;
+}
+
+/** A list that reads well and still must not be carried out. `problems` holds the first of `total`. */
+export class PlanError extends Error {
+  readonly problems: readonly string[];
+  readonly total: number;
+
+  constructor(message: string, problems: readonly string[] = [], total = problems.length) {
+    super(problems.length > 0 ? `${message}\n${summarise(problems, total)}` : message);
+    this.name = 'PlanError';
+    this.problems = problems;
+    this.total = total;
+  }
+}
+
+/** One image on its way into a batch. */
+export interface BatchItem {
+  /** Bytes of its line in images.jsonl, with the line feed. */
+  readonly lineBytes: number;
+  /** Bytes of the image, 0 where the list does not tell. */
+  readonly bytes: number;
+  /** The user's name of its batch. */
+  readonly batch?: string;
+}
+
+export interface BatchPlanner {
+  /** Takes the next line of images.jsonl; hands back the batch that it closed. */
+  add(item: BatchItem): BatchRef | undefined;
+  /** The last batch. */
+  end(): BatchRef | undefined;
+}
+
+/**
+ * Cuts the lines of images.jsonl into batches as they are written: the user's own where the list names them,
+ * else by count and by bytes.
+ * @param bucket the work bucket
+ */
+export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bucket: string): BatchPlanner {
+  let batches = 0;
+  let open: OpenBatch | undefined;
+  let position = 0;
+
+  const close = (): BatchRef | undefined => {
+    if (!open) return undefined;
+    const { name, start, count, bytes } = open;
+    open = undefined;
+    batches += 1;
+    return {
+      jobId,
+      batchId: name === undefined ? numbered(batches) : safeBatchId(name),
+      bucket,
+      start,
+      // Without the last line feed: the range then splits into exactly `count` lines.
+      end: position - 2,
+      count,
+      bytes,
+      host: count > images.fargateAbove || bytes > images.fargateAboveBytes ? 'fargate' : 'lambda',
+    };
+  };
+
+  return {
+    add(item) {
+      const closed = open && belongs(item, open, images) ? undefined : close();
+      open ??= { name: item.batch, start: position, count: 0, bytes: 0 };
+      open.count += 1;
+      open.bytes += item.bytes;
+      position += item.lineBytes;
+      return closed;
+    },
+    end: close,
+  };
+}
+
+/**
+ * A batch name as it stands in object keys and file names: letters, digits, `_`, `-` and inner dots stay,
+ * every other byte becomes `!XX`, so that different names stay different.
+ */
+export function safeBatchId(name: string): string {
+  const encoded = /^\.*$/.test(name) ? encode(name, /[^]/gu) : encode(name, /[^A-Za-z0-9_.-]/gu);
+  if (encoded.length > MAX_BATCH_ID) return `${encoded.slice(0, MAX_BATCH_ID - 20)}!!${fingerprint(name)}`;
+  return encoded === '' ? '!' : encoded;
+}
+
+interface OpenBatch {
+  readonly name: string | undefined;
+  readonly start: number;
+  count: number;
+  bytes: number;
+}
+
+const MAX_BATCH_ID = 128;
+
+/** The user's batches are kept as they are, whatever their size: only unnamed ones are cut. */
+function belongs(item: BatchItem, open: OpenBatch, images: Job['images']): boolean {
+  if (item.batch !== open.name) return false;
+  if (item.batch !== undefined) return true;
+  if (open.count >= images.perBatch) return false;
+  return images.perBatchBytes === null || open.bytes + item.bytes <= images.perBatchBytes;
+}
+
+function numbered(ordinal: number): string {
+  return `batch-${String(ordinal).padStart(6, '0')}`;
+}
+
+function encode(name: string, unsafe: RegExp): string {
+  return name
+    .toWellFormed()
+    .replace(unsafe, (character) =>
+      [...new TextEncoder().encode(character)]
+        .map((byte) => `!${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+        .join(''),
+    );
+}
+
+/** 64 bits (FNV-1a over UTF-16 units) that keep long names apart that begin alike. */
+function fingerprint(name: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (let i = 0; i < name.length; i++)
+    hash = BigInt.asUintN(64, (hash ^ BigInt(name.charCodeAt(i))) * 0x100000001b3n);
+  return hash.toString(16).padStart(16, '0');
 }

@@ -1,0 +1,174 @@
+import { isBucketName, parseS3Prefix, parseS3Uri, type S3Location } from './s3-uri.ts';
+
+/** One image as a file list names it. */
+export interface FileListEntry extends S3Location {
+  readonly size?: number;
+  /** Opaque, without quotes. */
+  readonly etag?: string;
+  /** The user's name of the batch it stands in, for a batch map. */
+  readonly batch?: string;
+}
+
+/** Why a value is no entry, in the words of an error message. */
+export interface Mismatch {
+  readonly expected: string;
+  readonly received: string;
+}
+
+/**
+ * A file list that cannot be planned. Bad entries are collected: `problems` holds the first of them,
+ * each with its place, `total` tells how many there are.
+ */
+export class FileListError extends Error {
+  readonly problems: readonly string[];
+  readonly total: number;
+
+  constructor(problems: readonly string[], total = problems.length, options?: { cause?: unknown }) {
+    super(summarise(problems, total), options);
+    this.name = 'FileListError';
+    this.problems = problems;
+    this.total = total;
+  }
+}
+
+/** How many problems are named one by one. */
+export const NAMED_PROBLEMS = 20;
+
+/** Collects what is wrong with a list: the first few by name, the rest by number. */
+export class EntryProblems {
+  readonly named: string[] = [];
+  total = 0;
+
+  add(place: string, { expected, received }: Mismatch): void {
+    this.total += 1;
+    if (this.named.length < NAMED_PROBLEMS)
+      this.named.push(`Expected ${expected} at ${place} but received ${received}`);
+  }
+}
+
+/** Several problems as one message: a line each, and how many more there are. */
+export function summarise(problems: readonly string[], total: number): string {
+  const rest = total - problems.length;
+  return rest > 0 ? [...problems, `and ${rest} more`].join('\n') : problems.join('\n');
+}
+
+export function isMismatch(read: FileListEntry | Mismatch): read is Mismatch {
+  return 'expected' in read;
+}
+
+/**
+ * Reads one entry of a JSON list: a URI, or an object with bucket, key and perhaps size and etag.
+ * Keys are raw: `+` and `%20` are themselves. Other properties are left alone, so that a failed.jsonl is a list.
+ * @param relativeTo `s3://bucket/prefix/` that entries without a bucket are resolved against
+ */
+export function readEntry(value: unknown, relativeTo: string | null): FileListEntry | Mismatch {
+  if (typeof value === 'string') return readLocation(value, relativeTo);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { expected: ENTRY, received: show(value) };
+  return readEntryObject(value as Readonly<Record<string, unknown>>, relativeTo);
+}
+
+/**
+ * Reads `s3://bucket/key`, or a path below `relativeTo` where there is one.
+ */
+export function readLocation(text: string, relativeTo: string | null): S3Location | Mismatch {
+  const location = parseS3Uri(text) ?? resolveBelow(relativeTo, text);
+  if (isMismatch(location)) return location;
+  return checkKey(location) ?? location;
+}
+
+/** A value as an error message shows it: JSON, cut where it is long. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+}
+
+const URI = 's3://bucket/key';
+const ENTRY = `${URI} or an object with bucket and key`;
+/** S3's limit on the UTF-8 bytes of a key. */
+const MAX_KEY_BYTES = 1024;
+
+function readEntryObject(
+  value: Readonly<Record<string, unknown>>,
+  relativeTo: string | null,
+): FileListEntry | Mismatch {
+  const { bucket, key, size, etag } = value;
+  if (typeof key !== 'string') return { expected: ENTRY, received: show(value) };
+  const location = locate(bucket, key, relativeTo);
+  if (isMismatch(location)) return location;
+  if (!isMissing(size) && !isByteCount(size))
+    return { expected: 'a size in bytes (a whole number)', received: show(size) };
+  if (!isMissing(etag) && typeof etag !== 'string')
+    return { expected: 'an etag (a string)', received: show(etag) };
+  return {
+    bucket: location.bucket,
+    key: location.key,
+    ...(typeof size === 'number' ? { size } : undefined),
+    ...(typeof etag === 'string' ? { etag: withoutQuotes(etag) } : undefined),
+  };
+}
+
+function locate(bucket: unknown, key: string, relativeTo: string | null): S3Location | Mismatch {
+  if (isMissing(bucket)) {
+    if (relativeTo === null) return { expected: ENTRY, received: show({ key }) };
+    return readLocation(key, relativeTo);
+  }
+  if (typeof bucket !== 'string' || !isBucketName(bucket))
+    return { expected: 'the name of a bucket', received: show(bucket) };
+  const location = { bucket, key };
+  return checkKey(location) ?? location;
+}
+
+function checkKey({ key }: S3Location): Mismatch | undefined {
+  if (key === '') return { expected: 'a key', received: '""' };
+  if (!key.isWellFormed()) return { expected: 'a key that is valid Unicode', received: show(key) };
+  // One UTF-16 unit takes three UTF-8 bytes at most: short keys need no count.
+  if (key.length * 3 > MAX_KEY_BYTES && utf8Bytes(key) > MAX_KEY_BYTES)
+    return {
+      expected: `a key of at most ${MAX_KEY_BYTES} bytes`,
+      received: `${utf8Bytes(key)} bytes, ${show(key)}`,
+    };
+  return undefined;
+}
+
+function resolveBelow(relativeTo: string | null, path: string): S3Location | Mismatch {
+  const root = relativeTo === null ? undefined : parseS3Prefix(relativeTo);
+  if (!root || /^[a-z][a-z0-9+.-]*:\/\//i.test(path)) return { expected: URI, received: show(path) };
+  if (/^([/\\]|[a-z]:[/\\])/i.test(path))
+    return { expected: `${URI} or a path relative to ${relativeTo}`, received: show(path) };
+  const steps = walk(path);
+  if (steps === undefined) return { expected: `a path below ${relativeTo}`, received: show(path) };
+  return { bucket: root.bucket, key: steps === '' ? '' : root.prefix + steps };
+}
+
+/** Takes `.` and `..` out of a path; undefined when it leaves its root. Empty steps stay: S3 keys may hold `//`. */
+function walk(path: string): string | undefined {
+  if (!/(^|\/)\.\.?(\/|$)/.test(path)) return path;
+  const steps: string[] = [];
+  for (const step of path.split('/')) {
+    if (step === '..' && steps.pop() === undefined) return undefined;
+    if (step !== '..' && step !== '.') steps.push(step);
+  }
+  return steps.join('/');
+}
+
+function isMissing(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+export function isByteCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+export function withoutQuotes(etag: string): string {
+  return etag.replace(/^(W\/)?"(.*)"$/, '$2');
+}
+
+function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0)!;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}

@@ -1,0 +1,96 @@
+import type { ImageFormat } from './image-result.ts';
+import type { Job } from './job.ts';
+import { parseS3Prefix, type S3Location } from './s3-uri.ts';
+
+/**
+ * Where the compressed copy of `source` goes; in place it is the source itself.
+ * The extension changes only when the format does: `format` is that of the output, to be given only for an image
+ * that was (or may be) converted.
+ */
+export function outputFor(
+  source: S3Location,
+  job: Pick<Job, 'output' | 'layout' | 'suffixes'>,
+  format?: ImageFormat,
+): S3Location {
+  if (job.output === 'in-place') return source;
+  const target = parseS3Prefix(job.output);
+  if (!target) throw new TypeError(`Expected s3://bucket/prefix/ or in-place but received "${job.output}"`);
+  return { bucket: target.bucket, key: target.prefix + arrange(source.key, job, format) };
+}
+
+/** The format that every image of a job may be converted to; undefined where each keeps its own. */
+export function targetFormat({ compression }: Pick<Job, 'compression'>): ImageFormat | undefined {
+  return compression.format === 'keep' ? undefined : compression.format;
+}
+
+/** What a name's extension promises; undefined for none or an unknown one. */
+export function formatByName(key: string): ImageFormat | undefined {
+  return FORMATS[extensionOf(key).slice(1).toLowerCase()];
+}
+
+const FORMATS: Readonly<Record<string, ImageFormat>> = {
+  jpg: 'jpeg',
+  jpeg: 'jpeg',
+  jpe: 'jpeg',
+  jfif: 'jpeg',
+  png: 'png',
+  apng: 'png',
+  webp: 'webp',
+  avif: 'avif',
+  gif: 'gif',
+  tif: 'tiff',
+  tiff: 'tiff',
+  heic: 'heif',
+  heif: 'heif',
+  jxl: 'jxl',
+  jp2: 'jp2',
+  j2k: 'jp2',
+  bmp: 'bmp',
+  psd: 'psd',
+  svg: 'svg',
+  ico: 'ico',
+  pnm: 'pnm',
+  pbm: 'pnm',
+  pgm: 'pnm',
+  ppm: 'pnm',
+  qoi: 'qoi',
+};
+
+function arrange(
+  key: string,
+  { layout, suffixes }: Pick<Job, 'layout' | 'suffixes'>,
+  format: ImageFormat | undefined,
+): string {
+  const renamed = format ? withExtension(key, format) : key;
+  if (layout === 'mirror') return renamed;
+  if (layout === 'flat') return basename(renamed);
+  return `${suffixOf(key, suffixes) ?? 'others'}/${basename(renamed)}`;
+}
+
+/** Only the end of a name is an extension: `a.png.backup.png` loses its last `.png` alone. */
+function withExtension(key: string, format: ImageFormat): string {
+  const present = formatByName(key);
+  // A name that promises no format, or this one, cannot lie: `photo` and `photo.jpg` stay as they are.
+  if (present === undefined || present === format) return key;
+  return `${key.slice(0, key.length - extensionOf(key).length)}.${format}`;
+}
+
+/** The longest suffix that the name ends in before its extension: `0001_left.jpg` and `left.jpg` are of `left`. */
+function suffixOf(key: string, suffixes: readonly string[]): string | undefined {
+  const name = basename(key);
+  const stem = name.slice(0, name.length - extensionOf(name).length);
+  return suffixes
+    .filter((suffix) => stem === suffix || stem.endsWith(`_${suffix}`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+/** `.jpg` of `a/b.jpg`; empty for `a.b/c` and for a name that only begins with a dot. */
+function extensionOf(key: string): string {
+  const name = basename(key);
+  const dot = name.lastIndexOf('.');
+  return dot > 0 ? name.slice(dot) : '';
+}
+
+function basename(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
