@@ -1,5 +1,6 @@
-import type { FailureCode, KeptReason, SkippedReason } from './image-result.ts';
+import { FAILURE_CODES, type FailureCode, type KeptReason, type SkippedReason } from './image-result.ts';
 import type { Job } from './job.ts';
+import type { FormatTally, Saving, Tally } from './tally.ts';
 
 /** The content of report.json. Every planned image is in exactly one of compressed, kept, skipped, failed, lost. */
 export interface JobReport {
@@ -10,6 +11,7 @@ export interface JobReport {
   readonly cause?: string;
   readonly startedAt: string;
   readonly finishedAt: string;
+  readonly durationSeconds: number;
   readonly fileList: string;
   readonly output: string;
   /** Where jobs/<jobId>/ lies: `s3://bucket/`, or a folder in local mode. */
@@ -26,21 +28,187 @@ export interface JobReport {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly savedPercent: number;
+  /** Of compressed images, by the format that was written. */
+  readonly byFormat: Readonly<Record<string, FormatTally>>;
+  /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
+  readonly savingsHistogram: readonly number[];
+  /** The biggest savings, most bytes first. */
+  readonly topSavings: readonly Saving[];
   readonly keptReasons: Partial<Record<KeptReason, number>>;
   readonly skippedReasons: Partial<Record<SkippedReason, number>>;
   readonly failureCodes: Partial<Record<FailureCode, number>>;
   /** The first of them; all are in failed.jsonl. */
-  readonly failures: readonly {
-    readonly source: string;
-    readonly code: FailureCode | 'Lost';
-    readonly message: string;
-  }[];
-  /** Batches whose host died for good: their error as the state machine saw it. */
-  readonly failedBatches: readonly {
-    readonly batchId: string;
-    readonly error: string;
-    readonly cause: string;
-  }[];
+  readonly failures: readonly ReportedFailure[];
+  /** Batches that ended without an answer for each of their images, the first of them: the error as the state machine saw it. */
+  readonly failedBatches: readonly FailedBatch[];
   readonly batches: { readonly planned: number; readonly failed: number };
-  readonly settings: Job;
+  /** What the plan or the machine itself failed with. */
+  readonly failure?: JobFailure;
+  readonly estimatedCost?: CostEstimate;
+  /** Absent when the job failed before its input was checked. */
+  readonly settings?: Job;
+}
+
+export interface ReportedFailure {
+  readonly source: string;
+  readonly code: FailureCode | 'Lost';
+  readonly message: string;
+}
+
+export interface FailedBatch {
+  readonly batchId: string;
+  readonly error: string;
+  readonly cause: string;
+}
+
+/** An error as Step Functions hands it to a Catch. */
+export interface JobFailure {
+  readonly error: string;
+  readonly cause: string;
+}
+
+/** List prices in US dollars; compute is not in it (docs/scale.md says why, and how much it is). */
+export interface CostEstimate {
+  readonly s3Requests: number;
+  readonly stateTransitions: number;
+}
+
+/** What a job is known by, besides its results. */
+export interface JobCircumstances {
+  readonly jobId: string;
+  readonly job?: Job;
+  readonly papers: string;
+  /** ISO 8601 */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly planned: number;
+  readonly batches: { readonly planned: number; readonly failed: number };
+  readonly failures: readonly ReportedFailure[];
+  readonly failedBatches: readonly FailedBatch[];
+  readonly failure?: JobFailure;
+}
+
+/** How many failures, and how many dead batches, report.json and report.html name. */
+export const REPORTED_FAILURES = 200;
+
+export const LOST_MEANING = 'its host died and left no result for it';
+
+/** What to do next about images that failed, by code. */
+export const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
+  NotFound:
+    'Check the key in the list, character by character: keys are taken raw, + and %20 are themselves.',
+  AccessDenied: 'Give the role the permission that the message names; for KMS, the key’s policy counts too.',
+  CorruptImage: 'Restore the original from a backup: the file is damaged, and was left untouched.',
+  TooLarge: 'Give the host more memory, or raise the pixel limit.',
+  EncoderCrash: 'Keep the file as it is, or convert it by hand; the other images of its batch are done.',
+  OutputExists: 'Choose another output prefix, or move away the object that lies there.',
+  Throttled: 'Run failed.jsonl again later, or with a lower concurrency.',
+  Unexpected: 'Read the message; running failed.jsonl again helps when the cause was temporary.',
+  Lost: 'Run failed.jsonl again: these images were never answered for.',
+};
+
+/** What a failure code means, in plain language. */
+export function meaningOfFailure(code: FailureCode | 'Lost'): string {
+  return code === 'Lost' ? LOST_MEANING : FAILURE_CODES[code];
+}
+
+/** Puts everything known of a job together and judges it. */
+export function buildReport(tally: Tally, circumstances: JobCircumstances): JobReport {
+  const { job, failure } = circumstances;
+  const { compressed, kept, skipped, failed } = tally;
+  const accounted = compressed + kept + skipped + failed;
+  const lost = Math.max(0, circumstances.planned - accounted);
+  const cause = causeOfFailure({ ...circumstances, failed, lost });
+  const cost = estimateCost(tally, circumstances);
+  return {
+    jobId: circumstances.jobId,
+    status: cause ? 'FAILED' : 'SUCCEEDED',
+    ...(cause && { cause }),
+    startedAt: circumstances.startedAt,
+    finishedAt: circumstances.finishedAt,
+    durationSeconds: secondsBetween(circumstances.startedAt, circumstances.finishedAt),
+    fileList: job?.fileList ?? '',
+    output: job?.output ?? '',
+    papers: circumstances.papers,
+    planned: circumstances.planned,
+    accounted,
+    lost,
+    compressed,
+    kept,
+    skipped,
+    failed,
+    bytesIn: tally.bytesIn,
+    bytesOut: tally.bytesOut,
+    savedPercent: percentSaved(tally.bytesIn, tally.bytesOut),
+    byFormat: tally.byFormat,
+    savingsHistogram: tally.savingsHistogram,
+    topSavings: tally.topSavings,
+    keptReasons: tally.keptReasons,
+    skippedReasons: tally.skippedReasons,
+    failureCodes: tally.failureCodes,
+    failures: circumstances.failures,
+    failedBatches: circumstances.failedBatches,
+    batches: circumstances.batches,
+    ...(failure && { failure }),
+    ...(cost && { estimatedCost: cost }),
+    ...(job && { settings: job }),
+  };
+}
+
+/** How much smaller, in percent with two decimals; 0 of nothing. */
+export function percentSaved(bytesIn: number, bytesOut: number): number {
+  return bytesIn === 0 ? 0 : Math.round((1 - bytesOut / bytesIn) * 10_000) / 100;
+}
+
+/** Where report.json or another of a job's files lies, for people and commands. */
+export function addressOf(papers: string, key: string): string {
+  return papers.endsWith('/') ? papers + key : `${papers}/${key}`;
+}
+
+interface Judged extends JobCircumstances {
+  readonly failed: number;
+  readonly lost: number;
+}
+
+/** Why the job failed, in one sentence; undefined when it did not. */
+function causeOfFailure(judged: Judged): string | undefined {
+  const { failure, failed, lost, planned } = judged;
+  const tolerated = judged.job?.toleratedFailurePercentage ?? 0;
+  const lacking = failed + lost;
+  if (!failure && lost === 0 && lacking * 100 <= tolerated * planned) return undefined;
+  const counts = lacking > 0 ? countsSentence(judged, tolerated) : undefined;
+  return [failure && `${failure.error}: ${failure.cause}`, counts].filter(Boolean).join('. ');
+}
+
+function countsSentence({ failed, lost, planned }: Judged, tolerated: number): string {
+  const share = Math.round(((failed + lost) / planned) * 10_000) / 100;
+  const parts = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} were lost with their host`];
+  return `Of ${planned} images ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %)`;
+}
+
+/** US list prices, us-east-1, from docs/scale.md. */
+const DOLLARS_PER_READ = 0.0000004;
+const DOLLARS_PER_WRITE = 0.000005;
+const DOLLARS_PER_TRANSITION = 0.000025;
+/** The child's start, ChooseHost, the host and MoreToDo. */
+const TRANSITIONS_PER_BATCH = 4;
+
+/** Nothing is charged for a job whose papers lie in a folder. */
+function estimateCost(tally: Tally, { papers, batches }: JobCircumstances): CostEstimate | undefined {
+  if (!papers.startsWith('s3://')) return undefined;
+  const reads = tally.compressed + tally.kept + tally.skipped + tally.failed;
+  const writes = tally.compressed + tally.copied;
+  return {
+    s3Requests: dollars(2 * reads * DOLLARS_PER_READ + writes * DOLLARS_PER_WRITE),
+    stateTransitions: dollars(batches.planned * TRANSITIONS_PER_BATCH * DOLLARS_PER_TRANSITION),
+  };
+}
+
+function dollars(amount: number): number {
+  return Math.round(amount * 10_000) / 10_000;
+}
+
+function secondsBetween(start: string, end: string): number {
+  const seconds = (Date.parse(end) - Date.parse(start)) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds * 10) / 10) : 0;
 }

@@ -1,0 +1,101 @@
+import type { Compressed, FailureCode, ImageResult, KeptReason, SkippedReason } from './image-result.ts';
+
+/** Sums over the results of a job. Its size does not grow with their number. */
+export interface Tally {
+  compressed: number;
+  kept: number;
+  skipped: number;
+  failed: number;
+  /** Of compressed and kept images. */
+  bytesIn: number;
+  bytesOut: number;
+  /** Kept images that were copied to the output. */
+  copied: number;
+  readonly byFormat: Record<string, FormatTally>;
+  readonly savingsHistogram: number[];
+  readonly topSavings: Saving[];
+  readonly keptReasons: Partial<Record<KeptReason, number>>;
+  readonly skippedReasons: Partial<Record<SkippedReason, number>>;
+  readonly failureCodes: Partial<Record<FailureCode, number>>;
+}
+
+export interface FormatTally {
+  images: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface Saving {
+  readonly source: string;
+  readonly output: string;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+const TOP_SAVINGS = 20;
+
+export function newTally(): Tally {
+  return {
+    compressed: 0,
+    kept: 0,
+    skipped: 0,
+    failed: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    copied: 0,
+    byFormat: {},
+    savingsHistogram: Array.from({ length: 10 }, () => 0),
+    topSavings: [],
+    keptReasons: {},
+    skippedReasons: {},
+    failureCodes: {},
+  };
+}
+
+/** Adds one image's result. A million of them pass through: the tally is changed in place. */
+export function countResult(tally: Tally, result: ImageResult): void {
+  tally[result.status] += 1;
+  if (result.status === 'compressed') {
+    countCompressed(tally, result);
+  } else if (result.status === 'kept') {
+    tally.bytesIn += result.bytesIn;
+    tally.bytesOut += result.bytesIn;
+    if (result.output !== undefined) tally.copied += 1;
+    increment(tally.keptReasons, result.reason);
+  } else if (result.status === 'skipped') {
+    increment(tally.skippedReasons, result.reason);
+  } else {
+    increment(tally.failureCodes, result.code);
+  }
+}
+
+function countCompressed(tally: Tally, { source, output, bytesIn, bytesOut, encoding }: Compressed & Named) {
+  tally.bytesIn += bytesIn;
+  tally.bytesOut += bytesOut;
+  tally.byFormat[encoding.format] ??= { images: 0, bytesIn: 0, bytesOut: 0 };
+  const format = tally.byFormat[encoding.format]!;
+  format.images += 1;
+  format.bytesIn += bytesIn;
+  format.bytesOut += bytesOut;
+  const tenth = bytesIn === 0 ? 0 : Math.floor((1 - bytesOut / bytesIn) * 10);
+  tally.savingsHistogram[Math.min(9, Math.max(0, tenth))]! += 1;
+  keepTopSaving(tally.topSavings, { source, output, bytesIn, bytesOut });
+}
+
+type Named = Pick<ImageResult, 'source'>;
+
+function keepTopSaving(top: Saving[], saving: Saving): void {
+  const least = top.at(-1);
+  if (top.length === TOP_SAVINGS && least && saved(saving) <= saved(least)) return;
+  const place = top.findIndex((other) => saved(other) < saved(saving));
+  top.splice(place < 0 ? top.length : place, 0, saving);
+  if (top.length > TOP_SAVINGS) top.pop();
+}
+
+function saved({ bytesIn, bytesOut }: Saving): number {
+  return bytesIn - bytesOut;
+}
+
+function increment<Key extends string>(counts: Partial<Record<Key, number>>, key: Key): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
