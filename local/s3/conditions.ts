@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { noSuchKey, notImplemented, preconditionFailed } from './s3-error.ts';
+import type { ObjectRecord } from './sidecars.ts';
+
+/** If-Match and If-None-Match of PUT, Copy, Complete and DELETE. @throws S3Error 412, 404, or 501 as S3 does */
+export function checkWriteConditions(
+  headers: IncomingHttpHeaders,
+  key: string,
+  current: ObjectRecord | undefined,
+): void {
+  const match = headers['if-match'];
+  const noneMatch = headers['if-none-match'];
+  if (match !== undefined && noneMatch !== undefined) throw notImplemented('If-Match beside If-None-Match');
+  if (match === '*') throw notImplemented('If-Match: * for writes');
+  if (noneMatch !== undefined && noneMatch !== '*')
+    throw notImplemented('If-None-Match with an ETag for writes');
+  if (noneMatch === '*' && current) throw preconditionFailed('If-None-Match');
+  if (match === undefined) return;
+  if (!current) throw noSuchKey(key);
+  if (!names(match, current.etag)) throw preconditionFailed('If-Match');
+}
+
+/** The conditions of GET and HEAD, in the order of RFC 9110. @throws S3Error 412 */
+export function checkReadConditions(
+  headers: IncomingHttpHeaders,
+  record: ObjectRecord,
+): 'send' | 'not-modified' {
+  const modifiedMs = wholeSeconds(record.mtimeMs);
+  const { 'if-match': match, 'if-none-match': noneMatch } = headers;
+  if (match !== undefined && !names(match, record.etag)) throw preconditionFailed('If-Match');
+  if (match === undefined && modifiedMs > dateOf(headers['if-unmodified-since'], Number.POSITIVE_INFINITY)) {
+    throw preconditionFailed('If-Unmodified-Since');
+  }
+  if (noneMatch !== undefined) return names(noneMatch, record.etag) ? 'not-modified' : 'send';
+  return modifiedMs <= dateOf(headers['if-modified-since'], Number.NEGATIVE_INFINITY)
+    ? 'not-modified'
+    : 'send';
+}
+
+/** The `x-amz-copy-source-if-…` headers. @throws S3Error 412 */
+export function checkCopySourceConditions(headers: IncomingHttpHeaders, source: ObjectRecord): void {
+  const prefix = 'x-amz-copy-source-';
+  const plain: IncomingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(`${prefix}if-`)) plain[name.slice(prefix.length)] = value as string;
+  }
+  if (checkReadConditions(plain, source) === 'not-modified')
+    throw preconditionFailed('x-amz-copy-source-If-None-Match');
+}
+
+function names(list: string, etag: string): boolean {
+  const named = list.split(',').map((one) => one.trim().replace(/^W\//, '').replaceAll('"', ''));
+  return named.includes('*') || named.includes(etag);
+}
+
+// Last-Modified is told in whole seconds, and compared so.
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
+function dateOf(header: string | undefined, otherwise: number): number {
+  const time = header === undefined ? Number.NaN : Date.parse(header);
+  return Number.isNaN(time) ? otherwise : time;
+}

@@ -1,0 +1,61 @@
+import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { compareKeys } from './key-order.ts';
+
+const MOST_NAMES_KEPT = 1_000_000;
+// A folder that changed a moment ago may change again within the same tick of its clock.
+const SETTLED_MS = 1000;
+
+interface Listing {
+  readonly names: readonly string[];
+  readonly mtimeMs: number;
+}
+
+/** Sorted names of folders. Kept between the pages of a listing, as long as the folder's own time stamp stays. */
+export class FolderNames {
+  readonly #listings = new Map<string, Listing>();
+  #kept = 0;
+
+  of(folder: string): readonly string[] {
+    const stat = statSync(folder, { throwIfNoEntry: false });
+    if (!stat?.isDirectory()) return [];
+    const known = this.#listings.get(folder);
+    if (known?.mtimeMs === stat.mtimeMs) return known.names;
+    const names = readNames(folder);
+    this.#forget(folder);
+    if (Date.now() - stat.mtimeMs > SETTLED_MS) this.#keep(folder, { names, mtimeMs: stat.mtimeMs });
+    return names;
+  }
+
+  #keep(folder: string, listing: Listing): void {
+    this.#listings.set(folder, listing);
+    this.#kept += listing.names.length;
+    for (const oldest of this.#listings.keys()) {
+      if (this.#kept <= MOST_NAMES_KEPT || oldest === folder) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(folder: string): void {
+    this.#kept -= this.#listings.get(folder)?.names.length ?? 0;
+    this.#listings.delete(folder);
+  }
+}
+
+function readNames(folder: string): string[] {
+  const names: string[] = [];
+  for (const entry of entriesOf(folder)) {
+    if (entry.isDirectory()) names.push(`${entry.name}/`);
+    else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
+  }
+  return names.sort(compareKeys);
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    // Removed since it was seen. A folder that may not be read is an error: its objects would silently be missing.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,222 @@
+import type { Bucket } from './bucket-folder.ts';
+import { isPlainName } from './bucket-folder.ts';
+import { type Call, sendXml } from './call.ts';
+import { compareKeys } from './key-order.ts';
+import { formEncode } from './notifications.ts';
+import { invalidArgument } from './s3-error.ts';
+import type { ObjectRecord } from './sidecars.ts';
+import { element } from './xml.ts';
+
+/** GET on a bucket: ListObjectsV2 with `list-type=2`, else ListObjects. */
+export function listObjects(call: Call): void {
+  const question = readQuestion(call.query);
+  sendXml(call.response, 'ListBucketResult', answerOf(call.bucket, question, pageOf(call.bucket, question)));
+}
+
+/** A place between two keys. With `wholePrefix`, behind every key that begins so. */
+interface Position {
+  readonly key: string;
+  readonly wholePrefix: boolean;
+}
+
+interface Question {
+  readonly version2: boolean;
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly maxKeys: number;
+  readonly startAfter: string;
+  readonly token?: string;
+  readonly from: Position;
+  readonly urlEncoded: boolean;
+}
+
+interface Page {
+  readonly objects: readonly ObjectRecord[];
+  readonly prefixes: readonly string[];
+  /** Where the next page goes on; absent on the last. */
+  readonly next?: Position;
+}
+
+function readQuestion(query: URLSearchParams): Question {
+  const version2 = query.get('list-type') === '2';
+  const token = version2 ? (query.get('continuation-token') ?? undefined) : undefined;
+  const startAfter = query.get(version2 ? 'start-after' : 'marker') ?? '';
+  const prefix = query.get('prefix') ?? '';
+  const delimiter = query.get('delimiter') ?? '';
+  const behindStart = {
+    key: startAfter,
+    wholePrefix: commonPrefixOf(startAfter, prefix, delimiter) === startAfter,
+  };
+  return {
+    version2,
+    prefix,
+    delimiter,
+    maxKeys: readMaxKeys(query.get('max-keys')),
+    startAfter,
+    token,
+    from: token === undefined ? behindStart : positionOfToken(token),
+    urlEncoded: query.get('encoding-type') === 'url',
+  };
+}
+
+function readMaxKeys(text: string | null): number {
+  if (text === null || text === '') return 1000;
+  if (!/^\d{1,10}$/.test(text))
+    throw invalidArgument('Provided max-keys not an integer or within integer range');
+  return Math.min(Number(text), 1000);
+}
+
+function pageOf(bucket: Bucket, { prefix, delimiter, maxKeys, from }: Question): Page {
+  const objects: ObjectRecord[] = [];
+  const prefixes: string[] = [];
+  if (maxKeys === 0) return { objects, prefixes };
+  let position = from;
+  let keys = keysBehind(bucket, prefix, position);
+  for (let key = nextOf(keys); key !== undefined; key = nextOf(keys)) {
+    const record = bucket.find(key)?.record;
+    if (!record) continue;
+    if (objects.length + prefixes.length === maxKeys) return { objects, prefixes, next: position };
+    const common = commonPrefixOf(key, prefix, delimiter);
+    if (common === undefined) {
+      objects.push(record);
+      position = { key, wholePrefix: false };
+    } else {
+      prefixes.push(common);
+      position = { key: common, wholePrefix: true };
+      keys = keysBehind(bucket, prefix, position);
+    }
+  }
+  return { objects, prefixes };
+}
+
+function nextOf(keys: Generator<string>): string | undefined {
+  const { value, done } = keys.next();
+  return done ? undefined : value;
+}
+
+function commonPrefixOf(key: string, prefix: string, delimiter: string): string | undefined {
+  if (delimiter === '' || !key.startsWith(prefix)) return undefined;
+  const at = key.indexOf(delimiter, prefix.length);
+  return at < 0 ? undefined : key.slice(0, at + delimiter.length);
+}
+
+/** The bucket's keys below a prefix and behind a position, in key order: its files merged with its odd keys. */
+function* keysBehind(bucket: Bucket, prefix: string, position: Position): Generator<string> {
+  const odd = [...bucket.oddKeys()]
+    .filter((key) => key.startsWith(prefix) && isBehind(key, position))
+    .sort(compareKeys);
+  let at = 0;
+  for (const key of plainKeys(bucket, prefix, position, '')) {
+    while (at < odd.length && compareKeys(odd[at]!, key) < 0) yield odd[at++]!;
+    if (odd[at] === key) at++;
+    yield key;
+  }
+  yield* odd.slice(at);
+}
+
+function* plainKeys(bucket: Bucket, prefix: string, position: Position, folder: string): Generator<string> {
+  const names = bucket.namesIn(folder);
+  for (let index = firstOfInterest(names, folder, prefix, position); index < names.length; index++) {
+    const name = names[index]!;
+    const key = folder + name;
+    if (!key.startsWith(prefix) && !prefix.startsWith(key)) {
+      if (compareKeys(key, prefix) > 0) return;
+      continue;
+    }
+    if (!isPlainName(name.endsWith('/') ? name.slice(0, -1) : name)) continue;
+    if (!name.endsWith('/')) {
+      if (key.startsWith(prefix) && isBehind(key, position)) yield key;
+    } else if (mayHoldKeysBehind(key, position)) {
+      yield* plainKeys(bucket, prefix, position, key);
+    }
+  }
+}
+
+/** One before the first name that is not before prefix and position: that one may be a folder that holds them. */
+function firstOfInterest(
+  names: readonly string[],
+  folder: string,
+  prefix: string,
+  position: Position,
+): number {
+  const from = compareKeys(prefix, position.key) > 0 ? prefix : position.key;
+  if (!from.startsWith(folder)) return 0;
+  const rest = from.slice(folder.length);
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareKeys(names[middle]!, rest) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(0, low - 1);
+}
+
+function isBehind(key: string, position: Position): boolean {
+  if (position.wholePrefix && key.startsWith(position.key)) return false;
+  return position.key === '' || compareKeys(key, position.key) > 0;
+}
+
+function mayHoldKeysBehind(folder: string, position: Position): boolean {
+  if (position.wholePrefix && folder.startsWith(position.key)) return false;
+  return compareKeys(folder, position.key) > 0 || position.key.startsWith(folder);
+}
+
+function answerOf(bucket: Bucket, question: Question, page: Page): string {
+  const encode = (text: string) => (question.urlEncoded ? formEncode(text) : text);
+  return [
+    element('Name', bucket.name),
+    element('Prefix', encode(question.prefix)),
+    element('Delimiter', question.delimiter ? encode(question.delimiter) : undefined),
+    element('MaxKeys', question.maxKeys),
+    element('EncodingType', question.urlEncoded ? 'url' : undefined),
+    element('IsTruncated', page.next !== undefined),
+    ...(question.version2
+      ? version2Elements(question, page, encode)
+      : version1Elements(question, page, encode)),
+    ...page.objects.map((record) => objectElement(record, encode)),
+    ...page.prefixes.map((prefix) => `<CommonPrefixes>${element('Prefix', encode(prefix))}</CommonPrefixes>`),
+  ].join('');
+}
+
+type Encode = (text: string) => string;
+
+function version2Elements(question: Question, page: Page, encode: Encode): string[] {
+  return [
+    element('KeyCount', page.objects.length + page.prefixes.length),
+    element('StartAfter', question.startAfter ? encode(question.startAfter) : undefined),
+    element('ContinuationToken', question.token),
+    element('NextContinuationToken', page.next && tokenOf(page.next)),
+  ];
+}
+
+function version1Elements(question: Question, page: Page, encode: Encode): string[] {
+  const nextMarker = page.next && question.delimiter ? encode(page.next.key) : undefined;
+  return [element('Marker', encode(question.startAfter)), element('NextMarker', nextMarker)];
+}
+
+function objectElement(record: ObjectRecord, encode: Encode): string {
+  const inner =
+    element('Key', encode(record.key)) +
+    element('LastModified', new Date(record.mtimeMs).toISOString()) +
+    element('ETag', `"${record.etag}"`) +
+    element('ChecksumAlgorithm', record.checksum?.algorithm) +
+    element('ChecksumType', record.checksum?.type) +
+    element('Size', record.size) +
+    element('StorageClass', record.headers['x-amz-storage-class'] ?? 'STANDARD');
+  return `<Contents>${inner}</Contents>`;
+}
+
+function tokenOf(position: Position): string {
+  return Buffer.from(JSON.stringify([position.key, position.wholePrefix])).toString('base64url');
+}
+
+function positionOfToken(token: string): Position {
+  try {
+    const [key, wholePrefix] = JSON.parse(Buffer.from(token, 'base64url').toString());
+    if (typeof key === 'string' && typeof wholePrefix === 'boolean') return { key, wholePrefix };
+  } catch {
+    // answered below, like any other text that is no token of ours
+  }
+  throw invalidArgument('The continuation token provided is incorrect');
+}

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import type { ObjectRecord } from './sidecars.ts';
+
+/** One record of an S3 notification, in the shape that S3 sends. */
+export interface S3EventRecord {
+  readonly eventVersion: string;
+  readonly eventSource: 'aws:s3';
+  readonly awsRegion: string;
+  readonly eventTime: string;
+  readonly eventName: string;
+  readonly userIdentity: { readonly principalId: string };
+  readonly requestParameters: { readonly sourceIPAddress: string };
+  readonly responseElements: Readonly<Record<string, string>>;
+  readonly s3: {
+    readonly s3SchemaVersion: string;
+    readonly configurationId: string;
+    readonly bucket: {
+      readonly name: string;
+      readonly ownerIdentity: { readonly principalId: string };
+      readonly arn: string;
+    };
+    readonly object: {
+      /** Form-URL-encoded: a space is `+`, a plus is `%2B`; slashes stay. */
+      readonly key: string;
+      readonly size?: number;
+      readonly eTag?: string;
+      readonly versionId?: string;
+      /** Greater for the later event of one key, compared as text. */
+      readonly sequencer: string;
+    };
+  };
+}
+
+export type S3EventName =
+  | 'ObjectCreated:Put'
+  | 'ObjectCreated:Copy'
+  | 'ObjectCreated:CompleteMultipartUpload'
+  | 'ObjectRemoved:Delete'
+  | 'ObjectRemoved:DeleteMarkerCreated';
+
+export interface Happening {
+  readonly name: S3EventName;
+  readonly bucket: string;
+  readonly key: string;
+  /** Of a creation; a removal has neither size nor ETag. */
+  readonly record?: ObjectRecord;
+  readonly versionId?: string;
+}
+
+export function eventRecord(happening: Happening, region: string): S3EventRecord {
+  const { name, bucket, record } = happening;
+  const local = { principalId: 'LOCAL' };
+  return {
+    eventVersion: '2.1',
+    eventSource: 'aws:s3',
+    awsRegion: region,
+    eventTime: new Date().toISOString(),
+    eventName: name,
+    userIdentity: local,
+    requestParameters: { sourceIPAddress: '127.0.0.1' },
+    responseElements: { 'x-amz-request-id': requestId(), 'x-amz-id-2': 'local' },
+    s3: {
+      s3SchemaVersion: '1.0',
+      configurationId: 'local',
+      bucket: { name: bucket, ownerIdentity: local, arn: `arn:aws:s3:::${bucket}` },
+      object: {
+        key: formEncode(happening.key),
+        ...(record ? { size: record.size, eTag: record.etag } : {}),
+        ...(happening.versionId ? { versionId: happening.versionId } : {}),
+        sequencer: nextSequencer(),
+      },
+    },
+  };
+}
+
+export function requestId(): string {
+  return randomBytes(8).toString('hex').toUpperCase();
+}
+
+/** As S3 writes keys in notifications and in listings with `encoding-type=url`. */
+export function formEncode(key: string): string {
+  return encodeURIComponent(key)
+    .replace(/[!'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%20', '+')
+    .replaceAll('%2F', '/');
+}
+
+let lastSequence = 0n;
+
+// Time first, so that it grows across restarts too; then one by one within the same microsecond.
+function nextSequencer(): string {
+  const now = BigInt(Date.now()) * 1000n;
+  lastSequence = now > lastSequence ? now : lastSequence + 1n;
+  return lastSequence.toString(16).toUpperCase().padStart(18, '0');
+}

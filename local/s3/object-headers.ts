@@ -1,0 +1,164 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { checksumHeader } from './checksums.ts';
+import { invalidArgument, notImplemented, S3Error } from './s3-error.ts';
+import type { ObjectRecord } from './sidecars.ts';
+
+const KEPT = [
+  'content-type',
+  'content-encoding',
+  'content-disposition',
+  'content-language',
+  'cache-control',
+  'expires',
+  'x-amz-storage-class',
+  'x-amz-website-redirect-location',
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-object-lock-legal-hold',
+];
+const METADATA_PREFIX = 'x-amz-meta-';
+const MOST_METADATA_BYTES = 2048;
+
+/** The headers of a write that S3 keeps with the object. @throws S3Error when one of them cannot be obeyed */
+export function keptHeaders(sent: IncomingHttpHeaders): Record<string, string> {
+  refuseUnsupported(sent);
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(sent)) {
+    if (typeof value === 'string' && (KEPT.includes(name) || name.startsWith(METADATA_PREFIX)))
+      kept[name] = value;
+  }
+  checkMetadata(kept);
+  return withoutDefaults(kept);
+}
+
+/** What GET and HEAD tell of an object. */
+export function answerHeaders(record: ObjectRecord): OutgoingHttpHeaders {
+  return {
+    'content-type': 'binary/octet-stream',
+    ...record.headers,
+    etag: `"${record.etag}"`,
+    'last-modified': new Date(record.mtimeMs).toUTCString(),
+    'accept-ranges': 'bytes',
+    ...(record.tags ? { 'x-amz-tagging-count': String(new URLSearchParams(record.tags).size) } : {}),
+  };
+}
+
+export function checksumHeaders(record: ObjectRecord): OutgoingHttpHeaders {
+  if (!record.checksum) return {};
+  const { algorithm, value, type } = record.checksum;
+  return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
+}
+
+/** What the answer to a write repeats of the object's encryption. */
+export function encryptionHeaders(record: ObjectRecord): OutgoingHttpHeaders {
+  const names = Object.keys(record.headers).filter((name) => name.startsWith('x-amz-server-side-encryption'));
+  return Object.fromEntries(names.map((name) => [name, record.headers[name]]));
+}
+
+/** `a=1&b=2`, checked and written the same way always. */
+export function keptTags(header: string | string[] | undefined): string | undefined {
+  if (!header) return undefined;
+  return checkedTags([...new URLSearchParams(String(header))]);
+}
+
+/** @throws S3Error when there are more than ten tags, a tag twice, or one too long */
+export function checkedTags(tags: readonly (readonly [string, string])[]): string | undefined {
+  const names = new Set(tags.map(([name]) => name));
+  if (tags.length > 10) throw new S3Error(400, 'BadRequest', 'Object tags cannot be greater than 10');
+  if (names.size < tags.length)
+    throw new S3Error(400, 'InvalidTag', 'Cannot provide multiple Tags with the same key');
+  if (tags.some(([name, value]) => name.length === 0 || name.length > 128 || value.length > 256)) {
+    throw new S3Error(400, 'InvalidTag', 'A tag key takes 1 to 128 characters, a tag value up to 256.');
+  }
+  return tags.length > 0 ? new URLSearchParams(Object.fromEntries(tags)).toString() : undefined;
+}
+
+const CONTENT_TYPES: Record<string, string> = {
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  avif: 'image/avif',
+  tif: 'image/tiff',
+  tiff: 'image/tiff',
+  heic: 'image/heic',
+  svg: 'image/svg+xml',
+  json: 'application/json',
+  txt: 'text/plain',
+  csv: 'text/csv',
+  html: 'text/html',
+};
+
+/** For files that lay in the folder before: the type that `aws s3 cp` would have sent with them. */
+export function contentTypeByName(key: string): string {
+  const extension = key.slice(key.lastIndexOf('.') + 1).toLowerCase();
+  return CONTENT_TYPES[extension] ?? 'binary/octet-stream';
+}
+
+const STORAGE_CLASSES = [
+  'STANDARD',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'REDUCED_REDUNDANCY',
+  'GLACIER_IR',
+  'GLACIER',
+  'DEEP_ARCHIVE',
+];
+const OBEYED_ACLS = ['private', 'bucket-owner-full-control'];
+
+function refuseUnsupported(sent: IncomingHttpHeaders): void {
+  const storageClass = sent['x-amz-storage-class'];
+  if (storageClass && !STORAGE_CLASSES.includes(String(storageClass))) {
+    throw new S3Error(400, 'InvalidStorageClass', 'The storage class you specified is not valid');
+  }
+  const acl = sent['x-amz-acl'];
+  if ((acl && !OBEYED_ACLS.includes(String(acl))) || Object.keys(sent).some(isGrant)) {
+    throw new S3Error(400, 'AccessControlListNotSupported', 'The bucket does not allow ACLs');
+  }
+  if (sent['x-amz-server-side-encryption-customer-algorithm'])
+    throw notImplemented('encryption with customer keys');
+  if (sent['x-amz-write-offset-bytes']) throw notImplemented('appending to objects');
+  if (Boolean(sent['x-amz-object-lock-mode']) !== Boolean(sent['x-amz-object-lock-retain-until-date'])) {
+    throw invalidArgument(
+      'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
+    );
+  }
+}
+
+function isGrant(header: string): boolean {
+  return header.startsWith('x-amz-grant-');
+}
+
+function checkMetadata(kept: Record<string, string>): void {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(kept)) {
+    // Header text arrives as Latin-1, one character per byte sent.
+    if (name.startsWith(METADATA_PREFIX)) bytes += name.length - METADATA_PREFIX.length + value.length;
+  }
+  if (bytes <= MOST_METADATA_BYTES) return;
+  throw new S3Error(
+    400,
+    'MetadataTooLarge',
+    'Your metadata headers exceed the maximum allowed metadata size',
+    {
+      Size: String(bytes),
+      MaxSizeAllowed: String(MOST_METADATA_BYTES),
+    },
+  );
+}
+
+function withoutDefaults(kept: Record<string, string>): Record<string, string> {
+  const { 'content-encoding': encoding, 'x-amz-storage-class': storageClass, ...rest } = kept;
+  const codings = (encoding ?? '').split(',').map((coding) => coding.trim());
+  const payload = codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
+  return {
+    ...rest,
+    ...(payload ? { 'content-encoding': payload } : {}),
+    ...(storageClass && storageClass !== 'STANDARD' ? { 'x-amz-storage-class': storageClass } : {}),
+  };
+}

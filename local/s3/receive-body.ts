@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { decodeAwsChunked } from './aws-chunked.ts';
+import {
+  type Checksum,
+  type ChecksumAlgorithm,
+  checksumAlgorithmOf,
+  checksumHeader,
+  startChecksum,
+} from './checksums.ts';
+import { notImplemented, S3Error } from './s3-error.ts';
+
+export interface WrittenFile {
+  readonly size: number;
+  readonly md5: Buffer;
+  readonly checksum?: Checksum;
+}
+
+/**
+ * Writes a request's payload to `file` and holds it against everything the client said of it.
+ * @throws S3Error `IncompleteBody`, `BadDigest`, `InvalidRequest`; the file is then of no use
+ */
+export async function receiveBody(call: Transfer, file: string): Promise<WrittenFile> {
+  const { headers } = call.request;
+  const trailers: Record<string, string> = {};
+  const algorithm = announcedAlgorithm(headers);
+  const written = await writeFileFrom(payloadOf(call, trailers), file, algorithm);
+  checkLength(headers, written.size);
+  checkMd5(headers, written.md5);
+  checkChecksum({ ...headers, ...trailers }, written.checksum);
+  return written;
+}
+
+export interface Transfer {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** A request's payload, without framing. `trailers` is filled when the last byte has been read. */
+export function payloadOf(call: Transfer, trailers: Record<string, string> = {}): AsyncIterable<Buffer> {
+  const { request, response } = call;
+  // Only now: a request refused by its headers alone is spared the sending.
+  if (request.headers.expect) response.writeContinue();
+  return isAwsChunked(request.headers) ? decodeAwsChunked(request, trailers) : request;
+}
+
+/** Writes chunks to a new file and hashes them on the way. */
+export async function writeFileFrom(
+  chunks: AsyncIterable<Buffer>,
+  file: string,
+  algorithm: ChecksumAlgorithm | undefined,
+): Promise<WrittenFile> {
+  const md5 = createHash('md5');
+  const checksum = algorithm && startChecksum(algorithm);
+  let size = 0;
+  const fd = openSync(file, 'wx');
+  try {
+    for await (const chunk of chunks) {
+      md5.update(chunk);
+      checksum?.update(chunk);
+      size += chunk.length;
+      writeWhole(fd, chunk);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  const kept = algorithm && { algorithm, value: checksum!.digest(), type: 'FULL_OBJECT' as const };
+  return { size, md5: md5.digest(), checksum: kept };
+}
+
+function writeWhole(fd: number, chunk: Buffer): void {
+  for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
+}
+
+function isAwsChunked(headers: IncomingHttpHeaders): boolean {
+  const encoding = String(headers['content-encoding'] ?? '');
+  return (
+    encoding.includes('aws-chunked') || String(headers['x-amz-content-sha256'] ?? '').startsWith('STREAMING-')
+  );
+}
+
+const ABOUT_CHECKSUMS = ['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'];
+
+/** The algorithm whose checksum comes with the body, in a header or in the trailer. */
+function announcedAlgorithm(headers: IncomingHttpHeaders): ChecksumAlgorithm | undefined {
+  const inTrailer = String(headers['x-amz-trailer'] ?? '').split(',');
+  const names = [...Object.keys(headers), ...inTrailer.map((name) => name.trim().toLowerCase())].filter(
+    (name) => name.startsWith('x-amz-checksum-') && !ABOUT_CHECKSUMS.includes(name),
+  );
+  if (names.length === 0) return undefined;
+  if (names.length > 1) {
+    const message = 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.';
+    throw new S3Error(400, 'InvalidRequest', message);
+  }
+  const algorithm = checksumAlgorithmOf(names[0]!);
+  if (!algorithm) throw notImplemented(`the checksum ${names[0]}`);
+  return algorithm;
+}
+
+function checkLength(headers: IncomingHttpHeaders, size: number): void {
+  const expected = isAwsChunked(headers)
+    ? headers['x-amz-decoded-content-length']
+    : headers['content-length'];
+  if (expected === undefined || Number(expected) === size) return;
+  const message = 'You did not provide the number of bytes specified by the Content-Length HTTP header';
+  throw new S3Error(400, 'IncompleteBody', `${message}: expected ${expected}, received ${size}.`);
+}
+
+function checkMd5(headers: IncomingHttpHeaders, md5: Buffer): void {
+  const sent = headers['content-md5'];
+  if (sent === undefined || sent === md5.toString('base64')) return;
+  if (Buffer.from(String(sent), 'base64').length !== 16) {
+    throw new S3Error(400, 'InvalidDigest', 'The Content-MD5 you specified was invalid.');
+  }
+  throw badDigest('Content-MD5');
+}
+
+function checkChecksum(sent: Record<string, unknown>, computed: Checksum | undefined): void {
+  if (!computed) return;
+  const expected = sent[checksumHeader(computed.algorithm)];
+  if (expected !== computed.value) throw badDigest(computed.algorithm);
+}
+
+function badDigest(name: string): S3Error {
+  return new S3Error(400, 'BadDigest', `The ${name} you specified did not match the calculated checksum.`);
+}

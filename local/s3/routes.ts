@@ -1,0 +1,66 @@
+import { type Operation, sendEmpty, sendXml } from './call.ts';
+import { listObjects } from './list-objects.ts';
+import { abortUpload, completeUpload, createUpload, listParts, uploadPart } from './multipart.ts';
+import {
+  deleteObject,
+  deleteObjects,
+  deleteObjectTagging,
+  getObject,
+  getObjectTagging,
+  putObject,
+  putObjectTagging,
+} from './object-requests.ts';
+import { notImplemented } from './s3-error.ts';
+import { element } from './xml.ts';
+
+/** What is obeyed, by method, by whether a key is named, and by the query's subresource. All else is refused. */
+const ROUTES: Readonly<Record<string, Operation>> = {
+  'GET bucket': listObjects,
+  'HEAD bucket': ({ response, region }) => sendEmpty(response, 200, { 'x-amz-bucket-region': region }),
+  'GET bucket?location': ({ response, region }) =>
+    sendXml(response, 'LocationConstraint', region === 'us-east-1' ? '' : region),
+  'GET bucket?versioning': ({ response }) => sendXml(response, 'VersioningConfiguration', ''),
+  'POST bucket?delete': deleteObjects,
+  'GET object': getObject,
+  'HEAD object': getObject,
+  'PUT object': putObject,
+  'DELETE object': deleteObject,
+  'GET object?tagging': getObjectTagging,
+  'PUT object?tagging': putObjectTagging,
+  'DELETE object?tagging': deleteObjectTagging,
+  'POST object?uploads': createUpload,
+  'PUT object?uploadId': uploadPart,
+  'GET object?uploadId': listParts,
+  'POST object?uploadId': completeUpload,
+  'DELETE object?uploadId': abortUpload,
+};
+
+/** The operation that a request asks for. @throws S3Error `NotImplemented` */
+export function operationFor(method: string, key: string, query: URLSearchParams): Operation {
+  const subresources = [...query.keys()].filter((name) => !isParameter(name)).sort();
+  const route = [`${method} ${key === '' ? 'bucket' : 'object'}`, ...subresources].join('?');
+  const operation = ROUTES[route];
+  if (!operation) throw notImplemented(route);
+  return operation;
+}
+
+const PARAMETERS = new Set([
+  ...['x-id', 'list-type', 'prefix', 'delimiter', 'max-keys', 'marker', 'start-after', 'continuation-token'],
+  ...['encoding-type', 'fetch-owner', 'partNumber', 'part-number-marker', 'max-parts'],
+  ...['AWSAccessKeyId', 'Signature', 'Expires'],
+]);
+
+/** Whether a query parameter only refines an operation, or (presigned requests) signs it. */
+function isParameter(name: string): boolean {
+  return PARAMETERS.has(name) || /^(x-amz-|response-)/i.test(name);
+}
+
+/** The answer to GET /: the buckets of this server. */
+export function bucketList(names: Iterable<string>): string {
+  const buckets = [...names].map(
+    (name) => `<Bucket>${element('Name', name)}${element('CreationDate', EPOCH)}</Bucket>`,
+  );
+  return `<Owner><ID>local</ID></Owner><Buckets>${buckets.join('')}</Buckets>`;
+}
+
+const EPOCH = new Date(0).toISOString();

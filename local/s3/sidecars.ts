@@ -1,0 +1,118 @@
+import { hash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Checksum } from './checksums.ts';
+
+/** What is known of one object. `inode`, `size` and `mtimeMs` bind it to the very file that it describes. */
+export interface ObjectRecord {
+  readonly key: string;
+  readonly inode: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** Without quotes. */
+  readonly etag: string;
+  /** The headers that S3 keeps with an object, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** As in a query string: `a=1&b=x%20y`. */
+  readonly tags?: string;
+  readonly checksum?: Checksum;
+  readonly versionId?: string;
+}
+
+const MOST_CACHED = 20_000;
+
+/**
+ * One small JSON file beside each object that was written through the server, and a bounded cache of them.
+ * A record takes effect with the file that it names: `prepare` before the object is moved into place, `settle` after it.
+ * Whenever the process is killed, object and record belong together.
+ */
+export class Sidecars {
+  readonly #folder: string;
+  readonly #cache = new Map<string, ObjectRecord>();
+  #exists: boolean | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  find(key: string, file: Stats): ObjectRecord | undefined {
+    const cached = this.#cache.get(key);
+    if (cached && describes(cached, file)) return this.#remember(cached);
+    if (!this.#hasFolder()) return undefined;
+    for (const candidate of [this.#settled(key), this.#prepared(key)]) {
+      const record = readRecord(candidate);
+      if (record?.key === key && describes(record, file)) return this.#remember(record);
+    }
+    return undefined;
+  }
+
+  prepare(record: ObjectRecord): void {
+    this.#makeFolder();
+    writeFileSync(this.#prepared(record.key), JSON.stringify(record));
+  }
+
+  settle(record: ObjectRecord): void {
+    renameSync(this.#prepared(record.key), this.#settled(record.key));
+    this.#remember(record);
+  }
+
+  remove(key: string): void {
+    this.#cache.delete(key);
+    if (!this.#hasFolder()) return;
+    rmSync(this.#settled(key), { force: true });
+    rmSync(this.#prepared(key), { force: true });
+  }
+
+  /** The records, of either state, that may describe the object stored under this hash. */
+  ofHash(keyHash: string): ObjectRecord[] {
+    const base = path.join(this.#folder, keyHash);
+    return [`${base}.json`, `${base}.next.json`].map(readRecord).filter((record) => record !== undefined);
+  }
+
+  #settled(key: string): string {
+    return path.join(this.#folder, `${hashOfKey(key)}.json`);
+  }
+
+  #prepared(key: string): string {
+    return path.join(this.#folder, `${hashOfKey(key)}.next.json`);
+  }
+
+  #remember(record: ObjectRecord): ObjectRecord {
+    this.#cache.delete(record.key);
+    this.#cache.set(record.key, record);
+    if (this.#cache.size > MOST_CACHED) this.#cache.delete(this.#cache.keys().next().value!);
+    return record;
+  }
+
+  // A folder served for reading only has no sidecars: one look tells, instead of two failed reads per object.
+  #hasFolder(): boolean {
+    this.#exists ??= existsSync(this.#folder);
+    return this.#exists;
+  }
+
+  #makeFolder(): void {
+    if (this.#exists) return;
+    mkdirSync(this.#folder, { recursive: true });
+    this.#exists = true;
+  }
+}
+
+/** A file name for any key, of any length and alphabet. */
+export function hashOfKey(key: string): string {
+  return hash('sha256', key, 'hex').slice(0, 40);
+}
+
+export function describes(record: ObjectRecord, file: Stats): boolean {
+  return record.size === file.size && record.mtimeMs === file.mtimeMs && record.inode === file.ino;
+}
+
+function readRecord(file: string): ObjectRecord | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    // Cut short by a kill: the object that it was to describe has never been put into place.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
+
+/** An XML document with S3's namespace; `inner` is XML already. */
+export function xmlDocument(root: string, inner: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${inner}</${root}>`;
+}
+
+/** One element around escaped text; nothing at all for an undefined value. */
+export function element(name: string, value: string | number | boolean | undefined): string {
+  return value === undefined ? '' : `<${name}>${escapeXml(String(value))}</${name}>`;
+}
+
+export function escapeXml(text: string): string {
+  // Control characters are no XML 1.0, yet legal in keys: S3 writes them as references, and so do we.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** The inner XML of every element of that name, in order. Enough for the flat documents that S3 clients send. */
+export function elementsOf(xml: string, name: string): string[] {
+  const pattern = new RegExp(`<(?:\\w+:)?${name}(?:\\s[^>]*)?(?:/>|>([\\s\\S]*?)</(?:\\w+:)?${name}>)`, 'g');
+  return [...xml.matchAll(pattern)].map((match) => match[1] ?? '');
+}
+
+/** The text of the first element of that name. */
+export function textOf(xml: string, name: string): string | undefined {
+  const inner = elementsOf(xml, name)[0];
+  return inner === undefined ? undefined : unescapeXml(inner);
+}
+
+const NAMED: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+function unescapeXml(text: string): string {
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => {
+    if (hex) return String.fromCodePoint(Number.parseInt(hex, 16));
+    if (decimal) return String.fromCodePoint(Number(decimal));
+    return NAMED[name] ?? whole;
+  });
+}
