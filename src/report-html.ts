@@ -113,7 +113,7 @@ function whatWentWrong(report: JobReport): Markup | undefined {
   return html`<section class="alarm long">
 <h2>${failed + lost > 0 ? `${countOf(failed + lost, 'image')} need${failed + lost === 1 ? 's' : ''} a look` : 'The job itself failed'}</h2>
 ${failure && html`<p><b>${failure.error}</b> <span class="key">${failure.cause}</span></p>`}
-${cause && !failure && html`<p class="key">${cause}.</p>`}
+${cause && !failure && html`<p class="key">${cause}</p>`}
 ${!cause && html`<p>Not more than the settings tolerate: the job succeeded all the same.</p>`}
 ${failureCodes(report)}
 ${failed + lost > 0 && runAgain(report)}

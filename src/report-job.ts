@@ -306,7 +306,7 @@ function summaryOf(report: JobReport): ReportSummary {
   const { compressed, kept, skipped, failed, bytesIn, bytesOut } = report;
   return {
     status,
-    ...(cause && { cause: `${cause}. Report: ${address}` }),
+    ...(cause && { cause }),
     report: address,
     planned,
     accounted,

@@ -177,13 +177,17 @@ function causeOfFailure(judged: Judged): string | undefined {
   const lacking = failed + lost;
   if (!failure && lost === 0 && lacking * 100 <= tolerated * planned) return undefined;
   const counts = lacking > 0 ? countsSentence(judged, tolerated) : undefined;
-  return [failure && `${failure.error}: ${failure.cause}`, counts].filter(Boolean).join('. ');
+  return [failure && sentence(`${failure.error}: ${failure.cause}`), counts].filter(Boolean).join(' ');
 }
 
 function countsSentence({ failed, lost, planned }: Judged, tolerated: number): string {
   const share = Math.round(((failed + lost) / planned) * 10_000) / 100;
   const parts = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} were lost with their host`];
-  return `Of ${planned} images ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %)`;
+  return `Of ${planned} images ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %).`;
+}
+
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 /** US list prices, us-east-1, from docs/scale.md. */
