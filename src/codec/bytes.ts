@@ -1,0 +1,55 @@
+/** How the container parsers read and join bytes. Nothing here throws on a short file. */
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The bytes from `at` as Latin-1, fewer where the file ends. */
+export function textAt(bytes: Uint8Array, at: number, length: number): string {
+  let text = '';
+  for (const byte of bytes.subarray(at, at + length)) text += String.fromCharCode(byte);
+  return text;
+}
+
+export function startsWith(bytes: Uint8Array, prefix: string, at = 0): boolean {
+  if (at + prefix.length > bytes.length) return false;
+  for (let index = 0; index < prefix.length; index++) {
+    if (bytes[at + index] !== prefix.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Where the text first occurs from `at` on, −1 where it does not. */
+export function indexOfText(bytes: Uint8Array, text: string, at = 0): number {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(text, at, 'latin1');
+}
+
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
+}
+
+export function joinBytes(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+export function latin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0) & 255);
+}
+
+export function uint16(value: number, littleEndian = false): Uint8Array {
+  const bytes = new Uint8Array(2);
+  viewOf(bytes).setUint16(0, value, littleEndian);
+  return bytes;
+}
+
+export function uint32(value: number, littleEndian = false): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value, littleEndian);
+  return bytes;
+}

@@ -1,0 +1,62 @@
+import { viewOf } from './bytes.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+
+export interface Gif {
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  /** Some frame has a transparent colour. */
+  readonly transparent: boolean;
+  readonly interlaced: boolean;
+  /** Where the trailer ends, or the file when there is none. */
+  readonly end: number;
+}
+
+const EXTENSION = 0x21;
+const IMAGE = 0x2c;
+const TRAILER = 0x3b;
+const GRAPHIC_CONTROL = 0xf9;
+
+/** Walks the blocks of a GIF; throws CorruptImageError when its screen has no size or the header is cut off. */
+export function readGif(bytes: Uint8Array): Gif {
+  if (bytes.length < 13) {
+    throw new CorruptImageError(`Expected a readable GIF header but the file ends at byte ${bytes.length}`);
+  }
+  const view = viewOf(bytes);
+  const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
+  if (width === 0 || height === 0) {
+    throw new CorruptImageError('Expected a readable GIF header but found a width or height of 0 at byte 6');
+  }
+  return { width, height, ...walkBlocks(bytes, 13 + tableLength(bytes[10]!)) };
+}
+
+function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'height'> {
+  let [frames, transparent, interlaced, at] = [0, false, false, from];
+  while (at < bytes.length) {
+    const block = bytes[at]!;
+    if (block === TRAILER) return { frames: Math.max(frames, 1), transparent, interlaced, end: at + 1 };
+    if (block === EXTENSION) {
+      if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 2] === 4)
+        transparent ||= ((bytes[at + 3] ?? 0) & 1) === 1;
+      at = skipSubBlocks(bytes, at + 2);
+    } else if (block === IMAGE) {
+      const flags = bytes[at + 9] ?? 0;
+      frames++;
+      interlaced ||= (flags & 0x40) !== 0;
+      at = skipSubBlocks(bytes, at + 10 + tableLength(flags) + 1);
+    } else {
+      break;
+    }
+  }
+  return { frames: Math.max(frames, 1), transparent, interlaced, end: bytes.length };
+}
+
+function tableLength(flags: number): number {
+  return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
+}
+
+function skipSubBlocks(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] !== 0) at += bytes[at]! + 1;
+  return at + 1;
+}

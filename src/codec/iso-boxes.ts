@@ -1,0 +1,481 @@
+import { joinBytes, latin1, startsWith, textAt, uint16, uint32, viewOf } from './bytes.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+
+/** AVIF and HEIF are ISO media files: boxes in boxes, pictures as items with properties. */
+
+export interface IsoBox {
+  readonly type: string;
+  readonly at: number;
+  /** Where its content begins: behind size, type and, for a `uuid` box, that. */
+  readonly from: number;
+  readonly end: number;
+}
+
+export interface IsoItem {
+  readonly id: number;
+  readonly type: string;
+  readonly contentType: string;
+  /** Properties in the order they apply. */
+  readonly properties: readonly IsoBox[];
+}
+
+export interface IsoImage {
+  readonly bytes: Uint8Array;
+  readonly brands: readonly string[];
+  readonly boxes: readonly IsoBox[];
+  readonly meta: IsoBox;
+  readonly metaBoxes: readonly IsoBox[];
+  readonly primary: IsoItem;
+  readonly items: readonly IsoItem[];
+  readonly references: readonly IsoReference[];
+  readonly locations: readonly ItemLocation[];
+}
+
+interface IsoReference {
+  readonly type: string;
+  readonly from: number;
+  readonly to: readonly number[];
+}
+
+interface ItemLocation {
+  readonly id: number;
+  /** 0: offsets from the start of the file; 1: inside `idat`. */
+  readonly construction: number;
+  readonly extents: readonly { readonly offset: number; readonly length: number }[];
+}
+
+// Far above any real picture: grids have some hundreds of tiles.
+const MAX_BOXES = 65_536;
+
+/** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
+export function readIsoImage(bytes: Uint8Array): IsoImage {
+  const boxes = readBoxes(bytes, 0, bytes.length);
+  const meta = boxes.find(({ type }) => type === 'meta');
+  if (!meta) throw corrupt('no meta box', bytes.length);
+  const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
+  const items = readItems(bytes, metaBoxes);
+  const primaryId = readPrimaryId(bytes, metaBoxes);
+  const primary = items.find(({ id }) => id === primaryId);
+  if (!primary) throw corrupt('no primary item', meta.at);
+  return {
+    bytes,
+    brands: readBrands(bytes),
+    boxes,
+    meta,
+    metaBoxes,
+    primary,
+    items,
+    references: readReferences(bytes, metaBoxes),
+    locations: readLocations(bytes, metaBoxes),
+  };
+}
+
+function corrupt(what: string, at: number): CorruptImageError {
+  return new CorruptImageError(`Expected a readable AVIF or HEIF header but found ${what} at byte ${at}`);
+}
+
+/** The brands in `ftyp`; none when the file does not begin with that box. */
+export function readBrands(bytes: Uint8Array): string[] {
+  if (!startsWith(bytes, 'ftyp', 4)) return [];
+  const end = Math.min(viewOf(bytes).getUint32(0), bytes.length, 256);
+  const brands = [textAt(bytes, 8, 4)];
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(textAt(bytes, at, 4));
+  return brands;
+}
+
+/** The boxes between two places, as far as they are whole. */
+export function readBoxes(bytes: Uint8Array, from: number, end: number): IsoBox[] {
+  const boxes: IsoBox[] = [];
+  const view = viewOf(bytes);
+  for (let at = from; at + 8 <= end && boxes.length < MAX_BOXES; ) {
+    const box = readBox(bytes, view, at, end);
+    if (!box) break;
+    boxes.push(box);
+    at = box.end;
+  }
+  return boxes;
+}
+
+function readBox(bytes: Uint8Array, view: DataView, at: number, end: number): IsoBox | undefined {
+  const type = textAt(bytes, at + 4, 4);
+  let size = view.getUint32(at);
+  let from = at + 8;
+  if (size === 1) {
+    if (at + 16 > end) return undefined;
+    size = Number(view.getBigUint64(at + 8));
+    from = at + 16;
+  }
+  if (size === 0) size = end - at;
+  if (type === 'uuid') from += 16;
+  return at + size < from || at + size > end ? undefined : { type, at, from, end: at + size };
+}
+
+function contentOf(bytes: Uint8Array, boxes: readonly IsoBox[], type: string): Uint8Array | undefined {
+  const box = boxes.find((candidate) => candidate.type === type);
+  return box && bytes.subarray(box.from, box.end);
+}
+
+function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
+  const content = contentOf(bytes, metaBoxes, 'pitm');
+  if (!content || content.length < 6) return undefined;
+  return content[0] === 0 ? viewOf(content).getUint16(4) : readUint(content, 4, 4);
+}
+
+function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoItem[] {
+  const list = metaBoxes.find(({ type }) => type === 'iinf');
+  if (!list) return [];
+  const properties = readProperties(bytes, metaBoxes);
+  const from = list.from + (bytes[list.from] === 0 ? 6 : 8);
+  return readBoxes(bytes, from, list.end).flatMap((box) => {
+    const content = bytes.subarray(box.from, box.end);
+    const version = content[0] ?? 0;
+    if (box.type !== 'infe' || version < 2) return [];
+    const idLength = version === 2 ? 2 : 4;
+    const id = readUint(content, 4, idLength);
+    const typeAt = 4 + idLength + 2;
+    const nameEnd = content.indexOf(0, typeAt + 4);
+    const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
+    return [{ id, type: textAt(content, typeAt, 4), contentType, properties: properties.get(id) ?? [] }];
+  });
+}
+
+/** Which properties each item has, by its id. */
+function readProperties(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoBox[]> {
+  const result = new Map<number, IsoBox[]>();
+  const container = metaBoxes.find(({ type }) => type === 'iprp');
+  const boxes = container ? readBoxes(bytes, container.from, container.end) : [];
+  const store = boxes.find(({ type }) => type === 'ipco');
+  const properties = store ? readBoxes(bytes, store.from, store.end) : [];
+  for (const { type, from, end } of boxes) {
+    if (type !== 'ipma') continue;
+    for (const { id, indices } of readAssociations(bytes.subarray(from, end))) {
+      const own = indices.flatMap((index) => (properties[index - 1] ? [properties[index - 1]!] : []));
+      result.set(id, [...(result.get(id) ?? []), ...own]);
+    }
+  }
+  return result;
+}
+
+interface Association {
+  readonly id: number;
+  readonly indices: readonly number[];
+  readonly essential: readonly boolean[];
+}
+
+function readAssociations(ipma: Uint8Array): Association[] {
+  const idLength = (ipma[0] ?? 0) < 1 ? 2 : 4;
+  const wide = ((ipma[3] ?? 0) & 1) === 1;
+  const count = Math.min(readUint(ipma, 4, 4), MAX_BOXES);
+  const associations: Association[] = [];
+  let at = 8;
+  for (let item = 0; item < count && at + idLength + 1 <= ipma.length; item++) {
+    const id = readUint(ipma, at, idLength);
+    const length = ipma[at + idLength]!;
+    at += idLength + 1;
+    const values = Array.from({ length }, (_, index) =>
+      wide
+        ? readUint(ipma, at + index * 2, 2)
+        : ((ipma[at + index] ?? 0) & 0x7f) | (((ipma[at + index] ?? 0) & 0x80) << 8),
+    );
+    associations.push({
+      id,
+      indices: values.map((value) => value & 0x7fff),
+      essential: values.map((value) => value >= ESSENTIAL),
+    });
+    at += length * (wide ? 2 : 1);
+  }
+  return associations;
+}
+
+function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoReference[] {
+  const list = metaBoxes.find(({ type }) => type === 'iref');
+  if (!list) return [];
+  const idLength = bytes[list.from] === 0 ? 2 : 4;
+  return readBoxes(bytes, list.from + 4, list.end).map(({ type, from, end }) => {
+    const content = bytes.subarray(from, end);
+    const count = Math.min(readUint(content, idLength, 2), Math.floor(content.length / idLength));
+    const to = Array.from({ length: count }, (_, index) =>
+      readUint(content, idLength + 2 + index * idLength, idLength),
+    );
+    return { type, from: readUint(content, 0, idLength), to };
+  });
+}
+
+function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
+  const content = contentOf(bytes, metaBoxes, 'iloc');
+  if (!content || content.length < 8) return [];
+  const version = content[0]!;
+  const [offsetLength, lengthLength, baseLength] = [content[4]! >> 4, content[4]! & 15, content[5]! >> 4];
+  const indexLength = version > 0 ? content[5]! & 15 : 0;
+  const idLength = version < 2 ? 2 : 4;
+  const count = Math.min(readUint(content, 6, idLength), MAX_BOXES);
+  const locations: ItemLocation[] = [];
+  let at = 6 + idLength;
+  const take = (length: number) => {
+    at += length;
+    return readUint(content, at - length, length);
+  };
+  for (let item = 0; item < count && at < content.length; item++) {
+    const id = take(idLength);
+    const construction = version > 0 ? take(2) & 15 : 0;
+    take(2);
+    const base = take(baseLength);
+    const extentCount = take(2);
+    const extents: { offset: number; length: number }[] = [];
+    for (let extent = 0; extent < extentCount && at < content.length; extent++) {
+      take(indexLength);
+      extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
+    }
+    locations.push({ id, construction, extents });
+  }
+  return locations;
+}
+
+/** A big-endian number of 0 to 8 bytes; what lies behind the end reads as 0. */
+function readUint(bytes: Uint8Array, at: number, length: number): number {
+  let value = 0;
+  for (let index = 0; index < length; index++) value = value * 256 + (bytes[at + index] ?? 0);
+  return value;
+}
+
+/** The content of an item; undefined when a part of it lies outside the file. */
+export function readItemContent(image: IsoImage, id: number): Uint8Array | undefined {
+  const location = image.locations.find((candidate) => candidate.id === id);
+  if (!location || location.construction > 1) return undefined;
+  const store = location.construction === 0 ? image.bytes : contentOf(image.bytes, image.metaBoxes, 'idat');
+  if (!store) return undefined;
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (const { offset, length } of location.extents) {
+    const end = length === 0 ? store.length : offset + length;
+    total += end - offset;
+    // Overlapping extents could name the same bytes again and again.
+    if (end > store.length || offset > end || total > store.length) return undefined;
+    parts.push(store.subarray(offset, end));
+  }
+  return joinBytes(...parts);
+}
+
+export interface IsoMetadata {
+  readonly exif?: Uint8Array;
+  readonly xmp?: Uint8Array;
+  readonly icc?: Uint8Array;
+}
+
+/** The metadata that belongs to the picture. EXIF comes without its prefix. */
+export function readIsoMetadata(image: IsoImage): IsoMetadata {
+  const exif = image.items.find(({ type }) => type === 'Exif');
+  const xmp = image.items.find(
+    ({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml',
+  );
+  const block = exif && readItemContent(image, exif.id);
+  return {
+    exif: block && block.length > 4 ? block.subarray(4 + readUint(block, 0, 4)) : undefined,
+    xmp: xmp && readItemContent(image, xmp.id),
+    icc: readIsoIcc(image),
+  };
+}
+
+function readIsoIcc({ bytes, primary }: IsoImage): Uint8Array | undefined {
+  const box = primary.properties.find(({ type, from }) => type === 'colr' && isProfile(bytes, from));
+  return box && bytes.subarray(box.from + 4, box.end);
+}
+
+function isProfile(bytes: Uint8Array, at: number): boolean {
+  return startsWith(bytes, 'prof', at) || startsWith(bytes, 'rICC', at);
+}
+
+/** 1 to 8, as `irot` and `imir` of the primary item say; a decoder applies them by itself. */
+export function readIsoOrientation({ bytes, primary }: IsoImage): number {
+  let orientation = 1;
+  for (const { type, from } of primary.properties) {
+    const value = bytes[from] ?? 0;
+    const turns = type === 'irot' ? value & 3 : 0;
+    for (let turn = 0; turn < turns; turn++) orientation = QUARTER_TURN[orientation]!;
+    if (type === 'imir') orientation = (value & 1 ? LEFT_RIGHT : TOP_BOTTOM)[orientation]!;
+  }
+  return orientation;
+}
+
+// Which EXIF orientation comes out when the upright picture is turned against the clock or mirrored as well.
+const QUARTER_TURN = [0, 8, 5, 6, 7, 4, 1, 2, 3];
+const LEFT_RIGHT = [0, 2, 1, 4, 3, 6, 5, 8, 7];
+const TOP_BOTTOM = [0, 4, 3, 2, 1, 8, 7, 6, 5];
+
+/** The properties that say the same as an EXIF orientation: first quarter turns, then a mirror. */
+const TRANSFORMS: readonly (readonly [turns: number, mirror?: number])[] = [
+  [0],
+  [0],
+  [0, 1],
+  [2],
+  [0, 0],
+  [1, 0],
+  [3],
+  [3, 0],
+  [1],
+];
+
+/** The same picture with this metadata and orientation besides what it has; for files of one `meta` and no track. */
+export function withIsoMetadata(
+  bytes: Uint8Array,
+  metadata: IsoMetadata & { orientation: number },
+): Uint8Array {
+  const image = readIsoImage(bytes);
+  if (image.boxes.some(({ type }) => type === 'moov')) throw corrupt('an image sequence (moov)', 0);
+  const { meta } = image;
+  const contents = newItems(image, metadata);
+  // The offsets are written twice: the length of `meta` does not depend on their values.
+  const draft = writeMeta(image, metadata, contents, 0, 0);
+  const growth = draft.length - (meta.end - meta.at);
+  const whole = writeMeta(image, metadata, contents, growth, bytes.length + growth + 8);
+  const store = joinBytes(...contents.map(({ content }) => content));
+  return joinBytes(
+    bytes.subarray(0, meta.at),
+    whole,
+    bytes.subarray(meta.end),
+    store.length > 0 ? isoBox('mdat', store) : [],
+  );
+}
+
+interface NewItem {
+  readonly id: number;
+  readonly content: Uint8Array;
+  readonly entry: Uint8Array;
+}
+
+function newItems({ items }: IsoImage, { exif, xmp }: IsoMetadata): NewItem[] {
+  let id = Math.max(...items.map((item) => item.id));
+  const entry = (type: string, rest: string) =>
+    isoBox('infe', joinBytes([2, 0, 0, 1], uint16(id), uint16(0), latin1(`${type}\0${rest}`)));
+  const added: NewItem[] = [];
+  if (exif) {
+    id++;
+    // As libheif writes it: an offset, then the prefix that many readers want to see.
+    added.push({ id, entry: entry('Exif', ''), content: joinBytes(uint32(6), latin1('Exif\0\0'), exif) });
+  }
+  if (xmp) {
+    id++;
+    added.push({ id, entry: entry('mime', 'application/rdf+xml\0\0'), content: xmp });
+  }
+  return added;
+}
+
+function writeMeta(
+  image: IsoImage,
+  metadata: IsoMetadata & { orientation: number },
+  added: readonly NewItem[],
+  growth: number,
+  storeAt: number,
+): Uint8Array {
+  const { bytes, meta, metaBoxes } = image;
+  const rewritten: Record<string, (content: Uint8Array) => Uint8Array> = {
+    iloc: () => writeLocations(image, added, growth, storeAt),
+    iinf: (content) => writeItemList(content, added),
+    iprp: () => writeProperties(image, metadata),
+    iref: (content) => joinBytes(content, ...referencesTo(image, added)),
+  };
+  const boxes = metaBoxes.map(({ type, at, from, end }) => {
+    const rewrite = rewritten[type];
+    return rewrite ? isoBox(type, rewrite(bytes.subarray(from, end))) : bytes.subarray(at, end);
+  });
+  const hasReferences = metaBoxes.some(({ type }) => type === 'iref');
+  if (!hasReferences && added.length > 0) {
+    boxes.push(isoBox('iref', joinBytes([0, 0, 0, 0], ...referencesTo(image, added))));
+  }
+  return isoBox('meta', joinBytes(bytes.subarray(meta.from, meta.from + 4), ...boxes));
+}
+
+function writeLocations(
+  { locations, meta }: IsoImage,
+  added: readonly NewItem[],
+  growth: number,
+  storeAt: number,
+): Uint8Array {
+  let at = storeAt;
+  const rows = locations.map(({ id, construction, extents }) => {
+    const moved = extents.map(({ offset, length }) =>
+      joinBytes(uint32(construction === 0 && offset >= meta.end ? offset + growth : offset), uint32(length)),
+    );
+    return joinBytes(uint16(id), uint16(construction), uint16(0), uint16(extents.length), ...moved);
+  });
+  const newRows = added.map(({ id, content }) => {
+    at += content.length;
+    return joinBytes(
+      uint16(id),
+      uint16(0),
+      uint16(0),
+      uint16(1),
+      uint32(at - content.length),
+      uint32(content.length),
+    );
+  });
+  // Version 1, offsets and lengths of four bytes, no base.
+  return joinBytes([1, 0, 0, 0, 0x44, 0x00], uint16(rows.length + newRows.length), ...rows, ...newRows);
+}
+
+function writeItemList(content: Uint8Array, added: readonly NewItem[]): Uint8Array {
+  const countLength = content[0] === 0 ? 2 : 4;
+  const count = readUint(content, 4, countLength) + added.length;
+  return joinBytes(
+    content.subarray(0, 4),
+    countLength === 2 ? uint16(count) : uint32(count),
+    content.subarray(4 + countLength),
+    ...added.map(({ entry }) => entry),
+  );
+}
+
+function referencesTo({ primary }: IsoImage, added: readonly NewItem[]): Uint8Array[] {
+  return added.map(({ id }) => isoBox('cdsc', joinBytes(uint16(id), uint16(1), uint16(primary.id))));
+}
+
+/** `ipco` gets the new properties at its end, and every item that is the picture or belongs to it shares them. */
+function writeProperties(
+  image: IsoImage,
+  { icc, orientation }: IsoMetadata & { orientation: number },
+): Uint8Array {
+  const { bytes, metaBoxes, primary } = image;
+  const container = metaBoxes.find(({ type }) => type === 'iprp')!;
+  const boxes = readBoxes(bytes, container.from, container.end);
+  const store = boxes.find(({ type }) => type === 'ipco')!;
+  const known = readBoxes(bytes, store.from, store.end).length;
+  const [turns, mirror] = TRANSFORMS[orientation] ?? [0];
+  const profile = icc ? [isoBox('colr', joinBytes(latin1('prof'), icc))] : [];
+  const transforms = [
+    ...(turns ? [isoBox('irot', Uint8Array.of(turns))] : []),
+    ...(mirror === undefined ? [] : [isoBox('imir', Uint8Array.of(mirror))]),
+  ];
+  const added = [...profile, ...transforms];
+  const auxiliary = new Set(
+    image.references
+      .filter(({ type, to }) => type === 'auxl' && to.includes(primary.id))
+      .map(({ from }) => from),
+  );
+  const associations = boxes
+    .filter(({ type }) => type === 'ipma')
+    .flatMap(({ from, end }) => readAssociationRows(bytes.subarray(from, end)));
+  const rows = associations.map(({ id, entries }) => {
+    const own = id === primary.id ? added : auxiliary.has(id) ? transforms : [];
+    const indices = own.map(
+      (box) => known + 1 + added.indexOf(box) + (transforms.includes(box) ? ESSENTIAL : 0),
+    );
+    const all = [...entries, ...indices];
+    return joinBytes(uint16(id), [all.length], ...all.map((entry) => uint16(entry)));
+  });
+  return joinBytes(
+    isoBox('ipco', joinBytes(bytes.subarray(store.from, store.end), ...added)),
+    isoBox('ipma', joinBytes([0, 0, 0, 1], uint32(rows.length), ...rows)),
+  );
+}
+
+const ESSENTIAL = 0x8000;
+
+function readAssociationRows(ipma: Uint8Array): { id: number; entries: number[] }[] {
+  return readAssociations(ipma).map(({ id, indices, essential }) => ({
+    id,
+    entries: indices.map((index, at) => index + (essential[at] ? ESSENTIAL : 0)),
+  }));
+}
+
+function isoBox(type: string, content: Uint8Array): Uint8Array {
+  return joinBytes(uint32(content.length + 8), latin1(type), content);
+}

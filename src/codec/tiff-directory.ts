@@ -1,0 +1,112 @@
+import { startsWith, textAt, viewOf } from './bytes.ts';
+
+/** The directories (IFDs) of a TIFF structure: TIFF files, EXIF and the index of multi-picture JPEGs have them. */
+
+export interface Tiff {
+  readonly bytes: Uint8Array;
+  readonly littleEndian: boolean;
+  /** BigTIFF: eight-byte offsets. */
+  readonly big: boolean;
+  /** Where the first directory lies. */
+  readonly first: number;
+}
+
+export interface TiffEntry {
+  readonly tag: number;
+  readonly type: number;
+  readonly count: number;
+  /** Where its twelve (twenty) bytes lie. */
+  readonly at: number;
+  /** Where its value lies: inside the entry when it is short. */
+  readonly valueAt: number;
+  readonly length: number;
+}
+
+export interface TiffDirectory {
+  readonly at: number;
+  readonly entries: ReadonlyMap<number, TiffEntry>;
+  /** Where the offset of the next directory is written. */
+  readonly nextAt: number;
+  /** 0 for the last one. */
+  readonly next: number;
+}
+
+const TYPE_LENGTHS = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+const TYPE_SHORT = 3;
+const TYPE_LONG = 4;
+const TYPE_LONG8 = 16;
+
+/** The header of a TIFF structure; undefined when these bytes are none. */
+export function readTiff(bytes: Uint8Array): Tiff | undefined {
+  if (bytes.length < 8) return undefined;
+  const littleEndian = startsWith(bytes, 'II');
+  if (!littleEndian && !startsWith(bytes, 'MM')) return undefined;
+  const view = viewOf(bytes);
+  const version = view.getUint16(2, littleEndian);
+  if (version === 42) return { bytes, littleEndian, big: false, first: view.getUint32(4, littleEndian) };
+  if (version !== 43 || bytes.length < 16) return undefined;
+  return { bytes, littleEndian, big: true, first: Number(view.getBigUint64(8, littleEndian)) };
+}
+
+/** The directory at this place; undefined where none fits. Entries whose value lies outside the bytes are left out. */
+export function readDirectory(tiff: Tiff, at: number): TiffDirectory | undefined {
+  const { bytes, littleEndian, big } = tiff;
+  const countLength = big ? 8 : 2;
+  const entryLength = big ? 20 : 12;
+  if (at < 8 || at + countLength > bytes.length) return undefined;
+  const view = viewOf(bytes);
+  const count = big ? Number(view.getBigUint64(at, littleEndian)) : view.getUint16(at, littleEndian);
+  const entriesAt = at + countLength;
+  const nextAt = entriesAt + count * entryLength;
+  if (count > 65_535 || nextAt > bytes.length) return undefined;
+  const entries = new Map<number, TiffEntry>();
+  for (let index = 0; index < count; index++) {
+    const entry = readEntry(tiff, view, entriesAt + index * entryLength);
+    if (entry && !entries.has(entry.tag)) entries.set(entry.tag, entry);
+  }
+  return { at, entries, nextAt, next: readOffset(tiff, view, nextAt) };
+}
+
+function readEntry(tiff: Tiff, view: DataView, at: number): TiffEntry | undefined {
+  const { littleEndian, big, bytes } = tiff;
+  const type = view.getUint16(at + 2, littleEndian);
+  const count = big ? Number(view.getBigUint64(at + 4, littleEndian)) : view.getUint32(at + 4, littleEndian);
+  const length = (TYPE_LENGTHS[type] ?? 0) * count;
+  const inlineAt = at + (big ? 12 : 8);
+  const valueAt = length <= (big ? 8 : 4) ? inlineAt : readOffset(tiff, view, inlineAt);
+  if (length === 0 || valueAt + length > bytes.length) return undefined;
+  return { tag: view.getUint16(at, littleEndian), type, count, at, valueAt, length };
+}
+
+function readOffset(tiff: Tiff, view: DataView, at: number): number {
+  const length = tiff.big ? 8 : 4;
+  if (at + length > tiff.bytes.length) return 0;
+  return tiff.big ? Number(view.getBigUint64(at, tiff.littleEndian)) : view.getUint32(at, tiff.littleEndian);
+}
+
+/** The whole numbers of an entry, at most `limit` of them; none when it holds something else. */
+export function numbersOf(tiff: Tiff, entry: TiffEntry | undefined, limit = 16): number[] {
+  if (!entry) return [];
+  const view = viewOf(tiff.bytes);
+  const numbers: number[] = [];
+  for (let index = 0; index < Math.min(entry.count, limit); index++) {
+    const at = entry.valueAt + index * (TYPE_LENGTHS[entry.type] ?? 1);
+    if (entry.type === TYPE_SHORT) numbers.push(view.getUint16(at, tiff.littleEndian));
+    else if (entry.type === TYPE_LONG || entry.type === 13)
+      numbers.push(view.getUint32(at, tiff.littleEndian));
+    else if (entry.type === TYPE_LONG8) numbers.push(Number(view.getBigUint64(at, tiff.littleEndian)));
+    else if (entry.type === 1) numbers.push(view.getUint8(at));
+    else break;
+  }
+  return numbers;
+}
+
+export function valueBytes(tiff: Tiff, entry: TiffEntry): Uint8Array {
+  return tiff.bytes.subarray(entry.valueAt, entry.valueAt + entry.length);
+}
+
+/** A text entry without the NUL at its end. */
+export function textOf(tiff: Tiff, entry: TiffEntry | undefined): string | undefined {
+  if (entry?.type !== 2 && entry?.type !== 129) return undefined;
+  return textAt(tiff.bytes, entry.valueAt, entry.length).split('\0')[0]!;
+}
