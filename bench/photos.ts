@@ -6,7 +6,12 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 
 /** `count` different camera-like JPEGs of width × height: crops of real photographs, enlarged, with grain. */
-export async function makePhotos(folder: string, count: number, width: number, height: number): Promise<void> {
+export async function makePhotos(
+  folder: string,
+  count: number,
+  width: number,
+  height: number,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const sources = [
     require.resolve('exif-js/example/Bloated-Hero.jpg'),
@@ -19,7 +24,13 @@ export async function makePhotos(folder: string, count: number, width: number, h
   }
 }
 
-async function makePhoto(source: string, n: number, width: number, height: number, file: string): Promise<void> {
+async function makePhoto(
+  source: string,
+  n: number,
+  width: number,
+  height: number,
+  file: string,
+): Promise<void> {
   const image = sharp(source);
   const size = await image.metadata();
   const share = 0.55 + ((n * 7) % 40) / 100;
@@ -27,9 +38,21 @@ async function makePhoto(source: string, n: number, width: number, height: numbe
   const left = (n * 31) % (size.width - crop.width);
   const top = (n * 17) % (size.height - crop.height);
   const tile = await sharp({
-    create: { width: 512, height: 512, channels: 3, background: '#888', noise: { type: 'gaussian', mean: 128, sigma: 7 } },
-  }).png().toBuffer();
-  const pixels = await image.extract({ left, top, ...crop }).removeAlpha().resize(width, height, { fit: 'fill' }).toBuffer();
+    create: {
+      width: 512,
+      height: 512,
+      channels: 3,
+      background: '#888',
+      noise: { type: 'gaussian', mean: 128, sigma: 7 },
+    },
+  })
+    .png()
+    .toBuffer();
+  const pixels = await image
+    .extract({ left, top, ...crop })
+    .removeAlpha()
+    .resize(width, height, { fit: 'fill' })
+    .toBuffer();
   await sharp(pixels)
     .composite([{ input: tile, tile: true, blend: 'soft-light' }])
     .flatten()

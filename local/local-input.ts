@@ -32,7 +32,9 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
   await refuseUnreadable(place);
   const folder = path.dirname(place);
   if ((await realPlace(outFolder)) === (await realpath(folder))) {
-    throw new InputError(`Expected --out to be another folder than that of the list, ${folder}. Choose another, e.g. --out compressed`);
+    throw new InputError(
+      `Expected --out to be another folder than that of the list, ${folder}. Choose another, e.g. --out compressed`,
+    );
   }
   return {
     folder,
@@ -44,7 +46,9 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
 
 function s3Input(input: string, out: string): LocalInput {
   if (!parseS3Uri(input) && !parseS3Prefix(input)) {
-    throw new InputError(`Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`);
+    throw new InputError(
+      `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
+    );
   }
   return { folder: undefined, fileList: input, relativeTo: undefined, out };
 }
@@ -54,7 +58,9 @@ async function refuseOverlap(folder: string, out: string): Promise<void> {
   const [inner, outer] = [await realPlace(out), await realpath(folder)];
   const way = path.relative(outer, inner);
   if (way === '' || (!way.startsWith('..') && !path.isAbsolute(way))) {
-    throw new InputError(`Expected --out outside the input folder ${folder} but received ${out}. Choose another, e.g. --out ${outer}-compressed`);
+    throw new InputError(
+      `Expected --out outside the input folder ${folder} but received ${out}. Choose another, e.g. --out ${outer}-compressed`,
+    );
   }
 }
 
@@ -68,7 +74,10 @@ async function realPlace(place: string): Promise<string> {
 
 async function refuseUnreadable(place: string): Promise<void> {
   const file = await open(place).catch((cause: unknown) => {
-    throw new InputError(`Expected a readable file list but ${place} cannot be opened: ${(cause as Error).message}`, { cause });
+    throw new InputError(
+      `Expected a readable file list but ${place} cannot be opened: ${(cause as Error).message}`,
+      { cause },
+    );
   });
   await file.close();
 }

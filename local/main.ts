@@ -35,7 +35,9 @@ async function compressSamples(line: CommandLine): Promise<number> {
   await makeSampleImages(folder);
   const code = await runJob(await resolveInput(folder, line.out), line);
   if (code !== EXIT.someFailed) return code;
-  console.error('\nOne sample is broken on purpose, to show what becomes of it: the demo counts as done (exit code 0).');
+  console.error(
+    '\nOne sample is broken on purpose, to show what becomes of it: the demo counts as done (exit code 0).',
+  );
   console.error('With your own images it would be 1:  npm start -- <folder>');
   return EXIT.done;
 }
