@@ -1,4 +1,12 @@
+import { losslessCompressPng } from '@napi-rs/image';
+import { estimateMemory } from '../core/admission.ts';
 import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
+import type { CompressionSettings } from '../core/job.ts';
+import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
+import { type Encoded, type EncodeTask, encodeImage, openImage } from './encode-image.ts';
+import { CorruptImageError, inspectImage } from './inspect-image.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { findHeaderFault, findPixelFault, samePixels } from './verify-image.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome =
@@ -17,3 +25,222 @@ export type BytesOutcome =
     }
   | { readonly status: 'skipped'; readonly reason: SkippedReason; readonly detail?: string }
   | { readonly status: 'failed'; readonly code: FailureCode; readonly message: string };
+
+export interface CompressHost {
+  readonly budget: MemoryBudget;
+  /** After it the image is given up as EncoderCrash. */
+  readonly timeLimitMs?: number;
+}
+
+/**
+ * Compresses one image held in memory. Never throws and never changes `source`: whatever goes wrong is an outcome,
+ * and `compressed` means decoded, checked against the source, and smaller by `minSavings`.
+ */
+export async function compressBytes(
+  source: Uint8Array,
+  settings: CompressionSettings,
+  host: CompressHost,
+): Promise<BytesOutcome> {
+  if (source.length === 0) return { status: 'skipped', reason: 'empty' };
+  try {
+    const facts = inspectImage(source);
+    if (!facts) return { status: 'skipped', reason: 'not-an-image' };
+    const recipe = chooseRecipe(facts, settings);
+    if (recipe.action === 'keep') {
+      await checkKept(source, facts, host);
+      return kept(facts, recipe.reason, recipe.detail);
+    }
+    return await carryOut({ source, facts, recipe, settings }, host);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** The encoder threw, hung or wrote something that is not the picture; the source is sound. */
+export class EncoderCrashError extends Error {
+  override readonly name = 'EncoderCrashError';
+}
+
+/** The image is over the limit of pixels or of this host's memory. */
+export class TooLargeError extends Error {
+  override readonly name = 'TooLargeError';
+}
+
+// AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.
+const DEFAULT_TIME_LIMIT_MS = 300_000;
+
+type PlannedTask = Omit<EncodeTask, 'timeLimitMs'>;
+
+async function carryOut(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
+  const timeLimitMs = host.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS;
+  const task = { ...fitMemory(planned, host.budget), timeLimitMs };
+  const release = await host.budget.acquire(memoryFor(task));
+  // The memory is handed back when the encoder really ends, also where nobody waits for it any more.
+  const work = compressTask(task).finally(release);
+  return withinTime(work, timeLimitMs);
+}
+
+/** The task as it fits this host, if need be by the preset that streams. @throws TooLargeError */
+function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask {
+  const { width, height, pages } = task.facts;
+  const pixels = width * height * pages;
+  if (pixels > MAX_PIXELS) {
+    throw new TooLargeError(
+      `Expected at most ${MAX_PIXELS} pixels but received ${width} x ${height} x ${pages}`,
+    );
+  }
+  if (memoryFor(task) <= budget.capacity) return task;
+  const streamed: PlannedTask = {
+    ...task,
+    settings: { ...task.settings, effort: 'fast', progressive: 'auto' },
+  };
+  if (task.recipe.format === 'jpeg' && !task.recipe.lossless && memoryFor(streamed) <= budget.capacity) {
+    return streamed;
+  }
+  throw new TooLargeError(
+    `Expected at most ${megabytes(budget.capacity)} MB of memory for an image but ${width} x ${height} needs about ` +
+      `${megabytes(memoryFor(task))} MB: give the host more memory or send the image to a larger one`,
+  );
+}
+
+function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
+  return estimateMemory(facts, recipe, settings, source.length);
+}
+
+async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
+  const { facts, recipe } = task;
+  if (recipe.lossless && !recipe.reshape && recipe.format === facts.format) return repack(task);
+  const encoded = await encodeOrExplain(task);
+  if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
+  const fault = await findPixelFault(encoded.bytes, task);
+  if (fault) throw new EncoderCrashError(fault);
+  if (recipe.lossless && !recipe.reshape && !(await isIdentical(encoded.bytes, task))) {
+    return kept(facts, 'not-identical');
+  }
+  return finish(encoded, task);
+}
+
+/** The same pixels packed tighter, metadata and all. */
+async function repack(task: EncodeTask): Promise<BytesOutcome> {
+  const { source, facts } = task;
+  if (facts.format !== 'png') return kept(facts, 'no-gain');
+  await decodeStrictly(source, facts);
+  const bytes = await losslessCompressPng(source);
+  if (!(await isIdentical(bytes, task))) return kept(facts, 'not-identical');
+  return finish({ bytes, encoding: { format: 'png', lossless: true } }, task);
+}
+
+async function isIdentical(bytes: Uint8Array, { source, facts }: EncodeTask): Promise<boolean> {
+  const output = inspectImage(bytes);
+  return output !== undefined && samePixels({ bytes: source, facts }, { bytes, facts: output });
+}
+
+function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
+  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
+  const output = inspectImage(bytes);
+  const fault = output ? findHeaderFault(output, task) : 'Expected an image but its metadata broke it';
+  if (fault) throw new EncoderCrashError(fault);
+  return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
+}
+
+/** One pipeline decodes and encodes: who failed is found by decoding once more, alone. */
+async function encodeOrExplain(task: EncodeTask): Promise<Encoded> {
+  try {
+    return await encodeImage(task);
+  } catch (error) {
+    await decodeStrictly(task.source, task.facts);
+    throw new EncoderCrashError(messageOf(error), { cause: error });
+  }
+}
+
+/** @throws CorruptImageError where a strict decoder complains of anything */
+async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Promise<void> {
+  const { width, height } = facts;
+  let image = openImage(source, facts);
+  // A crop, be it of nothing, turns shrinking on load off: at an eighth libjpeg skips over damage.
+  if (facts.format === 'jpeg') image = image.extract({ left: 0, top: 0, width, height });
+  try {
+    await image.resize({ width: 8, height: 8, fit: 'fill' }).raw().toBuffer();
+  } catch (error) {
+    throw new CorruptImageError(messageOf(error), { cause: error });
+  }
+}
+
+// A kept image is handed on as it is, but a broken one shall be heard of.
+async function checkKept(source: Uint8Array, facts: ImageFacts, { budget }: CompressHost): Promise<void> {
+  if (!CHECKED_WHEN_KEPT.has(facts.format) || facts.bitsPerChannel > 16) return;
+  const pixels = facts.width * facts.height * facts.pages;
+  const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
+  if (pixels > MAX_PIXELS || bytes > budget.capacity) return;
+  const release = await budget.acquire(bytes);
+  await decodeStrictly(source, facts).finally(release);
+}
+
+const CHECKED_WHEN_KEPT: ReadonlySet<ImageFormat> = new Set(['jpeg', 'png', 'webp', 'gif']);
+
+function savesEnough(bytesOut: number, { source, settings }: EncodeTask): boolean {
+  const saved = source.length - bytesOut;
+  const { percent, bytes } = settings.minSavings;
+  return saved > 0 && saved >= bytes && saved >= (source.length * percent) / 100;
+}
+
+function noGain(bytesOut: number, { source, facts }: EncodeTask): BytesOutcome {
+  return kept(facts, 'no-gain', `${source.length} bytes would become ${bytesOut}`);
+}
+
+function kept(facts: ImageFacts, reason: KeptReason, detail?: string): BytesOutcome {
+  const { format } = facts;
+  const outcome = { status: 'kept', reason, format, contentType: CONTENT_TYPES[format] } as const;
+  return detail === undefined ? outcome : { ...outcome, detail };
+}
+
+function failed(error: unknown): BytesOutcome {
+  return { status: 'failed', code: codeOf(error), message: messageOf(error) };
+}
+
+function codeOf(error: unknown): FailureCode {
+  if (error instanceof CorruptImageError) return 'CorruptImage';
+  if (error instanceof TooLargeError) return 'TooLarge';
+  if (error instanceof EncoderCrashError) return 'EncoderCrash';
+  return 'Unexpected';
+}
+
+async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const message = `Expected an answer of the encoder within ${limitMs} ms`;
+    timer = setTimeout(() => reject(new EncoderCrashError(message)), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e6);
+}
+
+/** The type that tells the truth about the bytes. */
+export const CONTENT_TYPES: Record<ImageFormat, string> = {
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  avif: 'image/avif',
+  gif: 'image/gif',
+  tiff: 'image/tiff',
+  heif: 'image/heic',
+  jxl: 'image/jxl',
+  jp2: 'image/jp2',
+  bmp: 'image/bmp',
+  psd: 'image/vnd.adobe.photoshop',
+  svg: 'image/svg+xml',
+  ico: 'image/vnd.microsoft.icon',
+  pnm: 'image/x-portable-anymap',
+  qoi: 'image/qoi',
+};
