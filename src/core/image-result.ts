@@ -18,6 +18,7 @@ export interface Compressed {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly encoding: Encoding;
+  readonly detail?: string;
 }
 
 /** How an output was made, as a reader of the report wants to know it. */
@@ -86,6 +87,7 @@ export const SKIPPED_REASONS = {
   empty: 'zero bytes or a folder marker',
   'not-an-image': 'its first bytes are of no image format',
   duplicate: 'listed before in the same file list',
+  'write-limit': 'compressed more often within the hour than is allowed; left as it is',
 } as const;
 export type SkippedReason = keyof typeof SKIPPED_REASONS;
 

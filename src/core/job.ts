@@ -1,3 +1,4 @@
+import type { CannedAcl } from './object-store.ts';
 import type { S3Location } from './s3-uri.ts';
 
 /** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
@@ -53,6 +54,10 @@ export interface Job {
   readonly resume: string | null;
   /** In place only: `s3://bucket/prefix/` where originals are copied before they are replaced. */
   readonly backup: string | null;
+  /** In place only: set a Content-Type that contradicts the bytes right, instead of only reporting it. */
+  readonly correctContentType?: boolean;
+  /** Canned ACL for every object that is written; without it no ACL is asked for. */
+  readonly acl?: CannedAcl;
   /** Compress again what an earlier run left up to date. */
   readonly force: boolean;
   /** ISO 8601, when the execution started. */
