@@ -1,5 +1,141 @@
+import type { Encoding, KeptReason } from './image-result.ts';
+import type { CompressionSettings } from './job.ts';
+import { formatS3Uri, type S3Location } from './s3-uri.ts';
+
 /**
  * The mark: one user metadata entry on every output. It binds the output to its source, to the settings, and to
  * its own content, so that a copied, stale or edited object does not pass for one of ours.
  */
 export const MARK_KEY = 'image-press';
+
+/** All keys and values of an object's user metadata together, in UTF-8, as S3 counts them. */
+export const MAX_METADATA_BYTES = 2048;
+
+export interface CompressionMark {
+  /** Fingerprint of the source's address: two sources never share an output unnoticed. */
+  readonly of: string;
+  /** ETag of the source that was read. */
+  readonly from: string;
+  /** In place, in a versioned bucket: the version that holds the original. */
+  readonly version?: string;
+  readonly settings: string;
+  /** Base64, of the marked object's own content. */
+  readonly sha256: string;
+  /** The job that wrote it; absent for uploads. */
+  readonly job?: string;
+  readonly bytesIn: number;
+  /** How it was made; absent for a kept copy and for a restored original. */
+  readonly encoding?: Encoding;
+  readonly kept?: KeptReason;
+  /** An original put back on purpose, to be left as it is. */
+  readonly restored?: true;
+  /** A lossy generation of ours lies behind these pixels. */
+  readonly lossy: boolean;
+  readonly writes?: WriteCount;
+}
+
+/** How often one object was written within the hour that began at `since` (seconds since 1970). */
+export interface WriteCount {
+  readonly count: number;
+  readonly since: number;
+}
+
+/** The mark that an object's metadata carries, whether or not it is still true: ask `isConfirmed`. */
+export function readMark(metadata: Readonly<Record<string, string>>): CompressionMark | undefined {
+  const text = metadata[MARK_KEY];
+  if (text === undefined) return undefined;
+  try {
+    const { v, ...mark } = JSON.parse(text);
+    return v === VERSION && isMark(mark) ? { ...mark, lossy: mark.lossy === true } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The metadata with the mark in it; undefined when that would be more than S3 takes. */
+export function withMark(
+  metadata: Readonly<Record<string, string>>,
+  mark: CompressionMark,
+): Readonly<Record<string, string>> | undefined {
+  const marked = { ...metadata, [MARK_KEY]: writeMark(mark) };
+  return metadataBytes(marked) > MAX_METADATA_BYTES ? undefined : marked;
+}
+
+/** Metadata near the limit: an output of ours may have had to go without its mark. */
+export function leavesNoRoomForMark(metadata: Readonly<Record<string, string>>): boolean {
+  return metadataBytes(metadata) + LONGEST_MARK_BYTES > MAX_METADATA_BYTES;
+}
+
+/** The mark is of this very content, not of what the object held before or elsewhere. */
+export function isConfirmed(mark: CompressionMark, sha256: string): boolean {
+  return mark.sha256 === sha256;
+}
+
+/**
+ * Whether an object with this confirmed mark may be compressed with `settings`. Pixels bear one lossy generation
+ * of ours at most, also by force; and what these settings made before is done.
+ */
+export function mayCompressAgain(
+  mark: CompressionMark,
+  settings: CompressionSettings,
+  force: boolean,
+): boolean {
+  if (mark.lossy && isLossy(settings)) return false;
+  return force || mark.settings !== fingerprintSettings(settings);
+}
+
+/** 64 bits of everything that decides how an output looks, and of the generation of our own encoding rules. */
+export function fingerprintSettings(settings: CompressionSettings): string {
+  return hash64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
+}
+
+export function fingerprintSource(source: S3Location): string {
+  return hash64(formatS3Uri(source));
+}
+
+const VERSION = 1;
+
+/** To be raised when the same settings come to mean better outputs: every image is then compressed anew. */
+const ENCODING_REVISION = 1;
+
+/** With a job's name of 80 letters, a version id of 32 and every field of the encoding. */
+const LONGEST_MARK_BYTES = 700;
+
+function writeMark(mark: CompressionMark): string {
+  const text = JSON.stringify({ v: VERSION, ...mark, lossy: mark.lossy || undefined });
+  // Headers carry US-ASCII; anything else S3 would hand back RFC 2047-encoded.
+  return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function isMark(value: object): value is CompressionMark {
+  const mark = value as Record<keyof CompressionMark, unknown>;
+  const texts = [mark.of, mark.from, mark.settings, mark.sha256];
+  return texts.every((text) => typeof text === 'string') && typeof mark.bytesIn === 'number';
+}
+
+function isLossy({ mode, resize }: CompressionSettings): boolean {
+  return mode !== 'lossless' || resize !== null;
+}
+
+function metadataBytes(metadata: Readonly<Record<string, string>>): number {
+  const encoder = new TextEncoder();
+  const all = Object.entries(metadata).flat().join('');
+  return encoder.encode(all).byteLength;
+}
+
+/** The same text for the same content, whatever the order in which it was put together. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** FNV-1a: tells a handful of settings apart beyond doubt; not meant against people who look for collisions. */
+function hash64(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text))
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return hash.toString(16).padStart(16, '0');
+}

@@ -1,0 +1,50 @@
+import { formatS3Uri, parseS3Prefix, type S3Location } from './s3-uri.ts';
+
+/** One line of undo.jsonl: an image that was replaced, and where its original lies. Also a line of a file list. */
+export interface UndoEntry extends S3Location {
+  readonly etagBefore: string;
+  readonly etagAfter: string;
+  /** The version that holds the original, in a versioned bucket. */
+  readonly versionId?: string;
+  /** `s3://bucket/key` of the copy that the `backup` setting made. */
+  readonly backup?: string;
+  /** Base64, of the original's content, where it was still known. */
+  readonly sha256?: string;
+  /** Fingerprint of the settings that are undone, where an upload was compressed: it would be compressed again. */
+  readonly uploadSettings?: string;
+}
+
+/**
+ * Where the original of an object is copied to before it is replaced. The ETag in its name keeps earlier originals
+ * of the same key apart.
+ */
+export function backupFor(object: S3Location, etag: string, backup: string): S3Location {
+  const target = parseS3Prefix(backup);
+  if (!target) throw new TypeError(`Expected s3://bucket/prefix/ for 'backup' but received "${backup}"`);
+  return { bucket: target.bucket, key: `${target.prefix}${object.bucket}/${object.key}.${etag}` };
+}
+
+/** The entry for an object that was just replaced. `versionId` "null" names what versioning never kept. */
+export function undoEntry(
+  object: S3Location,
+  replaced: {
+    readonly etagBefore: string;
+    readonly etagAfter: string;
+    readonly versionId?: string;
+    readonly backup?: string | null;
+    readonly sha256?: string;
+    readonly uploadSettings?: string;
+  },
+): UndoEntry {
+  const { versionId, backup, sha256, uploadSettings } = replaced;
+  return {
+    bucket: object.bucket,
+    key: object.key,
+    etagBefore: replaced.etagBefore,
+    etagAfter: replaced.etagAfter,
+    ...(versionId && versionId !== 'null' && { versionId }),
+    ...(backup && { backup: formatS3Uri(backupFor(object, replaced.etagBefore, backup)) }),
+    ...(sha256 && { sha256 }),
+    ...(uploadSettings && { uploadSettings }),
+  };
+}

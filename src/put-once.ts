@@ -1,0 +1,47 @@
+import { confirmMark } from './confirm-mark.ts';
+import { readMark } from './core/compression-mark.ts';
+import {
+  type ObjectStore,
+  ObjectStoreError,
+  type PutOptions,
+  type StoreErrorCode,
+} from './core/object-store.ts';
+import type { S3Location } from './core/s3-uri.ts';
+
+/** After these the write may have taken place all the same: its answer was lost, and the retry met its own result. */
+const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'Throttled', 'Unexpected']);
+
+/**
+ * Writes a marked object, and recognises its own write where S3's answer to it was lost.
+ * @returns 'changed' when another's write came first.
+ * @throws ObjectStoreError
+ */
+export async function putOnce(
+  store: ObjectStore,
+  location: S3Location,
+  body: Uint8Array,
+  options: PutOptions,
+): Promise<{ readonly etag: string } | 'changed'> {
+  try {
+    return await store.put(location, body, options);
+  } catch (error) {
+    if (!(error instanceof ObjectStoreError) || !UNCERTAIN.has(error.code)) throw error;
+    const own = await findOwnWrite(store, location, options);
+    if (own) return own;
+    if (error.code === 'PreconditionFailed') return 'changed';
+    throw error;
+  }
+}
+
+async function findOwnWrite(
+  store: ObjectStore,
+  location: S3Location,
+  { attributes }: PutOptions,
+): Promise<{ readonly etag: string } | undefined> {
+  const wanted = readMark(attributes?.metadata ?? {});
+  const object = wanted && (await store.head(location).catch(() => undefined));
+  const found = object && (await confirmMark(store, location, object).catch(() => undefined));
+  return found && found.sha256 === wanted.sha256 && found.from === wanted.from
+    ? { etag: object.etag }
+    : undefined;
+}
