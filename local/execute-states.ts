@@ -60,7 +60,7 @@ async function visitState(visit: Visit): Promise<Outcome> {
   const retries = new RetryPolicy(visit.state);
   const enteredAt = new Date().toISOString();
   for (let attempt = 0; ; attempt++) {
-    if (visit.execution.signal.aborted) throw new ExecutionAborted();
+    throwIfAborted(visit.execution);
     const context = {
       ...visit.execution.context,
       State: { EnteredTime: enteredAt, Name: visit.name, RetryCount: attempt },
@@ -129,18 +129,20 @@ const ACTIONS: Readonly<Record<Exclude<State['Type'], 'Choice'>, Action>> = {
 async function runTask({ name, state, execution }: Visit, scope: Scope): Promise<unknown> {
   limitPayload(scope.data, `input of the task '${name}'`);
   const deadline = startDeadline(execution.signal, timeoutSecondsOf(state, scope));
+  const task = { resource: state.Resource!, state: name, parameters: scope.data, signal: deadline.signal };
   try {
-    const task = { resource: state.Resource!, state: name, parameters: scope.data, signal: deadline.signal };
     const result = await Promise.race([execution.host.runTask(task), deadline.passed]);
     const json = JSON.stringify(result ?? null);
     return limitPayload(JSON.parse(json), `result of the task '${name}'`);
-  } catch (error) {
-    // What a task answers after its execution was stopped counts for nothing.
-    if (execution.signal.aborted) throw new ExecutionAborted();
-    throw error;
   } finally {
     deadline.clear();
+    // A stopped execution is ABORTED, whatever its last task still answered.
+    throwIfAborted(execution);
   }
+}
+
+function throwIfAborted({ signal }: Execution): void {
+  if (signal.aborted) throw new ExecutionAborted();
 }
 
 /** Without the field a task may take as long as it likes: AWS's own default is three years. */
@@ -233,7 +235,7 @@ async function runTogether<Part>(
     }
   };
   await Promise.all(Array.from({ length: width }, work));
-  if (execution.signal.aborted) throw new ExecutionAborted();
+  throwIfAborted(execution);
   if (failures.length > 0) throw failures[0];
   return outputs;
 }

@@ -2,7 +2,9 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { Readable } from 'node:stream';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
 import type { ResultWriter } from './definition.ts';
 import { limitPayload, MAX_PAYLOAD_BYTES, payloadBytes, StatesError } from './states-error.ts';
 
@@ -60,8 +62,8 @@ export async function writeResults(
     ]),
   );
   const runPrefix = `${prefix === '' ? '' : `${prefix.replace(/\/$/, '')}/`}${mapRunArn.split(':').at(-1)}`;
-  const put = (Key: string, body: object) =>
-    s3.send(new PutObjectCommand({ Bucket: bucket, Key, ContentType: 'application/json', ...body }));
+  const put = (Key: string, Body: Readable | string) =>
+    new Upload({ client: s3, params: { Bucket: bucket, Key, Body, ContentType: 'application/json' } }).done();
 
   return {
     async add(child) {
@@ -74,14 +76,13 @@ export async function writeResults(
         ResultFiles[status] = [];
         for (const { name, bytes } of await orFail(files.end())) {
           const Key = `${runPrefix}/${name}`;
-          const Body = createReadStream(path.join(folder, name));
-          await orFail(put(Key, { Body, ContentLength: bytes }));
+          await orFail(put(Key, createReadStream(path.join(folder, name))));
           ResultFiles[status].push({ Key, Size: bytes });
         }
       }
       const manifest = { DestinationBucket: bucket, MapRunArn: mapRunArn, ResultFiles };
       const Key = `${runPrefix}/manifest.json`;
-      await orFail(put(Key, { Body: JSON.stringify(manifest) }));
+      await orFail(put(Key, JSON.stringify(manifest)));
       return { MapRunArn: mapRunArn, ResultWriterDetails: { Bucket: bucket, Key } };
     },
     async discard() {
