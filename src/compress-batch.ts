@@ -68,6 +68,14 @@ function openBatch(
   const budget = createMemoryBudget(host.memoryBytes);
   const compress = (bytes: Uint8Array, settings: CompressionSettings) =>
     compressBytes(bytes, settings, { budget });
+  const context = {
+    job,
+    batchId: ref.batchId,
+    store,
+    compress,
+    onUndo: log.addUndo,
+    maxBytes: host.memoryBytes,
+  };
   let counts = earlier;
   let suspects = attempt.suspects;
 
@@ -79,7 +87,7 @@ function openBatch(
   return {
     settle,
     compress: async (image) => {
-      await settle(image, await compressImage(image, { job, batchId: ref.batchId, store, compress }));
+      await settle(image, await compressImage(image, context));
     },
     note: (state) => writeJournal(store, workBucket, ref, { attempt: attempt.number, suspects, ...state }),
     flush: () => log.flush(),
@@ -96,8 +104,7 @@ async function compressSeveralAtOnce(
     while (!host.closing.aborted) {
       const next = await images.next();
       if (next.done) return;
-      if (next.value.duplicateOf === undefined) await batch.compress(next.value);
-      else await batch.settle(next.value, duplicate(next.value));
+      await batch.compress(next.value);
     }
   };
   await Promise.all(Array.from({ length: host.concurrency }, worker));
@@ -120,7 +127,6 @@ async function compressOneByOne(
     if (host.closing.aborted) return;
     if (image.n === attempt.condemned) await batch.settle(image, killedItsHost(attempt));
     else if (attempt.suspects.includes(image.n)) last.push(image);
-    else if (image.duplicateOf !== undefined) await batch.settle(image, duplicate(image));
     else await carefully(image);
   }
   for (const image of last) {
@@ -158,10 +164,6 @@ async function earlierWork(ref: BatchRef, host: BatchHost) {
     }
   }
   return { done, counts, journal };
-}
-
-function duplicate(image: PlannedImage): Outcome {
-  return { status: 'skipped', reason: 'duplicate', detail: `the same object as entry ${image.duplicateOf}` };
 }
 
 function killedItsHost(attempt: Attempt): Outcome {

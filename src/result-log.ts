@@ -4,40 +4,54 @@ import type { ImageResult } from './core/image-result.ts';
 import type { BatchRef } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
 import type { ObjectStore } from './core/object-store.ts';
+import type { UndoEntry } from './core/undo.ts';
 
 const LINES_PER_PART = 100;
 const SECONDS_PER_PART = 15;
 
-/** Writes the results of one host's call, part by part: what a host that dies has not yet written, the marks on its outputs tell. */
+/**
+ * Writes what one call of a host came to, part by part. What a host that dies has not yet written, the marks on its
+ * outputs tell the next one.
+ */
 export interface ResultLog {
   add(result: ImageResult): Promise<void>;
+  /** In place only: where the original of a replaced image lies. */
+  addUndo(entry: UndoEntry): void;
   flush(): Promise<void>;
 }
 
 export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef, attempt: number): ResultLog {
   const run = `${String(attempt).padStart(3, '0')}-${randomUUID().slice(0, 8)}`;
-  let lines: string[] = [];
+  let results: ImageResult[] = [];
+  let undo: UndoEntry[] = [];
   let parts = 0;
   let since = performance.now();
   let writing = Promise.resolve();
 
+  const writePart = async (folder: string, part: number, lines: readonly object[]) => {
+    if (lines.length === 0) return;
+    const key = `${folder}${run}-${String(part).padStart(5, '0')}.jsonl`;
+    const body = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await store.put({ bucket, key }, body, { attributes: { contentType: 'application/jsonl' } });
+  };
   const flush = () => {
-    if (lines.length === 0) return writing;
-    const body = Buffer.from(`${lines.join('\n')}\n`);
-    const name = `${run}-${String(parts++).padStart(5, '0')}.jsonl`;
-    lines = [];
-    since = performance.now();
+    const [part, resultLines, undoLines] = [parts++, results, undo];
+    [results, undo, since] = [[], [], performance.now()];
     writing = writing.then(async () => {
-      const key = jobKeys.batchResults(ref.jobId, ref.batchId) + name;
-      await store.put({ bucket, key }, body, { attributes: { contentType: 'application/jsonl' } });
+      await writePart(`${jobKeys.undoParts(ref.jobId)}${ref.batchId}-`, part, undoLines);
+      await writePart(jobKeys.batchResults(ref.jobId, ref.batchId), part, resultLines);
     });
     return writing;
   };
-  const add = async (result: ImageResult) => {
-    lines.push(JSON.stringify(result));
-    if (lines.length >= LINES_PER_PART || performance.now() - since > SECONDS_PER_PART * 1000) await flush();
+  return {
+    flush,
+    addUndo: (entry) => void undo.push(entry),
+    add: async (result) => {
+      results.push(result);
+      if (results.length >= LINES_PER_PART || performance.now() - since > SECONDS_PER_PART * 1000)
+        await flush();
+    },
   };
-  return { add, flush };
 }
 
 export async function writeJournal(

@@ -9,5 +9,7 @@ export const jobKeys = {
   reportJson: (jobId: string) => `jobs/${jobId}/report.json`,
   reportHtml: (jobId: string) => `jobs/${jobId}/report.html`,
   failed: (jobId: string) => `jobs/${jobId}/failed.jsonl`,
+  /** Parts of undo.jsonl, as the hosts write them. */
+  undoParts: (jobId: string) => `jobs/${jobId}/undo/`,
   undo: (jobId: string) => `jobs/${jobId}/undo.jsonl`,
 } as const;
