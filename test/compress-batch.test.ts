@@ -103,7 +103,7 @@ function dyingAt(key: string): { store: ObjectStore; died: Promise<void> } {
                 yield await never;
               })()
             : never;
-        return (target as never)[name as never as keyof typeof target].apply(target, args as never);
+        return Reflect.apply(Reflect.get(target, name), target, args);
       },
   });
   return { store: mortal, died };
@@ -151,7 +151,7 @@ describe('compressBatch', () => {
         (target, name) =>
         (...args: [{ bucket: string }]) => {
           if (name === 'get' && args[0].bucket === 'in' && ++reads === 4) closing.abort();
-          return (target as never)[name as never as keyof typeof target].apply(target, args as never);
+          return Reflect.apply(Reflect.get(target, name), target, args);
         },
     });
     const first = await compressBatch(ref, host({ store: watched, closing: closing.signal, concurrency: 2 }));
