@@ -268,7 +268,7 @@ function given(value: unknown): string {
 /** The settings that exist beside a misspelt one. */
 function known(path: readonly PropertyKey[]): string {
   let schema: unknown = JOB_INPUT;
-  for (const step of path) schema = (shapeOf(schema) ?? {})[String(step)];
+  for (const step of path) schema = shapeOf(schema)?.[String(step)];
   return `settings here: ${Object.keys(shapeOf(schema) ?? {}).join(', ')}`;
 }
 

@@ -86,7 +86,7 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
  * every other byte becomes `!XX`, so that different names stay different.
  */
 export function safeBatchId(name: string): string {
-  const encoded = /^\.*$/.test(name) ? encode(name, /[^]/gu) : encode(name, /[^A-Za-z0-9_.-]/gu);
+  const encoded = /^\.*$/.test(name) ? encode(name, /\./g) : encode(name, /[^A-Za-z0-9_.-]/gu);
   if (encoded.length > MAX_BATCH_ID) return `${encoded.slice(0, MAX_BATCH_ID - 20)}!!${fingerprint(name)}`;
   return encoded === '' ? '!' : encoded;
 }

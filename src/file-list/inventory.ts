@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { type FileListEntry, FileListError, type Mismatch, readEntry, show } from '../core/file-list.ts';
+import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { percentDecoded, readCsvRows } from './csv.ts';
+import type { Listing } from './prefix.ts';
+import { type EntryLots, type Reading, sort } from './reading.ts';
+import { isSelected } from './select.ts';
+import { unpack } from './unpack.ts';
+
+/**
+ * Reads an S3 Inventory report by its manifest.json: CSV data files, keys form-decoded (a space is written `+`),
+ * current versions only, no delete markers, filtered by `select`.
+ * @throws FileListError for ORC and Parquet reports, and for a report without keys
+ */
+export async function* readInventory(
+  bytes: AsyncIterable<Uint8Array>,
+  reading: Reading,
+  { store, select }: Listing,
+): EntryLots {
+  const manifest = await readManifest(bytes, reading);
+  const columns = columnsOf(manifest, reading);
+  for (const { key } of manifest.files) {
+    const location = { bucket: bucketOf(manifest.destinationBucket), key };
+    const { bytes: csv } = await unpack(readDataFile(store, location, reading), formatS3Uri(location));
+    for await (const { first, rows } of readCsvRows(csv, formatS3Uri(location))) {
+      const lot: FileListEntry[] = [];
+      rows.forEach((row, index) => {
+        if (row.length <= 1 || !isCurrent(row, columns)) return;
+        if (!isSelected(selectable(row, columns), select)) return;
+        sort(readRow(row, columns), lot, reading, () => `line ${first + index} of ${formatS3Uri(location)}`);
+      });
+      yield lot;
+    }
+  }
+}
+
+/** Whether the first bytes of a JSON object are those of an inventory's manifest, and no batch map. */
+export function looksLikeManifest(head: string): boolean {
+  return (
+    /"fileSchema"\s*:\s*"/.test(head) ||
+    /^\s*\{\s*"(sourceBucket|destinationBucket|fileFormat)"\s*:\s*"/.test(head)
+  );
+}
+
+const MANIFEST = z.object({
+  destinationBucket: z.string(),
+  fileFormat: z.string(),
+  fileSchema: z.string(),
+  files: z.array(z.object({ key: z.string().min(1) })),
+});
+type Manifest = z.output<typeof MANIFEST>;
+
+/** A manifest of a billion objects has some thousand files: far below this. */
+const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
+
+interface Columns {
+  readonly bucket: number;
+  readonly key: number;
+  readonly size: number;
+  readonly etag: number;
+  readonly lastModified: number;
+  readonly isLatest: number;
+  readonly isDeleteMarker: number;
+}
+
+async function readManifest(bytes: AsyncIterable<Uint8Array>, { name }: Reading): Promise<Manifest> {
+  const parsed = MANIFEST.safeParse(parseJson(await whole(bytes, name), name));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new FileListError([
+    `Expected an S3 Inventory manifest in ${name} but '${issue?.path.join('.')}' is missing or wrong: ${issue?.message}`,
+  ]);
+}
+
+async function whole(bytes: AsyncIterable<Uint8Array>, name: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of bytes) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length > MAX_MANIFEST_BYTES)
+      throw new FileListError([
+        `Expected an S3 Inventory manifest in ${name} but received more than ${MAX_MANIFEST_BYTES} bytes`,
+      ]);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FileListError([`Expected JSON in ${name}: ${(error as Error).message}`], 1, { cause: error });
+  }
+}
+
+function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading): Columns {
+  if (fileFormat.toUpperCase() !== 'CSV')
+    throw new FileListError([
+      `Expected an S3 Inventory in CSV in ${name} but received ${show(fileFormat)}: choose CSV in the inventory's settings`,
+    ]);
+  const names = fileSchema.split(',').map((column) => column.trim().toLowerCase());
+  const columns = {
+    bucket: names.indexOf('bucket'),
+    key: names.indexOf('key'),
+    size: names.indexOf('size'),
+    etag: names.indexOf('etag'),
+    lastModified: names.indexOf('lastmodifieddate'),
+    isLatest: names.indexOf('islatest'),
+    isDeleteMarker: names.indexOf('isdeletemarker'),
+  };
+  if (columns.bucket < 0 || columns.key < 0)
+    throw new FileListError([
+      `Expected Bucket and Key in 'fileSchema' of ${name} but received ${show(fileSchema)}`,
+    ]);
+  return columns;
+}
+
+/** `arn:aws:s3:::bucket`, as manifests have it, or the plain name. */
+function bucketOf(destination: string): string {
+  return destination.slice(destination.lastIndexOf(':') + 1);
+}
+
+async function* readDataFile(
+  store: ObjectStore,
+  location: S3Location,
+  { name }: Reading,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* store.read(location);
+  } catch (error) {
+    if (error instanceof ObjectStoreError && error.code === 'NotFound')
+      throw new FileListError(
+        [`Expected the data file ${formatS3Uri(location)} that ${name} names: no such object`],
+        1,
+        {
+          cause: error,
+        },
+      );
+    throw error;
+  }
+}
+
+function isCurrent(row: readonly string[], { isLatest, isDeleteMarker }: Columns): boolean {
+  return row[isLatest]?.toLowerCase() !== 'false' && row[isDeleteMarker]?.toLowerCase() !== 'true';
+}
+
+function selectable(row: readonly string[], { key, size, lastModified }: Columns) {
+  const modified = row[lastModified];
+  return {
+    key: formDecoded(row[key] ?? '') ?? '',
+    size: Number(row[size] ?? Number.NaN),
+    lastModified: modified ? new Date(modified) : undefined,
+  };
+}
+
+function readRow(row: readonly string[], { bucket, key, size, etag }: Columns): FileListEntry | Mismatch {
+  const decoded = formDecoded(row[key] ?? '');
+  if (decoded === undefined) return { expected: 'a URL-encoded key', received: show(row[key]) };
+  const bytes = row[size];
+  const entryTag = row[etag];
+  return readEntry(
+    {
+      bucket: row[bucket],
+      key: decoded,
+      ...(bytes ? { size: Number(bytes) } : undefined),
+      ...(entryTag ? { etag: entryTag } : undefined),
+    },
+    null,
+  );
+}
+
+function formDecoded(text: string): string | undefined {
+  return percentDecoded(text.replaceAll('+', ' '));
+}

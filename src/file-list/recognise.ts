@@ -1,0 +1,56 @@
+import { show } from '../core/file-list.ts';
+import { looksLikeCsv } from './csv.ts';
+import { looksLikeManifest } from './inventory.ts';
+
+export type FileListFormat = 'json document' | 'json lines' | 'inventory' | 'csv' | 'text';
+
+/**
+ * Which format a list has, by its first bytes.
+ * @param relativeTo where it is set, lines may be plain paths, which may hold commas
+ */
+export function recogniseFormat(
+  head: Buffer,
+  { key, relativeTo }: { readonly key: string; readonly relativeTo: string | null },
+): FileListFormat {
+  const text = head.toString('utf8').trimStart();
+  if (text[0] === '[') return 'json document';
+  if (text[0] === '{') return recogniseObject(text);
+  if (text[0] === '"' && isJson(firstLine(text))) return 'json lines';
+  const line = firstLine(text);
+  if (!looksLikeCsv(line)) return 'text';
+  const certain = relativeTo === null || line.startsWith('"') || /\.csv(\.gz)?$/i.test(key);
+  return certain ? 'csv' : 'text';
+}
+
+/** A list that calls itself JSON and is none is told so at its first character. */
+export function mistakenForJson(head: Buffer, key: string): string | undefined {
+  if (!/\.json(\.gz)?$/i.test(key)) return undefined;
+  const line = firstLine(head.toString('utf8').trimStart());
+  if (line === '' || line.includes('s3://')) return undefined;
+  return `Expected JSON at line 1, column 1 but received ${show(line)}`;
+}
+
+/** A whole object on the first line is an entry (then every line is one) or a batch map. */
+function recogniseObject(text: string): FileListFormat {
+  if (looksLikeManifest(text)) return 'inventory';
+  const value = parse(firstLine(text));
+  const isEntry = typeof value === 'object' && value !== null && !Object.values(value).some(Array.isArray);
+  return isEntry && Object.keys(value).length > 0 ? 'json lines' : 'json document';
+}
+
+function firstLine(text: string): string {
+  const end = text.indexOf('\n');
+  return (end < 0 ? text : text.slice(0, end)).trimEnd();
+}
+
+function isJson(text: string): boolean {
+  return parse(text) !== undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

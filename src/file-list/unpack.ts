@@ -1,0 +1,96 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { FileListError } from '../core/file-list.ts';
+
+export interface Unpacked {
+  /** The first bytes, enough to recognise a format by. */
+  readonly head: Buffer;
+  /** All bytes, with the head, without a byte order mark. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/** How much of a list is looked at to recognise its format: more than any sensible first line. */
+export const HEAD_BYTES = 64 * 1024;
+
+/**
+ * Unpacks gzip where the first bytes say so, and gives a first look.
+ * @param name what the bytes are called in messages
+ * @throws FileListError for broken gzip and for what is no UTF-8 text
+ */
+export async function unpack(packed: AsyncIterable<Uint8Array>, name: string): Promise<Unpacked> {
+  const outer = await peek(packed);
+  if (!isGzip(outer.head)) return asText(outer, name);
+  return asText(await peek(gunzip(outer.bytes, name)), name);
+}
+
+async function peek(bytes: AsyncIterable<Uint8Array>): Promise<Unpacked> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  while (length < HEAD_BYTES) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    chunks.push(value);
+    length += value.byteLength;
+  }
+  const head = Buffer.concat(chunks);
+  return { head: head.subarray(0, HEAD_BYTES), bytes: resume(head, iterator) };
+}
+
+async function* resume(head: Buffer, rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    if (head.byteLength > 0) yield head;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    // A reader that stops early lets go of the connection behind the bytes.
+    await rest.return?.();
+  }
+}
+
+function isGzip(head: Buffer): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b;
+}
+
+async function* gunzip(packed: AsyncIterable<Uint8Array>, name: string): AsyncIterable<Uint8Array> {
+  const unzip = createGunzip({ chunkSize: HEAD_BYTES });
+  const feeding = pipeline(Readable.from(packed, { objectMode: false }), unzip);
+  // Awaited below; an early failure must not count as unhandled meanwhile.
+  feeding.catch(() => {});
+  try {
+    yield* unzip;
+    await feeding;
+  } catch (error) {
+    if (isZlibError(error))
+      throw new FileListError([`Expected gzip in ${name} but received broken data: ${error.message}`], 1, {
+        cause: error,
+      });
+    throw error;
+  } finally {
+    unzip.destroy();
+  }
+}
+
+function isZlibError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && /^Z_/.test(String((error as { code?: unknown }).code));
+}
+
+function asText({ head, bytes }: Unpacked, name: string): Unpacked {
+  if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf)
+    return { head: head.subarray(3), bytes: without(3, bytes) };
+  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff))
+    throw new FileListError([`Expected UTF-8 text in ${name} but received UTF-16: save the list as UTF-8`]);
+  if (head.includes(0))
+    throw new FileListError([
+      `Expected UTF-8 text in ${name} but received binary data (${head.subarray(0, 8).toString('hex')}…)`,
+    ]);
+  return { head, bytes };
+}
+
+async function* without(count: number, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  let left = count;
+  for await (const chunk of bytes) {
+    yield left > 0 ? chunk.subarray(left) : chunk;
+    left = Math.max(0, left - chunk.byteLength);
+  }
+}

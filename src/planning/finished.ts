@@ -1,0 +1,137 @@
+import type { Job } from '../core/job.ts';
+import { jobKeys } from '../core/job-keys.ts';
+import type { ObjectStore } from '../core/object-store.ts';
+import { PlanError } from '../core/plan.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { readLines } from '../file-list/lines.ts';
+import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
+
+/** The sources that an earlier job compressed, kept or skipped. */
+export interface FinishedSources {
+  readonly count: number;
+  has(source: S3Location): boolean;
+}
+
+/**
+ * Reads the results of an earlier job, and of the jobs that it resumed itself: 24 to 48 bytes of memory for each
+ * finished image.
+ * @throws PlanError when there is no such job
+ */
+export async function readFinished(
+  store: ObjectStore,
+  { workBucket, jobId }: { readonly workBucket: string; readonly jobId: string },
+): Promise<FinishedSources> {
+  const set = fingerprintSet();
+  const seen = new Set<string>();
+  for (let next: string | null = jobId; next !== null && !seen.has(next); ) {
+    seen.add(next);
+    const earlier = await readEarlierJob(store, { bucket: workBucket, key: jobKeys.job(next) }, next);
+    await eachResultFile(store, workBucket, jobKeys.results(next), (location) =>
+      addFinished(store, location, set),
+    );
+    next = earlier.resume ?? null;
+  }
+  return { count: set.count(), has: (source) => set.has(formatS3Uri(source)) };
+}
+
+async function readEarlierJob(
+  store: ObjectStore,
+  papers: S3Location,
+  jobId: string,
+): Promise<Partial<Pick<Job, 'resume'>>> {
+  const found = await store.get(papers);
+  if (!found || found === 'not-modified')
+    throw new PlanError(
+      `'resume' must be the name of an earlier job, '${jobId}' given: there is no ${formatS3Uri(papers)}`,
+    );
+  return JSON.parse(Buffer.from(found.body).toString('utf8')) as Partial<Job>;
+}
+
+const FINISHED = new Set(['compressed', 'kept', 'skipped']);
+const READS_AT_ONCE = 16;
+
+async function eachResultFile(
+  store: ObjectStore,
+  bucket: string,
+  prefix: string,
+  read: (location: S3Location) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  for await (const { key } of store.list(bucket, prefix)) {
+    const reading: Promise<void> = read({ bucket, key }).finally(() => running.delete(reading));
+    // Awaited below, together: an early failure must not count as unhandled meanwhile.
+    reading.catch(() => {});
+    running.add(reading);
+    if (running.size >= READS_AT_ONCE) await Promise.race(running);
+  }
+  await Promise.all(running);
+}
+
+async function addFinished(store: ObjectStore, location: S3Location, set: FingerprintSet): Promise<void> {
+  for await (const { lines } of readLines(store.read(location), formatS3Uri(location)))
+    for (const line of lines) {
+      const source = finishedSource(line);
+      if (source !== undefined) set.add(source);
+    }
+}
+
+/** A line that cannot be read finished nothing: its image is done again. */
+function finishedSource(line: string): string | undefined {
+  try {
+    const { status, source } = JSON.parse(line) as { status?: unknown; source?: unknown };
+    return typeof source === 'string' && FINISHED.has(String(status)) ? source : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface FingerprintSet {
+  add(text: string): void;
+  has(text: string): boolean;
+  count(): number;
+}
+
+/** Open addressing over 96 bits of each fingerprint, far smaller than a Set of names. */
+function fingerprintSet(): FingerprintSet {
+  const print = Buffer.alloc(FINGERPRINT_BYTES);
+  let words = new Uint32Array(3 * 1024);
+  let count = 0;
+
+  const slotOf = (a: number, b: number, c: number): number => {
+    const slots = words.length / 3;
+    let slot = a % slots;
+    while (
+      !isFree(slot) &&
+      !(words[slot * 3] === a && words[slot * 3 + 1] === b && words[slot * 3 + 2] === c)
+    )
+      slot = (slot + 1) % slots;
+    return slot;
+  };
+  const isFree = (slot: number) =>
+    words[slot * 3] === 0 && words[slot * 3 + 1] === 0 && words[slot * 3 + 2] === 0;
+  const enter = (a: number, b: number, c: number): boolean => {
+    const slot = slotOf(a, b, c);
+    if (!isFree(slot)) return false;
+    words.set([a, b, c], slot * 3);
+    return true;
+  };
+  const grow = () => {
+    const former = words;
+    words = new Uint32Array(former.length * 2);
+    for (let i = 0; i < former.length; i += 3)
+      if (former[i] || former[i + 1] || former[i + 2]) enter(former[i]!, former[i + 1]!, former[i + 2]!);
+  };
+  const wordsOf = (text: string): [number, number, number] => {
+    writeFingerprint(text, print, 0);
+    return [print.readUInt32LE(0), print.readUInt32LE(4), print.readUInt32LE(8)];
+  };
+
+  return {
+    add(text) {
+      if (count * 6 >= words.length) grow();
+      if (enter(...wordsOf(text))) count += 1;
+    },
+    has: (text) => !isFree(slotOf(...wordsOf(text))),
+    count: () => count,
+  };
+}

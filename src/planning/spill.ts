@@ -1,0 +1,99 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Bytes appended one after the other: in memory while they are few, in a temporary file beyond. */
+export interface SpillFile {
+  append(bytes: Uint8Array): void;
+  readonly length: number;
+  /** All bytes in order, a piece at a time. */
+  pieces(pieceBytes?: number): Iterable<Buffer>;
+  /** All bytes at once. */
+  whole(): Buffer;
+}
+
+export interface SpillFolder {
+  file(): SpillFile;
+  /** Closes and deletes everything. */
+  remove(): void;
+}
+
+/** Room for what a plan cannot hold in memory. Nothing touches the disk while every file is small. */
+export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
+  let folder: string | undefined;
+  const opened: number[] = [];
+
+  const open = (): number => {
+    folder ??= mkdtempSync(join(tmpdir(), 'image-press-plan-'));
+    const descriptor = openSync(join(folder, String(opened.length)), 'wx+', 0o600);
+    opened.push(descriptor);
+    return descriptor;
+  };
+
+  return {
+    file: () => spillFile(bufferBytes, open),
+    remove() {
+      for (const descriptor of opened.splice(0)) closeSync(descriptor);
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+      folder = undefined;
+    },
+  };
+}
+
+function spillFile(bufferBytes: number, open: () => number): SpillFile {
+  let descriptor: number | undefined;
+  let written = 0;
+  let buffered = 0;
+  let buffer = Buffer.allocUnsafe(Math.min(1024, bufferBytes));
+
+  const flush = () => {
+    descriptor ??= open();
+    writeAll(descriptor, buffer.subarray(0, buffered), written);
+    written += buffered;
+    buffered = 0;
+  };
+  const makeRoom = (bytes: number) => {
+    if (buffered + bytes <= buffer.byteLength) return;
+    if (buffered + bytes > bufferBytes && buffered > 0) flush();
+    if (bytes <= buffer.byteLength - buffered) return;
+    const grown = Buffer.allocUnsafe(Math.max(bytes, Math.min(bufferBytes, buffer.byteLength * 4)));
+    buffer.copy(grown, 0, 0, buffered);
+    buffer = grown;
+  };
+
+  function* pieces(pieceBytes = bufferBytes): Iterable<Buffer> {
+    for (let position = 0; position < written; position += pieceBytes) {
+      const piece = Buffer.allocUnsafe(Math.min(pieceBytes, written - position));
+      readAll(descriptor!, piece, position);
+      yield piece;
+    }
+    if (buffered > 0) yield Buffer.from(buffer.subarray(0, buffered));
+  }
+
+  return {
+    append(bytes) {
+      makeRoom(bytes.byteLength);
+      buffer.set(bytes, buffered);
+      buffered += bytes.byteLength;
+    },
+    get length() {
+      return written + buffered;
+    },
+    pieces,
+    whole: () => Buffer.concat([...pieces(Math.max(written, 1))]),
+  };
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.byteLength; )
+    done += writeSync(descriptor, bytes, done, bytes.byteLength - done, position + done);
+}
+
+function readAll(descriptor: number, into: Uint8Array, position: number): void {
+  for (let done = 0; done < into.byteLength; ) {
+    const read = readSync(descriptor, into, done, into.byteLength - done, position + done);
+    if (read === 0)
+      throw new Error(`Expected ${into.byteLength} bytes in a temporary file but found ${done}`);
+    done += read;
+  }
+}
