@@ -26,22 +26,22 @@ import { isAbsent, isNotModified, isOfSdk, isUnfulfilled, storeError } from './s
 const BODY_ATTEMPTS = 4;
 
 /**
- * An S3 client for many small and medium objects at once: kept-alive sockets, retries with jitter that also cover
- * minutes of `503 SlowDown`, and no call that can hang. The endpoint is the environment's.
+ * An S3 client for many small and medium objects at once: kept-alive sockets, retries with jitter that also outlast a
+ * spell of `503 SlowDown`, and no call that can hang. Endpoint and retries can be set by the environment, as usual.
  */
 export function createS3Client(overrides: S3ClientConfig = {}): S3Client {
-  const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS } = process.env;
+  const agent = { keepAlive: true, maxSockets: 128 };
   return new S3Client({
-    // Standard, not adaptive: one throttled prefix must not slow down the calls to all others.
-    retryMode: 'standard',
-    maxAttempts: 8,
+    ...(AWS_MAX_ATTEMPTS === undefined && { maxAttempts: 8 }),
+    // Buckets of other regions are reached where they are; other endpoints rarely know bucket names as host names.
     followRegionRedirects: true,
-    forcePathStyle: endpoint !== undefined,
+    forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,
     requestHandler: {
       connectionTimeout: 5_000,
       socketTimeout: 30_000,
-      httpAgent: { keepAlive: true, maxSockets: 128 },
-      httpsAgent: { keepAlive: true, maxSockets: 128 },
+      httpAgent: agent,
+      httpsAgent: agent,
     },
     ...overrides,
   });
