@@ -94,17 +94,23 @@ ${countsBar(report)}
 </section>`;
 }
 
+/** A single failure among a million images would be too thin to see: nothing is drawn narrower than this share. */
+const NARROWEST = 0.006;
+
 function countsBar(report: JobReport): Markup | undefined {
   const all = report.accounted + report.lost;
   if (all === 0) return undefined;
+  const present = STATUSES.filter(([status]) => report[status] > 0);
+  const widths = present.map(([status]) => Math.max(NARROWEST, report[status] / all));
+  const percentPerWidth = 100 / widths.reduce((sum, width) => sum + width, 0);
   let x = 0;
-  const parts = STATUSES.filter(([status]) => report[status] > 0).map(([status, label, colour]) => {
-    const width = (report[status] / all) * 100;
+  const parts = present.map(([status, label, colour], index) => {
+    const width = widths[index]! * percentPerWidth;
     const part = html`<rect x="${x.toFixed(3)}%" width="${width.toFixed(3)}%" height="14" fill="${colour}"><title>${readableCount(report[status])} ${label}</title></rect>`;
     x += width;
     return part;
   });
-  return html`<svg role="img" height="14" aria-hidden="true" style="margin-top:.9rem;border-radius:7px;overflow:hidden">${parts}</svg>`;
+  return html`<svg height="14" aria-hidden="true" style="margin-top:.9rem;border-radius:7px;overflow:hidden">${parts}</svg>`;
 }
 
 function whatWentWrong(report: JobReport): Markup | undefined {

@@ -1,5 +1,6 @@
 import { FAILURE_CODES, type FailureCode, type KeptReason, type SkippedReason } from './image-result.ts';
 import type { Job } from './job.ts';
+import { countOf, readableCount } from './readable.ts';
 import type { FormatTally, Saving, Tally } from './tally.ts';
 
 /** The content of report.json. Every planned image is in exactly one of compressed, kept, skipped, failed, lost. */
@@ -182,8 +183,11 @@ function causeOfFailure(judged: Judged): string | undefined {
 
 function countsSentence({ failed, lost, planned }: Judged, tolerated: number): string {
   const share = Math.round(((failed + lost) / planned) * 10_000) / 100;
-  const parts = [failed > 0 && `${failed} failed`, lost > 0 && `${lost} were lost with their host`];
-  return `Of ${planned} images ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %).`;
+  const parts = [
+    failed > 0 && `${readableCount(failed)} failed`,
+    lost > 0 && `${readableCount(lost)} were lost with their host`,
+  ];
+  return `Of ${countOf(planned, 'image')} ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %).`;
 }
 
 function sentence(text: string): string {
