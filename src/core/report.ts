@@ -183,11 +183,12 @@ function causeOfFailure(judged: Judged): string | undefined {
 
 function countsSentence({ failed, lost, planned }: Judged, tolerated: number): string {
   const share = Math.round(((failed + lost) / planned) * 10_000) / 100;
-  const parts = [
-    failed > 0 && `${readableCount(failed)} failed`,
-    lost > 0 && `${readableCount(lost)} were lost with their host`,
-  ];
+  const parts = [failed > 0 && `${readableCount(failed)} failed`, lost > 0 && lostPart(lost)];
   return `Of ${countOf(planned, 'image')} ${parts.filter(Boolean).join(' and ')} (${share} %, tolerated ${tolerated} %).`;
+}
+
+function lostPart(lost: number): string {
+  return lost === 1 ? '1 was lost with its host' : `${readableCount(lost)} were lost with their host`;
 }
 
 function sentence(text: string): string {
