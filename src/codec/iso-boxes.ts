@@ -438,7 +438,8 @@ function writeProperties(
   const boxes = readBoxes(bytes, container.from, container.end);
   const store = boxes.find(({ type }) => type === 'ipco')!;
   const known = readBoxes(bytes, store.from, store.end).length;
-  const [turns, mirror] = TRANSFORMS[orientation] ?? [0];
+  const isTurned = readIsoOrientation(image) === orientation;
+  const [turns, mirror] = (!isTurned && TRANSFORMS[orientation]) || [0];
   const profile = icc ? [isoBox('colr', joinBytes(latin1('prof'), icc))] : [];
   const transforms = [
     ...(turns ? [isoBox('irot', Uint8Array.of(turns))] : []),

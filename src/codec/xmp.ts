@@ -29,7 +29,7 @@ export function withXmpOrientation(packet: Uint8Array, orientation: number): Uin
     'g',
   );
   const patched = text.replace(value, `$1${orientation}`);
-  return patched === text ? packet : Uint8Array.from(Buffer.from(patched, 'latin1'));
+  return patched === text ? packet : bytesOf(patched);
 }
 
 /** tiff:Orientation, 1 to 8; undefined when the packet has none. */
@@ -56,6 +56,22 @@ function prefixOf(text: string, namespace: string): string | undefined {
 
 function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+}
+
+/** The main packet of a JPEG together with its extended part, as formats without a limit of size hold it. */
+export function mergeExtendedXmp(main: Uint8Array, extended: Uint8Array): Uint8Array {
+  const whole = Buffer.from(main).toString('latin1');
+  const more = Buffer.from(extended).toString('latin1');
+  const from = more.indexOf('>', more.indexOf('<rdf:RDF')) + 1;
+  const to = more.lastIndexOf('</rdf:RDF>');
+  const at = whole.lastIndexOf('</rdf:RDF>');
+  if (from < 1 || to < from || at < 0) return main;
+  const joined = whole.slice(0, at) + more.slice(from, to) + whole.slice(at);
+  return bytesOf(joined.replace(/\sxmpNote:HasExtendedXMP="[0-9A-Fa-f]{0,64}"/, ''));
+}
+
+function bytesOf(latin1Text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(latin1Text, 'latin1'));
 }
 
 /** Who made the picture and whose it is. */

@@ -1,0 +1,149 @@
+import type { ImageFormat } from '../core/image-result.ts';
+import type { CompressionSettings } from '../core/job.ts';
+import { buildExif, readCredits, withOrientation, withoutExifPrefix } from './exif.ts';
+import { creditsOnly, readIptcCredits } from './iptc.ts';
+import { readIsoImage, readIsoMetadata } from './iso-boxes.ts';
+import { joinExtendedXmp, joinIccSegments, readJpeg, XMP_PREFIX } from './jpeg-markers.ts';
+import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
+import { findRiffChunk, readWebP } from './riff-chunks.ts';
+import { numbersOf, readDirectory, readTiff, valueBytes } from './tiff-directory.ts';
+import { buildXmp, mergeExtendedXmp, readXmpCredits, withXmpOrientation, type XmpCredits } from './xmp.ts';
+
+export type MetadataPolicy = CompressionSettings['metadata'];
+
+/** What pictures carry besides pixels and what more than one format has a place for. */
+export interface ImageMetadata {
+  /** Without `Exif\0\0`. */
+  readonly exif?: Uint8Array;
+  readonly xmp?: Uint8Array;
+  readonly icc?: Uint8Array;
+  /** Photoshop's resources, IPTC among them, as an APP13 payload; only JPEG has a place for them. */
+  readonly photoshop?: Uint8Array;
+}
+
+/** Everything that these bytes carry. Throws CorruptImageError where their header cannot be read. */
+export function readMetadata(format: ImageFormat, bytes: Uint8Array): ImageMetadata {
+  return READERS[format]?.(bytes) ?? {};
+}
+
+const READERS: Partial<Record<ImageFormat, (bytes: Uint8Array) => ImageMetadata>> = {
+  jpeg: readJpegMetadata,
+  png: readPngMetadata,
+  webp: readWebPMetadata,
+  avif: (bytes) => withPlainExif(readIsoMetadata(readIsoImage(bytes))),
+  heif: (bytes) => withPlainExif(readIsoMetadata(readIsoImage(bytes))),
+  tiff: readTiffMetadata,
+};
+
+function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
+  const jpeg = readJpeg(bytes);
+  const payload = (wanted: string) => jpeg.segments.find(({ kind }) => kind === wanted)?.payload;
+  const main = payload('xmp')?.subarray(XMP_PREFIX.length);
+  const extended = joinExtendedXmp(jpeg);
+  return withPlainExif({
+    exif: payload('exif'),
+    xmp: main && extended ? mergeExtendedXmp(main, extended) : main,
+    icc: joinIccSegments(jpeg),
+    photoshop: payload('photoshop'),
+  });
+}
+
+function readPngMetadata(bytes: Uint8Array): ImageMetadata {
+  const png = readPng(bytes);
+  return withPlainExif({
+    exif: findChunk(png, 'eXIf')?.payload,
+    xmp: readPngXmp(png) ?? buildXmp(readPngCredits(png)),
+    icc: readPngIcc(png),
+  });
+}
+
+/** Author and copyright as PNG writes them when it knows no XMP. */
+function readPngCredits(png: Png): XmpCredits {
+  const texts = png.chunks.flatMap((chunk) => readText(chunk) ?? []);
+  const textOf = (wanted: string) => {
+    const value = texts.find(({ keyword }) => keyword === wanted)?.value;
+    return value && Buffer.from(value.subarray(0, 4000)).toString('utf8');
+  };
+  const author = textOf('Author');
+  return { creators: author ? [author] : [], rights: textOf('Copyright'), terms: [] };
+}
+
+function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
+  const webp = readWebP(bytes);
+  return withPlainExif({
+    exif: findRiffChunk(webp, 'EXIF'),
+    xmp: findRiffChunk(webp, 'XMP '),
+    icc: findRiffChunk(webp, 'ICCP'),
+  });
+}
+
+/** TIFF is itself what EXIF is made of: its credits are taken over, its layout tags mean nothing elsewhere. */
+function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
+  const [XMP, ICC, ORIENTATION] = [700, 34675, 274];
+  const tiff = readTiff(bytes);
+  const first = tiff && readDirectory(tiff, tiff.first);
+  if (!tiff || !first) return {};
+  const value = (tag: number) => {
+    const entry = first.entries.get(tag);
+    return entry && valueBytes(tiff, entry);
+  };
+  const orientation = numbersOf(tiff, first.entries.get(ORIENTATION))[0];
+  const credits = tiff.big ? {} : readCredits(bytes);
+  const isWorthIt = orientation !== undefined || credits.artist || credits.copyright;
+  return {
+    exif: isWorthIt ? buildExif({ orientation, ...credits }) : undefined,
+    xmp: value(XMP),
+    icc: value(ICC),
+  };
+}
+
+function withPlainExif(metadata: ImageMetadata): ImageMetadata {
+  return metadata.exif ? { ...metadata, exif: withoutExifPrefix(metadata.exif) } : metadata;
+}
+
+/** What of it goes with the output, whose pixels are to be shown with this orientation. */
+export function underPolicy(
+  metadata: ImageMetadata,
+  policy: MetadataPolicy,
+  orientation: number,
+): ImageMetadata {
+  return POLICIES[policy](metadata, orientation);
+}
+
+const POLICIES: Readonly<
+  Record<MetadataPolicy, (metadata: ImageMetadata, orientation: number) => ImageMetadata>
+> = {
+  keep: (metadata, orientation) => ({
+    ...metadata,
+    exif:
+      orientation === 1 && !metadata.exif
+        ? undefined
+        : withOrientation(metadata.exif ?? NO_EXIF, orientation),
+    xmp: metadata.xmp && withXmpOrientation(metadata.xmp, orientation),
+  }),
+  copyright: ({ exif, xmp, icc, photoshop }, orientation) => ({
+    exif: creditsExif(exif, orientation),
+    xmp: xmp && buildXmp(readXmpCredits(xmp)),
+    icc,
+    photoshop: photoshop && creditsOnly(photoshop),
+  }),
+  strip: ({ icc }, orientation) => ({
+    exif: orientation === 1 ? undefined : buildExif({ orientation }),
+    icc,
+  }),
+};
+
+const NO_EXIF = new Uint8Array();
+
+/** A new EXIF of credits and orientation: what is not written into it cannot leak. */
+function creditsExif(exif: Uint8Array | undefined, orientation: number): Uint8Array | undefined {
+  const credits = exif ? readCredits(exif) : {};
+  const hasCredits = credits.artist || credits.copyright || credits.xpAuthor;
+  if (!hasCredits && orientation === 1) return undefined;
+  return buildExif({ ...credits, orientation: orientation === 1 ? undefined : orientation });
+}
+
+/** The credits of Photoshop's resources as XMP, for formats that have no place for them. */
+export function iptcAsXmp({ xmp, photoshop }: ImageMetadata): Uint8Array | undefined {
+  return xmp ?? (photoshop && buildXmp({ ...readIptcCredits(photoshop), terms: [] }));
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { joinBytes, latin1, uint32 } from './bytes.ts';
+import { readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
+import { type ImageMetadata, type MetadataPolicy, readMetadata, underPolicy } from './image-metadata.ts';
+import {
+  APP1,
+  APP2,
+  APP13,
+  EXIF_PREFIX,
+  EXTENDED_XMP_PREFIX,
+  ICC_PREFIX,
+  type Jpeg,
+  type JpegSegment,
+  type SegmentKind,
+  XMP_PREFIX,
+} from './jpeg-markers.ts';
+import { withXmpOrientation } from './xmp.ts';
+
+/** A segment to be written: its marker's second byte and what follows the length. */
+export type NewSegment = Pick<JpegSegment, 'marker' | 'payload'>;
+
+const MAX_PAYLOAD = 65_533;
+
+/** The application segments and comments of a JPEG as they go with a copy of the same coefficients. */
+export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment[] {
+  const own = source.segments.filter(({ kind }) => kind !== 'coding');
+  if (policy === 'keep') return own;
+  const exif = own.find(({ kind }) => kind === 'exif');
+  const orientation = exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1;
+  return [
+    ...jfifHeader(own),
+    ...metadataSegments(underPolicy(readMetadata('jpeg', source.bytes), policy, orientation)),
+    ...own.filter(({ kind }) => kind === 'adobe'),
+  ];
+}
+
+// What tells how the pixels are coded is the encoder's to say, and an index of pictures is wrong in a new file.
+const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi-picture', 'gain-map']);
+
+/** The segments of a JPEG as they go with a new encoding of it: all of them, in order, turned to `orientation`. */
+export function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
+  const carried = source.segments
+    .filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'))
+    .map((segment) => turned(segment, orientation));
+  if (orientation === 1 || carried.some(({ kind }) => kind === 'exif')) return carried;
+  const { exif } = underPolicy({}, 'keep', orientation);
+  const hasJfif = carried[0]?.kind === 'jfif';
+  return carried.toSpliced(hasJfif ? 1 : 0, 0, ...metadataSegments({ exif }).map(asExif));
+}
+
+function asExif(segment: NewSegment): NewSegment & { kind: SegmentKind } {
+  return { ...segment, kind: 'exif' };
+}
+
+function turned(segment: JpegSegment, orientation: number): NewSegment & { kind: SegmentKind } {
+  const { kind, marker, payload } = segment;
+  if (kind === 'exif') {
+    const exif = withOrientation(withoutExifPrefix(payload), orientation);
+    return { kind, marker, payload: joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif) };
+  }
+  if (kind !== 'xmp') return segment;
+  const packet = withXmpOrientation(payload.subarray(XMP_PREFIX.length), orientation);
+  return { kind, marker, payload: joinBytes(latin1(XMP_PREFIX), packet) };
+}
+
+/** JFIF without its thumbnail: it holds the density of pixels. */
+export function jfifHeader(segments: readonly JpegSegment[]): NewSegment[] {
+  const jfif = segments.find(({ kind, payload }) => kind === 'jfif' && payload.length >= 14);
+  return jfif ? [{ marker: jfif.marker, payload: joinBytes(jfif.payload.subarray(0, 12), [0, 0]) }] : [];
+}
+
+/** The segments that hold this metadata, split where one is too small. */
+export function metadataSegments({ exif, xmp, icc, photoshop }: ImageMetadata): NewSegment[] {
+  return [
+    ...(exif ? exifSegments(exif) : []),
+    ...(xmp ? xmpSegments(xmp) : []),
+    ...(icc ? iccSegments(icc) : []),
+    ...(photoshop && photoshop.length <= MAX_PAYLOAD ? [{ marker: APP13, payload: photoshop }] : []),
+  ];
+}
+
+/** EXIF has no way to be split: what is too large for a JPEG goes on as credits and orientation. */
+function exifSegments(exif: Uint8Array): NewSegment[] {
+  const payload = joinBytes(latin1(EXIF_PREFIX), exif);
+  if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
+  const { exif: credits } = underPolicy({ exif }, 'copyright', readOrientation(exif));
+  return credits ? exifSegments(credits) : [];
+}
+
+function xmpSegments(packet: Uint8Array): NewSegment[] {
+  const payload = joinBytes(latin1(XMP_PREFIX), packet);
+  if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
+  const guid = createHash('md5').update(packet).digest('hex').toUpperCase();
+  const head = joinBytes(latin1(EXTENDED_XMP_PREFIX), latin1(guid), uint32(packet.length));
+  const main = { marker: APP1, payload: joinBytes(latin1(XMP_PREFIX), latin1(pointerTo(guid))) };
+  const parts = split(packet, MAX_PAYLOAD - head.length - 4).map(({ part, offset }) => ({
+    marker: APP1,
+    payload: joinBytes(head, uint32(offset), part),
+  }));
+  return [main, ...parts];
+}
+
+function pointerTo(guid: string): string {
+  return (
+    '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">' +
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" ' +
+    `xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="${guid}"/></rdf:RDF></x:xmpmeta>` +
+    '<?xpacket end="w"?>'
+  );
+}
+
+function iccSegments(profile: Uint8Array): NewSegment[] {
+  const parts = split(profile, MAX_PAYLOAD - ICC_PREFIX.length - 2);
+  // The number of a part is one byte: a larger profile cannot be told to a JPEG reader.
+  if (parts.length > 255) return [];
+  return parts.map(({ part }, index) => ({
+    marker: APP2,
+    payload: joinBytes(latin1(ICC_PREFIX), [index + 1, parts.length], part),
+  }));
+}
+
+function split(bytes: Uint8Array, length: number): { part: Uint8Array; offset: number }[] {
+  return Array.from({ length: Math.ceil(bytes.length / length) }, (_, index) => ({
+    part: bytes.subarray(index * length, (index + 1) * length),
+    offset: index * length,
+  }));
+}

@@ -1,0 +1,191 @@
+import { sameBytes, uint16, viewOf } from './bytes.ts';
+import { buildExif, readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
+import { type MetadataPolicy, underPolicy } from './image-metadata.ts';
+import { findChunk, isXmpChunk, type Png, type PngChunk, readText, xmpChunk } from './png-chunks.ts';
+import { withXmpOrientation } from './xmp.ts';
+
+export type NewChunk = Pick<PngChunk, 'type' | 'payload'>;
+
+/** The palette and colour type that chunks of the source have to be fitted to. */
+export interface PngTarget {
+  readonly colourType: number;
+  readonly bitDepth: number;
+  readonly palette?: Uint8Array;
+}
+
+// Written by whoever writes the pixels.
+const PIXEL_CHUNKS: ReadonlySet<string> = new Set([
+  'IHDR',
+  'PLTE',
+  'tRNS',
+  'IDAT',
+  'IEND',
+  'acTL',
+  'fcTL',
+  'fdAT',
+]);
+
+// How the pixels are meant to look: kept under every policy.
+const APPEARANCE: ReadonlySet<string> = new Set([
+  'cHRM',
+  'gAMA',
+  'iCCP',
+  'sRGB',
+  'cICP',
+  'mDCV',
+  'mDCv',
+  'cLLI',
+  'cLLi',
+  'sBIT',
+  'bKGD',
+  'pHYs',
+  'sTER',
+]);
+
+const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['Author', 'Copyright']);
+
+/** Apple's table of offsets into the compressed data: wrong in every copy. */
+const STALE: ReadonlySet<string> = new Set(['iDOT']);
+
+/**
+ * The ancillary chunks of a PNG as they go with a copy of its pixels. Undefined when one of them cannot be said
+ * in the target's colour type: then the pixels have to stay in the source's.
+ */
+export function chunksOfCopy(
+  source: Png,
+  target: PngTarget,
+  policy: MetadataPolicy,
+  orientation: number,
+): { before: NewChunk[]; after: NewChunk[] } | undefined {
+  const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
+  const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
+  for (const [index, chunk] of source.chunks.entries()) {
+    if (PIXEL_CHUNKS.has(chunk.type) || STALE.has(chunk.type) || !isCarried(chunk, policy)) continue;
+    const fitted = fitChunk(chunk, source, target);
+    if (!fitted) return undefined;
+    (index < firstData ? before : after).push(turned(fitted, orientation));
+  }
+  before.push(...rewrittenChunks(source, policy, orientation));
+  return { before, after };
+}
+
+function isCarried(chunk: NewChunk, policy: MetadataPolicy): boolean {
+  if (policy === 'keep' || APPEARANCE.has(chunk.type)) return true;
+  if (policy === 'strip' || !['tEXt', 'zTXt', 'iTXt'].includes(chunk.type)) return false;
+  const keyword = readText(chunk)?.keyword;
+  return keyword !== undefined && CREDIT_KEYWORDS.has(keyword);
+}
+
+function turned(chunk: NewChunk, orientation: number): NewChunk {
+  if (chunk.type === 'eXIf') {
+    return { type: 'eXIf', payload: withOrientation(withoutExifPrefix(chunk.payload), orientation) };
+  }
+  if (!isXmpChunk(chunk)) return chunk;
+  const packet = readText(chunk)?.value;
+  const upright = packet && withXmpOrientation(packet, orientation);
+  return upright && packet && !sameBytes(upright, packet) ? xmpChunk(upright) : chunk;
+}
+
+/** EXIF and XMP that the policy lets through in a new form, or that tell an orientation nothing else tells. */
+function rewrittenChunks(source: Png, policy: MetadataPolicy, orientation: number): NewChunk[] {
+  const exif = findChunk(source, 'eXIf')?.payload;
+  if (policy === 'keep') {
+    return exif || orientation === 1 ? [] : [{ type: 'eXIf', payload: buildExif({ orientation }) }];
+  }
+  const xmp = source.chunks.find(isXmpChunk);
+  const plain = { exif: exif && withoutExifPrefix(exif), xmp: xmp && readText(xmp)?.value };
+  const allowed = underPolicy(plain, policy, orientation);
+  return [
+    ...(allowed.exif ? [{ type: 'eXIf', payload: allowed.exif }] : []),
+    ...(allowed.xmp ? [xmpChunk(allowed.xmp)] : []),
+  ];
+}
+
+/** Orientation that the PNG's own EXIF tells. */
+export function readPngOrientation(png: Png): number {
+  const exif = findChunk(png, 'eXIf')?.payload;
+  return exif ? readOrientation(withoutExifPrefix(exif)) : 1;
+}
+
+/** Four chunks speak in the colour type of the picture; the others fit everywhere. */
+function fitChunk(chunk: NewChunk, source: Png, target: PngTarget): NewChunk | undefined {
+  const palette = findChunk(source, 'PLTE')?.payload;
+  const { colourType, bitDepth } = source.header;
+  const isSame = target.colourType === colourType && target.bitDepth === bitDepth;
+  const samePalette =
+    palette === undefined ? !target.palette : !!target.palette && sameBytes(palette, target.palette);
+  if (isSame && samePalette) return chunk;
+  if (chunk.type === 'bKGD') return fitBackground(chunk, source, target);
+  if (chunk.type === 'sBIT') return fitSignificantBits(chunk, colourType, target);
+  if (chunk.type === 'hIST') return undefined;
+  return chunk;
+}
+
+function fitBackground({ type, payload }: NewChunk, source: Png, target: PngTarget): NewChunk | undefined {
+  const colour = readBackground(payload, source);
+  const value = colour && writeBackground(colour, target);
+  return value && { type, payload: value };
+}
+
+interface Background {
+  readonly samples: readonly number[];
+  readonly bitDepth: number;
+}
+
+function readBackground(payload: Uint8Array, source: Png): Background | undefined {
+  const { colourType, bitDepth } = source.header;
+  if (colourType === 3) {
+    const at = (payload[0] ?? 256) * 3;
+    const colour = findChunk(source, 'PLTE')?.payload.subarray(at, at + 3);
+    return colour?.length === 3 ? { samples: [...colour], bitDepth: 8 } : undefined;
+  }
+  const count = colourType & 2 ? 3 : 1;
+  if (payload.length < count * 2) return undefined;
+  const view = viewOf(payload);
+  const samples = Array.from({ length: count }, (_, index) => view.getUint16(index * 2));
+  return { samples: count === 1 ? [samples[0]!, samples[0]!, samples[0]!] : samples, bitDepth };
+}
+
+function writeBackground({ samples, bitDepth }: Background, target: PngTarget): Uint8Array | undefined {
+  const depth = target.colourType === 3 ? 8 : target.bitDepth;
+  const scaled = samples.map((sample) => (sample * (2 ** depth - 1)) / (2 ** bitDepth - 1));
+  if (!scaled.every(Number.isInteger)) return undefined;
+  const [red, green, blue] = scaled as [number, number, number];
+  if (target.colourType === 3) return paletteIndex(target.palette, red, green, blue);
+  if (target.colourType & 2) return Uint8Array.from(scaled.flatMap((sample) => [...uint16(sample)]));
+  return red === green && green === blue ? uint16(red) : undefined;
+}
+
+function paletteIndex(
+  palette: Uint8Array | undefined,
+  red: number,
+  green: number,
+  blue: number,
+): Uint8Array | undefined {
+  for (let at = 0; palette && at + 3 <= palette.length; at += 3) {
+    if (palette[at] === red && palette[at + 1] === green && palette[at + 2] === blue)
+      return Uint8Array.of(at / 3);
+  }
+  return undefined;
+}
+
+function fitSignificantBits(
+  { type, payload }: NewChunk,
+  colourType: number,
+  target: PngTarget,
+): NewChunk | undefined {
+  const isColour = (kind: number) => (kind & 2) !== 0;
+  const colours = isColour(colourType) ? payload.subarray(0, 3) : payload.subarray(0, 1);
+  const hasAlpha = colourType === 4 || colourType === 6;
+  const alpha = hasAlpha ? payload.subarray(colours.length, colours.length + 1) : Uint8Array.of();
+  if (colours.length + alpha.length !== payload.length) return undefined;
+  const isEven = colours.every((bits) => bits === colours[0]);
+  if (!isColour(target.colourType) && !isEven) return undefined;
+  const depth = target.colourType === 3 ? 8 : target.bitDepth;
+  const wanted = isColour(target.colourType)
+    ? [0, 1, 2].map((index) => colours[index] ?? colours[0]!)
+    : [colours[0]!];
+  const needsAlpha = target.colourType === 4 || target.colourType === 6;
+  const all = [...wanted, ...(needsAlpha ? [alpha[0] ?? depth] : [])];
+  return { type, payload: Uint8Array.from(all.map((bits) => Math.min(bits, depth))) };
+}
