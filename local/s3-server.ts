@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { Bucket, type BucketFolder } from './s3/bucket-folder.ts';
-import { type Call, sendError, sendXml } from './s3/call.ts';
+import { type Address, type Call, sendError, sendXml } from './s3/call.ts';
 import { FaultInjector, type FaultPlan } from './s3/faults.ts';
 import { eventRecord, requestId, type S3EventRecord } from './s3/notifications.ts';
 import { bucketList, operationFor } from './s3/routes.ts';
@@ -18,6 +19,8 @@ export interface S3ServerOptions {
   readonly region?: string;
   /** Told of every object created or removed, once it is so and before the client has its answer. Must not throw. */
   readonly onEvent?: (record: S3EventRecord) => void;
+  /** Where requests for buckets that are not local go: reads, lists, tags and PutObject. */
+  readonly upstream?: S3Client;
   /** For tests of robustness: what shall go wrong with a request. */
   readonly faults?: FaultPlan;
 }
@@ -67,12 +70,14 @@ class RequestHandler {
   readonly #region: string;
   readonly #buckets: ReadonlyMap<string, Bucket>;
   readonly #onEvent: (record: S3EventRecord) => void;
+  readonly #upstream: S3Client | undefined;
   readonly #faults: FaultInjector | undefined;
 
   constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
     this.#region = options.region ?? 'us-east-1';
     this.#buckets = buckets;
     this.#onEvent = options.onEvent ?? (() => {});
+    this.#upstream = options.upstream;
     this.#faults = options.faults && new FaultInjector(options.faults);
   }
 
@@ -88,9 +93,14 @@ class RequestHandler {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = request.method ?? '';
-    const { bucket: name, key, query } = addressOf(request.url ?? '/');
+    const address = addressOf(request.url ?? '/');
+    const { bucket: name, key, query } = address;
     if (name === '') return answerService(method, response, this.#buckets.keys());
     this.#faults?.inject(method, name, key, response);
+    if (this.#upstream && !this.#buckets.has(name)) {
+      const { passThrough } = await import('./s3/upstream.ts');
+      return passThrough(this.#upstream, request, response, address);
+    }
     const operation = operationFor(method, key, query);
     const bucket = this.#bucketNamed(name);
     if (bucket.readOnly && method !== 'GET' && method !== 'HEAD') throw readOnly(name);
@@ -112,12 +122,6 @@ class RequestHandler {
     if (!bucket) throw noSuchBucket(name);
     return bucket;
   }
-}
-
-interface Address {
-  readonly bucket: string;
-  readonly key: string;
-  readonly query: URLSearchParams;
 }
 
 /** By hand, since URL would resolve `..` and drop slashes: both are legal in keys. @throws URIError */

@@ -4,6 +4,14 @@ import type { Happening } from './notifications.ts';
 import { S3Error } from './s3-error.ts';
 import { element, xmlDocument } from './xml.ts';
 
+/** What a request's URL names. */
+export interface Address {
+  readonly bucket: string;
+  /** Raw, percent-decoded once; empty for requests about the bucket. */
+  readonly key: string;
+  readonly query: URLSearchParams;
+}
+
 /** One request, taken apart: everything an operation needs. */
 export interface Call {
   readonly request: IncomingMessage;

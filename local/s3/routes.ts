@@ -37,11 +37,16 @@ const ROUTES: Readonly<Record<string, Operation>> = {
 
 /** The operation that a request asks for. @throws S3Error `NotImplemented` */
 export function operationFor(method: string, key: string, query: URLSearchParams): Operation {
-  const subresources = [...query.keys()].filter((name) => !isParameter(name)).sort();
-  const route = [`${method} ${key === '' ? 'bucket' : 'object'}`, ...subresources].join('?');
+  const route = routeOf(method, key, query);
   const operation = ROUTES[route];
   if (!operation) throw notImplemented(route);
   return operation;
+}
+
+/** `PUT object?tagging` and the like: method, what it is about, and the subresources that the query names. */
+export function routeOf(method: string, key: string, query: URLSearchParams): string {
+  const subresources = [...query.keys()].filter((name) => !isParameter(name)).sort();
+  return [`${method} ${key === '' ? 'bucket' : 'object'}`, ...subresources].join('?');
 }
 
 const PARAMETERS = new Set([
