@@ -1,0 +1,141 @@
+// Reads the params of serverless.yml once, checks them, and hands out what the rest of the configuration is made of.
+'use strict';
+
+const { execFileSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+const yaml = require('yaml');
+
+const DEFINITION = path.join(__dirname, '../statemachines/compress-images.asl.yml');
+
+const ARCHITECTURES = {
+  arm64: { lambda: 'arm64', fargate: 'ARM64', docker: 'linux/arm64', npm: 'arm64' },
+  x86_64: { lambda: 'x86_64', fargate: 'X86_64', docker: 'linux/amd64', npm: 'x64' },
+};
+
+module.exports = async ({ resolveVariable }) => {
+  const param = async (name) => String((await resolveVariable(`param:${name}`)) ?? '').trim();
+  const service = await resolveVariable('self:service');
+  const stage = checkedStage(await resolveVariable('sls:stage'));
+  const bucketName = (role) => `${service}-${stage}-${role}-\${AWS::AccountId}-\${AWS::Region}`;
+  const input = bucketName('input');
+  const sources = [input, ...bucketList('sourceBuckets', await param('sourceBuckets'))];
+  const outputs = [input, ...bucketList('outputBuckets', await param('outputBuckets'))];
+  const network = networkFrom(list(await param('subnetIds')), list(await param('securityGroupIds')));
+  const taskImage = taskImageFrom(await param('taskImage'), `serverless-${service}-${stage}`);
+  return {
+    architecture: architectureFrom(await param('architecture')),
+    inputBucketName: { 'Fn::Sub': input },
+    outputBucketName: { 'Fn::Sub': bucketName('output') },
+    uploadBucketName: { 'Fn::Sub': bucketName('upload') },
+    sourceBuckets: sources.map(bucketArn),
+    sourceObjects: sources.map(objectsArn),
+    outputObjects: outputs.map(objectsArn),
+    kmsKeys: list(await param('kmsKeyArns')),
+    usesKms: yesNo((await param('kmsKeyArns')) !== ''),
+    taskImage,
+    deploysFargate: yesNo(taskImage.mode !== 'none'),
+    imageRepository: taskImage.repository ?? 'none',
+    imageIsInEcr: yesNo(taskImage.repository !== undefined),
+    ownsNetwork: yesNo(taskImage.mode !== 'none' && network === undefined),
+    definition: definitionWith(
+      wholeNumber('maxConcurrency', await param('maxConcurrency'), 1, 10_000),
+      network,
+    ),
+  };
+};
+
+/** The definition as it stands, but for the two values that are no strings, which CloudFormation cannot put into it. */
+function definitionWith(maxConcurrency, network) {
+  const definition = yaml.parse(readFileSync(DEFINITION, 'utf8'));
+  const map = definition.States.CompressBatches;
+  map.MaxConcurrency = maxConcurrency;
+  if (network) {
+    const task = map.ItemProcessor.States.CompressBatchOnFargate.Parameters;
+    task.NetworkConfiguration.AwsvpcConfiguration = network;
+  }
+  return definition;
+}
+
+function checkedStage(stage) {
+  // 16: bucket names end at 63 characters and carry service, stage, role, account and region.
+  if (/^[a-z0-9-]{1,16}$/.test(stage)) return stage;
+  throw new Error(
+    `Expected a stage of at most 16 of a-z, 0-9 and -, because buckets carry it, but received "${stage}"`,
+  );
+}
+
+function architectureFrom(value) {
+  if (Object.hasOwn(ARCHITECTURES, value)) return ARCHITECTURES[value];
+  throw refused('architecture', 'arm64 or x86_64', value);
+}
+
+/** `ownRepository`: the name that the framework's builder gives to the repository it pushes to. */
+function taskImageFrom(value, ownRepository) {
+  const build = {
+    mode: 'build',
+    repository: {
+      'Fn::Sub': `arn:\${AWS::Partition}:ecr:\${AWS::Region}:\${AWS::AccountId}:repository/${ownRepository}`,
+    },
+  };
+  if (value === 'auto') return dockerAnswers() ? build : { mode: 'none', why: 'no-docker' };
+  if (value === 'build') return build;
+  if (value === 'none') return { mode: 'none' };
+  if (/^[\w.:-]+\/[\w./@:-]+$/.test(value))
+    return { mode: 'ready', uri: value, repository: repositoryOf(value) };
+  throw refused('taskImage', 'auto, build, none or an image URI (registry/repository:tag)', value);
+}
+
+/** The repository in ECR that the task's execution role may pull from; none for another registry. */
+function repositoryOf(uri) {
+  const ecr = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^@:]+)/.exec(uri);
+  return ecr
+    ? { 'Fn::Sub': `arn:\${AWS::Partition}:ecr:${ecr[2]}:${ecr[1]}:repository/${ecr[3]}` }
+    : undefined;
+}
+
+function networkFrom(subnets, securityGroups) {
+  if (subnets.length === 0 && securityGroups.length === 0) return undefined;
+  if (subnets.length > 0 && securityGroups.length > 0) {
+    return { Subnets: subnets, SecurityGroups: securityGroups, AssignPublicIp: 'ENABLED' };
+  }
+  throw new Error(
+    'Expected the params subnetIds and securityGroupIds together or neither, but received one of them',
+  );
+}
+
+function bucketList(name, value) {
+  const buckets = list(value);
+  for (const bucket of buckets) {
+    if (bucket !== '*' && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+      throw refused(name, 'bucket names with commas between them, or *', bucket);
+    }
+  }
+  return buckets;
+}
+
+function wholeNumber(name, value, least, most) {
+  const number = Number(value);
+  if (value !== '' && Number.isInteger(number) && number >= least && number <= most) return number;
+  throw refused(name, `a whole number from ${least} to ${most}`, value);
+}
+
+const refused = (name, expected, received) =>
+  new Error(`Expected ${expected} for the param ${name} but received "${received}"`);
+const list = (text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+const yesNo = (condition) => (condition ? 'yes' : 'no');
+const bucketArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}` });
+const objectsArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}/*` });
+
+function dockerAnswers() {
+  try {
+    execFileSync('docker', ['info', '--format', '{{.ServerVersion}}'], { stdio: 'ignore', timeout: 10_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}

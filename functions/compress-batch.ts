@@ -1,0 +1,25 @@
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import middy from '@middy/core';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import { compressBatch } from '../src/compress-batch.ts';
+import type { BatchRef, BatchSummary } from '../src/core/job.ts';
+import { environment } from '../src/environment.ts';
+import { closingBefore, lambdaRoom } from '../src/lambda-room.ts';
+import { log } from '../src/log.ts';
+
+const store = createS3Store(createS3Client());
+
+export const handler = middy<BatchRef, BatchSummary>({ timeoutEarlyInMillis: 0 })
+  .use(injectLambdaContext(log, { resetKeys: true }))
+  .handler(async (ref, context) => {
+    log.appendKeys({ jobId: ref.jobId, batchId: ref.batchId });
+    using closing = closingBefore(context.getRemainingTimeInMillis());
+    const summary = await compressBatch(ref, {
+      store,
+      workBucket: environment('WORK_BUCKET'),
+      closing: closing.signal,
+      ...lambdaRoom(Number(context.memoryLimitInMB)),
+    });
+    log.info(summary.remaining > 0 ? 'batch handed back' : 'batch done', { summary });
+    return summary;
+  });

@@ -1,0 +1,25 @@
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import middy from '@middy/core';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import type { PlanSummary } from '../src/core/plan.ts';
+import { environment } from '../src/environment.ts';
+import { closingBefore } from '../src/lambda-room.ts';
+import { log } from '../src/log.ts';
+import { type PlanRequest, planJob } from '../src/plan-job.ts';
+
+const store = createS3Store(createS3Client());
+
+export const handler = middy<PlanRequest, PlanSummary>({ timeoutEarlyInMillis: 0 })
+  .use(injectLambdaContext(log, { resetKeys: true }))
+  .handler(async (event, context) => {
+    log.appendKeys({ jobId: event.jobId });
+    using closing = closingBefore(context.getRemainingTimeInMillis());
+    const plan = await planJob(event, {
+      store,
+      workBucket: environment('WORK_BUCKET'),
+      defaultOutput: `s3://${environment('OUTPUT_BUCKET')}/`,
+      closing: closing.signal,
+    });
+    log.info('job planned', { plan });
+    return plan;
+  });

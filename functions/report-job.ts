@@ -1,0 +1,26 @@
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import middy from '@middy/core';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import { environment } from '../src/environment.ts';
+import { log } from '../src/log.ts';
+import { type ReportRequest, type ReportSummary, reportJob } from '../src/report-job.ts';
+
+export interface ReportJobEvent extends Pick<ReportRequest, 'jobId' | 'startedAt'> {
+  /** The state of the machine: how the map ended. */
+  readonly course: Pick<ReportRequest, 'failure' | 'mapRun'>;
+}
+
+const store = createS3Store(createS3Client());
+
+export const handler = middy<ReportJobEvent, ReportSummary>({ timeoutEarlyInMillis: 0 })
+  .use(injectLambdaContext(log, { resetKeys: true }))
+  .handler(async ({ jobId, startedAt, course }) => {
+    log.appendKeys({ jobId });
+    const workBucket = environment('WORK_BUCKET');
+    const papers = process.env.PAPERS ?? `s3://${workBucket}/`;
+    const { failure, mapRun } = course;
+    const request = { jobId, startedAt, failure, mapRun };
+    const report = await reportJob(request, { store, workBucket, papers, now: () => new Date() });
+    log.info('job reported', { report });
+    return report;
+  });
