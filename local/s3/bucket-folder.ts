@@ -144,7 +144,7 @@ export class Bucket {
   // A link is followed only from one file to another file of the same bucket. Linked folders are not entered:
   // the way out of the bucket, and the way round in circles, both lead through them.
   #readableFile(file: string): Stats | undefined {
-    const entry = lstatSync(file, { throwIfNoEntry: false });
+    const entry = entryAt(file);
     if (!entry || entry.isDirectory()) return undefined;
     const real = realPathOf(file);
     if (real === file) return entry.isFile() ? entry : undefined;
@@ -282,6 +282,17 @@ function stateFolder(bucket: string, state: string, folder: string): string {
     throw new Error(`Expected the state of bucket "${bucket}" outside ${folder} but received ${real}.`);
   }
   return real;
+}
+
+const NOTHING_THERE = new Set(['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
+
+function entryAt(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (NOTHING_THERE.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 function realPathOf(file: string): string | undefined {
