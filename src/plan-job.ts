@@ -56,7 +56,9 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
 
 const JSON_LINES = 'application/x-ndjson';
 /** How much is handed to an upload at once. */
-const CHUNK_CHARACTERS = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+/** A line of images.jsonl: a key of 1,024 bytes that is escaped throughout, an etag, and the rest. */
+const MAX_LINE_BYTES = 16 * 1024;
 
 async function planImages(job: Job, context: PlanContext, folder: SpillFolder): Promise<PlanSummary> {
   const { store, workBucket } = context;
@@ -79,19 +81,21 @@ async function* draftLines(
   job: Job,
   { store, workBucket, closing }: PlanContext,
   draft: Draft,
-): AsyncIterable<string> {
-  let text = '';
+): AsyncIterable<Uint8Array> {
+  let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let filled = 0;
   for await (const lot of readFileList(job, store, isOwnBelow(job, workBucket))) {
     if (closing?.aborted) throw outOfTime(draft.summary());
     for (const entry of lot) {
-      text += draft.add(entry);
-      if (text.length < CHUNK_CHARACTERS) continue;
-      yield text;
-      text = '';
+      filled += draft.add(entry, chunk, filled);
+      if (filled + MAX_LINE_BYTES < CHUNK_BYTES) continue;
+      yield chunk.subarray(0, filled);
+      chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      filled = 0;
     }
   }
   draft.end();
-  if (text !== '') yield text;
+  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
 /** A prefix may hold the outputs of an earlier run and the papers of jobs: those are no sources. */
@@ -110,8 +114,8 @@ function outOfTime({ images }: PlanSummary): PlanError {
 }
 
 interface Draft {
-  /** The line of images.jsonl for an entry, with its line feed; empty for one that an earlier job finished. */
-  add(entry: FileListEntry): string;
+  /** Writes the line of images.jsonl for an entry; 0 bytes for one that an earlier job finished. */
+  add(entry: FileListEntry, into: Buffer, at: number): number;
   end(): void;
   readonly batches: SpillFile;
   conflicts(): Conflicts;
@@ -125,7 +129,7 @@ function startDraft(
   finished: FinishedSources | undefined,
 ): Draft {
   const planner = planBatches(job, workBucket);
-  const finder = findConflicts(folder);
+  const finder = findConflicts(folder, distinctionOf(job));
   const guard = guardOutputs(job, workBucket);
   const batches = folder.file();
   const total = { images: 0, batches: 0, bytes: 0 };
@@ -137,16 +141,16 @@ function startDraft(
   };
 
   return {
-    add(entry) {
-      if (finished?.has(entry)) return '';
+    add(entry, into, at) {
+      if (finished?.has(entry)) return 0;
       const n = total.images;
       total.images += 1;
       total.bytes += entry.size ?? 0;
       refuseOverLimits(total, entry, job.limits);
       guard.check(n, entry, finder.add);
-      const line = `${JSON.stringify(planned(n, entry))}\n`;
-      keep(planner.add({ lineBytes: Buffer.byteLength(line), bytes: entry.size ?? 0, batch: entry.batch }));
-      return line;
+      const lineBytes = into.write(lineOf(n, entry), at);
+      keep(planner.add({ lineBytes, bytes: entry.size ?? 0, batch: entry.batch }));
+      return lineBytes;
     },
     end() {
       keep(planner.end());
@@ -158,8 +162,11 @@ function startDraft(
   };
 }
 
-function planned(n: number, { bucket, key, size, etag }: FileListEntry): PlannedImage {
-  return { n, bucket, key, size, etag };
+/** A PlannedImage as JSON; put together by hand, since there may be ten million of them. */
+function lineOf(n: number, { bucket, key, size, etag }: FileListEntry): string {
+  const named = `{"n":${n},"bucket":"${bucket}","key":${JSON.stringify(key)}`;
+  const sized = size === undefined ? named : `${named},"size":${size}`;
+  return etag === undefined ? `${sized}}\n` : `${sized},"etag":${JSON.stringify(etag)}}\n`;
 }
 
 function refuseOverLimits(
@@ -180,6 +187,15 @@ function refuseOverLimits(
     throw new PlanError(
       `The images of the list hold more than ${maxBytes} bytes: raise 'limits.maxBytes' or shorten the list`,
     );
+}
+
+/**
+ * What tells sources apart whose outputs are the same. Where an output keeps the whole key, or is the source itself,
+ * that is the bucket alone, which spares the second fingerprint of every image.
+ */
+function distinctionOf(job: Job): (source: S3Location) => string {
+  const keepsKey = job.layout === 'mirror' && targetFormat(job) === undefined;
+  return keepsKey ? ({ bucket }) => bucket : formatS3Uri;
 }
 
 /** Watches where outputs fall: never over their own source, never among the papers of jobs. */

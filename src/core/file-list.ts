@@ -87,6 +87,7 @@ const URI = 's3://bucket/key';
 const ENTRY = `${URI} or an object with bucket and key`;
 /** S3's limit on the UTF-8 bytes of a key. */
 const MAX_KEY_BYTES = 1024;
+const MAX_ETAG = 128;
 
 function readEntryObject(
   value: Readonly<Record<string, unknown>>,
@@ -98,13 +99,13 @@ function readEntryObject(
   if (isMismatch(location)) return location;
   if (!isMissing(size) && !isByteCount(size))
     return { expected: 'a size in bytes (a whole number)', received: show(size) };
-  if (!isMissing(etag) && typeof etag !== 'string')
-    return { expected: 'an etag (a string)', received: show(etag) };
+  if (!isMissing(etag) && !isEntityTag(etag))
+    return { expected: `an etag (at most ${MAX_ETAG} characters)`, received: show(etag) };
   return {
     bucket: location.bucket,
     key: location.key,
-    ...(typeof size === 'number' ? { size } : undefined),
-    ...(typeof etag === 'string' ? { etag: withoutQuotes(etag) } : undefined),
+    size: isMissing(size) ? undefined : size,
+    etag: isMissing(etag) ? undefined : withoutQuotes(etag),
   };
 }
 
@@ -150,6 +151,10 @@ function walk(path: string): string | undefined {
     if (step !== '..' && step !== '.') steps.push(step);
   }
   return steps.join('/');
+}
+
+function isEntityTag(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_ETAG;
 }
 
 function isMissing(value: unknown): value is undefined | null {

@@ -19,15 +19,19 @@ export async function* readLines(bytes: AsyncIterable<Uint8Array>, name: string)
   let first = 1;
   let carry = Buffer.alloc(0);
   for await (const chunk of bytes) {
-    const end = chunk.lastIndexOf(LINE_FEED);
-    if (end >= 0) {
-      const block = Buffer.concat([carry, chunk.subarray(0, end)]);
-      const lines = decode(block, first, name);
+    const [head, block, tail] = cut(chunk);
+    if (head) {
+      const lines = decode(Buffer.concat([carry, head]), first, name);
       yield { first, lines };
       first += lines.length;
       carry = Buffer.alloc(0);
     }
-    carry = Buffer.concat([carry, chunk.subarray(end + 1)]);
+    if (block) {
+      const lines = decode(block, first, name);
+      yield { first, lines };
+      first += lines.length;
+    }
+    carry = Buffer.concat([carry, tail]);
     if (carry.byteLength > MAX_LINE_BYTES) throw tooLong(carry, first, name);
   }
   if (carry.byteLength > 0) yield { first, lines: decode(carry, first, name) };
@@ -35,7 +39,19 @@ export async function* readLines(bytes: AsyncIterable<Uint8Array>, name: string)
 
 const LINE_FEED = 0x0a;
 
-function decode(block: Buffer, first: number, name: string): string[] {
+/** The end of a line begun before, the whole lines after it (as they lie: no copy), and the beginning of the next. */
+function cut(
+  chunk: Uint8Array,
+): readonly [head: Uint8Array | undefined, block: Uint8Array | undefined, tail: Uint8Array] {
+  const firstFeed = chunk.indexOf(LINE_FEED);
+  if (firstFeed < 0) return [undefined, undefined, chunk];
+  const lastFeed = chunk.lastIndexOf(LINE_FEED);
+  const block = lastFeed > firstFeed ? chunk.subarray(firstFeed + 1, lastFeed) : undefined;
+  return [chunk.subarray(0, firstFeed), block, chunk.subarray(lastFeed + 1)];
+}
+
+function decode(bytes: Uint8Array, first: number, name: string): string[] {
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!isUtf8(block)) throw notUtf8(block, first, name);
   const text = block.toString('utf8');
   const lines = text.split('\n');

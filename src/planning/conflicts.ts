@@ -29,28 +29,34 @@ export interface ConflictFinder {
 /**
  * Finds lines that name one object twice, and different sources that would write one object. Memory does not grow
  * with the list: fingerprints are dealt out to files, and each file is looked through by itself.
+ * @param sourceOf what tells sources apart whose outputs are the same
  */
-export function findConflicts(folder: SpillFolder): ConflictFinder {
+export function findConflicts(
+  folder: SpillFolder,
+  sourceOf: (source: S3Location) => string = formatS3Uri,
+): ConflictFinder {
   const parts = Array.from({ length: PARTS }, () => folder.file());
   const record = Buffer.alloc(RECORD_BYTES);
+  const fingerprint = rememberLast(record);
+
   const put = (n: number, kind: number, output: string, source: string) => {
-    writeFingerprint(output, record, 0);
-    if (source === output) record.copyWithin(SOURCE_AT, 0, FINGERPRINT_BYTES);
-    else writeFingerprint(source, record, SOURCE_AT);
-    record.writeUIntLE(n, ORDINAL_AT, 6);
-    record[KIND_AT] = kind;
-    parts[record[0]! % PARTS]!.append(record);
+    writeFingerprint(output, record, OUTPUT_AT);
+    fingerprint(source);
+    record.writeUInt32LE(n % 2 ** 32, ORDINAL_AT);
+    record.writeUInt32LE(Math.floor(n / 2 ** 32) * 2 + kind, KIND_AT);
+    parts[record[OUTPUT_AT]! % PARTS]!.append(record);
   };
 
   return {
     add(n, source, output, overwritable) {
-      const sourceUri = formatS3Uri(source);
-      put(n, WRITES, formatS3Uri(output), sourceUri);
-      if (overwritable) put(n, IS_READ, sourceUri, sourceUri);
+      put(n, WRITES, formatS3Uri(output), sourceOf(source));
+      if (overwritable) put(n, IS_READ, formatS3Uri(source), sourceOf(source));
     },
     find() {
       const found = collect(folder);
-      for (const part of parts) lookThrough(part.whole(), found);
+      const room = Buffer.allocUnsafeSlow(Math.max(0, ...parts.map(({ length }) => length)));
+      const table = new Int32Array(2 ** Math.ceil(Math.log2((room.byteLength / RECORD_BYTES) * 2 + 2)));
+      for (const part of parts) lookThrough(wordsOf(part.whole(room)), table.fill(-1), found);
       return found.conflicts();
     },
   };
@@ -63,41 +69,67 @@ const MAX_NAMED = 200;
 const WRITES = 0;
 const IS_READ = 1;
 
-/** A record: fingerprint of the output, of the source, the ordinal (6 bytes), the kind, one byte unused. */
+/** A record: fingerprints of output and source, then the ordinal: 32 bits of it, and 31 more above the kind. */
+const OUTPUT_AT = 0;
 const SOURCE_AT = FINGERPRINT_BYTES;
 const ORDINAL_AT = 2 * FINGERPRINT_BYTES;
-const KIND_AT = ORDINAL_AT + 6;
-const RECORD_BYTES = KIND_AT + 2;
+const KIND_AT = ORDINAL_AT + 4;
+const RECORD_BYTES = KIND_AT + 4;
+const RECORD_WORDS = RECORD_BYTES / 4;
+
+/** Sources often share what tells them apart (their bucket): the fingerprint in place is taken again. */
+function rememberLast(record: Buffer): (source: string) => void {
+  let last: string | undefined;
+  return (source) => {
+    if (source !== last) writeFingerprint(source, record, SOURCE_AT);
+    last = source;
+  };
+}
+
+function wordsOf(records: Buffer): Int32Array {
+  return new Int32Array(records.buffer, records.byteOffset, records.byteLength / 4);
+}
 
 /** A hash table over the records of one part; of several that share an output only the first is entered. */
-function lookThrough(records: Buffer, found: Findings): void {
-  const count = records.byteLength / RECORD_BYTES;
-  const mask = 2 ** Math.ceil(Math.log2(count * 2 + 1)) - 1;
-  const table = new Int32Array(mask + 1).fill(-1);
-  for (let i = 0; i < count; i++) {
-    const at = i * RECORD_BYTES;
-    let slot = records.readUInt32LE(at + 4) & mask;
-    while (table[slot] !== -1 && !equal(records, table[slot]! * RECORD_BYTES, at)) slot = (slot + 1) & mask;
-    if (table[slot] === -1) table[slot] = i;
-    else compare(records, table[slot]! * RECORD_BYTES, at, found);
+function lookThrough(words: Int32Array, table: Int32Array, found: Findings): void {
+  const mask = table.length - 1;
+  for (let record = 0; record < words.length; record += RECORD_WORDS) {
+    let slot = words[record + 1]! & mask;
+    while (table[slot] !== -1 && !equal(words, table[slot]!, record)) slot = (slot + 1) & mask;
+    if (table[slot] === -1) table[slot] = record;
+    else compare(words, table[slot]!, record, found);
   }
 }
 
-function compare(records: Buffer, first: number, second: number, found: Findings): void {
-  const a = records.readUIntLE(first + ORDINAL_AT, 6);
-  const b = records.readUIntLE(second + ORDINAL_AT, 6);
-  const bothWrite = records[first + KIND_AT] === WRITES && records[second + KIND_AT] === WRITES;
-  const sameSource = equal(records, first + SOURCE_AT, second + SOURCE_AT);
-  if (bothWrite && sameSource) found.duplicate(b, a);
-  else if (bothWrite) found.collision({ first: a, second: b, kind: 'output' });
-  // A source that is its own output is no conflict of two lines.
-  else if (!sameSource) found.collision({ first: a, second: b, kind: 'source' });
+function compare(words: Int32Array, first: number, second: number, found: Findings): void {
+  const [a, b] = [ordinalOf(words, first), ordinalOf(words, second)];
+  const [kindA, kindB] = [kindOf(words, first), kindOf(words, second)];
+  if (kindA === IS_READ && kindB === IS_READ) return;
+  if (kindA !== kindB) {
+    // A source that is its own output is no conflict of two lines.
+    if (a !== b) found.collision({ first: a, second: b, kind: 'source' });
+  } else if (equal(words, first + SOURCE_AT / 4, second + SOURCE_AT / 4)) {
+    found.duplicate(b, a);
+  } else {
+    found.collision({ first: a, second: b, kind: 'output' });
+  }
 }
 
-function equal(records: Buffer, a: number, b: number): boolean {
-  for (let i = 0; i < FINGERPRINT_BYTES; i += 4)
-    if (records.readInt32LE(a + i) !== records.readInt32LE(b + i)) return false;
-  return true;
+function kindOf(words: Int32Array, record: number): number {
+  return words[record + KIND_AT / 4]! & 1;
+}
+
+function ordinalOf(words: Int32Array, record: number): number {
+  return (words[record + ORDINAL_AT / 4]! >>> 0) + (words[record + KIND_AT / 4]! >>> 1) * 2 ** 32;
+}
+
+function equal(words: Int32Array, a: number, b: number): boolean {
+  return (
+    words[a] === words[b] &&
+    words[a + 1] === words[b + 1] &&
+    words[a + 2] === words[b + 2] &&
+    words[a + 3] === words[b + 3]
+  );
 }
 
 interface Findings {

@@ -8,8 +8,8 @@ export interface SpillFile {
   readonly length: number;
   /** All bytes in order, a piece at a time. */
   pieces(pieceBytes?: number): Iterable<Buffer>;
-  /** All bytes at once. */
-  whole(): Buffer;
+  /** All bytes at once, in `room` where they fit. */
+  whole(room?: Buffer): Buffer;
 }
 
 export interface SpillFolder {
@@ -80,7 +80,13 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
       return written + buffered;
     },
     pieces,
-    whole: () => Buffer.concat([...pieces(Math.max(written, 1))]),
+    whole(room = Buffer.alloc(0)) {
+      const length = written + buffered;
+      const all = room.byteLength < length ? Buffer.allocUnsafeSlow(length) : room.subarray(0, length);
+      if (written > 0) readAll(descriptor!, all.subarray(0, written), 0);
+      all.set(buffer.subarray(0, buffered), written);
+      return all;
+    },
   };
 }
 
