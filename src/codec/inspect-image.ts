@@ -14,7 +14,7 @@ import {
 } from './iso-boxes.ts';
 import { chromaSubsampling, isProgressive, quantisationTables, readJpeg } from './jpeg-markers.ts';
 import { readMultiPicture } from './jpeg-pictures.ts';
-import { findChunk, readPng } from './png-chunks.ts';
+import { findChunk, type Png, readPng } from './png-chunks.ts';
 import { findRiffChunk, readWebP, type WebP } from './riff-chunks.ts';
 import { estimateSourceQuality } from './source-quality.ts';
 import { numbersOf, readDirectory, readTiff, type Tiff, type TiffDirectory } from './tiff-directory.ts';
@@ -180,7 +180,24 @@ function inspectPng(bytes: Uint8Array): Found {
     gainMap: has('gmAP', 'gdAT'),
     contentCredentials: has('caBX'),
     trailingBytes: countTrailing(bytes, png.end),
+    pngColour: hasOwnColours(png) || undefined,
   };
+}
+
+const SRGB_GAMMA = 45_455;
+const SRGB_CHROMATICITIES = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
+
+/** What cICP, gAMA and cHRM say, which no other format can carry, and where nothing stronger overrules them. */
+function hasOwnColours(png: Png): boolean {
+  const chunk = (type: string) => findChunk(png, type)?.payload;
+  const coding = chunk('cICP');
+  if (coding) return !(coding[0] === 1 && coding[1] === 13);
+  if (chunk('iCCP') || chunk('sRGB')) return false;
+  const [gamma, chromaticities] = [chunk('gAMA'), chunk('cHRM')];
+  const differs = (payload: Uint8Array | undefined, expected: readonly number[], tolerance: number) =>
+    payload?.length === expected.length * 4 &&
+    expected.some((value, index) => Math.abs(viewOf(payload).getUint32(index * 4) - value) > tolerance);
+  return differs(gamma, [SRGB_GAMMA], 1000) || differs(chromaticities, SRGB_CHROMATICITIES, 500);
 }
 
 function inspectWebP(bytes: Uint8Array): Found {

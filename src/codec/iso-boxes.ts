@@ -438,7 +438,7 @@ function writeProperties(
   const boxes = readBoxes(bytes, container.from, container.end);
   const store = boxes.find(({ type }) => type === 'ipco')!;
   const known = readBoxes(bytes, store.from, store.end).length;
-  const isTurned = readIsoOrientation(image) === orientation;
+  const isTurned = readIsoOrientation(image) !== 1;
   const [turns, mirror] = (!isTurned && TRANSFORMS[orientation]) || [0];
   const profile = icc ? [isoBox('colr', joinBytes(latin1('prof'), icc))] : [];
   const transforms = [

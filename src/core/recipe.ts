@@ -25,6 +25,8 @@ export interface ImageFacts {
   readonly contentCredentials: boolean;
   /** Bytes after the end of the image that are no known structure. */
   readonly trailingBytes: number;
+  /** Only PNG can say what its colours mean: gAMA, cHRM or cICP that are not sRGB's, and no ICC profile. */
+  readonly pngColour?: boolean;
 }
 
 export type OutputFormat = 'jpeg' | 'png' | 'webp' | 'avif';
@@ -57,7 +59,7 @@ export interface EncodeRecipe {
 
 /** What becomes of an image: the first gate that has an answer decides. */
 export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  const fragile = fragileContent(facts);
+  const fragile = fragileContent(facts, settings);
   if (fragile) return fragile;
   if (settings.mode === 'lossless') return losslessRecipe(facts, settings);
   return (
@@ -71,15 +73,20 @@ export const MAX_PIXELS = 268_402_689;
 /** The fixed quality of `auto` where no search is possible: SSIMULACRA2 80 on average (docs/encoding.md). */
 export const AUTO_FALLBACK_QUALITY = 86;
 
-// What a re-encode would silently throw away. mozjpeg and libvips keep none of it.
-function fragileContent(facts: ImageFacts): KeepRecipe | undefined {
+// What a re-encode would silently throw away: mozjpeg and libvips keep none of it.
+function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
   if (facts.contentCredentials) return keep('content-credentials');
-  if (facts.gainMap) return keep('hdr-gain-map');
-  if (facts.multiPicture) return keep('multi-picture');
   if (facts.trailingBytes > 0) {
     return keep('trailing-data', `${facts.trailingBytes} bytes after the end of the image`);
   }
+  if (facts.gainMap) return canCarryGainMap(facts, settings) ? lossless('jpeg') : keep('hdr-gain-map');
+  if (facts.multiPicture) return keep('multi-picture');
   return undefined;
+}
+
+/** The coefficients of a JPEG can be packed tighter with the map carried behind them byte for byte. */
+function canCarryGainMap(facts: ImageFacts, settings: CompressionSettings): boolean {
+  return facts.format === 'jpeg' && facts.bitsPerChannel === 8 && settings.metadata === 'keep';
 }
 
 function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
@@ -89,7 +96,7 @@ function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recip
     const toWebp = settings.format === 'webp' && still8bit && fitsInto('webp', facts);
     return lossless(toWebp ? 'webp' : 'png');
   }
-  if (facts.format === 'webp' && facts.lossless && still8bit) return lossless('webp');
+  if (facts.format === 'webp' && facts.lossless) return lossless('webp');
   return keep('unsupported-format', `no lossless encoder for ${nameOf(facts)} here`);
 }
 
@@ -115,6 +122,9 @@ function holdsLess(
   if (facts.bitsPerChannel > 8) return 'deep-colour';
   if (facts.colour === 'cmyk') return 'cmyk';
   if (facts.colour === 'lab' || facts.colour === 'other') return 'colour-space';
+  // A profile for grey does not fit the RGB that these two make of it.
+  if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
+  if (facts.format === 'avif' && facts.orientation !== 1) return 'unsupported-format';
   if (!fitsInto(target, facts)) return 'unsupported-format';
   return undefined;
 }
@@ -125,7 +135,7 @@ type OwnFormat = (facts: ImageFacts, settings: CompressionSettings) => Recipe;
 const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
   jpeg: (facts, settings) => {
     const reshape = reshapeOf(facts, settings);
-    if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
+    if (facts.lossless || facts.bitsPerChannel > 8) return losslessJpeg(facts);
     // No lossy encoder here keeps these as they are; their coefficients can still be packed tighter.
     if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts);
     if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts);
@@ -136,18 +146,19 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
     const reshape = reshapeOf(facts, settings);
     if (reshape && facts.pages > 1) return keep('animation');
     if (reshape && facts.colour === 'palette') return keep('colour-space', 'a resized palette is none');
-    const tryPalette = !reshape && facts.pages === 1 && facts.bitsPerChannel === 8 && facts.colour === 'rgb';
+    const isTrueColour = facts.pages === 1 && facts.bitsPerChannel === 8 && facts.colour === 'rgb';
+    const tryPalette = !reshape && isTrueColour && settings.effort === 'best';
     return { ...lossless('png'), ...(reshape && { reshape }), ...(tryPalette && { tryPalette }) };
   },
   webp: (facts, settings) => {
     const reshape = reshapeOf(facts, settings);
-    if (facts.lossless && facts.pages === 1) return { ...lossless('webp'), ...(reshape && { reshape }) };
+    if (facts.lossless) return { ...lossless('webp'), ...(reshape && { reshape }) };
     return lossy('webp', facts, settings);
   },
   avif: (facts, settings) => {
     if (facts.pages > 1) return keep('animation');
     if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
-    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return keep('colour-space');
+    if (facts.orientation !== 1) return keep('unsupported-format', TURNED_AVIF);
     return lossy('avif', facts, settings);
   },
   gif: (facts) =>
@@ -168,6 +179,7 @@ function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {
 }
 
 function losslessJpeg(facts: ImageFacts): Recipe {
+  if (facts.lossless) return keep('unsupported-format', 'a JPEG of the lossless process (SOF3)');
   if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
   return lossless('jpeg');
 }
@@ -212,6 +224,9 @@ function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeReci
   const stored = sideways && !upright;
   return { width: stored ? height : width, height: stored ? width : height, upright };
 }
+
+// libheif turns the pixels while it decodes them: an output would have another grid.
+const TURNED_AVIF = 'an AVIF with a turn in its properties cannot be decoded as it is stored';
 
 const MAX_SIDE: Record<OutputFormat, number> = { jpeg: 65_500, png: 2 ** 31 - 1, webp: 16_383, avif: 16_384 };
 

@@ -596,6 +596,36 @@ export function bitRotten(file: Uint8Array, flips = 8, seed = 1, from = 0): Uint
   return rotten;
 }
 
+/** One kind of damage after another by its seed: flipped bits, cut ends, lengths of 0 or 4 GB, copied and lost parts. */
+export function mutated(file: Uint8Array, seed: number): Uint8Array {
+  const random = randomFrom(seed + 1);
+  const place = () => Math.floor(random() * file.length);
+  // Most of what a parser can trip over stands in the first bytes.
+  const early = () => Math.floor(random() ** 3 * file.length);
+  const [from, to] = [place(), place()].sort((one, other) => one - other) as [number, number];
+  switch (seed % 6) {
+    case 0:
+      return bitRotten(file, 1 + Math.floor(random() * 6), seed + 1);
+    case 1:
+      return file.slice(0, early());
+    case 2:
+      return concat(
+        file.subarray(0, early()),
+        uint32(random() < 0.5 ? 0xffffffff : 0),
+        file.subarray(early()),
+      );
+    case 3:
+      return concat(file.subarray(0, to), file.subarray(from, to), file.subarray(to));
+    case 4:
+      return concat(file.subarray(0, from), file.subarray(to));
+    default: {
+      const at = early();
+      const value = [0, 1, 0x7f, 0x80, 0xff][Math.floor(random() * 5)]!;
+      return file.map((byte, index) => (index >= at && index < at + 4 ? value : byte));
+    }
+  }
+}
+
 // Bytes
 
 export function ascii(text: string): Uint8Array {
