@@ -13,6 +13,16 @@ const ARCHITECTURES = {
   x86_64: { lambda: 'x86_64', fargate: 'X86_64', docker: 'linux/amd64', npm: 'x64' },
 };
 
+const repositoryArn = (region, account, name) => ({
+  'Fn::Sub': `arn:\${AWS::Partition}:ecr:${region}:${account}:repository/${name}`,
+});
+// The policy names a repository in any case: CloudFormation leaves the statement out, but checks it first.
+const NOT_IN_ECR = {
+  inEcr: false,
+  repository: repositoryArn(`\${AWS::Region}`, `\${AWS::AccountId}`, 'none'),
+};
+const NO_IMAGE = { mode: 'none', ...NOT_IN_ECR };
+
 module.exports = async ({ resolveVariable }) => {
   const param = async (name) => String((await resolveVariable(`param:${name}`)) ?? '').trim();
   const service = await resolveVariable('self:service');
@@ -35,8 +45,7 @@ module.exports = async ({ resolveVariable }) => {
     usesKms: yesNo((await param('kmsKeyArns')) !== ''),
     taskImage,
     deploysFargate: yesNo(taskImage.mode !== 'none'),
-    imageRepository: taskImage.repository ?? 'none',
-    imageIsInEcr: yesNo(taskImage.repository !== undefined),
+    imageIsInEcr: yesNo(taskImage.inEcr),
     ownsNetwork: yesNo(taskImage.mode !== 'none' && network === undefined),
     definition: definitionWith(
       wholeNumber('maxConcurrency', await param('maxConcurrency'), 1, 10_000),
@@ -74,24 +83,20 @@ function architectureFrom(value) {
 function taskImageFrom(value, ownRepository) {
   const build = {
     mode: 'build',
-    repository: {
-      'Fn::Sub': `arn:\${AWS::Partition}:ecr:\${AWS::Region}:\${AWS::AccountId}:repository/${ownRepository}`,
-    },
+    inEcr: true,
+    repository: repositoryArn(`\${AWS::Region}`, `\${AWS::AccountId}`, ownRepository),
   };
-  if (value === 'auto') return dockerAnswers() ? build : { mode: 'none', why: 'no-docker' };
+  if (value === 'auto') return dockerAnswers() ? build : { ...NO_IMAGE, why: 'no-docker' };
   if (value === 'build') return build;
-  if (value === 'none') return { mode: 'none' };
-  if (/^[\w.:-]+\/[\w./@:-]+$/.test(value))
-    return { mode: 'ready', uri: value, repository: repositoryOf(value) };
+  if (value === 'none') return NO_IMAGE;
+  if (/^[\w.:-]+\/[\w./@:-]+$/.test(value)) return { mode: 'ready', uri: value, ...repositoryOf(value) };
   throw refused('taskImage', 'auto, build, none or an image URI (registry/repository:tag)', value);
 }
 
-/** The repository in ECR that the task's execution role may pull from; none for another registry. */
+/** The repository in ECR that the task's execution role may pull from; other registries are not asked for leave. */
 function repositoryOf(uri) {
   const ecr = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^@:]+)/.exec(uri);
-  return ecr
-    ? { 'Fn::Sub': `arn:\${AWS::Partition}:ecr:${ecr[2]}:${ecr[1]}:repository/${ecr[3]}` }
-    : undefined;
+  return ecr ? { inEcr: true, repository: repositoryArn(ecr[2], ecr[1], ecr[3]) } : NOT_IN_ECR;
 }
 
 function networkFrom(subnets, securityGroups) {
