@@ -189,12 +189,16 @@ class LambdaProcess {
   }
 
   async #end(): Promise<void> {
+    // By itself a process ends with its parent, but not out of an endless loop.
+    const orphan = () => this.#child.kill('SIGKILL');
+    process.once('exit', orphan);
     const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
       this.#child.once('exit', (...how) => resolve(how));
       this.#child.once('error', () => resolve([null, null]));
     });
     // What it said last may still be on its way.
     if (this.#child.connected) await once(this.#child, 'disconnect');
+    process.off('exit', orphan);
     const how = signal === null ? `exit status ${code}` : `signal: ${signal}`;
     this.#fail('Runtime.ExitError', `Runtime exited with error: ${how}`);
     this.#events.onEnd();
