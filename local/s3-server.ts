@@ -88,6 +88,8 @@ class RequestHandler {
     } catch (error) {
       if (response.headersSent || response.destroyed) response.destroy();
       else sendError(response, asS3Error(error), request.url ?? '', request.method !== 'HEAD');
+      // What the client is still sending is taken in and dropped, so that it gets to reading the answer.
+      if (!request.complete) request.resume();
     }
   }
 

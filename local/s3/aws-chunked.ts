@@ -10,12 +10,24 @@ export async function* decodeAwsChunked(
   trailers: Record<string, string>,
 ): AsyncGenerator<Buffer> {
   const reader = new FrameReader(source);
+  try {
+    yield* readChunks(reader);
+    await readTrailers(reader, trailers);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* readChunks(reader: FrameReader): AsyncGenerator<Buffer> {
   for (;;) {
     const length = chunkLength(await reader.line());
-    if (length === 0) break;
+    if (length === 0) return;
     yield* reader.bytes(length);
     if ((await reader.line()) !== '') throw badFraming('an empty line after a chunk');
   }
+}
+
+async function readTrailers(reader: FrameReader, trailers: Record<string, string>): Promise<void> {
   for (let line = await reader.line(); line !== ''; line = await reader.line()) {
     const colon = line.indexOf(':');
     if (colon < 0) throw badFraming('"name: value" as a trailer');
@@ -67,6 +79,10 @@ class FrameReader {
 
   async drain(): Promise<void> {
     while (await this.#more()) this.#buffered = Buffer.alloc(0);
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.();
   }
 
   #take(length: number): Buffer {

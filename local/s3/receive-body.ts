@@ -42,7 +42,9 @@ export function payloadOf(call: Transfer, trailers: Record<string, string> = {})
   const { request, response } = call;
   // Only now: a request refused by its headers alone is spared the sending.
   if (request.headers.expect) response.writeContinue();
-  return isAwsChunked(request.headers) ? decodeAwsChunked(request, trailers) : request;
+  // A body that is given up half-way must not take the connection along: the answer has to reach the client.
+  const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+  return isAwsChunked(request.headers) ? decodeAwsChunked(body, trailers) : body;
 }
 
 /** Writes chunks to a new file and hashes them on the way. */
