@@ -1,4 +1,4 @@
-import { EntryProblems, type FileListEntry, FileListError } from './core/file-list.ts';
+import { EntryProblems, FileListError } from './core/file-list.ts';
 import type { Job } from './core/job.ts';
 import { type ObjectStore, ObjectStoreError } from './core/object-store.ts';
 import { formatS3Uri, parseS3Prefix, parseS3Uri, type S3Location } from './core/s3-uri.ts';
@@ -19,22 +19,42 @@ import { unpack } from './file-list/unpack.ts';
  * @param leaveOut objects below a prefix that are none of the job's sources
  * @throws FileListError for a list that is missing, broken, empty or holds bad entries
  */
-export async function* readFileList(
-  job: Pick<Job, 'fileList' | 'relativeTo' | 'select'>,
+export function readFileList(
+  { fileList, relativeTo, select }: Pick<Job, 'fileList' | 'relativeTo' | 'select'>,
   store: ObjectStore,
   leaveOut?: Listing['leaveOut'],
-): AsyncGenerator<readonly FileListEntry[]> {
+): EntryLots {
+  const listing = { store, select, leaveOut };
+  const prefix = parseS3Prefix(fileList);
+  if (prefix) return checked(() => readPrefix(prefix, listing), nothingBelow(fileList, select));
+  const location = parseS3Uri(fileList);
+  if (!location)
+    throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
+  return readListBytes(readObject(store, location), { name: fileList, relativeTo }, listing);
+}
+
+/** The entries of a list whose bytes are at hand. @throws FileListError as readFileList */
+export function readListBytes(
+  bytes: AsyncIterable<Uint8Array>,
+  list: Pick<Reading, 'name' | 'relativeTo'>,
+  listing: Listing,
+): EntryLots {
+  return checked(
+    (problems) => readFormat(bytes, { ...list, problems }, listing),
+    `Expected at least one image in ${list.name} but received an empty list`,
+  );
+}
+
+async function* checked(read: (problems: EntryProblems) => EntryLots, nothing: string): EntryLots {
   const problems = new EntryProblems();
   let entries = 0;
-  for await (const lot of lotsOf(job, { store, select: job.select, leaveOut }, problems)) {
+  for await (const lot of read(problems)) {
     entries += lot.length;
     if (lot.length > 0) yield lot;
   }
   if (problems.total > 0) throw new FileListError(problems.named, problems.total);
-  if (entries === 0) throw new FileListError([nothingIn(job)]);
+  if (entries === 0) throw new FileListError([nothing]);
 }
-
-type Source = Pick<Job, 'fileList' | 'relativeTo' | 'select'>;
 
 const READERS: Readonly<
   Record<FileListFormat, (bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing) => EntryLots>
@@ -46,23 +66,20 @@ const READERS: Readonly<
   inventory: readInventory,
 };
 
-async function* lotsOf(source: Source, listing: Listing, problems: EntryProblems): EntryLots {
-  const { fileList, relativeTo } = source;
-  const prefix = parseS3Prefix(fileList);
-  if (prefix) {
-    yield* readPrefix(prefix, listing);
-    return;
-  }
-  const location = parseS3Uri(fileList);
-  if (!location)
-    throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
-  const { head, bytes } = await unpack(readList(listing.store, location), fileList);
-  const format = recogniseFormat(head, { key: location.key, relativeTo });
-  refuse(source, format, format === 'text' ? mistakenForJson(head, location.key) : undefined);
-  yield* READERS[format](bytes, { name: fileList, relativeTo, problems }, listing);
+async function* readFormat(bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing): EntryLots {
+  const { name, relativeTo } = reading;
+  const unpacked = await unpack(bytes, name);
+  const format = recogniseFormat(unpacked.head, { name, relativeTo });
+  const mistake = format === 'text' ? mistakenForJson(unpacked.head, name) : undefined;
+  if (mistake) throw new FileListError([mistake]);
+  if (format !== 'inventory' && hasFilters(listing.select))
+    throw new FileListError([
+      `'select' filters a prefix or an S3 Inventory, but ${name} is a list of its own: leave 'select' out`,
+    ]);
+  yield* READERS[format](unpacked.bytes, reading, listing);
 }
 
-async function* readList(store: ObjectStore, location: S3Location): AsyncIterable<Uint8Array> {
+async function* readObject(store: ObjectStore, location: S3Location): AsyncIterable<Uint8Array> {
   try {
     yield* store.read(location);
   } catch (error) {
@@ -74,16 +91,7 @@ async function* readList(store: ObjectStore, location: S3Location): AsyncIterabl
   }
 }
 
-function refuse({ select, fileList }: Source, format: FileListFormat, mistake: string | undefined): void {
-  if (mistake) throw new FileListError([`${mistake} (${fileList})`]);
-  if (format !== 'inventory' && hasFilters(select))
-    throw new FileListError([
-      `'select' filters a prefix or an S3 Inventory, but ${fileList} is a list of its own: leave 'select' out`,
-    ]);
-}
-
-function nothingIn({ fileList, select }: Source): string {
-  if (!fileList.endsWith('/')) return `Expected at least one image in ${fileList} but received an empty list`;
+function nothingBelow(prefix: string, select: Job['select']): string {
   const filtered = hasFilters(select) ? ` that 'select' lets through` : '';
-  return `Expected images below ${fileList}${filtered} but received none: is the prefix spelt right?`;
+  return `Expected images below ${prefix}${filtered} but received none: is the prefix spelt right?`;
 }

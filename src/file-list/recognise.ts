@@ -10,7 +10,7 @@ export type FileListFormat = 'json document' | 'json lines' | 'inventory' | 'csv
  */
 export function recogniseFormat(
   head: Buffer,
-  { key, relativeTo }: { readonly key: string; readonly relativeTo: string | null },
+  { name, relativeTo }: { readonly name: string; readonly relativeTo: string | null },
 ): FileListFormat {
   const text = head.toString('utf8').trimStart();
   if (text[0] === '[') return 'json document';
@@ -18,16 +18,16 @@ export function recogniseFormat(
   if (text[0] === '"' && isJson(firstLine(text))) return 'json lines';
   const line = firstLine(text);
   if (!looksLikeCsv(line)) return 'text';
-  const certain = relativeTo === null || line.startsWith('"') || /\.csv(\.gz)?$/i.test(key);
+  const certain = relativeTo === null || line.startsWith('"') || /\.csv(\.gz)?$/i.test(name);
   return certain ? 'csv' : 'text';
 }
 
 /** A list that calls itself JSON and is none is told so at its first character. */
-export function mistakenForJson(head: Buffer, key: string): string | undefined {
-  if (!/\.json(\.gz)?$/i.test(key)) return undefined;
+export function mistakenForJson(head: Buffer, name: string): string | undefined {
+  if (!/\.json(\.gz)?$/i.test(name)) return undefined;
   const line = firstLine(head.toString('utf8').trimStart());
   if (line === '' || line.includes('s3://')) return undefined;
-  return `Expected JSON at line 1, column 1 but received ${show(line)}`;
+  return `Expected JSON at line 1, column 1 of ${name} but received ${show(line)}`;
 }
 
 /** A whole object on the first line is an entry (then every line is one) or a batch map. */

@@ -1,0 +1,182 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import { FileListError } from '../src/core/file-list.ts';
+import type { Job } from '../src/core/job.ts';
+import { formatByName } from '../src/core/output-key.ts';
+import { formatS3Uri, parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import type { EntryLots } from '../src/file-list/reading.ts';
+import { type ListCut, type ListLine, type MadeList, MakeListError, makeList } from '../src/make-list.ts';
+import { openSpillFolder } from '../src/planning/spill.ts';
+import { readFileList, readListBytes } from '../src/read-file-list.ts';
+import { parseOptions, UsageError, wholeNumber } from './settings-options.ts';
+
+const HELP = `image-press list: make a file list with the images cut into batches
+
+  npm run list -- <file | folder | s3://bucket/prefix/> --batches N --out list.json
+
+  <file>          a line for each image, s3://bucket/key or a path (lines of 'aws s3 ls' will do),
+                  or any other file list of docs/file-lists.md, which is then cut anew
+  <folder>        every image in it and below it, as paths
+  <s3://…/>       every image below a prefix; without the slash at its end, a file list on S3
+
+  --batches N     how many batches; fewer where there are fewer images
+  --bytes         cut into batches of about equal size instead of equal number
+  --out PLACE     list.json or s3://bucket/key, or - for standard output
+  --help          this text
+
+Exit code: 0 the list is written · 2 it is not, and the message says why`;
+
+const OPTIONS = {
+  batches: { type: 'string' },
+  bytes: { type: 'boolean' },
+  out: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+interface ListCommand {
+  readonly input: string;
+  readonly out: string;
+  readonly cut: ListCut;
+}
+
+/** `npm run list`: the entries of a file, a folder or a prefix, cut into batches. */
+async function main(args: readonly string[]): Promise<void> {
+  const command = readCommand(args);
+  if (command === 'help') {
+    console.log(HELP);
+    return;
+  }
+  const folder = openSpillFolder();
+  try {
+    const list = await makeList(await linesOf(command), command.cut, folder);
+    await write(list, command.out);
+    tell(list, command.out);
+  } finally {
+    folder.remove();
+  }
+}
+
+function readCommand(args: readonly string[]): ListCommand | 'help' {
+  const { values, positionals } = parseOptions(args, OPTIONS, 'npm run list -- --help');
+  if (values.help) return 'help';
+  const [input] = positionals;
+  if (input === undefined || positionals.length > 1)
+    throw new UsageError(
+      `Expected one file, folder or s3:// prefix but received ${positionals.join(' ') || 'none'}. See npm run list -- --help`,
+    );
+  if (values.batches === undefined) throw new UsageError('Expected --batches N: how many batches to make');
+  if (values.out === undefined) throw new UsageError('Expected --out list.json, s3://bucket/key or -');
+  if (values.out.startsWith('s3:') && !parseS3Uri(values.out))
+    throw new UsageError(`Expected --out s3://bucket/key but received ${values.out}`);
+  return {
+    input,
+    out: values.out,
+    cut: {
+      batches: wholeNumber('--batches', values.batches, 1, 10_000_000),
+      by: values.bytes ? 'bytes' : 'count',
+    },
+  };
+}
+
+const NO_FILTER: Job['select'] = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
+/** Stands for the place of a local list while its paths are read; it never gets into a list. */
+const HERE = 's3://paths-of-this-list/';
+
+async function linesOf({ input, out }: ListCommand): Promise<AsyncIterable<ListLine>> {
+  if (input.startsWith('s3:')) return linesFromS3(input);
+  const kind = await stat(input).catch(() => undefined);
+  if (!kind)
+    throw new UsageError(
+      `Expected a file, a folder or an s3:// prefix but there is no ${path.resolve(input)}`,
+    );
+  if (kind.isDirectory()) return linesFromFolder(path.resolve(input), out);
+  const listing = { store: createS3Store(createS3Client()), select: NO_FILTER };
+  return linesOfEntries(readListBytes(createReadStream(input), { name: input, relativeTo: HERE }, listing));
+}
+
+function linesFromS3(input: string): AsyncIterable<ListLine> {
+  const prefix = parseS3Prefix(input);
+  if (!prefix && !parseS3Uri(input))
+    throw new UsageError(`Expected s3://bucket/prefix/ or s3://bucket/key of a list but received ${input}`);
+  const store = createS3Store(createS3Client());
+  const lots = readFileList({ fileList: input, relativeTo: null, select: NO_FILTER }, store);
+  return prefix ? onlyImages(linesOfEntries(lots)) : linesOfEntries(lots);
+}
+
+async function* linesOfEntries(lots: EntryLots): AsyncIterable<ListLine> {
+  for await (const lot of lots)
+    for (const entry of lot) {
+      const uri = formatS3Uri(entry);
+      yield { entry: uri.startsWith(HERE) ? uri.slice(HERE.length) : uri, size: entry.size };
+    }
+}
+
+/** Paths as a list at `out` needs them: below its own folder where the images lie there, else below theirs. */
+async function linesFromFolder(folder: string, out: string): Promise<AsyncIterable<ListLine>> {
+  const home = out === '-' || out.startsWith('s3:') ? process.cwd() : path.dirname(path.resolve(out));
+  const way = path.relative(home, folder);
+  if (way.startsWith('..') || path.isAbsolute(way)) {
+    console.error(`The paths are relative to ${folder}: put the list there, or name it in 'relativeTo'`);
+    return onlyImages(filesBelow(folder, ''));
+  }
+  return onlyImages(filesBelow(folder, way === '' ? '' : `${way.split(path.sep).join('/')}/`));
+}
+
+async function* filesBelow(folder: string, prefix: string): AsyncIterable<ListLine> {
+  const children = await readdir(folder, { withFileTypes: true });
+  children.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const child of children) {
+    const place = path.join(folder, child.name);
+    if (child.isDirectory()) yield* filesBelow(place, `${prefix}${child.name}/`);
+    else if (child.isFile()) yield { entry: prefix + child.name, size: (await stat(place)).size };
+  }
+}
+
+async function* onlyImages(lines: AsyncIterable<ListLine>): AsyncIterable<ListLine> {
+  let others = 0;
+  for await (const line of lines) {
+    if (formatByName(line.entry)) yield line;
+    else others += 1;
+  }
+  if (others > 0) console.error(`Left out ${others} that are no images by name`);
+}
+
+async function write(list: MadeList, out: string): Promise<void> {
+  if (out === '-') {
+    for (const text of list.text()) process.stdout.write(text);
+    return;
+  }
+  const location = parseS3Uri(out);
+  if (location) return createS3Store(createS3Client()).upload(location, eachOf(list), 'application/json');
+  const place = path.resolve(out);
+  const unfinished = `${place}.${process.pid}.part`;
+  await mkdir(path.dirname(place), { recursive: true });
+  try {
+    await writeFile(unfinished, eachOf(list));
+    await rename(unfinished, place);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+async function* eachOf(list: MadeList): AsyncIterable<string> {
+  yield* list.text();
+}
+
+function tell({ images, batches }: MadeList, out: string): void {
+  const sizes = batches.length > 12 ? `${batches.slice(0, 12).join(', ')}, …` : batches.join(', ');
+  console.error(
+    `${images} ${images === 1 ? 'image' : 'images'} in ${batches.length} ${batches.length === 1 ? 'batch' : 'batches'} (${sizes})${out === '-' ? '' : ` -> ${out}`}`,
+  );
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const hint =
+    error instanceof UsageError || error instanceof FileListError || error instanceof MakeListError;
+  console.error(hint ? message.replaceAll(HERE, 'the folder of the list') : `${name}: ${message}`);
+  process.exitCode = 2;
+});
