@@ -1,12 +1,17 @@
-import { losslessCompressPng } from '@napi-rs/image';
 import { estimateMemory } from '../core/admission.ts';
 import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
+import { applyMetadata } from './apply-metadata.ts';
 import { type Encoded, type EncodeTask, encodeImage, openImage } from './encode-image.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { findHeaderFault, findPixelFault, samePixels } from './verify-image.ts';
+import { type PalettePng, palettePng } from './palette-png.ts';
+import { findPngFault } from './png-fault.ts';
+import { recompressJpeg } from './recompress-jpeg.ts';
+import { recompressPng } from './recompress-png.ts';
+import { searchQuality } from './search-quality.ts';
+import { findHeaderFault, findMetadataFault, findPixelFault, pixelDigest } from './verify-image.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome =
@@ -108,45 +113,145 @@ function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
 }
 
 async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
-  const { facts, recipe } = task;
-  if (recipe.lossless && !recipe.reshape && recipe.format === facts.format) return repack(task);
-  const encoded = await encodeOrExplain(task);
+  const { recipe, facts } = task;
+  const palette = recipe.tryPalette ? await explained(task, palettePng) : undefined;
+  if (palette) return repackOrPalette(task, palette);
+  const keepsPixels = recipe.lossless && !recipe.reshape;
+  if (keepsPixels && recipe.format === facts.format && recipe.format !== 'webp') return repack(task);
+  return keepsPixels ? encodeLosslessly(task) : encodeLossily(task);
+}
+
+async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
+  const found = task.recipe.search ? await explained(task, searchQuality) : undefined;
+  if (
+    found &&
+    !found.isGood &&
+    task.facts.format === 'jpeg' &&
+    task.recipe.format === 'jpeg' &&
+    !task.recipe.reshape
+  ) {
+    return repack({ ...task, recipe: { action: 'encode', format: 'jpeg', lossless: true } });
+  }
+  const encoded = await explained(found ? withQuality(task, found.quality) : task, encodeImage);
   if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
+  if (isNearlySpent(encoded.bytes.length, task)) return kept(task.facts, 'already-compressed', NEARLY_SPENT);
+  if (isMerged(encoded.bytes, task)) return kept(task.facts, 'animation', MERGED);
   const fault = await findPixelFault(encoded.bytes, task);
   if (fault) throw new EncoderCrashError(fault);
-  if (recipe.lossless && !recipe.reshape && !(await isIdentical(encoded.bytes, task))) {
-    return kept(facts, 'not-identical');
-  }
-  return finish(encoded, task);
+  const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
+  return finish(dressed({ bytes: encoded.bytes, encoding: { ...encoded.encoding, ...receipt } }, task), task);
 }
 
-/** The same pixels packed tighter, metadata and all. */
+// libwebp shows equal frames once and for longer. That looks the same, but whoever counts frames gets others.
+function isMerged(output: Uint8Array, { facts }: EncodeTask): boolean {
+  return facts.pages > 1 && (inspectImage(output)?.pages ?? 0) < facts.pages;
+}
+
+const MERGED = 'the encoder would merge its equal frames';
+
+function withQuality(task: EncodeTask, quality: number): EncodeTask {
+  return { ...task, recipe: { ...task.recipe, quality } };
+}
+
+// WebP and AVIF do not tell their quality. Encoded again at the same one they lose some 5 to 11 % of their bytes each
+// time, and a little of the picture; a source that is truly better loses more than a fifth.
+function isNearlySpent(bytesOut: number, { source, facts, recipe }: EncodeTask): boolean {
+  const isAgain = recipe.format === facts.format && facts.format !== 'jpeg' && !recipe.reshape;
+  return isAgain && bytesOut > source.length * 0.8;
+}
+
+const NEARLY_SPENT = 'saves less than 20 %: its quality is about the wanted one';
+
+async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
+  const before = await sourceDigest(task);
+  const encoded = await explained(task, encodeImage);
+  if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
+  if (isMerged(encoded.bytes, task)) return kept(task.facts, 'animation', MERGED);
+  if ((await outputDigest(encoded.bytes)) !== before) return kept(task.facts, 'not-identical');
+  return finish(dressed(encoded, task), task);
+}
+
+/** The same coefficients or the same samples packed tighter, metadata and all. */
 async function repack(task: EncodeTask): Promise<BytesOutcome> {
-  const { source, facts } = task;
-  if (facts.format !== 'png') return kept(facts, 'no-gain');
-  await decodeStrictly(source, facts);
-  const bytes = await losslessCompressPng(source);
-  if (!(await isIdentical(bytes, task))) return kept(facts, 'not-identical');
-  return finish({ bytes, encoding: { format: 'png', lossless: true } }, task);
+  const { source, facts, settings } = task;
+  const before = await sourceDigest(task);
+  const bytes = await repackOrExplain(task, facts.format === 'jpeg' ? recompressJpeg : recompressPng);
+  if (bytes === source) return kept(facts, ...whyUntouched(facts));
+  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
+  if ((await outputDigest(bytes)) !== before) return kept(facts, 'not-identical');
+  const progressive = facts.format === 'jpeg' ? { progressive: inspectImage(bytes)!.progressive } : {};
+  const { effort } = settings;
+  return finish({ bytes, encoding: { format: facts.format, lossless: true, effort, ...progressive } }, task);
 }
 
-async function isIdentical(bytes: Uint8Array, { source, facts }: EncodeTask): Promise<boolean> {
-  const output = inspectImage(bytes);
-  return output !== undefined && samePixels({ bytes: source, facts }, { bytes, facts: output });
+/** The palette where it is clearly smaller than the same pixels packed tighter. */
+async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<BytesOutcome> {
+  const exact = await repack(task);
+  const encoding = { format: 'png', lossless: false, effort: 'best', score: rounded(palette.score) } as const;
+  const { bytes } = dressed({ bytes: palette.bytes, encoding }, task);
+  const smallest = exact.status === 'compressed' ? exact.bytes.length : task.source.length;
+  if (exact.status === 'failed' || bytes.length > smallest * 0.9) return exact;
+  return finish({ bytes, encoding }, task);
+}
+
+// The engines hand the source back where they would lose something of it.
+function whyUntouched(facts: ImageFacts): [KeptReason, string?] {
+  if (facts.gainMap) return ['hdr-gain-map'];
+  if (facts.multiPicture) return ['multi-picture'];
+  return ['not-identical', 'holds parts that a copy of its pixels would not fit'];
+}
+
+async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
+  try {
+    return await pixelDigest(source, facts);
+  } catch (error) {
+    throw new CorruptImageError(messageOf(error), { cause: error });
+  }
+}
+
+async function outputDigest(bytes: Uint8Array): Promise<string> {
+  const facts = inspectImage(bytes);
+  if (!facts) throw new EncoderCrashError('Expected an image but the encoder wrote none');
+  return pixelDigest(bytes, facts).catch((error) => {
+    throw new EncoderCrashError(messageOf(error), { cause: error });
+  });
+}
+
+type Repacker = (bytes: Uint8Array, policy: CompressionSettings['metadata']) => Promise<Uint8Array>;
+
+async function repackOrExplain({ source, settings }: EncodeTask, engine: Repacker): Promise<Uint8Array> {
+  try {
+    return await engine(source, settings.metadata);
+  } catch (error) {
+    if (error instanceof CorruptImageError) throw error;
+    // libpng reads over a missing end and over bad checksums of what it does not need.
+    const fault = findPngFault(source);
+    if (fault) throw new CorruptImageError(fault, { cause: error });
+    throw new EncoderCrashError(messageOf(error), { cause: error });
+  }
+}
+
+/** The encoder's output with the metadata that belongs to it. */
+function dressed({ bytes, encoding }: Encoded, { source, facts, recipe, settings }: EncodeTask): Encoded {
+  const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
+  const from = { format: facts.format, bytes: source };
+  return { bytes: applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation }), encoding };
 }
 
 function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
   if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
   const output = inspectImage(bytes);
-  const fault = output ? findHeaderFault(output, task) : 'Expected an image but its metadata broke it';
+  const fault = output
+    ? (findHeaderFault(output, task) ?? findMetadataFault(output, task))
+    : 'Expected an image but its metadata broke it';
   if (fault) throw new EncoderCrashError(fault);
   return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
 }
 
 /** One pipeline decodes and encodes: who failed is found by decoding once more, alone. */
-async function encodeOrExplain(task: EncodeTask): Promise<Encoded> {
+async function explained<T>(task: EncodeTask, act: (task: EncodeTask) => Promise<T>): Promise<T> {
   try {
-    return await encodeImage(task);
+    return await act(task);
   } catch (error) {
     await decodeStrictly(task.source, task.facts);
     throw new EncoderCrashError(messageOf(error), { cause: error });
@@ -220,6 +325,10 @@ async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function rounded(score: number): number {
+  return Math.round(score * 10) / 10;
 }
 
 function megabytes(bytes: number): number {
