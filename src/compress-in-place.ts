@@ -32,7 +32,7 @@ export interface InPlaceContext {
   readonly maxBytes?: number;
   onUndo?(entry: UndoEntry): void | Promise<void>;
   /** The count with one more write in it; undefined when that would be too many within the hour. */
-  countWrite?(location: S3Location, before: WriteCount | undefined): WriteCount | undefined;
+  countWrite?(before: WriteCount | undefined): WriteCount | undefined;
 }
 
 /**
@@ -43,11 +43,11 @@ export interface InPlaceContext {
 export async function compressInPlace(location: S3Location, context: InPlaceContext): Promise<Outcome> {
   const { store, maxBytes } = context;
   const present = await store.head(location);
-  if (!present) return gone(location, context);
+  if (!present) return gone(location);
   let verdict = await examine(location, present, context);
   if (verdict.leave) return verdict.leave;
   const source = await store.get(location, { maxBytes });
-  if (source === undefined || source === 'not-modified') return gone(location, context);
+  if (source === undefined || source === 'not-modified') return gone(location);
   if (source.etag !== present.etag) verdict = await examine(location, source, context);
   return verdict.leave ?? replace({ location, source, mark: verdict.mark }, context);
 }
@@ -126,8 +126,8 @@ async function retell(
 }
 
 async function replace(original: Original, context: InPlaceContext): Promise<Outcome> {
-  const { location, source } = original;
-  const writes = context.countWrite?.(location, readMark(source.metadata)?.writes);
+  const { source } = original;
+  const writes = context.countWrite?.(readMark(source.metadata)?.writes);
   if (context.countWrite && !writes)
     return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
   const outcome = await context.compress(source.body, settingsOf(context));
@@ -228,9 +228,7 @@ function settingsOf({ settings }: InPlaceContext): CompressionSettings {
   return { ...settings, format: 'keep' };
 }
 
-/** In a job a missing image is to be reported; after an upload it was deleted, and is not brought back. */
-function gone(location: S3Location, { jobId }: InPlaceContext): Outcome {
-  if (jobId === undefined) return { status: 'skipped', reason: 'changed-meanwhile', detail: 'deleted' };
+function gone(location: S3Location): Outcome {
   return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(location)}: no such object` };
 }
 

@@ -1,0 +1,39 @@
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import middy from '@middy/core';
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import { compressBytes } from '../src/codec/compress-bytes.ts';
+import { createMemoryBudget } from '../src/codec/memory-budget.ts';
+import { closingBefore, lambdaRoom } from '../src/lambda-room.ts';
+import { log } from '../src/log.ts';
+import { recompressUploads, type UploadMetric } from '../src/recompress-upload.ts';
+import { parseUploadSettings } from '../src/upload-settings.ts';
+import { createWriteLedger } from '../src/write-ledger.ts';
+
+const store = createS3Store(createS3Client());
+const settings = parseUploadSettings(process.env.UPLOAD_SETTINGS);
+const ledger = createWriteLedger(settings.maxWritesPerHour);
+const metrics = new Metrics({ namespace: 'image-press', serviceName: 'recompress-upload' });
+
+export const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
+  .use(injectLambdaContext(log, { resetKeys: true }))
+  .use(logMetrics(metrics))
+  .handler(async (event, context) => {
+    const { concurrency, memoryBytes } = lambdaRoom(Number(context.memoryLimitInMB));
+    const budget = createMemoryBudget(memoryBytes);
+    using closing = closingBefore(context.getRemainingTimeInMillis());
+    return recompressUploads(event, {
+      store,
+      compress: (bytes, compression) => compressBytes(bytes, compression, { budget }),
+      settings,
+      ledger,
+      concurrency,
+      closing: closing.signal,
+      maxBytes: budget.capacity / concurrency,
+      log,
+      count: (metric: UploadMetric, value) =>
+        metrics.addMetric(metric, metric.startsWith('Bytes') ? MetricUnit.Bytes : MetricUnit.Count, value),
+    });
+  });

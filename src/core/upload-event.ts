@@ -1,0 +1,70 @@
+import type { S3Location } from './s3-uri.ts';
+
+/** A queue message that no S3 notification can be read from. */
+export class UploadEventError extends Error {
+  override readonly name = 'UploadEventError';
+}
+
+/**
+ * The uploaded objects that a queue message tells of: S3's own notification (form-URL-encoded keys), EventBridge's
+ * `Object Created` (raw keys), or either of them forwarded by SNS. Removals and S3's test event tell of none.
+ * @throws UploadEventError
+ */
+export function readUploadEvent(body: string): readonly S3Location[] {
+  const message = parse(body);
+  if (Array.isArray(message.Records)) return message.Records.filter(isCreation).map(notifiedObject);
+  if (message.Event === 's3:TestEvent') return [];
+  if (message.source === 'aws.s3')
+    return message['detail-type'] === 'Object Created' ? [bridgedObject(message)] : [];
+  if (message.Type === 'Notification' && typeof message.Message === 'string')
+    return readUploadEvent(message.Message);
+  throw refused(body);
+}
+
+type Json = Record<string, unknown>;
+
+function parse(body: string): Json {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (value !== null && typeof value === 'object') return value as Json;
+  } catch {
+    // said below, together with what came
+  }
+  throw refused(body);
+}
+
+function isCreation(record: unknown): boolean {
+  return String((record as Json | null)?.eventName ?? '').startsWith('ObjectCreated:');
+}
+
+function notifiedObject(record: unknown): S3Location {
+  const { s3 } = record as { s3?: { bucket?: { name?: unknown }; object?: { key?: unknown } } };
+  return located(s3?.bucket?.name, decoded(s3?.object?.key), record);
+}
+
+function bridgedObject({ detail }: Json): S3Location {
+  const { bucket, object } = (detail ?? {}) as { bucket?: { name?: unknown }; object?: { key?: unknown } };
+  return located(bucket?.name, object?.key, detail);
+}
+
+function located(bucket: unknown, key: unknown, record: unknown): S3Location {
+  if (typeof bucket === 'string' && bucket && typeof key === 'string' && key) return { bucket, key };
+  throw refused(JSON.stringify(record));
+}
+
+/** As HTML forms encode: a plus sign is a space, a real plus sign comes as %2B. */
+function decoded(key: unknown): unknown {
+  if (typeof key !== 'string') return key;
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch {
+    throw new UploadEventError(`Expected a form-URL-encoded key but received ${JSON.stringify(key)}`);
+  }
+}
+
+function refused(body: string | undefined): UploadEventError {
+  const received = JSON.stringify((body ?? '').slice(0, 200));
+  return new UploadEventError(
+    `Expected an S3 notification or an EventBridge event of aws.s3 but received ${received}`,
+  );
+}
