@@ -1,10 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
+import { EXIT } from './exit-codes.ts';
 import { InputError, resolveInput } from './local-input.ts';
 import { UsageError } from './settings-options.ts';
-
-const EXIT = { done: 0, someFailed: 1, usage: 2, jobFailed: 3 } as const;
 
 /** `npm start`: samples, the user's own images, or serve. */
 async function main(args: readonly string[]): Promise<number> {

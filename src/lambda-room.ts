@@ -13,9 +13,17 @@ export function lambdaRoom(megabytes: number): { concurrency: number; memoryByte
   };
 }
 
-/** A signal that is aborted a minute before the time is up, or a fifth of the time where that is less. */
+/** A signal that is aborted when the host is told to end (SIGTERM), and a minute before its time is up, or a fifth of the time where that is less. */
 export function closingBefore(remainingMs: number): Disposable & { readonly signal: AbortSignal } {
   const closing = new AbortController();
-  const timer = setTimeout(() => closing.abort(), remainingMs - Math.min(MARGIN_MS, remainingMs / 5));
-  return { signal: closing.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+  const close = () => closing.abort();
+  const timer = setTimeout(close, remainingMs - Math.min(MARGIN_MS, remainingMs / 5));
+  process.once('SIGTERM', close);
+  return {
+    signal: closing.signal,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      process.off('SIGTERM', close);
+    },
+  };
 }

@@ -1,0 +1,142 @@
+import { createWriteStream, mkdirSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { createS3Client } from '../src/aws/s3-store.ts';
+import { startLambdaHost } from './lambda-host.ts';
+import { readLocalDefinition, WORK_BUCKET } from './local-definition.ts';
+import { SOURCE_BUCKET } from './local-input.ts';
+import { type ExecutionResult, runStateMachine, type StateMachineHost } from './run-state-machine.ts';
+import type { BucketFolder } from './s3/bucket-folder.ts';
+import { type S3EventRecord, startS3Server } from './s3-server.ts';
+import { createTaskResources } from './task-resources.ts';
+
+export const OUTPUT_BUCKET = 'local-output';
+const SECONDS_OF_A_LAMBDA = 900;
+/** What gives a Lambda one core. */
+const MEGABYTES_PER_CORE = 1769;
+
+export interface LocalCloudOptions {
+  /** Where papers, sidecars and logs lie: `.image-press` beside the outputs. */
+  readonly home: string;
+  readonly out: string;
+  /** The user's folder, only ever read. */
+  readonly source: string | undefined;
+  readonly moreBuckets?: Readonly<Record<string, BucketFolder>>;
+  /** Functions besides those of the state machine, by name. */
+  readonly moreFunctions?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly port?: number;
+  onObject?(record: S3EventRecord): void;
+}
+
+/** What AWS is to a deployment: S3, the functions, and the state machine, all on this machine. */
+export interface LocalCloud {
+  readonly endpoint: string;
+  /** The folder that holds jobs/<jobId>/. */
+  readonly papers: string;
+  execute(name: string, input: unknown, watch: Watch): Promise<ExecutionResult>;
+  invoke(functionName: string, payload: unknown): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface Watch {
+  readonly signal?: AbortSignal;
+  /** Each task that ended well, with what it answered. */
+  onTask?(state: string, answer: unknown): void;
+  onChild?: StateMachineHost['onChild'];
+}
+
+export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
+  const { home, out, source } = options;
+  const papers = path.join(home, 'papers');
+  const state = (bucket: string) => path.join(home, 'state', bucket);
+  mkdirSync(papers, { recursive: true });
+  const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
+  const onLog = (line: string) => void log.write(`${line}\n`);
+
+  const s3 = await startS3Server({
+    buckets: {
+      [WORK_BUCKET]: { folder: papers, state: state('papers') },
+      [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
+      ...(source !== undefined && {
+        [SOURCE_BUCKET]: { folder: source, state: state('source'), readOnly: true },
+      }),
+      ...options.moreBuckets,
+    },
+    port: options.port ?? 0,
+    upstream: upstreamClient(),
+    onEvent: options.onObject,
+  });
+  const environment = { ...environmentOf(s3.endpoint, papers), ...options.environment };
+  const lambda = startLambdaHost({
+    functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
+    processes: 1,
+    environment,
+    onLog,
+  });
+  const program = new URL('../fargate/main.ts', import.meta.url);
+  const runTask = createTaskResources({ lambda, fargate: { program, environment, onLog } });
+  const client = createS3Client({
+    endpoint: s3.endpoint,
+    region: REGION,
+    credentials: CREDENTIALS,
+    forcePathStyle: true,
+  });
+
+  return {
+    endpoint: s3.endpoint,
+    papers,
+    execute: async (executionName, input, watch) => {
+      const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
+      return runStateMachine(await readLocalDefinition(), input, identity, {
+        s3: client,
+        maxChildren: 1,
+        signal: watch.signal,
+        onChild: watch.onChild,
+        runTask: async (task) => {
+          const answer = await runTask(task);
+          watch.onTask?.(task.state, answer);
+          return answer;
+        },
+      });
+    },
+    invoke: (functionName, payload) => lambda.invoke(functionName, payload),
+    close: async () => {
+      await lambda.close();
+      client.destroy();
+      await s3.close();
+      await new Promise((resolve) => log.end(resolve));
+    },
+  };
+}
+
+const REGION = 'us-east-1';
+const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** Buckets that are not local are those of the S3 that the user's own AWS settings name. */
+function upstreamClient(): S3Client {
+  return createS3Client({ region: process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? REGION });
+}
+
+function environmentOf(endpoint: string, papers: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL_S3: endpoint,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    WORK_BUCKET,
+    OUTPUT_BUCKET,
+    PAPERS: papers,
+  };
+}
+
+function functionsNamed(names: readonly string[]) {
+  const memoryMegabytes = MEGABYTES_PER_CORE * os.availableParallelism();
+  return Object.fromEntries(
+    names.map((name) => {
+      const module = new URL(`../functions/${name}.ts`, import.meta.url);
+      return [name, { module, timeoutSeconds: SECONDS_OF_A_LAMBDA, memoryMegabytes }];
+    }),
+  );
+}

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Reference, readDefinition } from './read-definition.ts';
+
+export const WORK_BUCKET = 'local-work';
+
+/** The deployed definition, with the local names of what a deployment would put in. */
+export async function readLocalDefinition(): Promise<unknown> {
+  const file = path.resolve(import.meta.dirname, '../statemachines/compress-images.asl.yml');
+  return readDefinition(await readFile(file, 'utf8'), localName);
+}
+
+function localName(reference: Reference): unknown {
+  switch (reference.kind) {
+    case 'Condition':
+      return CONDITIONS[reference.name] ?? unknown(reference.name);
+    case 'Ref':
+      return reference.name === 'OutputBucket' ? WORK_BUCKET : reference.name;
+    case 'GetAtt':
+      return reference.name;
+    case 'variable':
+      return unknown(reference.expression);
+  }
+}
+
+const CONDITIONS: Readonly<Record<string, boolean>> = { FargateIsDeployed: true, NetworkIsOwn: true };
+
+function unknown(name: string): never {
+  throw new Error(
+    `Expected a name that local mode knows but the definition uses ${name}; add it in local/local-definition.ts`,
+  );
+}

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import type { ImageResult } from '../src/core/image-result.ts';
+import type { BatchSummary } from '../src/core/job.ts';
+import { jobKeys } from '../src/core/job-keys.ts';
+import type { PlanSummary } from '../src/core/plan.ts';
+import type { JobReport } from '../src/core/report.ts';
+import type { CommandLine } from './command-line.ts';
+import { EXIT } from './exit-codes.ts';
+import { type LocalCloud, OUTPUT_BUCKET, startLocalCloud } from './local-cloud.ts';
+import type { LocalInput } from './local-input.ts';
+import { printReport } from './print-report.ts';
+import { createProgress, type Progress } from './progress.ts';
+import type { ExecutionResult } from './run-state-machine.ts';
+import { shapeOf } from './terminal-text.ts';
+
+/** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
+export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
+  const progress = createProgress(process.stderr);
+  const cloud = await startLocalCloud({
+    home: path.join(path.dirname(input.out), '.image-press'),
+    out: input.out,
+    source: input.folder,
+    onObject: (record) => {
+      if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
+    },
+  });
+  const stop = stopOnInterrupt(progress);
+  const jobId = `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
+  try {
+    const execution = await cloud.execute(jobId, executionInput(input, line), {
+      signal: stop,
+      ...watch(progress),
+    });
+    if (execution.status === 'ABORTED') await reportWhatWasDone(cloud, jobId);
+    progress.end();
+    return await tell(execution, cloud, jobId, line);
+  } finally {
+    await cloud.close();
+  }
+}
+
+function executionInput({ fileList, relativeTo }: LocalInput, { settings }: CommandLine): object {
+  return { fileList, ...(relativeTo !== undefined && { relativeTo }), ...settings };
+}
+
+function watch(progress: Progress) {
+  return {
+    onTask: (state: string, answer: unknown) => {
+      const { Payload } = answer as { Payload?: unknown };
+      if (state === 'PlanJob') progress.planned((Payload as PlanSummary).images);
+      if (state === 'CompressBatchOnLambda') progress.finishedBatch(countsOf(Payload as BatchSummary));
+    },
+  };
+}
+
+function countsOf({ compressed, kept, skipped, failed, remaining }: BatchSummary) {
+  // A batch that was handed back is told of again, with what it had done already.
+  return remaining > 0 ? { images: 0, failed: 0 } : { images: compressed + kept + skipped + failed, failed };
+}
+
+function stopOnInterrupt(progress: Progress): AbortSignal {
+  const stop = new AbortController();
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    progress.say('Stopping: the images in hand are finished first. Press Ctrl-C again to leave them.');
+    stop.abort();
+  });
+  return stop.signal;
+}
+
+async function reportWhatWasDone(cloud: LocalCloud, jobId: string): Promise<void> {
+  const failure = { Error: 'Interrupted', Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+  await cloud.invoke('report-job', { jobId, course: { failure } });
+}
+
+async function tell(
+  execution: ExecutionResult,
+  cloud: LocalCloud,
+  jobId: string,
+  line: CommandLine,
+): Promise<number> {
+  if (execution.status === 'FAILED' && USERS_FAULT.has(execution.error)) {
+    console.error(execution.cause);
+    return EXIT.usage;
+  }
+  const text = await readFile(path.join(cloud.papers, jobKeys.reportJson(jobId)), 'utf8').catch(
+    () => undefined,
+  );
+  if (text === undefined) throw new Error(causeOf(execution));
+  const report: JobReport = JSON.parse(text);
+  if (line.json) process.stdout.write(text);
+  else process.stdout.write(await readable(report, cloud.papers));
+  if (execution.status === 'ABORTED') return EXIT.interrupted;
+  if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) {
+    console.error(report.cause ?? causeOf(execution));
+    return EXIT.jobFailed;
+  }
+  return report.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+/** Errors of PlanJob that say what the user has to change. */
+const USERS_FAULT: ReadonlySet<string> = new Set(['FileListError', 'JobInputError', 'PlanError']);
+
+function causeOf(execution: ExecutionResult): string {
+  return execution.status === 'FAILED' ? `${execution.error}: ${execution.cause}` : execution.status;
+}
+
+async function readable(report: JobReport, papers: string): Promise<string> {
+  const table = await printReport(
+    report,
+    results(report.jobId, papers),
+    shapeOf(process.stdout, process.env),
+  );
+  const page = pathToFileURL(path.join(papers, jobKeys.reportHtml(report.jobId)));
+  return `${table}To look at: ${page.href}\n`;
+}
+
+async function* results(jobId: string, papers: string): AsyncGenerator<ImageResult> {
+  const folder = path.join(papers, jobKeys.results(jobId));
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith('.jsonl')) continue;
+    const lines = createInterface({ input: createReadStream(path.join(folder, name)) });
+    for await (const line of lines) yield JSON.parse(line);
+  }
+}
