@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { BatchRef } from '../src/core/job.ts';
+import {
+  type Environment,
+  EnvironmentError,
+  type MkBatch,
+  readMkEnvironment,
+} from '../src/mk-environment.ts';
+
+/** What a container was started for: a batch of a job, or Mindkosh's contract. */
+export type ContainerTask =
+  | { readonly contract: 'image-press'; readonly workBucket: string; readonly ref: BatchRef }
+  | { readonly contract: 'mindkosh'; readonly mk: MkBatch };
+
+const OURS = ['JOB_BUCKET', 'BATCH_REF'];
+const MINDKOSH = ['BATCH_JOB_KEY', 'IN_BUCKET', 'JSON_LOCATION', 'OUT_BUCKET', 'OUT_KEY'];
+
+/** @throws EnvironmentError naming each variable that is missing or wrong */
+export function readContainerEnvironment(environment: Environment): ContainerTask {
+  const isSet = (name: string) => Boolean(environment[name]);
+  if (OURS.some(isSet)) return readOurs(environment);
+  if (MINDKOSH.some(isSet)) return { contract: 'mindkosh', mk: readMkEnvironment(environment) };
+  throw new EnvironmentError([
+    `Expected either ${OURS.join(' and ')}, as the state machine sets them, or ${MINDKOSH.join(', ')}, but none of them is set`,
+  ]);
+}
+
+function readOurs(environment: Environment): ContainerTask {
+  const missing = OURS.filter((name) => !environment[name]);
+  if (missing.length > 0)
+    throw new EnvironmentError(
+      missing.map((name) => `Expected ${name} beside its counterpart, but it is not set`),
+    );
+  const ref = BATCH_REF.safeParse(parseJson(environment.BATCH_REF!));
+  if (ref.success) return { contract: 'image-press', workBucket: environment.JOB_BUCKET!, ref: ref.data };
+  throw new EnvironmentError(
+    ref.error.issues.map(
+      ({ path, message }) =>
+        `Expected BATCH_REF to be a line of batches.jsonl: ${path.join('.') || 'it'}: ${message}`,
+    ),
+  );
+}
+
+const ORDINAL = z.int().min(0);
+const BATCH_REF = z.object({
+  jobId: z.string().min(1),
+  batchId: z.string().min(1),
+  bucket: z.string().min(1),
+  start: ORDINAL,
+  end: ORDINAL,
+  count: ORDINAL,
+  bytes: z.number(),
+  host: z.enum(['lambda', 'fargate']),
+});
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
