@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_COMPRESSION, type Job } from './core/job.ts';
+import { CANNED_ACLS } from './core/object-store.ts';
 import { parseS3Prefix, parseS3Uri } from './core/s3-uri.ts';
 
 export interface JobContext {
@@ -144,6 +145,8 @@ const JOB_INPUT = group({
   dryRun: optional(flag()),
   resume: optional(JOB_ID),
   backup: optional(prefix()),
+  correctContentType: optional(flag()),
+  acl: optional(oneOf(CANNED_ACLS)),
   force: optional(flag()),
 });
 
@@ -176,6 +179,8 @@ function toJob(input: JobInput, { jobId, startedAt, defaultOutput }: JobContext)
     dryRun: input.dryRun ?? false,
     resume: input.resume ?? null,
     backup: input.backup ?? null,
+    ...(input.correctContentType && { correctContentType: true }),
+    ...(input.acl && { acl: input.acl }),
     force: input.force ?? false,
     startedAt,
   };
@@ -224,6 +229,10 @@ function contradictionsOf(job: Job): string[] {
     [
       !inPlace && job.backup !== null,
       `'backup' must be left out unless 'output' is in-place, '${job.backup}' given`,
+    ],
+    [
+      !inPlace && job.correctContentType === true,
+      `'correctContentType' must be left out unless 'output' is in-place (outputs elsewhere always get the type of their bytes), 'true' given`,
     ],
     [
       job.layout === 'by-suffix' && job.suffixes.length === 0,

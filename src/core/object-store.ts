@@ -100,12 +100,14 @@ export interface PutOptions {
   readonly acl?: CannedAcl;
 }
 
-export type CannedAcl =
-  | 'private'
-  | 'public-read'
-  | 'authenticated-read'
-  | 'bucket-owner-read'
-  | 'bucket-owner-full-control';
+export const CANNED_ACLS = [
+  'private',
+  'public-read',
+  'authenticated-read',
+  'bucket-owner-read',
+  'bucket-owner-full-control',
+] as const;
+export type CannedAcl = (typeof CANNED_ACLS)[number];
 
 export type StoreErrorCode =
   | 'NotFound'
