@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 import type { ImageResult } from '../src/core/image-result.ts';
 import type { BatchSummary } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
@@ -12,7 +11,7 @@ import type { JobReport } from '../src/core/report.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { type LocalCloud, OUTPUT_BUCKET, startLocalCloud } from './local-cloud.ts';
-import type { LocalInput } from './local-input.ts';
+import { type LocalInput, SOURCE_BUCKET } from './local-input.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { ExecutionResult } from './run-state-machine.ts';
@@ -38,7 +37,7 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     });
     if (execution.status === 'ABORTED') await reportWhatWasDone(cloud, jobId);
     progress.end();
-    return await tell(execution, cloud, jobId, line);
+    return await tell(execution, cloud, jobId, { input, line });
   } finally {
     await cloud.close();
   }
@@ -85,7 +84,7 @@ async function tell(
   line: CommandLine,
 ): Promise<number> {
   if (execution.status === 'FAILED' && USERS_FAULT.has(execution.error)) {
-    console.error(execution.cause);
+    console.error(inUsersWords(execution.cause, asked.input));
     return EXIT.usage;
   }
   const text = await readFile(path.join(cloud.papers, jobKeys.reportJson(jobId)), 'utf8').catch(
@@ -93,7 +92,7 @@ async function tell(
   );
   if (text === undefined) throw new Error(causeOf(execution));
   const report: JobReport = JSON.parse(text);
-  if (line.json) process.stdout.write(text);
+  if (asked.line.json) process.stdout.write(text);
   else process.stdout.write(await readable(report, cloud.papers));
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) {
@@ -101,6 +100,18 @@ async function tell(
     return EXIT.jobFailed;
   }
   return report.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+interface Asked {
+  readonly input: LocalInput;
+  readonly line: CommandLine;
+}
+
+/** The user knows of a folder, not of the bucket it is served as. */
+function inUsersWords(message: string, { folder }: LocalInput): string {
+  return folder === undefined
+    ? message
+    : message.replaceAll(`s3://${SOURCE_BUCKET}/`, path.join(folder, path.sep));
 }
 
 /** Errors of PlanJob that say what the user has to change. */
@@ -116,8 +127,7 @@ async function readable(report: JobReport, papers: string): Promise<string> {
     results(report.jobId, papers),
     shapeOf(process.stdout, process.env),
   );
-  const page = pathToFileURL(path.join(papers, jobKeys.reportHtml(report.jobId)));
-  return `${table}To look at: ${page.href}\n`;
+  return `${table}data   ${path.join(papers, jobKeys.reportJson(report.jobId))}\n`;
 }
 
 async function* results(jobId: string, papers: string): AsyncGenerator<ImageResult> {
