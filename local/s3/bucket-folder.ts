@@ -159,6 +159,7 @@ export class Bucket {
     try {
       if (!this.#ensureFolder(path.dirname(file)) || this.#isTakenByOtherSpelling(file)) return undefined;
       const record = this.#moveBehindRecord(key, this.#onDiskOfFolder(temporary), file, written);
+      if (this.#isTakenByOtherSpelling(file)) return moveBack(file, temporary);
       if (this.#oddKeys.delete(key)) rmSync(this.#oddFile(key), { force: true });
       return record;
     } catch (error) {
@@ -191,7 +192,8 @@ export class Bucket {
     return true;
   }
 
-  // macOS and Windows take A.jpg and a.jpg for one file; S3 holds two objects. The second becomes an odd key.
+  // macOS and Windows take A.jpg and a.jpg for one file; S3 holds two objects. The second becomes an odd key,
+  // as does a name that the disk writes in a way of its own (HFS+: ü as u and two dots).
   #isTakenByOtherSpelling(file: string): boolean {
     if (!this.#ignoresSpelling) return false;
     const real = realPathOf(file);
@@ -333,4 +335,9 @@ function removeLeftovers(folder: string): void {
 
 function namesIn(folder: string): string[] {
   return statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder) : [];
+}
+
+function moveBack(file: string, temporary: string): undefined {
+  copyFileSync(file, temporary);
+  rmSync(file);
 }
