@@ -288,29 +288,6 @@ describe('Retry and Catch', () => {
     expect(calls()).toBe(1);
   });
 
-  it.each([
-    ['grows by BackoffRate', { IntervalSeconds: 20, BackoffRate: 2, MaxAttempts: 3 }, 140, 260],
-    [
-      'is capped by MaxDelaySeconds',
-      { IntervalSeconds: 20, BackoffRate: 10, MaxDelaySeconds: 30, MaxAttempts: 3 },
-      80,
-      180,
-    ],
-    [
-      'is at most that with JitterStrategy FULL',
-      { IntervalSeconds: 40, BackoffRate: 1, MaxAttempts: 3, JitterStrategy: 'FULL' },
-      1,
-      190,
-    ],
-  ])('the wait %s', async (_title, retrier, leastMs, mostMs) => {
-    const { host } = failing('A', 'A', 'A');
-    const began = performance.now();
-    const Retry = [{ ErrorEquals: ['A'], ...retrier }];
-    expect(await outputOf(task({ Retry }), {}, host)).toMatchObject({ output: { calls: 4 } });
-    expect(performance.now() - began).toBeGreaterThan(leastMs * 0.95);
-    expect(performance.now() - began).toBeLessThan(mostMs * 4);
-  });
-
   it('starts to count anew when a loop comes back to the state', async () => {
     const { host } = failing('A', 'A', 'B', 'A', 'A');
     const Retry = [{ ErrorEquals: ['A'], MaxAttempts: 2 }];
