@@ -81,7 +81,7 @@ async function tell(
   execution: ExecutionResult,
   cloud: LocalCloud,
   jobId: string,
-  line: CommandLine,
+  asked: Asked,
 ): Promise<number> {
   if (execution.status === 'FAILED' && USERS_FAULT.has(execution.error)) {
     console.error(inUsersWords(execution.cause, asked.input));
