@@ -49,7 +49,7 @@ export function withOrientation(exif: Uint8Array, orientation: number): Uint8Arr
   if (!entry) return withOrientationAdded(tiff, directory, orientation);
   const patched = exif.slice();
   patched.set(orientationEntry(orientation, tiff.littleEndian), entry.at);
-  patched.set([0, 0, 0, 0], directory.nextAt);
+  if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
   return patched;
 }
 

@@ -12,7 +12,7 @@ import { chunksOfCopy, readPngOrientation } from './png-metadata.ts';
  */
 export async function recompressPng(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readPng(bytes);
-  if (!isUnderstood(source)) return bytes;
+  if (!isUnderstood(source) || bytes.subarray(source.end).some((byte) => byte !== 0)) return bytes;
   const reduced = await repack(bytes, source, policy, reductionsFor(source));
   const result = reduced ?? (await repack(bytes, source, policy, NO_REDUCTION));
   if (!result) return bytes;
