@@ -7,7 +7,7 @@ import { bareEnvironment, readLinesOf } from './process-lines.ts';
 import { StatesError } from './states-error.ts';
 
 export interface LambdaHostOptions {
-  /** By function name. Each process loads them in this order, the first one's start-up first. */
+  /** By function name. Every process loads them all: the first begins with the first, the second with the second. */
   readonly functions: Readonly<Record<string, LambdaFunction>>;
   /** How many invocations run at once. They are started at once, so that loading overlaps with other work. */
   readonly processes: number;
@@ -64,13 +64,15 @@ interface Invocation {
 
 class ProcessPool {
   readonly #options: LambdaHostOptions;
+  readonly #functionNames: readonly string[];
   readonly #processes = new Set<LambdaProcess>();
   readonly #waiting: Invocation[] = [];
   #isClosing = false;
 
   constructor(options: LambdaHostOptions) {
     this.#options = options;
-    for (let n = 0; n < options.processes; n++) this.#start();
+    this.#functionNames = Object.keys(options.functions);
+    for (let n = 0; n < options.processes; n++) this.#start(n);
   }
 
   invoke(functionName: string, payload: unknown, signal?: AbortSignal): Promise<unknown> {
@@ -99,8 +101,8 @@ class ProcessPool {
     await Promise.all([...this.#processes].map((one) => one.close(this.#options.graceMs ?? 30_000)));
   }
 
-  #start(): void {
-    const one = new LambdaProcess(this.#options, {
+  #start(firstFunction: number): void {
+    const one = new LambdaProcess(this.#options, firstFunction, {
       onFree: () => this.#assign(),
       onEnd: () => {
         this.#processes.delete(one);
@@ -115,7 +117,7 @@ class ProcessPool {
     while (this.#waiting.length > 0) {
       let free = [...this.#processes].find((one) => one.isFree);
       if (!free && this.#processes.size < this.#options.processes) {
-        this.#start();
+        this.#start(this.#functionNames.indexOf(this.#waiting[0]!.functionName));
         free = [...this.#processes].at(-1);
       }
       if (!free) return;
@@ -143,11 +145,10 @@ class LambdaProcess {
   #timer: NodeJS.Timeout | undefined;
   #isDying = false;
 
-  constructor(options: LambdaHostOptions, events: { onFree(): void; onEnd(): void }) {
+  constructor(options: LambdaHostOptions, firstFunction: number, events: { onFree(): void; onEnd(): void }) {
     this.#options = options;
     this.#events = events;
-    const modules = Object.entries(options.functions).map(([name, { module }]) => [name, module.href]);
-    this.#child = fork(ENTRY, [JSON.stringify(Object.fromEntries(modules))], {
+    this.#child = fork(ENTRY, [modulesInOrder(options, firstFunction)], {
       env: { ...bareEnvironment(), ...options.environment },
       // Not those of this process: flags of a test runner or a debugger are not the handlers'.
       execArgv: [],
@@ -244,6 +245,12 @@ class LambdaProcess {
     // A process that just died says so by its exit, which fails the invocation.
     if (this.#child.connected) this.#child.send(message, () => {});
   }
+}
+
+function modulesInOrder({ functions }: LambdaHostOptions, first: number): string {
+  const modules = Object.entries(functions).map(([name, { module }]) => [name, module.href]);
+  const at = first % modules.length;
+  return JSON.stringify(Object.fromEntries([...modules.slice(at), ...modules.slice(0, at)]));
 }
 
 const ENTRY = fileURLToPath(new URL('./lambda-process.ts', import.meta.url));

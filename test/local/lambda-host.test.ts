@@ -76,7 +76,7 @@ function start(
   host = startLambdaHost({
     functions,
     processes: 1,
-    environment: { SETTING: 'set' },
+    environment: { SETTING: 'set', NODE_DISABLE_COMPILE_CACHE: '1' },
     onLog: (line) => log.push(line),
     ...options,
   });
