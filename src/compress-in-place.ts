@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { BytesOutcome } from './codec/compress-bytes.ts';
 import { confirmMark, sha256Of } from './confirm-mark.ts';
 import { carriedElsewhere, carriedInPlace } from './core/carried-attributes.ts';
@@ -14,7 +15,7 @@ import type { Encoding, KeptReason, Outcome } from './core/image-result.ts';
 import type { CompressionSettings } from './core/job.ts';
 import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from './core/object-store.ts';
 import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
-import { backupFor, type UndoEntry, undoEntry } from './core/undo.ts';
+import { backupFor, isBelow, type UndoEntry, undoEntry } from './core/undo.ts';
 import { putOnce } from './put-once.ts';
 
 export interface InPlaceContext {
@@ -41,7 +42,9 @@ export interface InPlaceContext {
  * @throws ObjectStoreError
  */
 export async function compressInPlace(location: S3Location, context: InPlaceContext): Promise<Outcome> {
-  const { store, maxBytes } = context;
+  const { store, maxBytes, backup } = context;
+  if (backup && isBelow(location, backup))
+    return { status: 'skipped', reason: 'own-output', detail: 'a backup of an original' };
   const present = await store.head(location);
   if (!present) return gone(location);
   let verdict = await examine(location, present, context);
@@ -217,6 +220,7 @@ function markFor(
     version,
     settings: fingerprintSettings(context.settings),
     job: context.jobId,
+    write: context.jobId === undefined ? randomUUID().slice(0, 8) : undefined,
     bytesIn: source.size,
     lossy: !made.encoding.lossless || (mark?.lossy ?? false),
     ...made,

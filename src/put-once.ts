@@ -1,5 +1,5 @@
 import { confirmMark } from './confirm-mark.ts';
-import { readMark } from './core/compression-mark.ts';
+import { type CompressionMark, readMark } from './core/compression-mark.ts';
 import {
   type ObjectStore,
   ObjectStoreError,
@@ -41,7 +41,14 @@ async function findOwnWrite(
   const wanted = readMark(attributes?.metadata ?? {});
   const object = wanted && (await store.head(location).catch(() => undefined));
   const found = object && (await confirmMark(store, location, object).catch(() => undefined));
-  return found && found.sha256 === wanted.sha256 && found.from === wanted.from
-    ? { etag: object.etag }
-    : undefined;
+  return found && isSameWrite(found, wanted) ? { etag: object.etag } : undefined;
+}
+
+function isSameWrite(found: CompressionMark, wanted: CompressionMark): boolean {
+  return (
+    found.sha256 === wanted.sha256 &&
+    found.from === wanted.from &&
+    found.job === wanted.job &&
+    found.write === wanted.write
+  );
 }

@@ -78,6 +78,16 @@ describe('an upload', () => {
   });
 });
 
+test('a backup below its prefix in the same bucket is no upload', async () => {
+  const bucket = createUploadBucket();
+  bucket.upload('a.jpg', 'x'.repeat(1000));
+  const settings = parseUploadSettings('{"backup":"s3://uploads/originals/"}');
+  expect(await bucket.settle({ settings })).toBe(2);
+  const backup = bucket.store.uris().find((uri) => uri.startsWith('s3://uploads/originals/'))!;
+  expect(bucket.store.text(backup)).toBe('x'.repeat(1000));
+  expect(bucket.store.object('s3://uploads/a.jpg')?.size).toBe(500);
+});
+
 describe('a message', () => {
   const failing = async (code: string, receives = 1) => {
     const compress = answering({ status: 'failed', code: code as 'CorruptImage', message: 'words' });

@@ -23,6 +23,8 @@ export interface CompressionMark {
   readonly sha256: string;
   /** The job that wrote it; absent for uploads. */
   readonly job?: string;
+  /** Of an upload: tells this write from the same one by another host, which no job does twice. */
+  readonly write?: string;
   readonly bytesIn: number;
   /** How it was made; absent for a kept copy and for a restored original. */
   readonly encoding?: Encoding;

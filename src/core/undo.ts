@@ -14,6 +14,12 @@ export interface UndoEntry extends S3Location {
   readonly uploadSettings?: string;
 }
 
+/** Whether an object lies where backups go: those are never compressed. */
+export function isBelow({ bucket, key }: S3Location, backup: string): boolean {
+  const target = parseS3Prefix(backup);
+  return target !== undefined && target.bucket === bucket && key.startsWith(target.prefix);
+}
+
 /**
  * Where the original of an object is copied to before it is replaced. The ETag in its name keeps earlier originals
  * of the same key apart.
