@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import { FileListError } from '../src/core/file-list.ts';
 import type { Job } from '../src/core/job.ts';
+import type { ObjectStore } from '../src/core/object-store.ts';
 import { formatByName } from '../src/core/output-key.ts';
 import { formatS3Uri, parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { EntryLots } from '../src/file-list/reading.ts';
@@ -92,17 +92,27 @@ async function linesOf({ input, out }: ListCommand): Promise<AsyncIterable<ListL
       `Expected a file, a folder or an s3:// prefix but there is no ${path.resolve(input)}`,
     );
   if (kind.isDirectory()) return linesFromFolder(path.resolve(input), out);
-  const listing = { store: createS3Store(createS3Client()), select: NO_FILTER };
-  return linesOfEntries(readListBytes(createReadStream(input), { name: input, relativeTo: HERE }, listing));
+  const list = { name: input, relativeTo: HERE };
+  // A local file reads nothing from S3, save an inventory's manifest its data files.
+  const read: ObjectStore['read'] = async function* (location) {
+    yield* (await s3Store()).read(location);
+  };
+  const store = { read } as ObjectStore;
+  return linesOfEntries(readListBytes(createReadStream(input), list, { store, select: NO_FILTER }));
 }
 
-function linesFromS3(input: string): AsyncIterable<ListLine> {
+async function linesFromS3(input: string): Promise<AsyncIterable<ListLine>> {
   const prefix = parseS3Prefix(input);
   if (!prefix && !parseS3Uri(input))
     throw new UsageError(`Expected s3://bucket/prefix/ or s3://bucket/key of a list but received ${input}`);
-  const store = createS3Store(createS3Client());
-  const lots = readFileList({ fileList: input, relativeTo: null, select: NO_FILTER }, store);
+  const lots = readFileList({ fileList: input, relativeTo: null, select: NO_FILTER }, await s3Store());
   return prefix ? onlyImages(linesOfEntries(lots)) : linesOfEntries(lots);
+}
+
+/** Loading the SDK takes longer than most lists do. */
+async function s3Store(): Promise<ObjectStore> {
+  const { createS3Client, createS3Store } = await import('../src/aws/s3-store.ts');
+  return createS3Store(createS3Client());
 }
 
 async function* linesOfEntries(lots: EntryLots): AsyncIterable<ListLine> {
@@ -149,7 +159,7 @@ async function write(list: MadeList, out: string): Promise<void> {
     return;
   }
   const location = parseS3Uri(out);
-  if (location) return createS3Store(createS3Client()).upload(location, eachOf(list), 'application/json');
+  if (location) return (await s3Store()).upload(location, eachOf(list), 'application/json');
   const place = path.resolve(out);
   const unfinished = `${place}.${process.pid}.part`;
   await mkdir(path.dirname(place), { recursive: true });

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const COMMAND = path.resolve(import.meta.dirname, '../../local/list.ts');
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'image-press-list-'));
+  mkdirSync(path.join(folder, 'photos/sub'), { recursive: true });
+  for (const name of ['b.PNG', 'a b.jpg', 'notes.txt', 'sub/ö.webp'])
+    writeFileSync(path.join(folder, 'photos', name), 'x'.repeat(name.length));
+  const line = (_: unknown, i: number) => `2024-01-01 10:00:00 ${i + 1} s3://photos/img ${i + 1}.jpg\n`;
+  writeFileSync(path.join(folder, 'ten.txt'), Array.from({ length: 10 }, line).join(''));
+  writeFileSync(path.join(folder, 'bad.txt'), 's3://photos/a.jpg\n../up.jpg\n');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function list(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+const written = (name: string) => JSON.parse(readFileSync(path.join(folder, name), 'utf8'));
+
+test('cuts a text file into even batches', () => {
+  expect(list('ten.txt', '--batches', '4', '--out', 'lists/ten.json')).toEqual({
+    status: 0,
+    stdout: '',
+    stderr: '10 images in 4 batches (3, 3, 2, 2) -> lists/ten.json\n',
+  });
+  expect(written('lists/ten.json').batch_4).toEqual(['s3://photos/img 9.jpg', 's3://photos/img 10.jpg']);
+  expect(readdirSync(path.join(folder, 'lists'))).toEqual(['ten.json']);
+});
+
+test('cuts by bytes, and to standard output', () => {
+  const { status, stdout } = list('ten.txt', '--batches', '2', '--bytes', '--out', '-');
+  expect(status).toBe(0);
+  expect(Object.values(JSON.parse(stdout)).map((batch) => (batch as string[]).length)).toEqual([7, 3]);
+});
+
+test('lists the images of a folder as paths from the place of the list', () => {
+  const { status, stderr } = list('photos', '--batches', '2', '--out', 'folder.json');
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: 'Left out 1 that are no images by name\n3 images in 2 batches (2, 1) -> folder.json\n',
+  });
+  expect(written('folder.json')).toEqual({
+    batch_1: ['photos/a b.jpg', 'photos/b.PNG'],
+    batch_2: ['photos/sub/ö.webp'],
+  });
+});
+
+test('shows its help', () => {
+  const { status, stdout } = list('--help');
+  expect(status).toBe(0);
+  expect(stdout).toContain(
+    'npm run list -- <file | folder | s3://bucket/prefix/> --batches N --out list.json',
+  );
+});
+
+test.each<[string[], RegExp]>([
+  [['none', '--batches', '2', '--out', 'x.json'], /there is no .*none/],
+  [['ten.txt', '--out', 'x.json'], /Expected --batches N/],
+  [['ten.txt', '--batches', 'two', '--out', 'x.json'], /'--batches' must be a whole number .*'two' given/],
+  [['ten.txt', '--batches', '2'], /Expected --out/],
+  [
+    ['ten.txt', '--batches', '2', '--out', 's3:oops'],
+    /Expected --out s3:\/\/bucket\/key but received s3:oops/,
+  ],
+  [
+    ['bad.txt', '--batches', '2', '--out', 'x.json'],
+    /Expected a path below the folder of the list at line 2 but received "..\/up.jpg"/,
+  ],
+])('refuses %j with exit code 2 and writes nothing', (args, message) => {
+  const { status, stderr } = list(...args);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(readdirSync(folder)).not.toContain('x.json');
+});
