@@ -233,6 +233,9 @@ function checkReader({ ItemReader }: State, complain: Complain): void {
   if (!InputType || !Object.hasOwn(FORMATS, InputType)) {
     complain(`InputType ${InputType} is not run locally`, `write ${Object.keys(FORMATS).join(', ')}`);
   }
+  if (!/^(?:\/(?!\d+(?:\/|$))[^/.*]+)*$/.test(ReaderConfig.ItemsPointer ?? '')) {
+    complain(`ItemsPointer ${ReaderConfig.ItemsPointer}`, 'write names without dots, stars and indexes');
+  }
   if (InputType === 'CSV' && !['FIRST_ROW', 'GIVEN'].includes(ReaderConfig.CSVHeaderLocation!)) {
     complain('CSV without CSVHeaderLocation', 'write FIRST_ROW, or GIVEN with CSVHeaders');
   }

@@ -24,7 +24,7 @@ export async function* readItems(
 ): AsyncGenerator<MapItem> {
   try {
     if (reader.Resource.endsWith(':listObjectsV2')) yield* listObjects(parameters, s3);
-    else yield* FORMATS[reader.ReaderConfig!.InputType!]!(await openObject(parameters, s3), reader);
+    else yield* FORMATS[reader.ReaderConfig!.InputType!]!(() => openObject(parameters, s3), reader);
   } catch (error) {
     if (error instanceof StatesError) throw error;
     const place = `s3://${parameters.Bucket}/${parameters.Key ?? parameters.Prefix ?? ''}`;
@@ -42,7 +42,7 @@ export function sourceOf(
   return ['S3:/', parameters.Bucket, parameters.Key].filter((part) => part !== undefined).join('/');
 }
 
-type Format = (body: Readable, reader: ItemReader) => AsyncIterable<MapItem>;
+type Format = (open: () => Promise<Readable>, reader: ItemReader) => AsyncIterable<MapItem>;
 
 /** InputType to reader. The guard refuses what is not here. */
 export const FORMATS: Readonly<Record<string, Format>> = { JSON: readJson, JSONL: readLines, CSV: readCsv };
@@ -73,11 +73,11 @@ function decompressed(
   return body.pipe(decoder);
 }
 
-/** Not node:readline: it ends quietly where the stream broke, and the rest of the items would be lost. */
-async function* readLines(body: Readable): AsyncGenerator<MapItem> {
+async function* readLines(open: () => Promise<Readable>): AsyncGenerator<MapItem> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
-  for await (const chunk of body) {
+  // Not node:readline: it ends quietly where the stream broke, and the rest of the items would be lost.
+  for await (const chunk of await open()) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop()!;
     for (const line of lines) if (line.trim() !== '') yield { value: JSON.parse(line) };
@@ -86,29 +86,45 @@ async function* readLines(body: Readable): AsyncGenerator<MapItem> {
   if (rest.trim() !== '') yield { value: JSON.parse(rest) };
 }
 
-async function* readJson(body: Readable, { ReaderConfig }: ItemReader): AsyncGenerator<MapItem> {
-  const steps = (ReaderConfig!.ItemsPointer ?? '')
-    .split('/')
-    .slice(1)
-    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
-  const place = ['$', ...steps].join('.');
-  const parser = new JSONParser({ paths: [place, `${place}.*`], keepStack: false });
-  const items: MapItem[] = [];
-  let hasContainer = false;
-  parser.onValue = ({ value, key, stack }) => {
-    if (stack.length === steps.length + 1) {
-      items.push(typeof key === 'string' ? { key, value: { Key: key, Value: value } } : { value });
-    } else if (typeof value === 'object' && value !== null) hasContainer = true;
+async function* readJson(
+  open: () => Promise<Readable>,
+  { ReaderConfig }: ItemReader,
+): AsyncGenerator<MapItem> {
+  const place = ['$', ...stepsOf(ReaderConfig!.ItemsPointer ?? '')].join('.');
+  let items = 0;
+  for await (const { key, value } of valuesAt(`${place}.*`, await open())) {
+    items++;
+    // What a field of an object becomes is not documented; the emulators of Step Functions agree on this.
+    yield typeof key === 'string' ? { key, value: { Key: key, Value: value } } : { value };
+  }
+  // Only now, because to ask for the container beside its items would keep them all in memory.
+  if (items === 0) await expectContainer(place, await open());
+}
+
+async function expectContainer(place: string, body: Readable): Promise<void> {
+  for await (const { value } of valuesAt(place, body))
+    if (typeof value === 'object' && value !== null) return;
+  throw new StatesError('States.ItemReaderFailed', 'Attempting to map over non-iterable node.');
+}
+
+/** The steps of a JSON Pointer such as `/inventory/products`. */
+function stepsOf(pointer: string): readonly string[] {
+  const steps = pointer.split('/').slice(1);
+  return steps.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+async function* valuesAt(place: string, body: Readable) {
+  const parser = new JSONParser({ paths: [place], keepStack: false });
+  const found: { key: unknown; value: unknown }[] = [];
+  parser.onValue = ({ key, value }) => {
+    found.push({ key, value });
   };
   for await (const chunk of body) {
     parser.write(chunk);
-    yield* items.splice(0);
+    yield* found.splice(0);
   }
   if (!parser.isEnded) parser.end();
-  yield* items.splice(0);
-  if (!hasContainer) {
-    throw new StatesError('States.ItemReaderFailed', 'Attempting to map over non-iterable node.');
-  }
+  yield* found.splice(0);
 }
 
 const DELIMITERS: Readonly<Record<string, string>> = {
@@ -119,9 +135,13 @@ const DELIMITERS: Readonly<Record<string, string>> = {
   TAB: '\t',
 };
 
-async function* readCsv(body: Readable, { ReaderConfig }: ItemReader): AsyncGenerator<MapItem> {
+async function* readCsv(
+  open: () => Promise<Readable>,
+  { ReaderConfig }: ItemReader,
+): AsyncGenerator<MapItem> {
   const delimiter = DELIMITERS[ReaderConfig!.CSVDelimiter ?? 'COMMA']!;
   const parser = parseCsv({ bom: true, delimiter, relax_column_count: true, skip_empty_lines: true });
+  const body = await open();
   body.once('error', (error) => parser.destroy(error));
   let headers = ReaderConfig!.CSVHeaderLocation === 'GIVEN' ? ReaderConfig!.CSVHeaders : undefined;
   for await (const row of body.pipe(parser) as AsyncIterable<string[]>) {

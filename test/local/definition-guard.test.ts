@@ -96,6 +96,11 @@ const REFUSED: readonly [what: string, state: object, told: RegExp][] = [
     withReaderConfig({ InputType: 'JSON', Transformation: 'LOAD_AND_FLATTEN' }),
     /LOAD_AND_FLATTEN/,
   ],
+  [
+    'pointers into arrays',
+    withReaderConfig({ InputType: 'JSON', ItemsPointer: '/a/0/b' }),
+    /without dots, stars and indexes/,
+  ],
   ['CSV without a header place', withReaderConfig({ InputType: 'CSV' }), /CSVHeaderLocation/],
   [
     'other readers',

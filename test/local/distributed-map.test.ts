@@ -278,6 +278,7 @@ describe('the ItemReader', () => {
     ['list.jsonl.zst', zstdCompressSync('1\n2\n'), { InputType: 'JSONL' }, [1, 2]],
     ['list.json', '[1,{"a":[2]},null]', { InputType: 'JSON' }, [1, { a: [2] }, null]],
     ['empty.json', '[]', { InputType: 'JSON' }, []],
+    ['deep-empty.json', '{"a":{}}', { InputType: 'JSON', ItemsPointer: '/a' }, []],
     [
       'object.json',
       '{"a":1,"b":[2]}',
@@ -332,6 +333,7 @@ describe('the ItemReader', () => {
     ['broken.json', '[1,2', { InputType: 'JSON' }],
     ['broken.jsonl.gz', gzipSync('1\n2\n3\n').subarray(0, 15), { InputType: 'JSONL' }],
     ['number.json', '5', { InputType: 'JSON' }],
+    ['null.json', ' null', { InputType: 'JSON' }],
     ['no-such-place.json', '{"a":1}', { InputType: 'JSON', ItemsPointer: '/b' }],
   ])('fails with States.ItemReaderFailed on %s', async (key, body, config) => {
     if (body !== undefined) await put(`bad/${key}`, body);
