@@ -3,7 +3,6 @@ import {
   copyFileSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   realpathSync,
   renameSync,
@@ -18,6 +17,7 @@ import type { Checksum } from './checksums.ts';
 import { FolderNames } from './folder-names.ts';
 import { contentTypeByName } from './object-headers.ts';
 import { hashOfKey, type ObjectRecord, Sidecars } from './sidecars.ts';
+import { type KeptVersion, NULL_VERSION, newVersionId, Versions } from './versions.ts';
 
 /** Where a bucket lives: objects are plain files below `folder`, everything else lies below `state`. */
 export interface BucketFolder {
@@ -26,6 +26,8 @@ export interface BucketFolder {
   readonly state: string;
   /** Every write is refused and nothing is created in `folder`. */
   readonly readOnly?: boolean;
+  /** Replaced and deleted objects are kept as versions, below `state`. */
+  readonly versioned?: boolean;
 }
 
 /** What a write brings along besides the bytes. */
@@ -34,6 +36,16 @@ export interface NewObject {
   readonly headers: Readonly<Record<string, string>>;
   readonly tags?: string;
   readonly checksum?: Checksum;
+  /** Given by the bucket. */
+  readonly versionId?: string;
+}
+
+/** What became of a deletion. */
+export interface Removal {
+  /** Whether there was an object. */
+  readonly removed: boolean;
+  /** The version id of the mark that now stands for it. */
+  readonly deleteMarker?: string;
 }
 
 export interface FoundObject {
@@ -52,6 +64,7 @@ export class Bucket {
   readonly folder: string;
   readonly state: string;
   readonly #sidecars: Sidecars;
+  readonly #versions: Versions | undefined;
   readonly #names = new FolderNames();
   readonly #ignoresSpelling: boolean;
   readonly #sameDisk: boolean;
@@ -66,6 +79,7 @@ export class Bucket {
     this.folder = realFolder(name, place.folder);
     this.state = stateFolder(name, place.state, this.folder);
     this.#sidecars = new Sidecars(path.join(this.state, 'sidecars'));
+    this.#versions = place.versioned ? new Versions(path.join(this.state, 'versions')) : undefined;
     this.#ignoresSpelling = ignoresSpelling(this.folder);
     this.#sameDisk = this.readOnly || isSameDisk(this.folder, this.state);
     this.#oddKeys = this.#readOddKeys();
@@ -78,10 +92,15 @@ export class Bucket {
     return isPlainKey(key) ? this.#found(key, this.#plainFile(key)) : undefined;
   }
 
-  /** An open file and the record of exactly its bytes: a later overwrite changes neither. The caller closes it. */
-  open(key: string): { fd: number; record: ObjectRecord } | undefined {
-    const found = this.find(key);
-    return found && { fd: openSync(found.file, 'r'), record: found.record };
+  get isVersioned(): boolean {
+    return this.#versions !== undefined;
+  }
+
+  /** A version by its id, the present one or one of those kept. */
+  findVersion(key: string, id: string): KeptVersion | undefined {
+    const current = this.find(key);
+    if (current && (current.record.versionId ?? NULL_VERSION) === id) return current;
+    return this.#versions?.find(key, id);
   }
 
   temporaryFile(): string {
@@ -91,6 +110,17 @@ export class Bucket {
 
   /** Puts a temporary file into place as the object of that key, in one step that a kill cannot halve. */
   put(key: string, temporary: string, written: NewObject): ObjectRecord {
+    if (!this.#versions) return this.#place(key, temporary, written);
+    this.#keepCurrent(key);
+    return this.#place(key, temporary, { ...written, versionId: newVersionId() });
+  }
+
+  #keepCurrent(key: string): void {
+    const current = this.find(key);
+    if (current) this.#versions?.keep(current);
+  }
+
+  #place(key: string, temporary: string, written: NewObject): ObjectRecord {
     const record =
       (isPlainKey(key) && this.#putPlain(key, temporary, written)) || this.#putOdd(key, temporary, written);
     this.#sidecars.settle(record);
@@ -104,8 +134,29 @@ export class Bucket {
     this.#sidecars.settle(tagged);
   }
 
-  /** Removes the object; whether there was one. Folders left empty go with it, as S3 knows none. */
-  remove(key: string): boolean {
+  /** Removes the object, in a versioned bucket behind a delete marker. */
+  remove(key: string): Removal {
+    if (!this.#versions) return { removed: this.#unlink(key) };
+    this.#keepCurrent(key);
+    const deleteMarker = this.#versions.addDeleteMarker(key);
+    return { removed: this.#unlink(key), deleteMarker };
+  }
+
+  /** Removes one version for good. What it hid, the version below it, is then the object again. */
+  removeVersion(key: string, id: string): void {
+    const current = this.find(key);
+    const isCurrent = (current?.record.versionId ?? NULL_VERSION) === id;
+    this.#versions?.remove(key, id);
+    if (isCurrent) this.#unlink(key);
+    if (current && !isCurrent) return;
+    const latest = this.#versions?.latest(key);
+    if (!latest || latest.version === 'delete-marker') return;
+    this.#place(key, latest.version.file, latest.version.record);
+    this.#versions?.remove(key, latest.id);
+  }
+
+  // Folders left empty go with their last file, as S3 knows none.
+  #unlink(key: string): boolean {
     const found = this.find(key);
     if (!found) return false;
     unlinkSync(found.file);
@@ -176,7 +227,7 @@ export class Bucket {
   }
 
   #moveBehindRecord(key: string, from: string, to: string, written: NewObject): ObjectRecord {
-    const record = { key, ...identityOf(statSync(from)), ...written };
+    const record = { ...written, key, ...identityOf(statSync(from)) };
     this.#sidecars.prepare(record);
     renameSync(from, to);
     return record;

@@ -21,6 +21,7 @@ import {
   copyResult,
   openCopySource,
   requestedAlgorithm,
+  versionHeaders,
   withTemporaryFile,
 } from './object-requests.ts';
 import { payloadOf, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
@@ -174,6 +175,7 @@ export async function completeUpload(call: Call): Promise<void> {
       element('Key', call.key) +
       element('ETag', `"${record.etag}"`) +
       (record.checksum ? element(`Checksum${record.checksum.algorithm}`, record.checksum.value) : ''),
+    versionHeaders(call.bucket, record),
   );
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { nextInSequence } from './sequence.ts';
 import type { ObjectRecord } from './sidecars.ts';
 
 /** One record of an S3 notification, in the shape that S3 sends. */
@@ -44,11 +45,13 @@ export interface Happening {
   readonly key: string;
   /** Of a creation; a removal has neither size nor ETag. */
   readonly record?: ObjectRecord;
+  /** Of a removal; a creation's is in its record. */
   readonly versionId?: string;
 }
 
 export function eventRecord(happening: Happening, region: string): S3EventRecord {
   const { name, bucket, record } = happening;
+  const versionId = happening.versionId ?? record?.versionId;
   const local = { principalId: 'LOCAL' };
   return {
     eventVersion: '2.1',
@@ -66,8 +69,8 @@ export function eventRecord(happening: Happening, region: string): S3EventRecord
       object: {
         key: formEncode(happening.key),
         ...(record ? { size: record.size, eTag: record.etag } : {}),
-        ...(happening.versionId ? { versionId: happening.versionId } : {}),
-        sequencer: nextSequencer(),
+        ...(versionId ? { versionId } : {}),
+        sequencer: nextInSequence().toString(16).toUpperCase().padStart(18, '0'),
       },
     },
   };
@@ -83,13 +86,4 @@ export function formEncode(key: string): string {
     .replace(/[!'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%20', '+')
     .replaceAll('%2F', '/');
-}
-
-let lastSequence = 0n;
-
-// Time first, so that it grows across restarts too; then one by one within the same microsecond.
-function nextSequencer(): string {
-  const now = BigInt(Date.now()) * 1000n;
-  lastSequence = now > lastSequence ? now : lastSequence + 1n;
-  return lastSequence.toString(16).toUpperCase().padStart(18, '0');
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { Bucket, NewObject } from './bucket-folder.ts';
+import type { Bucket, FoundObject, NewObject, Removal } from './bucket-folder.ts';
 import { type Call, readDocument, sendEmpty, sendXml } from './call.ts';
 import { type ChecksumAlgorithm, checksumAlgorithmOf } from './checksums.ts';
 import { checkCopySourceConditions, checkReadConditions, checkWriteConditions } from './conditions.ts';
@@ -14,25 +14,55 @@ import {
   keptTags,
 } from './object-headers.ts';
 import { payloadOf, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
-import { noSuchKey, notImplemented, S3Error } from './s3-error.ts';
+import { invalidArgument, noSuchKey, notImplemented, S3Error } from './s3-error.ts';
 import { chunksOf, sendFile } from './send-file.ts';
 import type { ObjectRecord } from './sidecars.ts';
+import { NULL_VERSION } from './versions.ts';
 import { element, elementsOf, textOf } from './xml.ts';
 
-/** GET and HEAD of an object. */
+/** GET and HEAD of an object or of a version of it. */
 export async function getObject(call: Call): Promise<void> {
-  const opened = call.bucket.open(call.key);
-  if (!opened) throw noSuchKey(call.key);
+  const { file, record } = objectAskedFor(call);
+  const fd = openSync(file, 'r'); // from here on, an overwrite changes nothing that is sent
   try {
-    await answerGet(call, opened.fd, opened.record);
+    await answerGet(call, fd, record);
   } finally {
-    closeSync(opened.fd);
+    closeSync(fd);
   }
+}
+
+function objectAskedFor({ bucket, key, query }: Call): FoundObject {
+  const versionId = query.get('versionId');
+  return versionId === null ? existingObject(bucket, key) : existingVersion(bucket, key, versionId);
+}
+
+function existingObject(bucket: Bucket, key: string): FoundObject {
+  const found = bucket.find(key);
+  if (!found) throw noSuchKey(key);
+  return found;
+}
+
+function existingVersion(bucket: Bucket, key: string, versionId: string): FoundObject {
+  const version = bucket.findVersion(key, versionId);
+  const details = { Key: key, VersionId: versionId };
+  if (!version) throw new S3Error(404, 'NoSuchVersion', 'The specified version does not exist.', details);
+  if (version !== 'delete-marker') return version;
+  const message = 'The specified method is not allowed against this resource: it is a delete marker.';
+  throw new S3Error(405, 'MethodNotAllowed', message, details);
+}
+
+/** `x-amz-version-id`, in versioned buckets alone. */
+export function versionHeaders(bucket: Bucket, record: ObjectRecord): OutgoingHttpHeaders {
+  return bucket.isVersioned ? { 'x-amz-version-id': record.versionId ?? NULL_VERSION } : {};
 }
 
 async function answerGet(call: Call, fd: number, record: ObjectRecord): Promise<void> {
   const { request, response } = call;
-  const headers = { ...answerHeaders(record), ...overrides(call.query) };
+  const headers = {
+    ...answerHeaders(record),
+    ...versionHeaders(call.bucket, record),
+    ...overrides(call.query),
+  };
   if (checkReadConditions(request.headers, record) === 'not-modified') {
     return sendEmpty(response, 304, { etag: headers.etag, 'last-modified': headers['last-modified'] });
   }
@@ -94,6 +124,7 @@ export async function putObject(call: Call): Promise<void> {
   call.tell({ name: 'ObjectCreated:Put', key: call.key, record });
   sendEmpty(call.response, 200, {
     etag: `"${record.etag}"`,
+    ...versionHeaders(call.bucket, record),
     ...checksumHeaders(record),
     ...encryptionHeaders(record),
   });
@@ -145,7 +176,11 @@ async function copyObject(call: Call): Promise<void> {
       });
     });
     call.tell({ name: 'ObjectCreated:Copy', key: call.key, record });
-    sendXml(call.response, 'CopyObjectResult', copyResult(record), encryptionHeaders(record));
+    sendXml(call.response, 'CopyObjectResult', copyResult(record), {
+      ...versionHeaders(call.bucket, record),
+      ...(source.record.versionId ? { 'x-amz-copy-source-version-id': source.record.versionId } : {}),
+      ...encryptionHeaders(record),
+    });
   } finally {
     closeSync(source.fd);
   }
@@ -161,22 +196,17 @@ export interface CopySource {
 export function openCopySource(call: Call): CopySource {
   const { headers } = call.request;
   const [location = '', search] = String(headers['x-amz-copy-source']).replace(/^\//, '').split('?');
-  if (search) throw notImplemented(`a copy source with "?${search}"`);
   const path = decodeURIComponent(location);
   const slash = path.indexOf('/');
   if (slash < 1)
-    throw new S3Error(400, 'InvalidArgument', 'Copy Source must mention the source bucket and key');
+    throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
   const bucket = call.bucketNamed(path.slice(0, slash));
-  const opened = bucket.open(path.slice(slash + 1));
-  if (!opened) throw noSuchKey(path.slice(slash + 1));
-  try {
-    checkCopySourceConditions(headers, opened.record);
-    refuseArchived(opened.record);
-  } catch (error) {
-    closeSync(opened.fd);
-    throw error;
-  }
-  return { bucket, ...opened };
+  const versionId = new URLSearchParams(search).get('versionId');
+  const key = path.slice(slash + 1);
+  const found = versionId === null ? existingObject(bucket, key) : existingVersion(bucket, key, versionId);
+  checkCopySourceConditions(headers, found.record);
+  refuseArchived(found.record);
+  return { bucket, fd: openSync(found.file, 'r'), record: found.record };
 }
 
 const CHANGES_IN_PLACE = [
@@ -188,6 +218,7 @@ const CHANGES_IN_PLACE = [
 function refuseCopyOntoItself(call: Call, source: CopySource): void {
   const { headers } = call.request;
   if (source.bucket !== call.bucket || source.record.key !== call.key) return;
+  if (String(headers['x-amz-copy-source']).includes('?versionId=')) return; // an earlier version brought back
   if (headers['x-amz-metadata-directive'] === 'REPLACE') return;
   if (CHANGES_IN_PLACE.some((name) => headers[name] !== undefined)) return;
   const message =
@@ -217,7 +248,7 @@ function isOutsideMetadata(header: string): boolean {
 function directive(header: string | string[] | undefined): string {
   const value = header ?? 'COPY';
   if (value === 'COPY' || value === 'REPLACE') return value;
-  throw new S3Error(400, 'InvalidArgument', `Unknown directive ${value}: expected COPY or REPLACE.`);
+  throw invalidArgument(`Unknown directive ${value}: expected COPY or REPLACE.`);
 }
 
 export function requestedAlgorithm(header: string | string[] | undefined): ChecksumAlgorithm | undefined {
@@ -240,12 +271,37 @@ export function copyResult(copy: Pick<ObjectRecord, 'mtimeMs' | 'etag' | 'checks
   );
 }
 
-/** DELETE of an object; of none it succeeds as well. */
+/** DELETE of an object, which succeeds where there is none, or of one version for good. */
 export function deleteObject(call: Call): void {
   const match = call.request.headers['if-match'];
   if (match !== undefined) checkDeleteCondition(call, match);
-  if (call.bucket.remove(call.key)) call.tell({ name: 'ObjectRemoved:Delete', key: call.key });
-  sendEmpty(call.response, 204);
+  const versionId = call.query.get('versionId');
+  if (versionId === null) deletePresent(call);
+  else deleteVersion(call, versionId);
+}
+
+function deletePresent(call: Call): void {
+  const { deleteMarker } = removeAndTell(call, call.key);
+  const marked = deleteMarker ? { 'x-amz-version-id': deleteMarker, 'x-amz-delete-marker': 'true' } : {};
+  sendEmpty(call.response, 204, marked);
+}
+
+function removeAndTell(call: Call, key: string): Removal {
+  const removal = call.bucket.remove(key);
+  const { removed, deleteMarker } = removal;
+  if (deleteMarker) call.tell({ name: 'ObjectRemoved:DeleteMarkerCreated', key, versionId: deleteMarker });
+  else if (removed) call.tell({ name: 'ObjectRemoved:Delete', key });
+  return removal;
+}
+
+function deleteVersion(call: Call, versionId: string): void {
+  const version = call.bucket.findVersion(call.key, versionId);
+  if (version) {
+    call.bucket.removeVersion(call.key, versionId);
+    call.tell({ name: 'ObjectRemoved:Delete', key: call.key, versionId });
+  }
+  const wasMarker = version === 'delete-marker' ? { 'x-amz-delete-marker': 'true' } : {};
+  sendEmpty(call.response, 204, { 'x-amz-version-id': versionId, ...wasMarker });
 }
 
 function checkDeleteCondition(call: Call, match: string): void {
@@ -269,11 +325,14 @@ export async function deleteObjects(call: Call): Promise<void> {
     throw notImplemented('conditions and versions in DeleteObjects');
   }
   const keys = objects.map((one) => textOf(one, 'Key') ?? '');
-  for (const key of keys) {
-    if (call.bucket.remove(key)) call.tell({ name: 'ObjectRemoved:Delete', key });
-  }
+  const deleted = keys.map((key) => {
+    const { deleteMarker } = removeAndTell(call, key);
+    const marked = deleteMarker
+      ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleteMarker)
+      : '';
+    return `<Deleted>${element('Key', key)}${marked}</Deleted>`;
+  });
   const isQuiet = textOf(xml, 'Quiet') === 'true';
-  const deleted = keys.map((key) => `<Deleted>${element('Key', key)}</Deleted>`);
   sendXml(call.response, 'DeleteResult', isQuiet ? '' : deleted.join(''));
 }
 
@@ -282,7 +341,7 @@ function withCheckedDocument(call: Call, root: string): Promise<string> {
 }
 
 export function getObjectTagging(call: Call): void {
-  const tags = new URLSearchParams(existing(call).tags ?? '');
+  const tags = new URLSearchParams(objectAskedFor(call).record.tags ?? '');
   const set = [...tags].map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`);
   sendXml(call.response, 'Tagging', `<TagSet>${set.join('')}</TagSet>`);
 }
@@ -292,17 +351,11 @@ export async function putObjectTagging(call: Call): Promise<void> {
   const tags = elementsOf(xml, 'Tag').map(
     (tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? ''] as const,
   );
-  call.bucket.setTags(existing(call), checkedTags(tags));
+  call.bucket.setTags(existingObject(call.bucket, call.key).record, checkedTags(tags));
   sendEmpty(call.response, 200);
 }
 
 export function deleteObjectTagging(call: Call): void {
-  call.bucket.setTags(existing(call), undefined);
+  call.bucket.setTags(existingObject(call.bucket, call.key).record, undefined);
   sendEmpty(call.response, 204);
-}
-
-function existing(call: Call): ObjectRecord {
-  const found = call.bucket.find(call.key);
-  if (!found) throw noSuchKey(call.key);
-  return found.record;
 }

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import type { FoundObject } from './bucket-folder.ts';
+import { nextInSequence } from './sequence.ts';
+import { hashOfKey, type ObjectRecord } from './sidecars.ts';
+
+/** What lies under a version id that is not the present object: an earlier object, or the mark of a deletion. */
+export type KeptVersion = FoundObject | 'delete-marker';
+
+/** The version id of objects that were there before anything was versioned. */
+export const NULL_VERSION = 'null';
+
+/** Earlier versions of a versioned bucket's objects: one folder a key, `<version id>.object` beside `<version id>.json`. */
+export class Versions {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Keeps the present object before it is replaced or deleted. Its bytes are linked, not copied, where the disk can. */
+  keep({ file, record }: FoundObject): void {
+    const kept = this.#fileOf(record.key, record.versionId ?? NULL_VERSION);
+    mkdirSync(path.dirname(kept), { recursive: true });
+    rmSync(`${kept}.object`, { force: true });
+    linkOrCopy(file, `${kept}.object`);
+    writeFileSync(`${kept}.json`, JSON.stringify(record));
+  }
+
+  addDeleteMarker(key: string): string {
+    const id = newVersionId();
+    const marker = this.#fileOf(key, id);
+    mkdirSync(path.dirname(marker), { recursive: true });
+    writeFileSync(`${marker}.json`, JSON.stringify('delete-marker'));
+    return id;
+  }
+
+  find(key: string, id: string): KeptVersion | undefined {
+    const kept = this.#fileOf(key, id);
+    if (!/^[\w-]+$/.test(id) || !existsSync(`${kept}.json`)) return undefined;
+    const record: ObjectRecord | 'delete-marker' = JSON.parse(readFileSync(`${kept}.json`, 'utf8'));
+    return record === 'delete-marker' ? record : { file: `${kept}.object`, record };
+  }
+
+  /** The youngest of those kept, with its id. */
+  latest(key: string): { readonly id: string; readonly version: KeptVersion } | undefined {
+    const folder = path.dirname(this.#fileOf(key, NULL_VERSION));
+    const ids = existsSync(folder)
+      ? readdirSync(folder).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
+      : [];
+    const id = ids.sort(byAge).at(-1);
+    const version = id === undefined ? undefined : this.find(key, id);
+    return version && { id: id!, version };
+  }
+
+  remove(key: string, id: string): void {
+    const kept = this.#fileOf(key, id);
+    rmSync(`${kept}.json`, { force: true });
+    rmSync(`${kept}.object`, { force: true });
+    const folder = path.dirname(kept);
+    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  }
+
+  #fileOf(key: string, id: string): string {
+    return path.join(this.#folder, hashOfKey(key), id);
+  }
+}
+
+/** Opaque to clients; here, text that grows with time. */
+export function newVersionId(): string {
+  return nextInSequence().toString(16).padStart(16, '0') + randomBytes(8).toString('hex');
+}
+
+// The null version is older than every numbered one: a bucket here is versioned from its start on.
+function byAge(a: string, b: string): number {
+  if (a === NULL_VERSION || b === NULL_VERSION) return a === b ? 0 : a === NULL_VERSION ? -1 : 1;
+  return a < b ? -1 : 1;
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
