@@ -8,7 +8,7 @@ import {
   underPolicy,
 } from './image-metadata.ts';
 import { inspectImage } from './inspect-image.ts';
-import { withIsoMetadata } from './iso-boxes.ts';
+import { withIsoMetadata } from './iso-metadata.ts';
 import { readJpeg, segmentBytes } from './jpeg-markers.ts';
 import { jfifHeader, metadataSegments, type NewSegment, segmentsOfSource } from './jpeg-metadata.ts';
 import { findChunk, iccChunk, readPng, writePng, xmpChunk } from './png-chunks.ts';

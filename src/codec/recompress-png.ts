@@ -4,6 +4,7 @@ import { sameBytes } from './bytes.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
 import { apngFrames, findChunk, type Png, readPng, writePng } from './png-chunks.ts';
 import { chunksOfCopy, readPngOrientation } from './png-metadata.ts';
+import { countTrailing } from './trailing-bytes.ts';
 
 /**
  * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks, which
@@ -12,7 +13,7 @@ import { chunksOfCopy, readPngOrientation } from './png-metadata.ts';
  */
 export async function recompressPng(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readPng(bytes);
-  if (!isUnderstood(source) || bytes.subarray(source.end).some((byte) => byte !== 0)) return bytes;
+  if (!isUnderstood(source) || countTrailing(bytes, source.end) > 0) return bytes;
   const reduced = await repack(bytes, source, policy, reductionsFor(source));
   const result = reduced ?? (await repack(bytes, source, policy, NO_REDUCTION));
   if (!result) return bytes;

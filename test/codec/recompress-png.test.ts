@@ -229,6 +229,11 @@ describe('recompressPng under keep', () => {
     expect(types).toEqual(['IHDR', 'tEXt', 'IDAT', 'IEND']);
   });
 
+  it('leaves a file alone that has data behind its end', async () => {
+    const source = make.withTrailingBytes(make.makePng(), 40);
+    expect(await recompressPng(source, 'keep')).toBe(source);
+  });
+
   it('leaves a file alone whose unknown chunks lean on the pixels', async () => {
     for (const type of ['mkBF', 'CgBI']) {
       const source = make.makePng({ chunks: [pngChunk(type, new Uint8Array(20))] });

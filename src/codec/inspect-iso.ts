@@ -1,0 +1,100 @@
+import type { ImageFacts } from '../core/recipe.ts';
+import { startsWith, viewOf } from './bytes.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+import { type IsoImage, readBoxes, readIsoImage } from './iso-boxes.ts';
+import { readIsoMetadata, readIsoOrientation } from './iso-metadata.ts';
+
+const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
+const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo:aux:hdrgainmap'];
+
+/** AVIF and HEIF. */
+export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
+  const image = readIsoImage(bytes);
+  const { primary, items, references, brands } = image;
+  const property = (type: string) => primary.properties.find((box) => box.type === type);
+  const size = property('ispe');
+  if (!size || size.end - size.from < 12) {
+    throw new CorruptImageError(
+      `Expected a readable AVIF or HEIF header but found no ispe box at byte ${image.meta.at}`,
+    );
+  }
+  const view = viewOf(bytes);
+  const { bits, planes, subsampling } = readIsoSamples(image);
+  const alpha = references.some(
+    ({ type, from, to }) => type === 'auxl' && to.includes(primary.id) && isAlpha(image, from),
+  );
+  return {
+    width: view.getUint32(size.from + 4),
+    height: view.getUint32(size.from + 8),
+    pages: brands.includes('avis') || brands.includes('msf1') ? countSamples(image) : 1,
+    channels: planes + (alpha ? 1 : 0),
+    bitsPerChannel: bits,
+    colour: planes === 1 ? 'grey' : 'rgb',
+    alpha,
+    icc: readIsoMetadata(image).icc !== undefined,
+    orientation: readIsoOrientation(image),
+    chromaSubsampling: subsampling,
+    gainMap: items.some((item) => item.type === 'tmap' || isAuxiliary(image, item.id, GAIN_MAP_URNS)),
+    contentCredentials: image.boxes.some(
+      ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
+    ),
+  };
+}
+
+function isAlpha(image: IsoImage, id: number): boolean {
+  return isAuxiliary(image, id, [
+    'urn:mpeg:mpegB:cicp:systems:auxiliary:alpha',
+    'urn:mpeg:hevc:2015:auxid:1',
+  ]);
+}
+
+function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {
+  const properties = items.find((item) => item.id === id)?.properties ?? [];
+  return properties.some(
+    ({ type, from }) => type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4)),
+  );
+}
+
+/** From av1C where there is one, also that of the first tile of a grid; else from pixi. */
+function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsampling?: string } {
+  const { bytes, primary, items, references } = image;
+  const tileId = references.find(({ type, from }) => type === 'dimg' && from === primary.id)?.to[0];
+  const tile = items.find(({ id }) => id === tileId);
+  const properties = [...primary.properties, ...(tile?.properties ?? [])];
+  const av1 = properties.find(({ type, from, end }) => type === 'av1C' && end - from >= 4);
+  if (av1) return readAv1Samples(bytes[av1.from + 2]!);
+  const pixi = properties.find(({ type, from, end }) => type === 'pixi' && end - from >= 6);
+  return pixi
+    ? { bits: bytes[pixi.from + 5]!, planes: bytes[pixi.from + 4] === 1 ? 1 : 3 }
+    : { bits: 8, planes: 3 };
+}
+
+function readAv1Samples(flags: number): { bits: number; planes: number; subsampling?: string } {
+  const bits = flags & 0x40 ? (flags & 0x20 ? 12 : 10) : 8;
+  if (flags & 0x10) return { bits, planes: 1 };
+  const halved = `${flags & 0x08 ? 1 : 0}${flags & 0x04 ? 1 : 0}`;
+  return { bits, planes: 3, subsampling: halved === '11' ? '4:2:0' : halved === '10' ? '4:2:2' : '4:4:4' };
+}
+
+/** The frames of the longest track of an image sequence. */
+function countSamples({ bytes, boxes }: IsoImage): number {
+  const view = viewOf(bytes);
+  const counts = boxes
+    .filter(({ type }) => type === 'moov')
+    .flatMap(({ from, end }) => readBoxes(bytes, from, end).filter(({ type }) => type === 'trak'))
+    .flatMap((track) => descend(bytes, track, ['mdia', 'minf', 'stbl', 'stsz']))
+    .flatMap(({ from, end }) => (end - from >= 12 ? [view.getUint32(from + 8)] : []));
+  return Math.max(1, ...counts);
+}
+
+function descend(
+  bytes: Uint8Array,
+  box: { from: number; end: number },
+  path: readonly string[],
+): { from: number; end: number }[] {
+  const [next, ...rest] = path;
+  if (next === undefined) return [box];
+  return readBoxes(bytes, box.from, box.end)
+    .filter(({ type }) => type === next)
+    .flatMap((inner) => descend(bytes, inner, rest));
+}
