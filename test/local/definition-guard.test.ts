@@ -125,7 +125,7 @@ describe('guardDefinition', () => {
       StartAt: 'One',
       States: { One: map, Side: { Type: 'Parallel', Branches: [branch], End: true } },
     };
-    expect(() => guardDefinition(machine)).toThrow(/- Two: [^]*- Three: /);
+    expect(() => guardDefinition(machine)).toThrow(/- Two: [\s\S]*- Three: /);
   });
 
   it('refuses one name for two states', () => {
