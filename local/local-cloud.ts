@@ -25,6 +25,8 @@ export interface LocalCloudOptions {
   readonly moreBuckets?: Readonly<Record<string, BucketFolder>>;
   /** Functions besides those of the state machine, by name. */
   readonly moreFunctions?: readonly string[];
+  /** Functions that run at once. Default 1: one host keeps all cores busy. */
+  readonly processes?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly port?: number;
   onObject?(record: S3EventRecord): void;
@@ -71,7 +73,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   const environment = { ...environmentOf(s3.endpoint, papers), ...options.environment };
   const lambda = startLambdaHost({
     functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
-    processes: 1,
+    processes: options.processes ?? 1,
     environment,
     onLog,
   });
