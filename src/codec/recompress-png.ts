@@ -46,7 +46,7 @@ async function repack(
   options: PNGLosslessOptions,
 ): Promise<Uint8Array | undefined> {
   const packed = readPng(await losslessCompressPng(bytes, { ...options, force: true }));
-  if (bitsPerPixel(packed) > bitsPerPixel(source)) return undefined;
+  if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
   const palette = findChunk(packed, 'PLTE')?.payload;
   const aside = chunksOfCopy(source, { ...packed.header, palette }, policy, readPngOrientation(source));
   if (!aside) return undefined;
@@ -64,6 +64,12 @@ async function repack(
     ...aside.after,
     ...rest.slice(-1),
   ]);
+}
+
+/** A profile speaks of grey or of colours, and a palette counts as colours. */
+function contradictsProfile(source: Png, packed: Png): boolean {
+  const isColour = ({ header }: Png) => (header.colourType & 2) !== 0;
+  return findChunk(source, 'iCCP') !== undefined && isColour(source) !== isColour(packed);
 }
 
 /** Small files can be smaller as RGB than with a palette; still, nobody wants a picture to lose its palette. */

@@ -223,6 +223,13 @@ describe('recompressPng under keep', () => {
     expect(sameBytes(readPngIcc(readPng(result))!, icc)).toBe(true);
   });
 
+  it('leaves grey with a profile grey, also where a palette would be smaller (R04, R10)', async () => {
+    const pixels = rows(64, 48, 1, (x, y) => [((x * y) % 3) * 100 + 17]);
+    const chunks = [make.pngIcc(await make.iccProfile())];
+    const result = await recompressPng(make.makePng({ colourType: 0, pixels, chunks }), 'keep');
+    expect(readPng(result).header.colourType).toBe(0);
+  });
+
   it("drops Apple's table of offsets, which would be wrong, and nothing else", async () => {
     const source = make.makePng({ chunks: [pngChunk('iDOT', new Uint8Array(28)), make.pngText('a', 'b')] });
     const types = readPng(await recompressPng(source, 'keep')).chunks.map(({ type }) => type);
