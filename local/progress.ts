@@ -7,13 +7,15 @@ export interface Progress {
   wrote(): void;
   /** A batch came to its end with so many images accounted for, so many of them failed. */
   finishedBatch(batch: { images: number; failed: number }): void;
+  /** So many are done now, so many of them failed. */
+  stands(at: { done: number; failed: number }): void;
   /** A line that stays. */
   say(text: string): void;
   end(): void;
 }
 
 /** Tells on stderr how far a job is: one line that rewrites itself on a terminal, a line now and then elsewhere. */
-export function createProgress(stream: NodeJS.WriteStream): Progress {
+export function createProgress(stream: NodeJS.WriteStream, things = 'images'): Progress {
   const startedAt = performance.now();
   let total: number | undefined;
   let outputs = 0;
@@ -24,9 +26,9 @@ export function createProgress(stream: NodeJS.WriteStream): Progress {
   const done = () => Math.min(Math.max(outputs, finished), total ?? Number.POSITIVE_INFINITY);
   const line = () => {
     const seconds = (performance.now() - startedAt) / 1000;
-    const pace = done() > 0 ? ` · ${(done() / seconds).toFixed(1)} images/s` : '';
+    const pace = done() > 0 ? ` · ${(done() / seconds).toFixed(1)} ${things}/s` : '';
     const faults = failed > 0 ? ` · ${failed} failed` : '';
-    return `${bar(done(), total)} ${done()}/${total ?? '?'} images${pace}${faults}`;
+    return `${bar(done(), total)} ${done()}/${total ?? '?'} ${things}${pace}${faults}`;
   };
   const show = (force = false) => {
     const now = performance.now();
@@ -46,6 +48,11 @@ export function createProgress(stream: NodeJS.WriteStream): Progress {
     finishedBatch: (batch) => {
       finished += batch.images;
       failed += batch.failed;
+      show();
+    },
+    stands: (at) => {
+      finished = at.done;
+      failed = at.failed;
       show();
     },
     say: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
