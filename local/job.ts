@@ -10,10 +10,14 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import type { ImageResult } from '../src/core/image-result.ts';
+import { jobKeys } from '../src/core/job-keys.ts';
+import type { ObjectStore } from '../src/core/object-store.ts';
 import type { JobReport } from '../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import { readJsonLines } from '../src/json-lines.ts';
 import type { ReportSummary } from '../src/report-job.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import {
@@ -127,18 +131,30 @@ async function tell(
   const told = execution.output ? (JSON.parse(execution.output) as ReportSummary) : undefined;
   const address = told?.report ?? /s3:\/\/\S+report\.json/.exec(execution.cause ?? '')?.[0];
   const location = address === undefined ? undefined : parseS3Uri(address);
-  const object = location && (await createS3Store(createS3Client()).get(location));
+  const store = createS3Store(createS3Client());
+  const object = location && (await store.get(location));
   if (!object || object === 'not-modified') {
     console.error(`job ${jobId} ${execution.status}: ${execution.error ?? ''} ${execution.cause ?? ''}`);
-    return ['FileListError', 'JobInputError', 'PlanError'].includes(execution.error ?? '')
-      ? EXIT.usage
-      : EXIT.jobFailed;
+    return USERS_FAULT.has(execution.error ?? '') ? EXIT.usage : EXIT.jobFailed;
   }
   const text = Buffer.from(object.body).toString('utf8');
   const report: JobReport = JSON.parse(text);
-  process.stdout.write(json ? text : await printReport(report, [], shapeOf(process.stdout, process.env)));
-  if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) return EXIT.jobFailed;
-  return report.failed > 0 ? EXIT.someFailed : EXIT.done;
+  process.stdout.write(
+    json
+      ? text
+      : await printReport(
+          report,
+          results(store, location.bucket, jobId),
+          shapeOf(process.stdout, process.env),
+        ),
+  );
+  return exitCodeOf(report);
+}
+
+async function* results(store: ObjectStore, bucket: string, jobId: string): AsyncGenerator<ImageResult> {
+  for await (const { key } of store.list(bucket, jobKeys.results(jobId))) {
+    if (key.endsWith('.jsonl')) yield* readJsonLines<ImageResult>(store, { bucket, key });
+  }
 }
 
 main(process.argv.slice(2)).then(

@@ -9,7 +9,7 @@ import { jobKeys } from '../src/core/job-keys.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
 import type { JobReport } from '../src/core/report.ts';
 import type { CommandLine } from './command-line.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { type LocalCloud, OUTPUT_BUCKET, startLocalCloud } from './local-cloud.ts';
 import { type LocalInput, SOURCE_BUCKET } from './local-input.ts';
 import { printReport } from './print-report.ts';
@@ -95,11 +95,9 @@ async function tell(
   if (asked.line.json) process.stdout.write(text);
   else process.stdout.write(await readable(report, cloud.papers));
   if (execution.status === 'ABORTED') return EXIT.interrupted;
-  if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) {
-    console.error(report.cause ?? causeOf(execution));
-    return EXIT.jobFailed;
-  }
-  return report.failed > 0 ? EXIT.someFailed : EXIT.done;
+  const code = exitCodeOf(report);
+  if (code === EXIT.jobFailed) console.error(report.cause ?? causeOf(execution));
+  return code;
 }
 
 interface Asked {
@@ -113,9 +111,6 @@ function inUsersWords(message: string, { folder }: LocalInput): string {
     ? message
     : message.replaceAll(`s3://${SOURCE_BUCKET}/`, path.join(folder, path.sep));
 }
-
-/** Errors of PlanJob that say what the user has to change. */
-const USERS_FAULT: ReadonlySet<string> = new Set(['FileListError', 'JobInputError', 'PlanError']);
 
 function causeOf(execution: ExecutionResult): string {
   return execution.status === 'FAILED' ? `${execution.error}: ${execution.cause}` : execution.status;
