@@ -16,7 +16,9 @@ import path from 'node:path';
 import type { Checksum } from './checksums.ts';
 import { FolderNames } from './folder-names.ts';
 import { contentTypeByName } from './object-headers.ts';
+import { S3Error } from './s3-error.ts';
 import { hashOfKey, type ObjectRecord, Sidecars } from './sidecars.ts';
+import { findByLooks, mayBeUndecodable } from './undecodable-names.ts';
 import { type KeptVersion, NULL_VERSION, newVersionId, Versions } from './versions.ts';
 
 /** Where a bucket lives: objects are plain files below `folder`, everything else lies below `state`. */
@@ -49,7 +51,8 @@ export interface Removal {
 }
 
 export interface FoundObject {
-  readonly file: string;
+  /** A path; as bytes where the name is no UTF-8. */
+  readonly file: string | Buffer;
   readonly record: ObjectRecord;
 }
 
@@ -89,7 +92,8 @@ export class Bucket {
   /** The object of that key as it is now. */
   find(key: string): FoundObject | undefined {
     if (this.#oddKeys.has(key)) return this.#found(key, this.#oddFile(key));
-    return isPlainKey(key) ? this.#found(key, this.#plainFile(key)) : undefined;
+    if (!isPlainKey(key)) return undefined;
+    return this.#found(key, this.#plainFile(key)) ?? this.#foundByLooks(key);
   }
 
   get isVersioned(): boolean {
@@ -110,6 +114,7 @@ export class Bucket {
 
   /** Puts a temporary file into place as the object of that key, in one step that a kill cannot halve. */
   put(key: string, temporary: string, written: NewObject): ObjectRecord {
+    if (mayBeUndecodable(key) && Buffer.isBuffer(this.find(key)?.file)) throw nameIsNoUtf8(key);
     if (!this.#versions) return this.#place(key, temporary, written);
     this.#keepCurrent(key);
     return this.#place(key, temporary, { ...written, versionId: newVersionId() });
@@ -151,7 +156,7 @@ export class Bucket {
     if (current && !isCurrent) return;
     const latest = this.#versions?.latest(key);
     if (!latest || latest.version === 'delete-marker') return;
-    this.#place(key, latest.version.file, latest.version.record);
+    this.#place(key, String(latest.version.file), latest.version.record);
     this.#versions?.remove(key, latest.id);
   }
 
@@ -161,13 +166,13 @@ export class Bucket {
     if (!found) return false;
     unlinkSync(found.file);
     this.#sidecars.remove(key);
-    if (!this.#oddKeys.delete(key)) this.#removeEmptyFolders(path.dirname(found.file));
+    if (!this.#oddKeys.delete(key)) this.#removeEmptyFolders(path.dirname(this.#plainFile(key)));
     return true;
   }
 
   /** Names in a folder of the bucket (`''` or `a/b/`) in key order, folders with a slash at their end. */
   namesIn(folderKey: string): readonly string[] {
-    return this.#names.of(path.join(this.folder, folderKey));
+    return this.#names.of(findByLooks(this.folder, folderKey) ?? path.join(this.folder, folderKey));
   }
 
   /** Keys that are no plain files, unordered. */
@@ -190,6 +195,13 @@ export class Bucket {
   #found(key: string, file: string): FoundObject | undefined {
     const stat = this.#readableFile(file);
     return stat && { file, record: this.#sidecars.find(key, stat) ?? untouchedRecord(key, stat) };
+  }
+
+  #foundByLooks(key: string): FoundObject | undefined {
+    const file = findByLooks(this.folder, key);
+    if (!file) return undefined;
+    const stat = lstatSync(file);
+    return stat.isFile() ? { file, record: untouchedRecord(key, stat) } : undefined;
   }
 
   // A link is followed only from one file to another file of the same bucket. Linked folders are not entered:
@@ -318,6 +330,12 @@ function untouchedRecord(key: string, stat: Stats): ObjectRecord {
 
 function identityOf(stat: Stats): { inode: number; size: number; mtimeMs: number } {
   return { inode: stat.ino, size: stat.size, mtimeMs: stat.mtimeMs };
+}
+
+// Under its key a second file would arise beside the one that was to be replaced.
+function nameIsNoUtf8(key: string): S3Error {
+  const message = `Expected a file name in UTF-8 for "${key}": rename the file, then write it again.`;
+  return new S3Error(400, 'InvalidFileName', message);
 }
 
 function realFolder(bucket: string, folder: string): string {

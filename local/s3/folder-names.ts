@@ -15,12 +15,13 @@ export class FolderNames {
   readonly #listings = new Map<string, Listing>();
   #kept = 0;
 
-  of(folder: string): readonly string[] {
-    const stat = statSync(folder, { throwIfNoEntry: false });
+  of(place: string | Buffer): readonly string[] {
+    const stat = statSync(place, { throwIfNoEntry: false });
     if (!stat?.isDirectory()) return [];
+    const folder = typeof place === 'string' ? place : place.toString('hex');
     const known = this.#listings.get(folder);
     if (known?.mtimeMs === stat.mtimeMs) return known.names;
-    const names = readNames(folder);
+    const names = readNames(place);
     this.#forget(folder);
     if (Date.now() - stat.mtimeMs > SETTLED_MS) this.#keep(folder, { names, mtimeMs: stat.mtimeMs });
     return names;
@@ -41,7 +42,7 @@ export class FolderNames {
   }
 }
 
-function readNames(folder: string): string[] {
+function readNames(folder: string | Buffer): string[] {
   const names: string[] = [];
   for (const entry of entriesOf(folder)) {
     if (entry.isDirectory()) names.push(`${entry.name}/`);
@@ -50,7 +51,7 @@ function readNames(folder: string): string[] {
   return names.sort(compareKeys);
 }
 
-function entriesOf(folder: string): Dirent[] {
+function entriesOf(folder: string | Buffer): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {

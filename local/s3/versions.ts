@@ -88,7 +88,7 @@ function byAge(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function linkOrCopy(from: string, to: string): void {
+function linkOrCopy(from: string | Buffer, to: string): void {
   try {
     linkSync(from, to);
   } catch {

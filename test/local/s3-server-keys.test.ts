@@ -41,6 +41,7 @@ const ODD_KEYS = [
   '<&amp;>.jpg',
   '😀.png',
   '\uFFEE.png',
+  'folder\uFFFD/\uFFFD.png',
   'é.jpg',
   'e\u0301.jpg',
   'CON',
@@ -165,6 +166,26 @@ describe('keys that are no file names', () => {
     await fc.assert(behavesAsMap, { numRuns: 30 });
   });
 });
+
+it.runIf(process.platform === 'linux')(
+  'serves files whose names are no UTF-8, and does not write beside them',
+  async () => {
+    const { client, folder } = await serveBucket();
+    const place = Buffer.concat([Buffer.from(`${folder}/Gr`), Buffer.from([0xfc]), Buffer.from('n')]);
+    mkdirSync(place);
+    writeFileSync(
+      Buffer.concat([place, Buffer.from('/caf'), Buffer.from([0xe9]), Buffer.from('.jpg')]),
+      'pixels',
+    );
+    const key = 'Gr\uFFFDn/caf\uFFFD.jpg';
+    expect(await keysByPages(client, 10)).toEqual([key]);
+    expect(await textOf(client, key)).toBe('pixels');
+    await expect(put(client, key, 'other')).rejects.toMatchObject({ name: 'InvalidFileName' });
+    expect(await textOf(client, key)).toBe('pixels');
+    await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
+    expect(await keysByPages(client, 10)).toEqual([]);
+  },
+);
 
 describe('listings', () => {
   it('lose none of 10,000 keys with unicode, plus, spaces and double slashes, in UTF-8 order', async () => {
