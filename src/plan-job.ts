@@ -2,7 +2,7 @@ import { type FileListEntry, NAMED_PROBLEMS } from './core/file-list.ts';
 import type { BatchRef, Job, PlannedImage } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
 import type { ObjectStore } from './core/object-store.ts';
-import { outputFor, targetFormat } from './core/output-key.ts';
+import { outputRule, targetFormat } from './core/output-key.ts';
 import { PlanError, type PlanSummary, planBatches } from './core/plan.ts';
 import { formatS3Uri, parseS3Prefix, type S3Location } from './core/s3-uri.ts';
 import { readLines } from './file-list/lines.ts';
@@ -200,7 +200,7 @@ function distinctionOf(job: Job): (source: S3Location) => string {
 
 /** Watches where outputs fall: never over their own source, never among the papers of jobs. */
 function guardOutputs(job: Job, workBucket: string) {
-  const format = targetFormat(job);
+  const outputOf = outputRule(job, targetFormat(job));
   const target = job.output === 'in-place' ? undefined : parseS3Prefix(job.output);
   const problems: string[] = [];
   let total = 0;
@@ -218,7 +218,7 @@ function guardOutputs(job: Job, workBucket: string) {
     ): void {
       // A folder marker is skipped whatever its name; in a flat layout all of them would meet.
       const isMarker = source.key.endsWith('/');
-      const output = isMarker ? source : outputFor(source, job, format);
+      const output = isMarker ? source : outputOf(source);
       if (!isMarker && output.bucket === workBucket && output.key.startsWith('jobs/'))
         refuse(`${formatS3Uri(source)} -> ${formatS3Uri(output)} lies among the papers of jobs`);
       else if (target && !isMarker && output.key === source.key && output.bucket === source.bucket)
@@ -263,10 +263,10 @@ async function nameCollisions(
 ): Promise<string[]> {
   const wanted = new Set(collisions.flatMap(({ first, second }) => [first, second]));
   const found = await readImages(wanted, store, images);
-  const format = targetFormat(job);
+  const outputOf = outputRule(job, targetFormat(job));
   return collisions.flatMap(({ first, second, kind }) => {
     const [a, b] = [found.get(first)!, found.get(second)!];
-    const [outputA, outputB] = [outputFor(a, job, format), outputFor(b, job, format)].map(formatS3Uri);
+    const [outputA, outputB] = [outputOf(a), outputOf(b)].map(formatS3Uri);
     const [sourceA, sourceB] = [formatS3Uri(a), formatS3Uri(b)];
     if (kind === 'output' && outputA === outputB && sourceA !== sourceB)
       return [`${sourceA} and ${sourceB} -> ${outputA}`];

@@ -7,16 +7,20 @@ import { parseS3Prefix, type S3Location } from './s3-uri.ts';
  * The extension changes only when the format does: `format` is that of the output, to be given only for an image
  * that was (or may be) converted.
  */
-export function outputFor(
-  source: S3Location,
-  job: Pick<Job, 'output' | 'layout' | 'suffixes'>,
-  format?: ImageFormat,
-): S3Location {
-  if (job.output === 'in-place') return source;
+export function outputFor(source: S3Location, job: OutputSettings, format?: ImageFormat): S3Location {
+  return outputRule(job, format)(source);
+}
+
+/** `outputFor` with everything settled that is the same for all images of a job. */
+export function outputRule(job: OutputSettings, format?: ImageFormat): (source: S3Location) => S3Location {
+  if (job.output === 'in-place') return (source) => source;
   const target = parseS3Prefix(job.output);
   if (!target) throw new TypeError(`Expected s3://bucket/prefix/ or in-place but received "${job.output}"`);
-  return { bucket: target.bucket, key: target.prefix + arrange(source.key, job, format) };
+  const { bucket, prefix } = target;
+  return ({ key }) => ({ bucket, key: prefix + arrange(key, job, format) });
 }
+
+export type OutputSettings = Pick<Job, 'output' | 'layout' | 'suffixes'>;
 
 /** The format that every image of a job may be converted to; undefined where each keeps its own. */
 export function targetFormat({ compression }: Pick<Job, 'compression'>): ImageFormat | undefined {

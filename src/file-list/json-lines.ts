@@ -8,8 +8,8 @@ export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>, reading: 
   for await (const { first, lines } of readLines(bytes, reading.name)) {
     const lot: FileListEntry[] = [];
     lines.forEach((line, index) => {
-      if (line.trim() === '') return;
-      const value = parse(line);
+      const value = line === '' ? undefined : parse(line);
+      if (value === undefined) return;
       if (value instanceof JsonFault)
         sort(faultOf(value, line), lot, reading, () => `line ${first + index}, column ${value.offset + 1}`);
       else sort(readEntry(value, reading.relativeTo), lot, reading, () => `line ${first + index}`);
@@ -18,11 +18,12 @@ export async function* readJsonLines(bytes: AsyncIterable<Uint8Array>, reading: 
   }
 }
 
+/** The value of a line, undefined for a blank one, or what is wrong with it. */
 function parse(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    return faultIn(line);
+    return line.trim() === '' ? undefined : faultIn(line);
   }
 }
 
