@@ -12,7 +12,7 @@ const PERMISSIONS: Record<Call, string> = {
     's3:PutObject (with tags s3:PutObjectTagging, with If-Match s3:GetObject), and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   UploadPart: 's3:PutObject, and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   ListObjectsV2: 's3:ListBucket',
-  GetObjectTagging: 's3:GetObjectTagging (of a version s3:GetObjectVersionTagging)',
+  GetObjectTagging: 's3:GetObjectTagging',
 };
 
 interface AnsweredError extends Error {

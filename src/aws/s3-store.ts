@@ -130,11 +130,9 @@ export function createS3Store(client: S3Client): ObjectStore {
       }
     },
 
-    async tags(location, options = {}) {
+    async tags(location) {
       try {
-        const answer = await client.send(
-          new GetObjectTaggingCommand({ ...at(location), VersionId: options.versionId }),
-        );
+        const answer = await client.send(new GetObjectTaggingCommand(at(location)));
         return Object.fromEntries((answer.TagSet ?? []).map(({ Key, Value }) => [Key!, Value ?? '']));
       } catch (error) {
         throw storeError(error, 'GetObjectTagging', location);

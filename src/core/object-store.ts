@@ -42,7 +42,7 @@ export interface ObjectStore {
   list(bucket: string, prefix: string): AsyncIterable<ObjectSummary>;
 
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
-  tags(location: S3Location, options?: { versionId?: string }): Promise<Readonly<Record<string, string>>>;
+  tags(location: S3Location): Promise<Readonly<Record<string, string>>>;
 }
 
 export interface ObjectSummary {

@@ -54,3 +54,14 @@ export function undoEntry(
     ...(uploadSettings && { uploadSettings }),
   };
 }
+
+/** Reads one line of undo.jsonl. Returns undefined for anything else, as for a line of a mere file list. */
+export function parseUndoEntry(line: string): UndoEntry | undefined {
+  try {
+    const entry = JSON.parse(line) as UndoEntry;
+    const texts = [entry.bucket, entry.key, entry.etagBefore, entry.etagAfter];
+    return texts.every((text) => typeof text === 'string' && text !== '') ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
