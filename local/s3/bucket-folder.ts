@@ -86,7 +86,13 @@ export class Bucket {
     this.#ignoresSpelling = ignoresSpelling(this.folder);
     this.#sameDisk = this.readOnly || isSameDisk(this.folder, this.state);
     this.#oddKeys = this.#readOddKeys();
-    if (!this.readOnly) removeLeftovers(this.#temporaryFolder);
+    if (!this.readOnly) this.#tidyUp();
+  }
+
+  /** After a kill: the next write of a key must not find the record of its object still unsettled. */
+  #tidyUp(): void {
+    for (const key of this.#sidecars.unsettledKeys()) this.find(key);
+    removeLeftovers(this.#temporaryFolder);
   }
 
   /** The object of that key as it is now. */

@@ -1,5 +1,14 @@
 import { hash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import type { Checksum } from './checksums.ts';
 
@@ -20,6 +29,7 @@ export interface ObjectRecord {
 }
 
 const MOST_CACHED = 20_000;
+const PREPARED = 'prepared';
 
 /**
  * One small JSON file beside each object that was written through the server, and a bounded cache of them.
@@ -39,11 +49,10 @@ export class Sidecars {
     const cached = this.#cache.get(key);
     if (cached && describes(cached, file)) return this.#remember(cached);
     if (!this.#hasFolder()) return undefined;
-    for (const candidate of [this.#settled(key), this.#prepared(key)]) {
-      const record = readRecord(candidate);
-      if (record?.key === key && describes(record, file)) return this.#remember(record);
-    }
-    return undefined;
+    const settled = readRecord(this.#settled(key));
+    if (settled && describes(settled, file)) return this.#remember(settled);
+    const prepared = readRecord(this.#prepared(key));
+    return prepared && describes(prepared, file) ? this.settle(prepared) : undefined;
   }
 
   prepare(record: ObjectRecord): void {
@@ -51,9 +60,16 @@ export class Sidecars {
     writeFileSync(this.#prepared(record.key), JSON.stringify(record));
   }
 
-  settle(record: ObjectRecord): void {
+  settle(record: ObjectRecord): ObjectRecord {
     renameSync(this.#prepared(record.key), this.#settled(record.key));
-    this.#remember(record);
+    return this.#remember(record);
+  }
+
+  /** Keys whose writer was killed before it could settle. Finding them settles what took effect. */
+  unsettledKeys(): string[] {
+    const folder = path.join(this.#folder, PREPARED);
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    return names.flatMap((name) => readRecord(path.join(folder, name))?.key ?? []);
   }
 
   remove(key: string): void {
@@ -65,8 +81,8 @@ export class Sidecars {
 
   /** The records, of either state, that may describe the object stored under this hash. */
   ofHash(keyHash: string): ObjectRecord[] {
-    const base = path.join(this.#folder, keyHash);
-    return [`${base}.json`, `${base}.next.json`].map(readRecord).filter((record) => record !== undefined);
+    const files = [path.join(this.#folder, keyHash), path.join(this.#folder, PREPARED, keyHash)];
+    return files.map((file) => readRecord(`${file}.json`)).filter((record) => record !== undefined);
   }
 
   #settled(key: string): string {
@@ -74,7 +90,7 @@ export class Sidecars {
   }
 
   #prepared(key: string): string {
-    return path.join(this.#folder, `${hashOfKey(key)}.next.json`);
+    return path.join(this.#folder, PREPARED, `${hashOfKey(key)}.json`);
   }
 
   #remember(record: ObjectRecord): ObjectRecord {
@@ -86,13 +102,13 @@ export class Sidecars {
 
   // A folder served for reading only has no sidecars: one look tells, instead of two failed reads per object.
   #hasFolder(): boolean {
-    this.#exists ??= existsSync(this.#folder);
+    this.#exists ??= existsSync(path.join(this.#folder, PREPARED));
     return this.#exists;
   }
 
   #makeFolder(): void {
     if (this.#exists) return;
-    mkdirSync(this.#folder, { recursive: true });
+    mkdirSync(path.join(this.#folder, PREPARED), { recursive: true });
     this.#exists = true;
   }
 }

@@ -37,6 +37,22 @@ it('keeps the old object, its ETag and its metadata when the server is killed in
   expect(Buffer.from(await found.Body!.transformToByteArray()).equals(old)).toBe(true);
 });
 
+it('takes up the record of an object whose writer was killed between moving the one and the other', async () => {
+  const place = await newPlace();
+  const before = await spawnServer(place);
+  await before.client.send(
+    new PutObjectCommand({ Bucket, Key: 'a', Body: 'x', Metadata: { version: 'new' } }),
+  );
+  await before.kill();
+  const sidecars = path.join(place.state, 'sidecars');
+  const [record] = readdirSync(sidecars).filter((name) => name.endsWith('.json'));
+  fs.renameSync(path.join(sidecars, record!), path.join(sidecars, 'prepared', record!));
+  const after = await startAgain(place);
+  expect(readdirSync(path.join(sidecars, 'prepared'))).toEqual([]);
+  const found = await after.send(new GetObjectCommand({ Bucket, Key: 'a' }));
+  expect(found).toMatchObject({ Metadata: { version: 'new' }, ETag: `"${md5(Buffer.from('x'))}"` });
+});
+
 it('never shows a torn object or the metadata of another, wherever a series of overwrites is killed', async () => {
   const place = await newPlace();
   let written = 0;
