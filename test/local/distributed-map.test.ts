@@ -200,6 +200,11 @@ describe('the ResultWriter', () => {
     const { children, maps } = await run(definition, ['slow', 'bad'], { runTask });
     expect(children.map(({ status }) => status).sort()).toEqual(['ABORTED', 'FAILED']);
     expect(maps.at(-1)?.itemCounts).toMatchObject({ aborted: 1, failed: 1 });
+    const Key = `aborted/${maps[0]!.mapRunArn.split(':').at(-1)}/manifest.json`;
+    const { failed } = await resultsOf({ MapRunArn: '', ResultWriterDetails: { Key } });
+    const told = failed.map(({ Status, Input, Error }) => ({ Status, Input, Error }));
+    expect(told).toContainEqual({ Status: 'ABORTED', Input: '"slow"' });
+    expect(told).toContainEqual({ Status: 'FAILED', Input: '"bad"', Error: 'Broken' });
   });
 
   it.each([

@@ -43,7 +43,7 @@ describe('readDefinition', () => {
       'self:service': 'press',
       'sls:stage': 'dev',
     };
-    const text = "width: ${param:width}\nname: '${self:service}-${sls:stage}'";
+    const text = `width: \${param:width}\nname: '\${self:service}-\${sls:stage}'`;
     const resolve = (reference: Reference) => reference.kind === 'variable' && values[reference.expression];
     expect(readDefinition(text, resolve)).toEqual({ width: 12, name: 'press-dev' });
   });

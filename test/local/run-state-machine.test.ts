@@ -91,6 +91,15 @@ describe('data on its way through a state', () => {
     });
   });
 
+  it.each(['$.list.length', '$.object[0]', '$.text.length', '$.object.constructor'])(
+    'finds nothing at %s',
+    async (path) => {
+      const input = { list: [1], object: { 0: 'a' }, text: 'abc' };
+      const result = await outputOf({ Type: 'Pass', Parameters: { 'x.$': path }, End: true }, input);
+      expect(result).toMatchObject({ status: 'FAILED', error: 'States.Runtime' });
+    },
+  );
+
   it('refuses to put a result into something that is no object', async () => {
     const result = await outputOf({ Type: 'Pass', Result: 1, ResultPath: '$.a', End: true }, 'text');
     expect(result).toMatchObject({ status: 'FAILED', error: 'States.ResultPathMatchFailure' });
@@ -202,6 +211,7 @@ describe('Choice', () => {
     [{ Variable: '$.n', NumericGreaterThanEqualsPath: '$.five' }, true],
     [{ Variable: '$.text', NumericLessThan: 1 }, false],
     [{ Variable: '$.nothing', NumericLessThanEquals: 1 }, false],
+    [{ Variable: '$.text', NumericEqualsPath: '$.text' }, false],
     [{ Variable: '$.text', StringEquals: 'ab*c' }, true],
     [{ Variable: '$.text', StringLessThan: 'b' }, true],
     [{ Variable: '$.text', StringMatches: 'a*c' }, true],
