@@ -202,9 +202,9 @@ describe('the ResultWriter', () => {
     expect(maps.at(-1)?.itemCounts).toMatchObject({ aborted: 1, failed: 1 });
     const Key = `aborted/${maps[0]!.mapRunArn.split(':').at(-1)}/manifest.json`;
     const { failed } = await resultsOf({ MapRunArn: '', ResultWriterDetails: { Key } });
-    const told = failed.map(({ Status, Input, Error }) => ({ Status, Input, Error }));
-    expect(told).toContainEqual({ Status: 'ABORTED', Input: '"slow"' });
-    expect(told).toContainEqual({ Status: 'FAILED', Input: '"bad"', Error: 'Broken' });
+    expect(failed).toContainEqual(expect.objectContaining({ Status: 'ABORTED', Input: '"slow"' }));
+    const broken = { Status: 'FAILED', Input: '"bad"', Error: 'Broken' };
+    expect(failed).toContainEqual(expect.objectContaining(broken));
   });
 
   it.each([
