@@ -301,6 +301,7 @@ describe('resumes an earlier job', () => {
       [result('a', 'compressed'), result('b', 'failed'), '{"torn":'].join('\n'),
     );
     store.seed('s3://work/jobs/sunday/results/b2/1.jsonl', `${result('ö', 'kept')}\n`);
+    store.seed('s3://work/jobs/sunday/results/b2/journal.json', result('d', 'compressed'));
     store.seed('s3://work/jobs/saturday/results/b1/1.jsonl', result('c', 'skipped'));
     return store;
   }

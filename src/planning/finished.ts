@@ -58,6 +58,8 @@ async function eachResultFile(
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   for await (const { key } of store.list(bucket, prefix)) {
+    // Journals lie beside the results.
+    if (!key.endsWith('.jsonl')) continue;
     const reading: Promise<void> = read({ bucket, key }).finally(() => running.delete(reading));
     // Awaited below, together: an early failure must not count as unhandled meanwhile.
     reading.catch(() => {});
