@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { BatchRef } from '../../src/core/job.ts';
+import type { BatchRef, Job } from '../../src/core/job.ts';
 import { type BatchItem, planBatches, safeBatchId } from '../../src/core/plan.ts';
 
-const IMAGES = { perBatch: 3, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5_000_000_000 };
+const IMAGES: Job['images'] = {
+  perBatch: 3,
+  perBatchBytes: null,
+  fargateAbove: 2000,
+  fargateAboveBytes: 5_000_000_000,
+};
 
-function plan(
-  items: readonly BatchItem[],
-  images: Partial<typeof IMAGES> & { perBatchBytes?: number | null } = {},
-) {
+function plan(items: readonly BatchItem[], images: Partial<Job['images']> = {}) {
   const planner = planBatches({ jobId: 'job', images: { ...IMAGES, ...images } }, 'work');
   const closed = items.map((item) => planner.add(item));
   return [...closed, planner.end()].filter((batch): batch is BatchRef => batch !== undefined);
