@@ -282,7 +282,7 @@ function parseLines(text: string): ImageResult[] {
 /** In place, each host wrote its own part of what it takes to go back. */
 async function mergeUndo(jobId: string, host: ReportHost): Promise<void> {
   const parts: string[] = [];
-  for await (const { key } of host.store.list(host.workBucket, `jobs/${jobId}/undo/`)) parts.push(key);
+  for await (const { key } of host.store.list(host.workBucket, jobKeys.undoParts(jobId))) parts.push(key);
   if (parts.length === 0) return;
   await host.store.upload(at(host, jobKeys.undo(jobId)), concatenated(parts, host), JSON_LINES);
 }
