@@ -49,13 +49,30 @@ export function pixelsToEncode({ source, facts, recipe, timeLimitMs }: EncodeTas
 
 /** The pixels as they are stored, decoded strictly; the profile belongs to the metadata and does not touch them. */
 export function openImage(source: Uint8Array, facts: Pick<ImageFacts, 'pages'>): Sharp {
-  return sharp(source, {
+  const image = sharp(source, {
     failOn: 'warning',
     limitInputPixels: MAX_PIXELS,
     ignoreIcc: true,
     animated: facts.pages > 1,
     sequentialRead: true,
   });
+  return image.on('warning', () => warnings++) as Sharp;
+}
+
+// What a decoder found in the last lines comes too late to fail the image and is only told; to whom, is left to chance
+// among the images in hand.
+let warnings = 0;
+
+/** How many warnings came so far: an image during which it grew may be damaged. */
+export function countWarnings(): number {
+  return warnings;
+}
+
+/** The image resized after every pixel was decoded: shrinking on load is faster, but it skips over damage. */
+export function shrunkAfterDecoding(image: Sharp, facts: ImageFacts, width: number, height: number): Sharp {
+  // A crop, be it of nothing, turns it off. Only JPEG decoders skip.
+  const whole = { left: 0, top: 0, width: facts.width, height: facts.height };
+  return (facts.format === 'jpeg' ? image.extract(whole) : image).resize({ width, height, fit: 'fill' });
 }
 
 const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise<Encoded>> = {

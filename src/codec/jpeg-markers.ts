@@ -88,6 +88,17 @@ const MAX_SEGMENTS = 50_000;
 
 /** Reads the JPEG that begins at `from`; throws CorruptImageError when no frame header can be reached. */
 export function readJpeg(bytes: Uint8Array, from = 0): Jpeg {
+  if (from !== 0) return readJpegAt(bytes, from);
+  const jpeg = ALREADY_READ.get(bytes) ?? readJpegAt(bytes, 0);
+  ALREADY_READ.set(bytes, jpeg);
+  return jpeg;
+}
+
+// One image is asked for its parts by several questions, and finding the end of its scans costs a fiftieth of encoding
+// it by the fast preset.
+const ALREADY_READ = new WeakMap<Uint8Array, Jpeg>();
+
+function readJpegAt(bytes: Uint8Array, from: number): Jpeg {
   const segments: JpegSegment[] = [];
   let at = from + 2;
   let end: number | undefined;
