@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FileListEntry, FileListError } from '../src/core/file-list.ts';
 import type { Job } from '../src/core/job.ts';
@@ -363,4 +364,32 @@ describe('reads an S3 Inventory', () => {
       /Expected the data file s3:\/\/reports\/inv\/data\/none.csv.gz that .* names: no such object/,
     );
   });
+});
+
+test('answers every text with entries or a FileListError, never with anything else', async () => {
+  const piece = fc.oneof(
+    fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '\n', '\r\n', '#', '\\', '\u0000', 'null', '1e9', '-'),
+    fc.constantFrom(
+      's3://photos/a',
+      '"bucket":"photos"',
+      '"key":"k"',
+      'photos,k',
+      '"fileSchema":"Key"',
+      '"files":[',
+    ),
+    fc.string({ unit: 'binary', maxLength: 5 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(piece, { maxLength: 12 }),
+      fc.integer({ min: 1, max: 9 }),
+      async (pieces, chunkBytes) => {
+        const outcome = await read(pieces.join(''), { chunkBytes }).catch((error: unknown) => error);
+        if (!Array.isArray(outcome)) expect(outcome).toBeInstanceOf(FileListError);
+        for (const { bucket, key } of Array.isArray(outcome) ? outcome : [])
+          expect(`${bucket}/${key}`).toMatch(/^[a-z0-9.-]{3,63}\/./s);
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
