@@ -5,6 +5,7 @@ const { execFileSync } = require('node:child_process');
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const yaml = require('yaml');
+const { layerFolder } = require('../layers/build-layer.cjs');
 
 const DEFINITION = path.join(__dirname, '../statemachines/compress-images.asl.yml');
 
@@ -32,9 +33,11 @@ module.exports = async ({ resolveVariable }) => {
   const sources = [input, ...bucketList('sourceBuckets', await param('sourceBuckets'))];
   const outputs = [input, ...bucketList('outputBuckets', await param('outputBuckets'))];
   const network = networkFrom(list(await param('subnetIds')), list(await param('securityGroupIds')));
+  const architecture = architectureFrom(await param('architecture'));
   const taskImage = taskImageFrom(await param('taskImage'), `serverless-${service}-${stage}`);
   return {
-    architecture: architectureFrom(await param('architecture')),
+    architecture,
+    layerFolder: layerFolder(architecture.npm),
     inputBucketName: { 'Fn::Sub': input },
     outputBucketName: { 'Fn::Sub': bucketName('output') },
     uploadBucketName: { 'Fn::Sub': bucketName('upload') },

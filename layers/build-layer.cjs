@@ -2,62 +2,67 @@
 
 const { execFile } = require('node:child_process');
 const { createHash, randomUUID } = require('node:crypto');
-const { cp, mkdir, readFile, rename, rm, writeFile } = require('node:fs/promises');
+const { existsSync, readFileSync } = require('node:fs');
+const { cp, mkdir, rename, rm } = require('node:fs/promises');
 const path = require('node:path');
 const { promisify } = require('node:util');
 
+const SOURCE = path.join(__dirname, 'sharp/nodejs');
 const MANIFESTS = ['package.json', 'package-lock.json'];
 const FLAGS = ['--os=linux', '--libc=glibc', '--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund'];
 
 /**
- * Builds the layer from its own lockfile, for the target's architecture and not this machine's, before it is zipped.
- * @returns the folder to zip. A folder that was built from the same lockfile before is taken as it is.
+ * Where the layer for `cpu` (arm64 or x64) lies once it is built, relative to the service. The name is made from
+ * everything that decides its content: another lockfile is another folder, and a folder that is there is complete.
  */
-async function buildLayer(source, target, cpu) {
-  const wanted = await fingerprint(source, cpu);
-  const stamp = path.join(target, '..', `${path.basename(target)}.built-from`);
-  if ((await readFile(stamp, 'utf8').catch(() => '')) === wanted) return target;
-
-  const draft = `${target}.${randomUUID()}`;
-  await mkdir(path.join(draft, 'nodejs'), { recursive: true });
-  for (const file of MANIFESTS) await cp(path.join(source, 'nodejs', file), path.join(draft, 'nodejs', file));
-  await installPackages(path.join(draft, 'nodejs'), cpu);
-  await rm(stamp, { force: true });
-  await rm(target, { recursive: true, force: true });
-  await rename(draft, target);
-  await writeFile(stamp, wanted);
-  return target;
+function layerFolder(cpu) {
+  const hash = createHash('sha256').update(readFileSync(__filename));
+  for (const file of MANIFESTS) hash.update(readFileSync(path.join(SOURCE, file)));
+  return `.build/layers/sharp-${cpu}-${hash.digest('hex').slice(0, 12)}`;
 }
 
-async function fingerprint(source, cpu) {
-  const hash = createHash('sha256').update(`${cpu} ${FLAGS.join(' ')}`);
-  for (const file of MANIFESTS) hash.update(await readFile(path.join(source, 'nodejs', file)));
-  return hash.digest('hex');
+/**
+ * Builds the layer from its own lockfile for the target's architecture, not this machine's.
+ * @returns the folder to zip
+ */
+async function buildLayer(serviceDir, cpu) {
+  const folder = path.join(serviceDir, layerFolder(cpu));
+  if (existsSync(folder)) return folder;
+  const draft = `${folder}.${randomUUID()}`;
+  try {
+    await installPackages(path.join(draft, 'nodejs'), cpu);
+    await rename(draft, folder);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    // Somebody else built the same meanwhile.
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
 }
 
 async function installPackages(folder, cpu) {
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  await mkdir(folder, { recursive: true });
+  for (const file of MANIFESTS) await cp(path.join(SOURCE, file), path.join(folder, file));
   try {
-    await promisify(execFile)(npm, ['ci', `--cpu=${cpu}`, ...FLAGS], { cwd: folder });
+    const shell = process.platform === 'win32';
+    await promisify(execFile)('npm', ['ci', `--cpu=${cpu}`, ...FLAGS], { cwd: folder, shell });
   } catch (error) {
     throw new Error(
       `The layer could not be installed: npm ci in ${folder} said\n${error.stderr ?? error.message}`,
     );
   }
-  // These two differ from run to run or serve nobody in a layer.
+  // The first differs from run to run, the second serves nobody in a layer.
   await rm(path.join(folder, 'node_modules/.package-lock.json'), { force: true });
   await rm(path.join(folder, 'node_modules/.bin'), { recursive: true, force: true });
 }
 
 class BuildLayer {
   constructor(serverless, _options, { log }) {
-    const { service } = serverless;
     this.hooks = {
       'before:package:createDeploymentArtifacts': async () => {
-        const { npm: cpu } = service.custom.settings.architecture;
-        const folder = path.resolve(serverless.serviceDir, service.layers.sharp.path);
+        const { npm: cpu } = serverless.service.custom.settings.architecture;
         log.info(`Building the layer for linux-${cpu}`);
-        await buildLayer(path.join(serverless.serviceDir, 'layers/sharp'), folder, cpu);
+        await buildLayer(serverless.serviceDir, cpu);
       },
     };
   }
@@ -65,3 +70,4 @@ class BuildLayer {
 
 module.exports = BuildLayer;
 module.exports.buildLayer = buildLayer;
+module.exports.layerFolder = layerFolder;

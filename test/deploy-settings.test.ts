@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import settings from '../deploy/settings.cjs';
+
+const SERVERLESS = readFileSync(path.join(import.meta.dirname, '../serverless.yml'), 'utf8');
+const DEFAULTS: Record<string, unknown> = parse(SERVERLESS, { logLevel: 'silent' }).params.default;
+
+/** The settings of a deployment with these `--param`s. */
+function settingsWith(params: Record<string, string> = {}, stage = 'dev'): Promise<Settings> {
+  const known: Record<string, unknown> = { 'self:service': 'image-press', 'sls:stage': stage };
+  for (const [name, value] of Object.entries({ ...DEFAULTS, taskImage: 'none', ...params })) {
+    known[`param:${name}`] = value;
+  }
+  return settings({
+    resolveVariable: async (variable) => known[variable],
+  }) as Promise<unknown> as Promise<Settings>;
+}
+
+interface Settings {
+  readonly architecture: { readonly lambda: string };
+  readonly sourceObjects: { 'Fn::Sub': string }[];
+  readonly outputObjects: { 'Fn::Sub': string }[];
+  readonly kmsKeys: string[];
+  readonly usesKms: string;
+  readonly taskImage: {
+    readonly mode: string;
+    readonly inEcr: boolean;
+    readonly repository: { 'Fn::Sub': string };
+  };
+  readonly ownsNetwork: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a definition is deep, and the tests name what they look at
+  readonly definition: any;
+}
+
+const objects = (list: { 'Fn::Sub': string }[]) =>
+  list.map((arn) => arn['Fn::Sub'].replace(`arn:\${AWS::Partition}:s3:::`, ''));
+const OWN_INPUT = `image-press-dev-input-\${AWS::AccountId}-\${AWS::Region}/*`;
+
+describe('the settings of a deployment', () => {
+  it.each([
+    ['architecture', 'arm', 'Expected arm64 or x86_64 for the param architecture but received "arm"'],
+    [
+      'taskImage',
+      'docker',
+      'Expected auto, build, none or an image URI (registry/repository:tag) for the param taskImage but received "docker"',
+    ],
+    [
+      'sourceBuckets',
+      's3://pictures',
+      'Expected bucket names with commas between them, or * for the param sourceBuckets but received "s3://pictures"',
+    ],
+    ['outputBuckets', 'Pictures', 'for the param outputBuckets but received "Pictures"'],
+    [
+      'maxConcurrency',
+      '0',
+      'Expected a whole number from 1 to 10000 for the param maxConcurrency but received "0"',
+    ],
+    ['maxConcurrency', 'many', 'for the param maxConcurrency but received "many"'],
+    ['subnetIds', 'subnet-1', 'Expected the params subnetIds and securityGroupIds together or neither'],
+  ])('refuse %s=%s and say what was expected', async (name, value, message) => {
+    await expect(settingsWith({ [name]: value })).rejects.toThrow(message);
+  });
+
+  it('refuse a stage whose buckets would have too long a name', async () => {
+    await expect(settingsWith({}, 'a-stage-with-a-long-name')).rejects.toThrow('at most 16');
+  });
+
+  it('let jobs read the input bucket and the named ones, and write the input bucket and the named ones', async () => {
+    const { sourceObjects, outputObjects } = await settingsWith({
+      sourceBuckets: 'archive, photos.example.com',
+      outputBuckets: 'published',
+    });
+    expect(objects(sourceObjects)).toEqual([OWN_INPUT, 'archive/*', 'photos.example.com/*']);
+    expect(objects(outputObjects)).toEqual([OWN_INPUT, 'published/*']);
+  });
+
+  it('open all buckets only to who asks for it', async () => {
+    expect(objects((await settingsWith()).sourceObjects)).toEqual([OWN_INPUT]);
+    expect(objects((await settingsWith({ sourceBuckets: '*' })).sourceObjects)).toEqual([OWN_INPUT, '*/*']);
+  });
+
+  it('make a number of maxConcurrency, which --param gives as text', async () => {
+    const { definition } = await settingsWith({ maxConcurrency: '250' });
+    expect(definition.States.CompressBatches.MaxConcurrency).toBe(250);
+  });
+
+  it('know the repository of an image in ECR, and ask no rights for one elsewhere', async () => {
+    const ecr = await settingsWith({
+      taskImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/press:3',
+    });
+    expect(ecr.taskImage.repository['Fn::Sub']).toBe(
+      `arn:\${AWS::Partition}:ecr:eu-west-1:123456789012:repository/team/press`,
+    );
+    const elsewhere = await settingsWith({ taskImage: 'ghcr.io/team/press:3' });
+    expect(elsewhere.taskImage).toMatchObject({ mode: 'ready', inEcr: false });
+  });
+
+  it('put given subnets into the definition instead of an own network', async () => {
+    const { definition, ownsNetwork } = await settingsWith({
+      taskImage: 'ghcr.io/team/press:3',
+      subnetIds: 'subnet-1,subnet-2',
+      securityGroupIds: 'sg-1',
+    });
+    const { Parameters } = definition.States.CompressBatches.ItemProcessor.States.CompressBatchOnFargate;
+    expect(ownsNetwork).toBe('no');
+    expect(Parameters.NetworkConfiguration.AwsvpcConfiguration).toEqual({
+      Subnets: ['subnet-1', 'subnet-2'],
+      SecurityGroups: ['sg-1'],
+      AssignPublicIp: 'ENABLED',
+    });
+  });
+
+  it('use KMS only where keys are given', async () => {
+    expect(await settingsWith()).toMatchObject({ usesKms: 'no', kmsKeys: [] });
+    const arn = 'arn:aws:kms:us-east-1:123456789012:key/1';
+    expect(await settingsWith({ kmsKeyArns: arn })).toMatchObject({ usesKms: 'yes', kmsKeys: [arn] });
+  });
+});

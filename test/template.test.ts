@@ -1,0 +1,284 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { type PackagedService, packageService } from './package/package-service.ts';
+import {
+  compiledDefinition,
+  dependenciesOf,
+  type Resource,
+  resourcesOfType,
+  rightsByRole,
+  type Statement,
+  type Template,
+} from './package/template.ts';
+
+const ROOT = path.join(import.meta.dirname, '..');
+const DEFINITION = parse(readFileSync(path.join(ROOT, 'statemachines/compress-images.asl.yml'), 'utf8'));
+
+let service: PackagedService;
+let template: Template;
+
+beforeAll(async () => {
+  service = await packageService({
+    taskImage: '123456789012.dkr.ecr.us-east-1.amazonaws.com/image-press:1',
+    kmsKeyArns: 'arn:aws:kms:us-east-1:123456789012:key/1',
+    sourceBuckets: 'archive',
+    maxConcurrency: '250',
+  });
+  template = service.template;
+});
+afterAll(() => service?.remove());
+
+const resource = (name: string): Resource => template.Resources[name]!;
+const ofType = (type: string) => resourcesOfType(template, type);
+
+describe('the state machine in the template', () => {
+  it('is the definition that runs locally, but for the number that the params give', () => {
+    const expected = structuredClone(DEFINITION);
+    expected.States.CompressBatches.MaxConcurrency = 250;
+    expect(compiledDefinition(template)).toEqual(expected);
+  });
+
+  it('has a name of its own, which its role and start-job rely on, and a role of its own', () => {
+    const { StateMachineName, RoleArn } = resource('CompressImagesStateMachine').Properties;
+    expect(StateMachineName).toBe('image-press-dev-compress-images');
+    expect(RoleArn).toEqual({ 'Fn::GetAtt': ['StateMachineRole', 'Arn'] });
+    const [startJobs] = rightsByRole(template).get('StartJobRole')!;
+    expect(JSON.stringify(startJobs!.Resource)).toContain(`stateMachine:${StateMachineName}"`);
+  });
+});
+
+describe('the template', () => {
+  it('can be created: nothing waits for itself', () => {
+    const finished = new Set<string>();
+    const waiting: string[] = [];
+    const walk = (name: string) => {
+      if (finished.has(name)) return;
+      if (waiting.includes(name)) throw new Error(`circle: ${[...waiting, name].join(' → ')}`);
+      waiting.push(name);
+      for (const needed of dependenciesOf(resource(name), template)) walk(needed);
+      waiting.pop();
+      finished.add(name);
+    };
+    Object.keys(template.Resources).forEach(walk);
+    expect(finished.has('InputBucket') && finished.has('CompressImagesStateMachine')).toBe(true);
+  });
+
+  it('tells the addresses that people need', () => {
+    expect(template.Outputs).toMatchObject({
+      InputBucketName: { Value: { Ref: 'InputBucket' } },
+      OutputBucketName: { Value: { Ref: 'OutputBucket' } },
+      UploadBucketName: { Value: { Ref: 'UploadBucket' } },
+      StateMachineArn: { Value: { Ref: 'CompressImagesStateMachine' } },
+    });
+  });
+
+  it('gives every name service and stage, so that two stages live side by side', () => {
+    const names = Object.values(template.Resources).flatMap(({ Type, Properties = {} }) =>
+      Object.entries(Properties)
+        .filter(([field]) => NAME_FIELDS.includes(field) && !REFERRING.includes(Type))
+        .map(([, value]) => JSON.stringify(value)),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) expect(name).toMatch(/image-press[-/]dev/);
+  });
+
+  it('leaves Fargate out, all of it, where the condition says so', () => {
+    const optional = Object.values(template.Resources).filter(({ Condition }) => Condition);
+    for (const type of [
+      'AWS::ECS::Cluster',
+      'AWS::ECS::TaskDefinition',
+      'AWS::EC2::VPC',
+      'AWS::EC2::Subnet',
+    ]) {
+      expect(ofType(type).length).toBeGreaterThan(0);
+      for (const [, fargate] of ofType(type)) expect(optional).toContain(fargate);
+    }
+    for (const [name, always] of Object.entries(template.Resources)) {
+      if (always.Condition || name === 'CompressImagesStateMachine') continue;
+      for (const needed of dependenciesOf(always, template)) {
+        expect(resource(needed).Condition, `${name} needs ${needed}`).toBeUndefined();
+      }
+    }
+    const [, substitutes] = resource('CompressImagesStateMachine').Properties.DefinitionString['Fn::Sub'];
+    for (const reference of Object.values<object>(substitutes)) {
+      if ('Ref' in reference || 'Fn::GetAtt' in reference) {
+        const [needed] = dependenciesOf({ Type: '', Properties: { reference } }, template);
+        expect(resource(needed!).Condition).toBeUndefined();
+      }
+    }
+  });
+});
+
+const NAME_FIELDS = [
+  'BucketName',
+  'FunctionName',
+  'LayerName',
+  'StateMachineName',
+  'LogGroupName',
+  'ClusterName',
+  'Family',
+  'QueueName',
+];
+/** In these a name is a reference to something else. */
+const REFERRING = [
+  'AWS::Lambda::Permission',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::S3::BucketPolicy',
+  'AWS::Lambda::EventSourceMapping',
+];
+
+describe('buckets', () => {
+  const own = () => ofType('AWS::S3::Bucket').filter(([name]) => name !== 'ServerlessDeploymentBucket');
+
+  it('are encrypted, private, owned by their account, and survive the stack', () => {
+    expect(
+      own()
+        .map(([name]) => name)
+        .sort(),
+    ).toEqual(['InputBucket', 'OutputBucket', 'UploadBucket']);
+    for (const [, { DeletionPolicy, Properties }] of own()) {
+      expect(DeletionPolicy).toBe('Retain');
+      expect(Properties.BucketEncryption).toBeDefined();
+      expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+      expect(Properties.OwnershipControls.Rules).toEqual([{ ObjectOwnership: 'BucketOwnerEnforced' }]);
+      expect(JSON.stringify(Properties.LifecycleConfiguration)).toContain('AbortIncompleteMultipartUpload');
+    }
+  });
+
+  it('keep replaced pictures for a month where pictures are replaced', () => {
+    for (const name of ['InputBucket', 'UploadBucket']) {
+      const { VersioningConfiguration, LifecycleConfiguration } = resource(name).Properties;
+      expect(VersioningConfiguration).toEqual({ Status: 'Enabled' });
+      expect(JSON.stringify(LifecycleConfiguration)).toContain('"NoncurrentDays":30');
+    }
+  });
+});
+
+describe('a file list that is dropped', () => {
+  it('reaches start-job, only from the input bucket and only from lists/', () => {
+    const [notification] = resource('InputBucket').Properties.NotificationConfiguration.LambdaConfigurations;
+    expect(notification).toMatchObject({
+      Event: 's3:ObjectCreated:*',
+      Function: { 'Fn::GetAtt': ['StartDashjobLambdaFunction', 'Arn'] },
+      Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'lists/' }] } },
+    });
+    const permission = resource('InputBucketMayStartJobs').Properties;
+    expect(permission.SourceArn['Fn::Sub']).toBe(
+      `arn:\${AWS::Partition}:s3:::${resource('InputBucket').Properties.BucketName['Fn::Sub']}`,
+    );
+    expect(permission.SourceAccount).toEqual({ Ref: 'AWS::AccountId' });
+  });
+
+  it('is not lost when start-job fails: it is tried again, then put into a queue', () => {
+    const [[, config]] = ofType('AWS::Lambda::EventInvokeConfig') as [[string, Resource]];
+    expect(config.Properties).toMatchObject({
+      FunctionName: { Ref: 'StartDashjobLambdaFunction' },
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['UnstartedJobs', 'Arn'] } } },
+    });
+  });
+});
+
+describe('functions', () => {
+  it('run on Node 24 and arm64, each with a role of its own', () => {
+    const functions = ofType('AWS::Lambda::Function');
+    const roles = functions.map(([, { Properties }]) => Properties.Role['Fn::GetAtt'][0]);
+    expect(new Set(roles).size).toBe(functions.length);
+    for (const [, { Properties }] of functions) {
+      expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    }
+  });
+
+  it('find the codecs in the layer, and only where pictures are compressed', () => {
+    const compress = resource('CompressDashbatchLambdaFunction').Properties;
+    expect(compress.Layers).toEqual([{ Ref: 'SharpLambdaLayer' }]);
+    expect(resource('PlanDashjobLambdaFunction').Properties.Layers).toBeUndefined();
+    expect(resource('SharpLambdaLayer').Properties.CompatibleArchitectures).toEqual(['arm64']);
+  });
+
+  it('write logs that do not stay for ever', () => {
+    for (const [name, { Properties }] of ofType('AWS::Logs::LogGroup')) {
+      expect([name, Properties.RetentionInDays]).toEqual([name, 30]);
+    }
+  });
+});
+
+describe('the Fargate task', () => {
+  it('runs the given image on the stack’s architecture, Spot first', () => {
+    const { ContainerDefinitions, RuntimePlatform } = resource('CompressBatchTask').Properties;
+    expect(ContainerDefinitions[0].Image).toBe('123456789012.dkr.ecr.us-east-1.amazonaws.com/image-press:1');
+    expect(RuntimePlatform.CpuArchitecture).toBe('ARM64');
+    expect(resource('TaskCluster').Properties.CapacityProviders).toEqual(['FARGATE_SPOT', 'FARGATE']);
+  });
+
+  it('has the time that Fargate gives to finish what is in hand', () => {
+    const { ContainerDefinitions } = resource('CompressBatchTask').Properties;
+    expect(ContainerDefinitions[0].StopTimeout).toBe(120);
+  });
+
+  it('lets nobody in', () => {
+    expect(resource('TaskSecurityGroup').Properties.SecurityGroupIngress).toBeUndefined();
+  });
+});
+
+describe('rights', () => {
+  const all = () => [...rightsByRole(template).values()].flat();
+
+  it('are given by the files in permission_templates, and by nothing else', () => {
+    const files = readdirSync(path.join(ROOT, 'permission_templates')).map((file) =>
+      path.basename(file, '.yml'),
+    );
+    const used = [
+      ...ofType('AWS::IAM::Role').flatMap(([, { Properties }]) => Properties.Policies),
+      ...ofType('AWS::IAM::Policy').map(([, { Properties }]) => Properties),
+    ].map((policy) => policy.PolicyName);
+    expect([...new Set(used)].sort()).toEqual(files.sort());
+    for (const [, { Properties }] of ofType('AWS::IAM::Role')) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined();
+    }
+  });
+
+  it('name every action, and every resource that has a name', () => {
+    for (const { Sid, Action, Resource } of all()) {
+      for (const action of [Action].flat()) {
+        expect(action, Sid).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+        const boundless = [Resource].flat().some((one) => one === '*' || one === 'arn:aws:s3:::*');
+        // ecr:GetAuthorizationToken knows no resources.
+        expect(boundless, `${Sid} ${action}`).toBe(action === 'ecr:GetAuthorizationToken');
+      }
+    }
+  });
+
+  it('let nobody delete a picture', () => {
+    expect(
+      all()
+        .flatMap(({ Action }) => [Action].flat())
+        .filter((action) => /^s3:.*Delete/.test(action)),
+    ).toEqual([]);
+  });
+
+  it('let only compress-batch and the task write outside the papers of jobs', () => {
+    for (const [role, statements] of rightsByRole(template)) {
+      const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
+      const outside = writes
+        .flatMap(({ Resource }) => [Resource].flat())
+        .filter((arn) => !JSON.stringify(arn).includes('/jobs/'));
+      expect([role, outside.length > 0]).toEqual([role, ['CompressBatchRole', 'TaskRole'].includes(role)]);
+    }
+  });
+
+  it('are the same for compress-batch on Fargate as on Lambda', () => {
+    const withoutLog = (statements: Statement[]) => statements.filter(({ Sid }) => Sid !== 'WriteOwnLog');
+    const rights = rightsByRole(template);
+    expect(rights.get('TaskRole')).toEqual(withoutLog(rights.get('CompressBatchRole')!));
+  });
+
+  it('reach the KMS keys that were given, where sources are read', () => {
+    const withKms = [...rightsByRole(template)].filter(([, statements]) =>
+      JSON.stringify(statements).includes('kms:'),
+    );
+    expect(withKms.map(([role]) => role).sort()).toEqual(['CompressBatchRole', 'PlanJobRole', 'TaskRole']);
+  });
+});
