@@ -19,21 +19,28 @@ import {
   type StoredObject,
 } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { createPatientRetries } from './patient-retries.ts';
 import { attributesOf, encodeTags, headersOf, sendExpires, unquote } from './s3-attributes.ts';
 import { isAbsent, isNotModified, isOfSdk, isUnfulfilled, storeError } from './s3-errors.ts';
 
 /** A body that breaks off is asked for again this many times in all; the SDK itself only retries until headers came. */
 const BODY_ATTEMPTS = 4;
 
+/** The SDK's own settings, but for retries: `attempts` says how often a call is tried in all. */
+export type S3ClientSettings = Omit<S3ClientConfig, 'maxAttempts' | 'retryMode' | 'retryStrategy'> & {
+  readonly attempts?: number;
+};
+
 /**
  * An S3 client for many small and medium objects at once: kept-alive sockets, retries with jitter that also outlast a
- * spell of `503 SlowDown`, and no call that can hang. Endpoint and retries can be set by the environment, as usual.
+ * spell of `503 SlowDown`, and no call that can hang. Endpoint and region are the environment's, as usual.
  */
-export function createS3Client(overrides: S3ClientConfig = {}): S3Client {
-  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS } = process.env;
+export function createS3Client({ attempts = 10, ...overrides }: S3ClientSettings = {}): S3Client {
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   const agent = { keepAlive: true, maxSockets: 128 };
   return new S3Client({
-    ...(AWS_MAX_ATTEMPTS === undefined && { maxAttempts: 8 }),
+    retryStrategy: createPatientRetries(attempts),
+    maxAttempts: attempts,
     // Buckets of other regions are reached where they are; other endpoints rarely know bucket names as host names.
     followRegionRedirects: true,
     forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,

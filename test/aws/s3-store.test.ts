@@ -28,12 +28,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-function clientFor({ endpoint }: S3Server, maxAttempts = 8) {
+function clientFor({ endpoint }: S3Server, attempts = 10) {
   return createS3Client({
     endpoint,
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    maxAttempts,
+    attempts,
   });
 }
 
