@@ -11,6 +11,7 @@ import {
   openImage,
   shrunkAfterDecoding,
 } from './encode-image.ts';
+import { readGif } from './gif-blocks.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -123,6 +124,7 @@ function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
 async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
   const { recipe, facts } = task;
   if (facts.format === 'jpeg') assertSoundJpeg(task);
+  if (facts.format === 'gif') assertWholeGif(task.source);
   const palette = recipe.tryPalette ? await explained(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   const keepsPixels = recipe.lossless && !recipe.reshape;
@@ -139,6 +141,13 @@ function assertSoundJpeg(task: EncodeTask): void {
   const fault = findMarkerFault(task.source);
   if (fault) throw new CorruptImageError(fault);
   if (!isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
+}
+
+/** libnsgif makes a picture of whatever is there. @throws CorruptImageError */
+function assertWholeGif(source: Uint8Array): void {
+  const GIF_TRAILER = 0x3b;
+  if (source[readGif(source).end - 1] === GIF_TRAILER) return;
+  throw new CorruptImageError('Expected a GIF trailer but the file ends before it');
 }
 
 /** @throws CorruptImageError */

@@ -1,5 +1,7 @@
 import sharp from 'sharp';
+import { SEARCH_RANGE } from '../core/recipe.ts';
 import { type EncodeTask, encodePixels, pixelsToEncode } from './encode-image.ts';
+
 import { perceptualReference, type RgbPixels } from './perceptual-score.ts';
 import { mosaicOf } from './picture-tiles.ts';
 
@@ -15,7 +17,7 @@ export interface QualityFound {
 
 /** What an eye that compares side by side takes for the same picture. */
 export const SCORE_FLOOR = 80;
-export const SEARCH_RANGE = { lowest: 60, highest: 92 } as const;
+
 const MAX_PROBES = 4;
 // A score this little above the floor is worth no further probe.
 const CLOSE_ENOUGH = 0.7;

@@ -109,14 +109,17 @@ async function viewFromAfar(
   { facts: source, recipe }: EncodeTask,
   isSource: boolean,
 ): Promise<Uint8Array> {
+  // libheif writes a turn into AVIF by itself and obeys it when it decodes: such an output is seen upright.
+  const isTurned = recipe.format === 'avif' && !recipe.reshape?.upright && source.orientation >= 5;
   const { width, height } = recipe.reshape ?? source;
   const view = shrunkAfterDecoding(
     openImage(bytes, facts),
     facts,
-    Math.ceil(width / SHRINK),
-    Math.ceil(height / SHRINK),
+    Math.ceil((isTurned ? height : width) / SHRINK),
+    Math.ceil((isTurned ? width : height) / SHRINK),
   );
-  return (isSource && recipe.reshape?.upright ? view.autoOrient() : view)
+  const isUpright = recipe.reshape?.upright || recipe.format === 'avif';
+  return (isSource && isUpright ? view.autoOrient() : view)
     .flatten({ background: recipe.flattenOn ?? '#808080' })
     .toColourspace('srgb')
     .raw()

@@ -73,6 +73,12 @@ export const MAX_PIXELS = 268_402_689;
 /** The fixed quality of `auto` where no search is possible: SSIMULACRA2 80 on average (docs/encoding.md). */
 export const AUTO_FALLBACK_QUALITY = 86;
 
+/** Where `auto` looks for a quality. */
+export const SEARCH_RANGE = { lowest: 60, highest: 90 } as const;
+
+// What the encoders write at the highest of them reads as at most this, so that no output is searched again.
+const AUTO_SPENT_QUALITY = 88;
+
 // What a re-encode would silently throw away: mozjpeg and libvips keep none of it.
 function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
   if (facts.contentCredentials) return keep('content-credentials');
@@ -170,7 +176,8 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
 
 // One lossy generation at most: what is of the wanted quality or below it would lose without gaining.
 function isSpent(facts: ImageFacts, settings: CompressionSettings): boolean {
-  return facts.sourceQuality !== undefined && facts.sourceQuality <= wantedQuality(settings);
+  const enough = settings.mode === 'auto' ? AUTO_SPENT_QUALITY : settings.quality;
+  return facts.sourceQuality !== undefined && facts.sourceQuality <= enough;
 }
 
 function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {

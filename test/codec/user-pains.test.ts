@@ -1,0 +1,583 @@
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { type BytesOutcome, compressBytes } from '../../src/codec/compress-bytes.ts';
+import { inspectImage } from '../../src/codec/inspect-image.ts';
+import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
+import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
+import { findPixelFault } from '../../src/codec/verify-image.ts';
+import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { SEARCH_RANGE } from '../../src/core/recipe.ts';
+import {
+  ascii,
+  bitRotten,
+  concat,
+  exifSegment,
+  iccProfile,
+  iccSegments,
+  makeAnimation,
+  makeApng,
+  makeAvif,
+  makeGainMapJpeg,
+  makeJpeg,
+  makePng,
+  makeWebp,
+  photoPixels,
+  pngExif,
+  pngIcc,
+  pngXmp,
+  truncated,
+  withSegments,
+  xmpPacket,
+  xmpSegment,
+} from './fixtures.ts';
+
+/** What users of such systems suffered from. Each test names one complaint and proves that it does not happen here. */
+
+type Changes = Partial<CompressionSettings>;
+const budget = createMemoryBudget(2e9);
+const EAGER: CompressionSettings = {
+  ...DEFAULT_COMPRESSION,
+  quality: 60,
+  minSavings: { percent: 0, bytes: 1 },
+};
+
+function compress(source: Uint8Array, changes: Changes = {}): Promise<BytesOutcome> {
+  return compressBytes(source, { ...EAGER, ...changes }, { budget });
+}
+
+async function compressed(source: Uint8Array, changes: Changes = {}) {
+  const outcome = await compress(source, changes);
+  if (outcome.status !== 'compressed')
+    throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
+  expect(outcome.bytes.length).toBeLessThan(source.length);
+  return outcome;
+}
+
+/** The picture as a viewer shows it, 12 × 12 pixels from afar. */
+function seen(bytes: Uint8Array, background = '#808080'): Promise<Buffer> {
+  const image = sharp(bytes).autoOrient().flatten({ background }).resize(12, 12, { fit: 'fill' });
+  return image.toColourspace('srgb').raw().toBuffer();
+}
+
+/** The mean difference of two views, in levels of 255. */
+function difference(one: Uint8Array, other: Uint8Array): number {
+  expect(other.length).toBe(one.length);
+  return one.reduce((sum, level, at) => sum + Math.abs(level - other[at]!), 0) / one.length;
+}
+
+async function storedPixels(bytes: Uint8Array, animated = false): Promise<Buffer> {
+  const image = sharp(bytes, { ignoreIcc: true, animated });
+  return image.toColourspace('rgb16').ensureAlpha().raw({ depth: 'ushort' }).toBuffer();
+}
+
+const turnedJpeg = async (quality = 92) =>
+  withSegments(await makeJpeg({ quality }), [
+    exifSegment({ orientation: 6, gps: true, artist: 'Ada', copyright: 'Ada 2024', make: 'Cam' }),
+    xmpSegment(xmpPacket({ orientation: 6, gps: true, creator: 'Ada' })),
+  ]);
+
+test.each([
+  ['keep', 'keep'],
+  ['keep', 'strip'],
+  ['keep', 'copyright'],
+  ['webp', 'strip'],
+  ['webp', 'keep'],
+  ['avif', 'strip'],
+  ['avif', 'keep'],
+] as const)('R01: a turned photo looks the same as %s with metadata %s', async (format, metadata) => {
+  const source = await turnedJpeg();
+  const { bytes } = await compressed(source, { format, metadata });
+  const upright = await sharp(bytes).autoOrient().toBuffer({ resolveWithObject: true });
+  expect([upright.info.width, upright.info.height]).toEqual([64, 96]);
+  expect(difference(await seen(source), await seen(bytes))).toBeLessThan(4);
+});
+
+test('R01: a lossless run keeps the orientation under every metadata policy', async () => {
+  for (const metadata of ['keep', 'copyright', 'strip'] as const) {
+    const { bytes } = await compressed(await turnedJpeg(), { mode: 'lossless', metadata });
+    expect(inspectImage(bytes)!.orientation).toBe(6);
+  }
+});
+
+test('R02: pixels turned upright carry no orientation in EXIF or XMP, so nothing turns twice', async () => {
+  const source = await turnedJpeg();
+  const { bytes } = await compressed(source, { autoOrient: true });
+  const facts = inspectImage(bytes)!;
+  expect([facts.width, facts.height, facts.orientation]).toEqual([64, 96, 1]);
+  const { xmp } = await sharp(bytes).metadata();
+  expect(xmp?.toString() ?? '').not.toMatch(/Orientation(="|>)[2-8]/);
+  expect(difference(await seen(source), await seen(bytes))).toBeLessThan(4);
+});
+
+test('R03: stored width and height never swap or change unless asked, whatever the format', async () => {
+  const source = await turnedJpeg();
+  for (const format of ['keep', 'webp', 'avif'] as const) {
+    const facts = inspectImage((await compressed(source, { format })).bytes)!;
+    expect([format, facts.width, facts.height, facts.orientation]).toEqual([format, 96, 64, 6]);
+  }
+});
+
+test('R03: a resize keeps the proportions, never enlarges, and is meant for the picture as it is seen', async () => {
+  const source = await turnedJpeg(80);
+  const smaller = inspectImage((await compressed(source, { resize: { maxWidth: 32 } })).bytes)!;
+  expect([smaller.width, smaller.height, smaller.orientation]).toEqual([48, 32, 6]);
+  const same = inspectImage((await compressed(source, { resize: { maxWidth: 4000 } })).bytes)!;
+  expect([same.width, same.height]).toEqual([96, 64]);
+});
+
+test('R04: a wide-gamut profile is kept byte for byte, and the numbers of the pixels stay in it', async () => {
+  const icc = await iccProfile();
+  const jpeg = withSegments(await makeJpeg({ quality: 95 }), iccSegments(icc));
+  const png = makePng({ chunks: [pngIcc(icc)] });
+  for (const [source, format, mode] of [
+    [jpeg, 'keep', 'quality'],
+    [jpeg, 'keep', 'lossless'],
+    [jpeg, 'webp', 'quality'],
+    [jpeg, 'avif', 'quality'],
+    [png, 'keep', 'lossless'],
+    [png, 'jpeg', 'quality'],
+    [png, 'webp', 'quality'],
+  ] as const) {
+    for (const metadata of ['keep', 'strip'] as const) {
+      const { bytes } = await compressed(source, { format, mode, metadata });
+      const after = await sharp(bytes).metadata();
+      expect(after.icc && Buffer.compare(after.icc, icc), `${format} ${metadata}`).toBe(0);
+      const numbers = async (file: Uint8Array) =>
+        sharp(file, { ignoreIcc: true }).resize(8, 8, { fit: 'fill' }).removeAlpha().raw().toBuffer();
+      expect(difference(await numbers(source), await numbers(bytes))).toBeLessThan(4);
+    }
+  }
+});
+
+test('R05: a wide-gamut picture compressed again and again does not drift', async () => {
+  const source = withSegments(await makeJpeg({ quality: 98 }), iccSegments(await iccProfile()));
+  let file = source;
+  for (const quality of [85, 70, 55, 40]) file = (await compressed(file, { quality })).bytes;
+  const average = async (bytes: Uint8Array) =>
+    (await sharp(bytes, { ignoreIcc: true }).stats()).channels.map((c) => c.mean);
+  const [before, after] = [await average(source), await average(file)];
+  for (const [channel, mean] of before.entries()) expect(Math.abs(mean - after[channel]!)).toBeLessThan(1.5);
+  expect(inspectImage(file)!.icc).toBe(true);
+});
+
+test('R06: a CMYK JPEG stays CMYK, sample by sample', async () => {
+  const source = await makeJpeg({ colourspace: 'cmyk', quality: 95 });
+  const cmyk = (bytes: Uint8Array) =>
+    sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
+  for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }] as const) {
+    const outcome = await compressed(source, changes);
+    expect([inspectImage(outcome.bytes)!.colour, outcome.encoding.lossless]).toEqual(['cmyk', true]);
+    expect((await cmyk(source)).equals(await cmyk(outcome.bytes))).toBe(true);
+  }
+});
+
+test('R07: an animated WebP stays animated, frame by frame and delay by delay', async () => {
+  const source = await makeAnimation('webp');
+  const { bytes } = await compressed(source, { quality: 30 });
+  const [before, after] = [
+    await sharp(source, { animated: true }).metadata(),
+    await sharp(bytes, { animated: true }).metadata(),
+  ];
+  expect([after.pages, after.delay, after.loop]).toEqual([before.pages, before.delay, before.loop]);
+  expect(after.pages).toBe(4);
+});
+
+test('R07: an animated GIF is kept with its reason, becomes an animated WebP, and no still JPEG', async () => {
+  const source = await makeAnimation('gif');
+  expect(await compress(source)).toMatchObject({ status: 'kept', reason: 'animation', format: 'gif' });
+  expect(await compress(source, { format: 'jpeg' })).toMatchObject({ status: 'kept', reason: 'animation' });
+  const { bytes, contentType } = await compressed(source, { format: 'webp', quality: 30 });
+  expect([contentType, inspectImage(bytes)!.pages]).toEqual(['image/webp', 4]);
+});
+
+test('R08: an APNG keeps its frames in every mode and is turned into nothing else', async () => {
+  const source = makeApng();
+  for (const changes of [
+    {},
+    { mode: 'lossless' },
+    { format: 'webp' },
+    { format: 'jpeg', background: '#ffffff' },
+  ] as const) {
+    const outcome = await compressed(source, changes);
+    expect([outcome.contentType, inspectImage(outcome.bytes)!.pages, outcome.encoding.lossless]).toEqual([
+      'image/png',
+      3,
+      true,
+    ]);
+  }
+});
+
+test('R09: a PNG of 16 bits stays one, in every mode and whatever format is wanted', async () => {
+  for (const colourType of [0, 2, 6] as const) {
+    const source = makePng({ colourType, bitDepth: 16 });
+    for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { format: 'avif' }] as const) {
+      const { bytes } = await compressed(source, changes);
+      const facts = inspectImage(bytes)!;
+      expect([facts.format, facts.bitsPerChannel, facts.channels]).toEqual([
+        'png',
+        16,
+        inspectImage(source)!.channels,
+      ]);
+      expect((await storedPixels(source)).equals(await storedPixels(bytes))).toBe(true);
+    }
+  }
+});
+
+test.each([
+  [0, 1],
+  [0, 2],
+  [0, 4],
+  [0, 8],
+  [3, 1],
+  [3, 4],
+  [3, 8],
+] as const)('R10: a PNG of colour type %i with %i bits is not inflated', async (colourType, bitDepth) => {
+  const source = makePng({ width: 200, height: 150, colourType, bitDepth, compressionLevel: 0 });
+  for (const mode of ['quality', 'lossless'] as const) {
+    const facts = inspectImage((await compressed(source, { mode })).bytes)!;
+    expect(['grey', 'palette']).toContain(facts.colour);
+    expect(facts.bitsPerChannel).toBeLessThanOrEqual(bitDepth);
+  }
+});
+
+test('R10: a grey JPEG stays of one channel, also as the JPEG of a grey PNG', async () => {
+  const jpeg = await compressed(await makeJpeg({ colourspace: 'b-w', quality: 95 }));
+  const png = await compressed(makePng({ colourType: 0 }), { format: 'jpeg' });
+  expect([inspectImage(jpeg.bytes)!.channels, inspectImage(png.bytes)!.channels]).toEqual([1, 1]);
+});
+
+test('R11: transparency is never flattened silently: the format is kept, or the background was given', async () => {
+  const source = makePng({ colourType: 6, width: 96, height: 64 });
+  const keptFormat = await compressed(source, { format: 'jpeg' });
+  expect(keptFormat.contentType).toBe('image/png');
+  const { bytes, contentType } = await compressed(source, {
+    format: 'jpeg',
+    background: '#ff0000',
+    quality: 90,
+  });
+  expect(contentType).toBe('image/jpeg');
+  expect(difference(await seen(source, '#ff0000'), await seen(bytes))).toBeLessThan(4);
+  for (const format of ['webp', 'avif'] as const) {
+    expect(inspectImage((await compressed(source, { format })).bytes)!.alpha).toBe(true);
+  }
+});
+
+test.each([
+  'hdrgm',
+  'iso',
+  'apple',
+] as const)('R12: a gain map (%s) survives whole, or the file is kept for it', async (kind) => {
+  const source = await makeGainMapJpeg(kind);
+  const map = source.subarray(source.length - 400);
+  for (const changes of [{}, { mode: 'lossless' }, { format: 'avif' }, { metadata: 'strip' }] as const) {
+    const outcome = await compress(source, changes);
+    if (outcome.status === 'kept') expect(outcome.reason).toBe('hdr-gain-map');
+    else {
+      expect(outcome).toMatchObject({ status: 'compressed', encoding: { format: 'jpeg', lossless: true } });
+      const { bytes } = outcome as Extract<BytesOutcome, { status: 'compressed' }>;
+      expect(Buffer.compare(bytes.subarray(bytes.length - 400), map)).toBe(0);
+      expect(inspectImage(bytes)!.gainMap).toBe(true);
+    }
+  }
+  expect(await compress(source, { metadata: 'strip' })).toMatchObject({
+    status: 'kept',
+    reason: 'hdr-gain-map',
+  });
+});
+
+const EVERY_MODE: readonly Changes[] = [
+  {},
+  { mode: 'lossless' },
+  { mode: 'auto' },
+  { effort: 'fast' },
+  { format: 'webp' },
+];
+
+test.each([
+  ['JPEG', () => makeJpeg({ quality: 95 })],
+  ['progressive JPEG', () => makeJpeg({ quality: 95, progressive: true })],
+  ['grey JPEG of one strip', () => makeJpeg({ colourspace: 'b-w', height: 8 })],
+  ['PNG', async () => makePng()],
+  ['WebP', () => makeWebp()],
+  ['lossless WebP', () => makeWebp({ lossless: true })],
+  ['AVIF', () => makeAvif()],
+] as const)('R13: a truncated %s is CorruptImage, never half a picture', async (name, make) => {
+  const whole = await make();
+  for (const share of [0.5, 0.9, 0.99]) {
+    for (const changes of EVERY_MODE) {
+      const outcome = await compress(truncated(whole, share), changes);
+      // What is kept is handed on untouched: an AVIF in lossless mode is not even decoded.
+      if (name === 'AVIF' && changes.mode === 'lossless' && outcome.status === 'kept') continue;
+      expect([share, changes, outcome]).toMatchObject([
+        share,
+        changes,
+        { status: 'failed', code: 'CorruptImage' },
+      ]);
+    }
+  }
+});
+
+test('R13: a truncated GIF is not made into a sound WebP', async () => {
+  const cut = truncated(await makeAnimation('gif'), 0.9);
+  expect(await compress(cut, { format: 'webp' })).toMatchObject({ status: 'failed', code: 'CorruptImage' });
+});
+
+test('R13: a JPEG of the wanted quality, which would be kept, is CorruptImage too when it is cut', async () => {
+  const spent = await makeJpeg({ quality: 50 });
+  expect(await compress(truncated(spent, 0.9), { effort: 'fast' })).toMatchObject({ code: 'CorruptImage' });
+});
+
+test('R13: flipped bits that a strict libvips reads over are not laundered either', async () => {
+  const whole = await makeJpeg({ quality: 95, width: 200, height: 160 });
+  let readOver = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    const rotten = bitRotten(whole, 1, seed, 700);
+    const isAccepted = await sharp(rotten)
+      .raw()
+      .toBuffer()
+      .then(
+        () => true,
+        () => false,
+      );
+    if (!isAccepted) continue;
+    readOver++;
+    const outcome = await compress(rotten, { mode: 'lossless' });
+    if (outcome.status === 'compressed')
+      expect((await storedPixels(rotten)).equals(await storedPixels(outcome.bytes))).toBe(true);
+    else expect(outcome).toMatchObject({ code: 'CorruptImage' });
+  }
+  expect(readOver).toBeGreaterThan(0);
+});
+
+test('R14: an output that is cut, of another size, or another picture is found before it is handed on', async () => {
+  const source = await makeJpeg({ quality: 95 });
+  const facts = inspectImage(source)!;
+  for (const effort of ['best', 'fast'] as const) {
+    const recipe = { action: 'encode', format: 'jpeg', lossless: false, quality: 60 } as const;
+    const task = { source, facts, recipe, settings: { ...EAGER, effort }, timeLimitMs: 10_000 };
+    const output = await makeJpeg({ quality: 60 });
+    expect(await findPixelFault(output, task)).toBeUndefined();
+    expect(await findPixelFault(await makeJpeg({ width: 97 }), task)).toMatch('Expected width 96');
+    expect(await findPixelFault(await makeWebp(), task)).toMatch('Expected format jpeg');
+    expect(await findPixelFault(ascii('nonsense'), task)).toMatch('Expected an image');
+    const cut = await findPixelFault(truncated(output, 0.9), task).catch((error: Error) => error.message);
+    expect(cut).toMatch(/end/);
+  }
+  const best = { action: 'encode', format: 'webp', lossless: false, quality: 60 } as const;
+  const inverted = new Uint8Array(await sharp(source).negate().webp().toBuffer());
+  const task = { source, facts, recipe: best, settings: EAGER, timeLimitMs: 10_000 };
+  expect(await findPixelFault(inverted, task)).toMatch('differs by');
+});
+
+test.each([
+  'jpeg',
+  'webp',
+  'avif',
+] as const)('R15: as %s the copyright stays while the place is gone', async (format) => {
+  const { bytes } = await compressed(await turnedJpeg(), { format, metadata: 'copyright' });
+  const { exif, xmp } = await sharp(bytes).metadata();
+  const text = `${exif?.toString('latin1')} ${xmp?.toString('latin1')}`;
+  expect(text).toContain('Ada 2024');
+  expect(text).not.toMatch(/GPS|Paris|48,51/);
+  // Tag 0x8825, the pointer to the GPS directory, in either byte order.
+  expect(
+    exif!.includes(Buffer.from([0x88, 0x25, 0, 4])) || exif!.includes(Buffer.from([0x25, 0x88, 4, 0])),
+  ).toBe(false);
+  expect(Buffer.from(bytes).includes(Buffer.from('48,51'))).toBe(false);
+});
+
+test('R15: strip leaves neither a place nor a name', async () => {
+  const { bytes } = await compressed(await turnedJpeg(), { metadata: 'strip' });
+  for (const word of ['Ada', 'GPS', 'Paris', 'Cam'])
+    expect(Buffer.from(bytes).includes(Buffer.from(word))).toBe(false);
+});
+
+test('R16: EXIF, XMP and the profile are kept in WebP, PNG and AVIF as in JPEG', async () => {
+  const icc = await iccProfile();
+  const png = makePng({
+    chunks: [pngIcc(icc), pngExif({ artist: 'Ada' }), pngXmp(xmpPacket({ creator: 'Ada' }))],
+  });
+  const jpeg = withSegments(await turnedJpeg(), iccSegments(icc));
+  for (const [source, format] of [
+    [png, 'keep'],
+    [png, 'webp'],
+    [png, 'jpeg'],
+    [jpeg, 'webp'],
+    [jpeg, 'avif'],
+  ] as const) {
+    const { exif, xmp, icc: profile } = await sharp((await compressed(source, { format })).bytes).metadata();
+    expect([format, exif?.includes('Ada'), xmp?.includes('Ada'), profile?.length]).toEqual([
+      format,
+      true,
+      true,
+      icc.length,
+    ]);
+  }
+});
+
+test('R17: progressive or baseline is as it was asked for, and the receipt says which', async () => {
+  const source = await makeJpeg({ quality: 95, width: 200, height: 160 });
+  for (const effort of ['best', 'fast'] as const) {
+    for (const progressive of ['auto', true, false] as const) {
+      const { bytes, encoding } = await compressed(source, { effort, progressive });
+      const expected = progressive === 'auto' ? effort === 'best' : progressive;
+      expect([inspectImage(bytes)!.progressive, encoding.progressive]).toEqual([expected, expected]);
+    }
+  }
+});
+
+test('R18: no quality and no effort makes a lossless run lossy', async () => {
+  const source = makePng({ width: 200, height: 150, colourType: 6 });
+  for (const quality of [1, 50, 100]) {
+    for (const effort of ['best', 'fast'] as const) {
+      const { bytes, encoding } = await compressed(source, { mode: 'lossless', quality, effort });
+      expect(encoding.lossless).toBe(true);
+      expect((await storedPixels(source)).equals(await storedPixels(bytes))).toBe(true);
+    }
+  }
+});
+
+test('R19: every receipt says lossless where all pixels are the same, and only there', async () => {
+  const sources = [
+    await makeJpeg({ quality: 95 }),
+    makePng(),
+    await makeWebp({ lossless: true, alpha: true }),
+    await makeWebp(),
+  ];
+  for (const source of sources) {
+    for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { effort: 'fast' }] as const) {
+      const outcome = await compress(source, changes);
+      if (outcome.status !== 'compressed') continue;
+      const isSame = (await storedPixels(source)).equals(await storedPixels(outcome.bytes));
+      expect(outcome.encoding.lossless).toBe(isSame);
+    }
+  }
+});
+
+test('R20: the first bytes decide what an image is, and its type tells the truth', async () => {
+  expect(await compress(ascii('<!doctype html><title>photo.png</title>'))).toEqual({
+    status: 'skipped',
+    reason: 'not-an-image',
+  });
+  expect(await compress(new Uint8Array())).toEqual({ status: 'skipped', reason: 'empty' });
+  expect((await compressed(makePng())).contentType).toBe('image/png');
+  expect((await compressed(await makeJpeg({ quality: 95 }), { format: 'webp' })).contentType).toBe(
+    'image/webp',
+  );
+});
+
+test('R21: HEIC is kept as an unsupported format, by name', async () => {
+  const heic = Buffer.from((await makeAvif()).slice());
+  for (let at = heic.indexOf('avif'); at >= 0 && at < 64; at = heic.indexOf('avif', at))
+    heic.write('heic', at);
+  const outcome = await compress(new Uint8Array(heic), { format: 'jpeg' });
+  expect(outcome).toMatchObject({ status: 'kept', reason: 'unsupported-format', contentType: 'image/heic' });
+  expect(outcome).toHaveProperty('detail', 'HEIC cannot be decoded here');
+});
+
+test('R22: nothing ever grows: what would is kept', async () => {
+  const lowQuality = await makeJpeg({ quality: 20 });
+  for (const changes of [
+    { quality: 95 },
+    { quality: 95, effort: 'fast' },
+    { mode: 'auto' },
+    { quality: 95, format: 'webp' },
+  ] as const) {
+    const outcome = await compress(lowQuality, changes);
+    if (outcome.status === 'compressed') expect(outcome.bytes.length).toBeLessThan(lowQuality.length);
+    else expect(outcome.status).toBe('kept');
+  }
+  const tight = (await compressed(makePng(), { mode: 'lossless' })).bytes;
+  expect(await compress(tight, { mode: 'lossless' })).toMatchObject({ status: 'kept', reason: 'no-gain' });
+});
+
+test('R23: a saving counts only when it reaches both the percentage and the bytes', async () => {
+  const source = await makeJpeg({ quality: 90 });
+  const { bytes } = await compressed(source);
+  const saved = source.length - bytes.length;
+  const percent = (100 * saved) / source.length;
+  const withMinimum = async (minSavings: CompressionSettings['minSavings']) =>
+    (await compress(source, { minSavings })).status;
+  expect(await withMinimum({ percent: percent - 0.1, bytes: saved })).toBe('compressed');
+  expect(await withMinimum({ percent: percent + 0.1, bytes: 1 })).toBe('kept');
+  expect(await withMinimum({ percent: 0, bytes: saved + 1 })).toBe('kept');
+});
+
+test.each([
+  ['best', {}],
+  ['fast', { effort: 'fast' }],
+  ['WebP', { format: 'webp' }],
+  ['AVIF', { format: 'avif' }],
+  ['lossless', { mode: 'lossless' }],
+  ['auto', { mode: 'auto' }],
+] as const)('R24: a second run (%s) over outputs changes nothing, without any mark', async (_name, changes) => {
+  const settings = { minSavings: DEFAULT_COMPRESSION.minSavings, quality: 70, ...changes };
+  for (const source of [
+    await makeJpeg({ quality: 97, width: 400, height: 300 }),
+    makePng({ width: 200, height: 150 }),
+  ]) {
+    const first = await compress(source, settings);
+    if (first.status !== 'compressed') continue;
+    expect(await compress(first.bytes, settings)).toMatchObject({ status: 'kept' });
+  }
+});
+
+test('R25: only its own tables tell that a JPEG is compressed already, no name and no comment', async () => {
+  const comment = { marker: 0xfe, payload: ascii('image-press optimised quality=10') };
+  const fresh = withSegments(await makeJpeg({ quality: 95 }), [comment]);
+  expect((await compress(fresh, { effort: 'fast' })).status).toBe('compressed');
+  const spent = await makeJpeg({ quality: 50 });
+  expect(await compress(spent, { effort: 'fast' })).toMatchObject({
+    status: 'kept',
+    reason: 'already-compressed',
+  });
+  const packed = await compressed(spent, { effort: 'best' });
+  expect(packed.encoding.lossless).toBe(true);
+});
+
+test('R26: the search for a quality keeps to its bounds and stops early', async () => {
+  for (let threshold = 50; threshold <= 100; threshold++) {
+    const asked: number[] = [];
+    const found = await findLowest(async (quality) => {
+      asked.push(quality);
+      return SCORE_FLOOR + (quality - threshold);
+    });
+    expect(asked.length).toBeLessThanOrEqual(4);
+    expect(found.probes).toBe(asked.length);
+    expect(Math.min(...asked)).toBeGreaterThanOrEqual(SEARCH_RANGE.lowest);
+    expect(Math.max(...asked)).toBeLessThanOrEqual(SEARCH_RANGE.highest);
+    expect(found.isGood).toBe(threshold <= SEARCH_RANGE.highest);
+    if (found.isGood) expect(found.score).toBeGreaterThanOrEqual(SCORE_FLOOR);
+    else expect(found.quality).toBe(SEARCH_RANGE.highest);
+  }
+  const exact: number[] = [];
+  await findLowest(async (quality) => {
+    exact.push(quality);
+    return SCORE_FLOOR + 0.1;
+  });
+  expect(exact).toHaveLength(1);
+  const bounded: number[] = [];
+  await findLowest(async (quality) => {
+    bounded.push(quality);
+    return 0;
+  }, 70);
+  expect(Math.max(...bounded)).toBeLessThanOrEqual(70);
+});
+
+test('R27: other settings compress an output again, and a run may be for WebP only', async () => {
+  const first = await compressed(await makeJpeg({ quality: 95, width: 200, height: 160 }), { quality: 85 });
+  const again = await compressed(first.bytes, { quality: 40 });
+  expect(again.encoding.lossless).toBe(false);
+  for (const source of [await makeJpeg({ quality: 90 }), makePng()]) {
+    expect((await compressed(source, { format: 'webp' })).contentType).toBe('image/webp');
+  }
+});
+
+test('the source is never changed, whatever is done with it', async () => {
+  const source = concat(await turnedJpeg());
+  const before = Buffer.from(source).toString('base64');
+  for (const changes of EVERY_MODE) await compress(source, changes);
+  await compress(source, { autoOrient: true, resize: { maxWidth: 10 } });
+  expect(Buffer.from(source).toString('base64')).toBe(before);
+  expect(photoPixels(2, 2).length).toBe(12);
+});
