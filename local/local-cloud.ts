@@ -1,11 +1,11 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { createS3Client } from '../src/aws/s3-store.ts';
 import { startLambdaHost } from './lambda-host.ts';
 import { readLocalDefinition, WORK_BUCKET } from './local-definition.ts';
-import { SOURCE_BUCKET } from './local-input.ts';
+import { LIST_BUCKET, SOURCE_BUCKET } from './local-input.ts';
 import { type ExecutionResult, runStateMachine, type StateMachineHost } from './run-state-machine.ts';
 import type { BucketFolder } from './s3/bucket-folder.ts';
 import { type S3EventRecord, startS3Server } from './s3-server.ts';
@@ -22,6 +22,8 @@ export interface LocalCloudOptions {
   readonly out: string;
   /** The user's folder, only ever read. */
   readonly source: string | undefined;
+  /** Where the file list lies, only ever read as well. */
+  readonly lists?: string;
   readonly moreBuckets?: Readonly<Record<string, BucketFolder>>;
   /** Functions besides those of the state machine, by name. */
   readonly moreFunctions?: readonly string[];
@@ -50,10 +52,17 @@ export interface Watch {
 }
 
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
-  const { home, out, source } = options;
+  const { home, out, source, lists } = options;
   const papers = path.join(home, 'papers');
   const state = (bucket: string) => path.join(home, 'state', bucket);
   mkdirSync(papers, { recursive: true });
+  // Nothing of a folder that is only read outlives the run; beside the outputs it could lie in that very folder.
+  const passing = mkdtempSync(path.join(os.tmpdir(), 'image-press-'));
+  const readOnly = (folder: string, name: string) => ({
+    folder,
+    state: path.join(passing, name),
+    readOnly: true,
+  });
   const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
   const onLog = (line: string) => void log.write(`${line}\n`);
 
@@ -62,8 +71,9 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
       [WORK_BUCKET]: { folder: papers, state: state('papers') },
       [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
       ...(source !== undefined && {
-        [SOURCE_BUCKET]: { folder: source, state: state('source'), readOnly: true },
+        [SOURCE_BUCKET]: readOnly(source, SOURCE_BUCKET),
       }),
+      ...(lists !== undefined && { [LIST_BUCKET]: readOnly(lists, LIST_BUCKET) }),
       ...options.moreBuckets,
     },
     port: options.port ?? 0,
@@ -109,6 +119,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
       client.destroy();
       await s3.close();
       await new Promise((resolve) => log.end(resolve));
+      rmSync(passing, { recursive: true, force: true });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { open, realpath, stat } from 'node:fs/promises';
+import { open, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 
@@ -6,6 +6,8 @@ import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 export interface LocalInput {
   /** The folder served as the bucket `local-source`; undefined when all lies on S3. */
   readonly folder: string | undefined;
+  /** The folder of the file list, served as the bucket `local-lists`. */
+  readonly listFolder?: string;
   readonly fileList: string;
   readonly relativeTo: string | undefined;
   readonly out: string;
@@ -17,6 +19,9 @@ export class InputError extends Error {
 }
 
 export const SOURCE_BUCKET = 'local-source';
+export const LIST_BUCKET = 'local-lists';
+/** Beside a job's papers: which folder `local-source` was, so that its failed.jsonl can be handed in again. */
+export const SOURCE_NOTE = 'source.json';
 
 /** Looks at what was handed in: a folder, a file list in it, or s3://. @throws InputError with what to do instead */
 export async function resolveInput(input: string, out: string): Promise<LocalInput> {
@@ -30,7 +35,7 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
     return { folder: place, fileList: `s3://${SOURCE_BUCKET}/`, relativeTo: undefined, out: outFolder };
   }
   await refuseUnreadable(place);
-  const folder = path.dirname(place);
+  const folder = await folderOfList(place);
   if ((await realPlace(outFolder)) === (await realpath(folder))) {
     throw new InputError(
       `Expected --out to be another folder than that of the list, ${folder}. Choose another, e.g. --out compressed`,
@@ -38,10 +43,18 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
   }
   return {
     folder,
-    fileList: `s3://${SOURCE_BUCKET}/${path.basename(place)}`,
+    listFolder: path.dirname(place),
+    fileList: `s3://${LIST_BUCKET}/${path.basename(place)}`,
     relativeTo: `s3://${SOURCE_BUCKET}/`,
     out: outFolder,
   };
+}
+
+/** What the entries of a list are relative to: its own folder, or for a job's failed.jsonl the folder of that job. */
+async function folderOfList(list: string): Promise<string> {
+  const folder = path.dirname(list);
+  const note = await readFile(path.join(folder, SOURCE_NOTE), 'utf8').catch(() => undefined);
+  return note === undefined ? folder : (JSON.parse(note) as { folder: string }).folder;
 }
 
 function s3Input(input: string, out: string): LocalInput {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ImageResult } from '../src/core/image-result.ts';
@@ -11,7 +11,7 @@ import type { JobReport } from '../src/core/report.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { type LocalCloud, OUTPUT_BUCKET, startLocalCloud } from './local-cloud.ts';
-import { type LocalInput, SOURCE_BUCKET } from './local-input.ts';
+import { LIST_BUCKET, type LocalInput, SOURCE_BUCKET, SOURCE_NOTE } from './local-input.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { ExecutionResult } from './run-state-machine.ts';
@@ -24,6 +24,7 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     home: path.join(path.dirname(input.out), '.image-press'),
     out: input.out,
     source: input.folder,
+    lists: input.listFolder,
     onObject: (record) => {
       if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
     },
@@ -91,6 +92,7 @@ async function tell(
     () => undefined,
   );
   if (text === undefined) throw new Error(causeOf(execution));
+  await noteSource(cloud, jobId, asked.input);
   const report: JobReport = JSON.parse(text);
   if (asked.line.json) process.stdout.write(text);
   else process.stdout.write(await readable(report, cloud.papers));
@@ -100,20 +102,42 @@ async function tell(
   return code;
 }
 
+async function noteSource(cloud: LocalCloud, jobId: string, { folder }: LocalInput): Promise<void> {
+  if (folder === undefined) return;
+  const note = path.join(cloud.papers, path.dirname(jobKeys.job(jobId)), SOURCE_NOTE);
+  await writeFile(note, JSON.stringify({ folder }));
+}
+
 interface Asked {
   readonly input: LocalInput;
   readonly line: CommandLine;
 }
 
 /** The user knows of a folder, not of the bucket it is served as. */
-function inUsersWords(message: string, { folder }: LocalInput): string {
-  return folder === undefined
-    ? message
-    : message.replaceAll(`s3://${SOURCE_BUCKET}/`, path.join(folder, path.sep));
+function inUsersWords(message: string, { folder, listFolder }: LocalInput): string {
+  const places = [
+    [SOURCE_BUCKET, folder],
+    [LIST_BUCKET, listFolder],
+  ] as const;
+  return places.reduce(
+    (text, [bucket, place]) =>
+      place === undefined ? text : text.replaceAll(`s3://${bucket}/`, path.join(place, path.sep)),
+    message,
+  );
 }
 
 function causeOf(execution: ExecutionResult): string {
-  return execution.status === 'FAILED' ? `${execution.error}: ${execution.cause}` : execution.status;
+  if (execution.status !== 'FAILED') return execution.status;
+  return `${execution.error}: ${messageIn(execution.cause)}`;
+}
+
+/** The cause of a function's error is JSON; people want its message. */
+function messageIn(cause: string): string {
+  try {
+    return (JSON.parse(cause) as { errorMessage?: string }).errorMessage ?? cause;
+  } catch {
+    return cause;
+  }
 }
 
 async function readable(report: JobReport, papers: string): Promise<string> {

@@ -70,6 +70,6 @@ async function shopPicture(file: string, colour: string): Promise<void> {
   await sharp(Buffer.from(svg))
     .composite([{ input: await grain.png().toBuffer(), blend: 'soft-light' }])
     .flatten()
-    .jpeg({ quality: 98, chromaSubsampling: '4:4:4' })
+    .jpeg({ quality: 95 })
     .toFile(file);
 }

@@ -176,6 +176,18 @@ describe('npm start on a file list', () => {
     ]);
   });
 
+  it('leaves outputs beside the list by default, and takes a failed.jsonl as a list again', async () => {
+    const cwd = await folderWith({ 'a.jpg': photo, 'list.txt': 'a.jpg\nlate.jpg\n' });
+    const first = await start(cwd, 'list.txt', '--json');
+    expect(first.code).toBe(1);
+    const { papers, jobId } = JSON.parse(first.stdout);
+    await writeFile(path.join(cwd, 'late.jpg'), photo);
+    const second = await start(cwd, path.join(papers, 'jobs', jobId, 'failed.jsonl'), '--json');
+    expect(second.code).toBe(0);
+    expect(JSON.parse(second.stdout)).toMatchObject({ planned: 1, compressed: 1 });
+    expect(await readdir(path.join(cwd, 'compressed'))).toEqual(['a.jpg', 'late.jpg']);
+  });
+
   it('reports a key that does not exist', async () => {
     const cwd = await folderWith({ 'in/a.jpg': photo, 'in/list.json': '["a.jpg","gone.jpg"]' });
     const run = await start(cwd, 'in/list.json', '--json');
