@@ -1,0 +1,62 @@
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { findMarkerFault, findScanFault } from '../../src/codec/jpeg-fault.ts';
+import { bitRotten, concat, makeJpeg, makeRestartJpeg, truncated, withTrailingBytes } from './fixtures.ts';
+
+test.each([
+  ['4:2:0', () => makeJpeg({ width: 203, height: 149 })],
+  ['4:4:4', () => makeJpeg({ chromaSubsampling: '4:4:4', width: 203, height: 149 })],
+  ['grey', () => makeJpeg({ colourspace: 'b-w', width: 17, height: 3 })],
+  ['CMYK', () => makeJpeg({ colourspace: 'cmyk' })],
+  ['with restart markers', async () => makeRestartJpeg()],
+  [
+    'with its own Huffman tables',
+    async () =>
+      new Uint8Array(
+        await sharp(await makeJpeg())
+          .jpeg({ quality: 100 })
+          .toBuffer(),
+      ),
+  ],
+  ['with data behind it', async () => withTrailingBytes(await makeJpeg(), 500)],
+] as const)('a sound JPEG (%s) is walked through to its last code', async (_name, make) => {
+  const jpeg = await make();
+  expect([findMarkerFault(jpeg), findScanFault(jpeg)]).toEqual([undefined, undefined]);
+});
+
+test('a progressive JPEG is told to be of another kind', async () => {
+  expect(findScanFault(await makeJpeg({ progressive: true }))).toBe('unknown-kind');
+});
+
+test('a cut is found wherever it is', async () => {
+  const jpeg = await makeJpeg();
+  for (const share of [0.3, 0.6, 0.9, 0.99]) {
+    expect(findMarkerFault(truncated(jpeg, share))).toMatch('end-of-image');
+    expect(findScanFault(truncated(jpeg, share))).toMatch(/end-of-image|segment/);
+  }
+  // With a new end behind the cut the markers are in order, and only the codes tell.
+  const mended = concat(truncated(jpeg, 0.9), [0xff, 0xd9]);
+  expect(findMarkerFault(mended)).toBeUndefined();
+  expect(findScanFault(mended)).toMatch('Expected');
+});
+
+test('of flipped bits it finds all that a strict libvips finds, and more', async () => {
+  const jpeg = await makeJpeg({ quality: 90, width: 160, height: 160 });
+  let [both, walkedOnly] = [0, 0];
+  for (let seed = 0; seed < 80; seed++) {
+    const rotten = bitRotten(jpeg, 2, seed, 640);
+    const isRefused = await sharp(rotten)
+      .raw()
+      .toBuffer()
+      .then(
+        () => false,
+        () => true,
+      );
+    const isFound = findScanFault(rotten) !== undefined;
+    if (isRefused) expect([seed, isFound]).toEqual([seed, true]);
+    if (isRefused) both++;
+    else if (isFound) walkedOnly++;
+  }
+  expect(both).toBeGreaterThan(0);
+  expect(walkedOnly).toBeGreaterThan(0);
+});

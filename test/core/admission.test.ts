@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { estimateMemory, isStreamed } from '../../src/core/admission.ts';
+import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { chooseRecipe, type EncodeRecipe } from '../../src/core/recipe.ts';
+import { factsOf } from './image-facts.ts';
+
+const FAST = { ...DEFAULT_COMPRESSION, effort: 'fast' } as const;
+const PHOTO = factsOf({ format: 'jpeg', width: 10_000, height: 10_000, sourceQuality: 95 });
+const FILE_BYTES = 20e6;
+
+const estimate = (settings = DEFAULT_COMPRESSION, facts = PHOTO) =>
+  estimateMemory(facts, chooseRecipe(facts, settings) as EncodeRecipe, settings, FILE_BYTES) / 1e6;
+
+test('a 100 MP photo streams through the fast preset in what a small Lambda has', () => {
+  expect(estimate(FAST)).toBeLessThan(250);
+});
+
+test('mozjpeg, progressive sources and AVIF hold the whole picture, in this order', () => {
+  const sizes = [
+    estimate(FAST),
+    estimate(),
+    estimate(DEFAULT_COMPRESSION, { ...PHOTO, progressive: true }),
+    estimate({ ...DEFAULT_COMPRESSION, format: 'avif' }),
+  ];
+  expect(sizes).toEqual(sizes.toSorted((one, other) => one - other));
+  expect(sizes.at(-1)).toBeGreaterThan(3000);
+});
+
+test('every frame of an animation counts', () => {
+  const still = factsOf({ format: 'webp', width: 1000, height: 1000 });
+  expect(estimate(FAST, { ...still, pages: 50 })).toBeGreaterThan(
+    40 * (estimate(FAST, still) - 2 * (FILE_BYTES / 1e6)),
+  );
+});
+
+test.each([
+  ['a progressive source', { ...PHOTO, progressive: true }, FAST],
+  ['a progressive output', PHOTO, { ...FAST, progressive: true }],
+  ['the best effort', PHOTO, DEFAULT_COMPRESSION],
+  ['pixels turned upright', { ...PHOTO, orientation: 6 }, { ...FAST, autoOrient: true }],
+  ['another format', PHOTO, { ...FAST, format: 'webp' }],
+  ['a search', PHOTO, { ...FAST, mode: 'auto' }],
+] as const)('%s does not stream', (_name, facts, settings) => {
+  expect(isStreamed(facts, chooseRecipe(facts, settings) as EncodeRecipe, settings)).toBe(false);
+});
