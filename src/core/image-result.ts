@@ -59,7 +59,7 @@ export interface Failed {
 
 /** The image is good and stays as it is (and is copied, so that the output set is complete). */
 export const KEPT_REASONS = {
-  'no-gain': 'the result would not be smaller, or not by minSavings',
+  'no-gain': 'would be no smaller, or not by minSavings',
   'already-compressed':
     'the source is of this quality or below it; a further lossy generation would only harm',
   'unsupported-format': 'no encoder for this format here',
