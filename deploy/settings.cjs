@@ -6,6 +6,7 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const yaml = require('yaml');
 const { layerFolder } = require('../layers/build-layer.cjs');
+const { bucketArn, objectsArn, uploadsFrom } = require('./uploads.cjs');
 
 const DEFINITION = path.join(__dirname, '../statemachines/compress-images.asl.yml');
 
@@ -44,6 +45,15 @@ module.exports = async ({ resolveVariable }) => {
     sourceBuckets: sources.map(bucketArn),
     sourceObjects: sources.map(objectsArn),
     outputObjects: outputs.map(objectsArn),
+    uploads: uploadsFrom({
+      ruleName: `${service}-${stage}-uploads`,
+      ownBucket: bucketName('upload'),
+      bucket: oneBucket('uploadBucket', await param('uploadBucket')),
+      prefix: await param('uploadPrefix'),
+      suffixes: list(await param('uploadSuffixes')),
+      settings: await param('uploadSettings'),
+    }),
+    uploadConcurrency: wholeNumber('uploadConcurrency', await param('uploadConcurrency'), 2, 1000),
     kmsKeys: list(await param('kmsKeyArns')),
     usesKms: yesNo((await param('kmsKeyArns')) !== ''),
     taskImage,
@@ -112,10 +122,15 @@ function networkFrom(subnets, securityGroups) {
   );
 }
 
+function oneBucket(name, value) {
+  if (value === '' || isBucketName(value)) return value;
+  throw refused(name, 'the name of one bucket', value);
+}
+
 function bucketList(name, value) {
   const buckets = list(value);
   for (const bucket of buckets) {
-    if (bucket !== '*' && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+    if (bucket !== '*' && !isBucketName(bucket)) {
       throw refused(name, 'bucket names with commas between them, or *', bucket);
     }
   }
@@ -128,6 +143,7 @@ function wholeNumber(name, value, least, most) {
   throw refused(name, `a whole number from ${least} to ${most}`, value);
 }
 
+const isBucketName = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text);
 const refused = (name, expected, received) =>
   new Error(`Expected ${expected} for the param ${name} but received "${received}"`);
 const list = (text) =>
@@ -136,8 +152,6 @@ const list = (text) =>
     .map((part) => part.trim())
     .filter(Boolean);
 const yesNo = (condition) => (condition ? 'yes' : 'no');
-const bucketArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}` });
-const objectsArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}/*` });
 
 function dockerAnswers() {
   try {

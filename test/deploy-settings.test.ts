@@ -30,6 +30,13 @@ interface Settings {
     readonly repository: { 'Fn::Sub': string };
   };
   readonly ownsNetwork: string;
+  readonly uploads: {
+    readonly notifications: { readonly Filter?: { readonly S3Key: { readonly Rules: unknown } } }[];
+    readonly keys: unknown;
+    readonly objects: { 'Fn::Sub': string }[];
+    readonly backups: { 'Fn::Sub': string }[];
+    readonly writing: string[];
+  };
   // biome-ignore lint/suspicious/noExplicitAny: a definition is deep, and the tests name what they look at
   readonly definition: any;
 }
@@ -58,6 +65,19 @@ describe('the settings of a deployment', () => {
       'Expected a whole number from 1 to 10000 for the param maxConcurrency but received "0"',
     ],
     ['maxConcurrency', 'many', 'for the param maxConcurrency but received "many"'],
+    ['uploadConcurrency', '1', 'Expected a whole number from 2 to 1000 for the param uploadConcurrency'],
+    [
+      'uploadSettings',
+      '{quality',
+      'Expected a JSON object for the param uploadSettings but received "{quality"',
+    ],
+    [
+      'uploadSettings',
+      '{"backup":"originals"}',
+      'Expected s3://bucket/prefix/ for backup in the param uploadSettings',
+    ],
+    ['uploadBucket', '*', 'Expected the name of one bucket for the param uploadBucket but received "*"'],
+    ['uploadBucket', 'a-b-c,d-e-f', 'for the param uploadBucket but received "a-b-c,d-e-f"'],
     ['subnetIds', 'subnet-1', 'Expected the params subnetIds and securityGroupIds together or neither'],
   ])('refuse %s=%s and say what was expected', async (name, value, message) => {
     await expect(settingsWith({ [name]: value })).rejects.toThrow(message);
@@ -110,6 +130,40 @@ describe('the settings of a deployment', () => {
       SecurityGroups: ['sg-1'],
       AssignPublicIp: 'ENABLED',
     });
+  });
+
+  it('tell of uploads by prefix and each suffix, here by S3 and from an existing bucket by EventBridge', async () => {
+    const { uploads } = await settingsWith({
+      uploadPrefix: 'in/',
+      uploadSuffixes: '.jpg, .png',
+      uploadBucket: 'theirs',
+    });
+    const prefix = { Name: 'prefix', Value: 'in/' };
+    expect(uploads.notifications.map(({ Filter }) => Filter?.S3Key.Rules)).toEqual([
+      [prefix, { Name: 'suffix', Value: '.jpg' }],
+      [prefix, { Name: 'suffix', Value: '.png' }],
+    ]);
+    expect(uploads.keys).toEqual([{ wildcard: 'in/*.jpg' }, { wildcard: 'in/*.png' }]);
+    expect(uploads).toMatchObject({ otherBucket: 'theirs', isOtherBucketUsed: 'yes' });
+    expect(objects(uploads.objects)).toContain('theirs/*');
+  });
+
+  it('take all uploads when nothing else is said', async () => {
+    const { uploads } = await settingsWith();
+    expect(uploads.notifications).toHaveLength(1);
+    expect(uploads.notifications[0]!.Filter).toBeUndefined();
+    expect(uploads.keys).toEqual([{ wildcard: '*' }]);
+  });
+
+  it('let uploads be backed up where their settings say, and ACLs be set only when they ask', async () => {
+    const uploadSettings = JSON.stringify({
+      backup: 's3://originals/2026/',
+      acl: 'bucket-owner-full-control',
+    });
+    const { uploads } = await settingsWith({ uploadSettings });
+    expect(objects(uploads.backups)).toEqual(['originals/2026/*']);
+    expect(uploads.writing).toContain('s3:PutObjectAcl');
+    expect((await settingsWith()).uploads.writing).not.toContain('s3:PutObjectAcl');
   });
 
   it('use KMS only where keys are given', async () => {

@@ -18,6 +18,7 @@ import { type PackagedService, packageService } from './package/package-service.
 const { buildLayer } = await import('../layers/build-layer.cjs');
 
 const ROOT = path.join(import.meta.dirname, '..');
+const FUNCTIONS = ['start-job', 'plan-job', 'compress-batch', 'report-job', 'recompress-upload'];
 const PHOTO = path.join(ROOT, 'node_modules/exif-js/example/DSCN0614_small.jpg');
 /** Layer and function together must stay below 262,144,000 bytes; far below, so that it never is a question. */
 const MOST_UNZIPPED_BYTES = 80_000_000;
@@ -159,6 +160,35 @@ describe('the packaged functions, outside the repository and with nothing but th
     }
   });
 
+  it('recompress an upload in place, once', async () => {
+    const upload = path.join(pictures, 'a b+c.jpg');
+    await sharp(PHOTO).jpeg({ quality: 95, optimiseCoding: false }).toFile(upload);
+    const before = statSync(upload).size;
+    const notification = {
+      Records: [
+        {
+          eventName: 'ObjectCreated:Put',
+          s3: { bucket: { name: 'pictures' }, object: { key: 'a+b%2Bc.jpg' } },
+        },
+      ],
+    };
+    const message = {
+      messageId: '1',
+      body: JSON.stringify(notification),
+      attributes: { ApproximateReceiveCount: '1' },
+    };
+    const lambda = await load('recompress-upload', ['sharp.zip']);
+    try {
+      expect(await lambda.invoke({ Records: [message] })).toEqual({ batchItemFailures: [] });
+      const { size, mtimeMs } = statSync(upload);
+      expect(size).toBeLessThan(before);
+      expect(await lambda.invoke({ Records: [message] })).toEqual({ batchItemFailures: [] });
+      expect(statSync(upload)).toMatchObject({ size, mtimeMs });
+    } finally {
+      lambda.close();
+    }
+  });
+
   it('start one execution for a dropped list, however often its event comes', async () => {
     const started: Record<string, string>[] = [];
     const stepFunctions = createServer(async (request, response) => {
@@ -195,18 +225,19 @@ describe('the packaged functions, outside the repository and with nothing but th
 });
 
 describe('a package that lacks a module', () => {
-  it.each(['sharp', '@napi-rs/image', `@img/sharp-libvips-linux-${process.arch}`])(
-    'fails to load without %s in the layer',
-    async (module) => {
-      const lambda = await load('compress-batch', ['sharp.zip']);
-      rmSync(path.join(lambda.opt, 'nodejs/node_modules', module), { recursive: true });
-      try {
-        await expect(lambda.invoke({})).rejects.toMatchObject({ name: 'Runtime.ImportModuleError' });
-      } finally {
-        lambda.close();
-      }
-    },
-  );
+  it.each([
+    'sharp',
+    '@napi-rs/image',
+    `@img/sharp-libvips-linux-${process.arch}`,
+  ])('fails to load without %s in the layer', async (module) => {
+    const lambda = await load('compress-batch', ['sharp.zip']);
+    rmSync(path.join(lambda.opt, 'nodejs/node_modules', module), { recursive: true });
+    try {
+      await expect(lambda.invoke({})).rejects.toMatchObject({ name: 'Runtime.ImportModuleError' });
+    } finally {
+      lambda.close();
+    }
+  });
 
   it('fails to load without its layer, and without its own file', async () => {
     await using(load('compress-batch'), async (lambda) => {
@@ -224,7 +255,7 @@ describe('a package that lacks a module', () => {
 
 describe('the zips', () => {
   it('hold nothing but the bundle and its source map, SDK and all, and native modules only in the layer', () => {
-    for (const name of ['start-job', 'plan-job', 'compress-batch', 'report-job']) {
+    for (const name of FUNCTIONS) {
       const files = Object.keys(unzipSync(readFileSync(path.join(service.folder, `${name}.zip`)))).sort();
       expect(files).toEqual([`functions/${name}.js`, `functions/${name}.js.map`]);
     }
@@ -233,9 +264,7 @@ describe('the zips', () => {
   it('stay far below the size that Lambda unpacks', () => {
     const layer = unzippedBytes(path.join(service.folder, 'sharp.zip'));
     const largest = Math.max(
-      ...['start-job', 'plan-job', 'compress-batch', 'report-job'].map((name) =>
-        unzippedBytes(path.join(service.folder, `${name}.zip`)),
-      ),
+      ...FUNCTIONS.map((name) => unzippedBytes(path.join(service.folder, `${name}.zip`))),
     );
     expect(layer + largest).toBeLessThan(MOST_UNZIPPED_BYTES);
   });

@@ -181,6 +181,38 @@ describe('a file list that is dropped', () => {
   });
 });
 
+describe('an image that is uploaded', () => {
+  it('reaches the queue, only from the upload bucket, and from there recompress-upload', () => {
+    const { QueueConfigurations } = resource('UploadBucket').Properties.NotificationConfiguration;
+    const queue = { 'Fn::GetAtt': ['Uploads', 'Arn'] };
+    expect(QueueConfigurations).toEqual([{ Event: 's3:ObjectCreated:*', Queue: queue }]);
+    const [[, mapping]] = ofType('AWS::Lambda::EventSourceMapping') as [[string, Resource]];
+    expect(mapping.Properties).toMatchObject({
+      EventSourceArn: queue,
+      FunctionName: { 'Fn::GetAtt': ['RecompressDashuploadLambdaFunction', 'Arn'] },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ScalingConfig: { MaximumConcurrency: 20 },
+    });
+    const [fromBucket] = resource('UploadsPolicy').Properties.PolicyDocument.Statement;
+    expect(fromBucket.Condition.ArnEquals['aws:SourceArn']['Fn::Sub']).toBe(
+      `arn:\${AWS::Partition}:s3:::${resource('UploadBucket').Properties.BucketName['Fn::Sub']}`,
+    );
+  });
+
+  it('is tried five times, never by two at once, and then kept for two weeks', () => {
+    const queue = resource('Uploads').Properties;
+    const { Timeout } = resource('RecompressDashuploadLambdaFunction').Properties;
+    expect(queue.VisibilityTimeout).toBeGreaterThanOrEqual(6 * Timeout);
+    expect(queue.RedrivePolicy).toEqual({
+      deadLetterTargetArn: { 'Fn::GetAtt': ['UnfinishedUploads', 'Arn'] },
+      maxReceiveCount: 5,
+    });
+    expect(resource('UnfinishedUploads').Properties.MessageRetentionPeriod).toBe(14 * 24 * 3600);
+    for (const [, { Properties }] of ofType('AWS::SQS::Queue'))
+      expect(Properties.SqsManagedSseEnabled).toBe(true);
+  });
+});
+
 describe('functions', () => {
   it('run on Node 24 and arm64, each with a role of its own', () => {
     const functions = ofType('AWS::Lambda::Function');
@@ -194,6 +226,7 @@ describe('functions', () => {
   it('find the codecs in the layer, and only where pictures are compressed', () => {
     const compress = resource('CompressDashbatchLambdaFunction').Properties;
     expect(compress.Layers).toEqual([{ Ref: 'SharpLambdaLayer' }]);
+    expect(resource('RecompressDashuploadLambdaFunction').Properties.Layers).toEqual(compress.Layers);
     expect(resource('PlanDashjobLambdaFunction').Properties.Layers).toBeUndefined();
     expect(resource('SharpLambdaLayer').Properties.CompatibleArchitectures).toEqual(['arm64']);
   });
@@ -259,13 +292,15 @@ describe('rights', () => {
     ).toEqual([]);
   });
 
-  it('let only compress-batch and the task write outside the papers of jobs', () => {
+  const COMPRESSING = ['CompressBatchRole', 'RecompressUploadRole', 'TaskRole'];
+
+  it('let only those that compress write outside the papers of jobs', () => {
     for (const [role, statements] of rightsByRole(template)) {
       const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
       const outside = writes
         .flatMap(({ Resource }) => [Resource].flat())
         .filter((arn) => !JSON.stringify(arn).includes('/jobs/'));
-      expect([role, outside.length > 0]).toEqual([role, ['CompressBatchRole', 'TaskRole'].includes(role)]);
+      expect([role, outside.length > 0]).toEqual([role, COMPRESSING.includes(role)]);
     }
   });
 
@@ -279,6 +314,6 @@ describe('rights', () => {
     const withKms = [...rightsByRole(template)].filter(([, statements]) =>
       JSON.stringify(statements).includes('kms:'),
     );
-    expect(withKms.map(([role]) => role).sort()).toEqual(['CompressBatchRole', 'PlanJobRole', 'TaskRole']);
+    expect(withKms.map(([role]) => role).sort()).toEqual([...COMPRESSING, 'PlanJobRole'].sort());
   });
 });
