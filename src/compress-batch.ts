@@ -1,10 +1,10 @@
 import { compressBytes } from './codec/compress-bytes.ts';
 import { createMemoryBudget } from './codec/memory-budget.ts';
-import { compressImage } from './compress-image.ts';
+import { compressImage, type ImageContext } from './compress-image.ts';
 import { type Attempt, type Journal, nextAttempt } from './core/batch-journal.ts';
 import { accountedFor, addOutcome, type BatchCounts, NOTHING_YET } from './core/batch-summary.ts';
 import type { ImageResult, Outcome } from './core/image-result.ts';
-import type { BatchRef, BatchSummary, CompressionSettings, Job, PlannedImage } from './core/job.ts';
+import type { BatchRef, BatchSummary, Job, PlannedImage } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
 import type { ObjectStore } from './core/object-store.ts';
 import { formatS3Uri } from './core/s3-uri.ts';
@@ -20,6 +20,8 @@ export interface BatchHost {
   readonly closing: AbortSignal;
   /** What images may take of the host's memory, in bytes. */
   readonly memoryBytes: number;
+  /** The codec; compressBytes within `memoryBytes` where none is given. */
+  readonly compress?: ImageContext['compress'];
 }
 
 /**
@@ -36,14 +38,15 @@ export async function compressBatch(ref: BatchRef, host: BatchHost): Promise<Bat
   const earlier = await earlierWork(ref, host);
   const attempt = nextAttempt(earlier.journal, (n) => earlier.done.has(n));
   const batch = openBatch(ref, host, job, attempt, earlier.counts);
-
-  await batch.note({ closed: false, trying: null });
-  const unfinished = unfinishedImages(ref, host, earlier.done);
-  if (attempt.oneByOne) await compressOneByOne(unfinished, attempt, host, batch);
-  else await compressSeveralAtOnce(unfinished, host, batch);
-  await batch.flush();
-  await batch.note({ closed: true, trying: null });
-
+  try {
+    await compressUnfinished(ref, host, attempt, earlier.done, batch);
+    await batch.flush();
+  } catch (error) {
+    // It failed, but it did not die: an open journal would accuse the images in hand.
+    await batch.close().catch(() => {});
+    throw error;
+  }
+  await batch.close();
   const counts = batch.counts();
   return { batchId: ref.batchId, ...counts, remaining: ref.count - accountedFor(counts) };
 }
@@ -51,8 +54,10 @@ export async function compressBatch(ref: BatchRef, host: BatchHost): Promise<Bat
 interface OpenBatch {
   compress(image: PlannedImage): Promise<void>;
   settle(image: PlannedImage, outcome: Outcome): Promise<void>;
-  note(state: Pick<Journal, 'closed' | 'trying'>): Promise<void>;
+  /** Written before an image is touched, so that the next host knows of it if this one dies. */
+  note(state: Partial<Pick<Journal, 'trying' | 'reach'>>): Promise<void>;
   flush(): Promise<void>;
+  close(): Promise<void>;
   counts(): BatchCounts;
 }
 
@@ -65,14 +70,11 @@ function openBatch(
 ): OpenBatch {
   const { store, workBucket } = host;
   const log = openResultLog(store, workBucket, ref, attempt.number);
-  const budget = createMemoryBudget(host.memoryBytes);
-  const compress = (bytes: Uint8Array, settings: CompressionSettings) =>
-    compressBytes(bytes, settings, { budget });
   const context = {
     job,
     batchId: ref.batchId,
     store,
-    compress,
+    compress: host.compress ?? realCompress(host),
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
   };
@@ -84,68 +86,141 @@ function openBatch(
     suspects = suspects.filter((n) => n !== image.n);
     await log.add({ index: image.n, batchId: ref.batchId, source: formatS3Uri(image), ...outcome });
   };
+  const write = (state: Pick<Journal, 'closed' | 'trying' | 'reach'>) => {
+    const { number, deaths, carefulUpTo } = attempt;
+    return writeJournal(store, workBucket, ref, {
+      attempt: number,
+      deaths,
+      carefulUpTo,
+      suspects,
+      ...state,
+    });
+  };
   return {
     settle,
     compress: async (image) => {
       await settle(image, await compressImage(image, context));
     },
-    note: (state) => writeJournal(store, workBucket, ref, { attempt: attempt.number, suspects, ...state }),
-    flush: () => log.flush(),
+    note: (state) => write({ closed: false, trying: null, reach: null, ...state }),
+    flush: log.flush,
+    close: () => write({ closed: true, trying: null, reach: null }),
     counts: () => counts,
   };
+}
+
+function realCompress({ memoryBytes }: BatchHost): ImageContext['compress'] {
+  const budget = createMemoryBudget(memoryBytes);
+  return (bytes, settings) => compressBytes(bytes, settings, { budget });
+}
+
+/** First what a dead host may have touched, one by one; then the rest at full width; suspects last. */
+async function compressUnfinished(
+  ref: BatchRef,
+  host: BatchHost,
+  attempt: Attempt,
+  done: ReadonlySet<number>,
+  batch: OpenBatch,
+): Promise<void> {
+  const { condemned, carefulUpTo } = attempt;
+  const suspects = new Set(attempt.suspects);
+  const unfinished = (belongs: (n: number) => boolean) =>
+    readImages(ref, host, (n) => !done.has(n) && n !== condemned?.n && belongs(n));
+  if (condemned)
+    await condemn(
+      readImages(ref, host, (n) => n === condemned.n),
+      attempt,
+      batch,
+    );
+  if (carefulUpTo >= 0)
+    await compressOneByOne(
+      unfinished((n) => n <= carefulUpTo && !suspects.has(n)),
+      host,
+      batch,
+    );
+  await compressSeveralAtOnce(
+    unfinished((n) => n > carefulUpTo && !suspects.has(n)),
+    host,
+    batch,
+  );
+  if (suspects.size > 0)
+    await compressOneByOne(
+      unfinished((n) => suspects.has(n)),
+      host,
+      batch,
+    );
+}
+
+/** Before anything is noted: until this result is written, the journal of the dead host has to stand. */
+async function condemn(images: AsyncIterable<PlannedImage>, { condemned }: Attempt, batch: OpenBatch) {
+  for await (const image of images) await batch.settle(image, killedItsHost(condemned!.deaths));
+  await batch.flush();
 }
 
 async function compressSeveralAtOnce(
   images: AsyncGenerator<PlannedImage>,
   host: BatchHost,
   batch: OpenBatch,
-) {
+): Promise<void> {
+  const within = notingReach(images, batch);
+  let failed = false;
   const worker = async () => {
-    while (!host.closing.aborted) {
-      const next = await images.next();
+    while (!host.closing.aborted && !failed) {
+      const next = await within.next();
       if (next.done) return;
       await batch.compress(next.value);
     }
   };
-  await Promise.all(Array.from({ length: host.concurrency }, worker));
+  const workers = Array.from({ length: host.concurrency }, () =>
+    worker().catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  // All are waited for: whoever calls again must not find this call still at work.
+  const ends = await Promise.allSettled(workers);
+  const fault = ends.find((end) => end.status === 'rejected');
+  if (fault) throw fault.reason;
 }
 
-/** After a death: each image is noted before it is touched, and those that were in hand at a death come last. */
+/** How many images one note covers: so many are done one by one after a death at the most. */
+const IMAGES_PER_NOTE = 500;
+
+async function* notingReach(
+  images: AsyncIterable<PlannedImage>,
+  batch: OpenBatch,
+): AsyncGenerator<PlannedImage> {
+  let reach = -1;
+  for await (const image of images) {
+    if (image.n > reach) {
+      reach = image.n + IMAGES_PER_NOTE - 1;
+      await batch.note({ reach });
+    }
+    yield image;
+  }
+}
+
 async function compressOneByOne(
   images: AsyncGenerator<PlannedImage>,
-  attempt: Attempt,
   host: BatchHost,
   batch: OpenBatch,
-) {
-  const last: PlannedImage[] = [];
-  const carefully = async (image: PlannedImage) => {
-    await batch.note({ closed: false, trying: image.n });
-    await batch.compress(image);
-    await batch.flush();
-  };
+): Promise<void> {
   for await (const image of images) {
     if (host.closing.aborted) return;
-    if (image.n === attempt.condemned) await batch.settle(image, killedItsHost(attempt));
-    else if (attempt.suspects.includes(image.n)) last.push(image);
-    else await carefully(image);
-  }
-  for (const image of last) {
-    if (host.closing.aborted) return;
-    await carefully(image);
+    await batch.note({ trying: image.n });
+    await batch.compress(image);
+    await batch.flush();
   }
 }
 
-async function* unfinishedImages(
+async function* readImages(
   ref: BatchRef,
   host: BatchHost,
-  done: ReadonlySet<number>,
+  belongs: (n: number) => boolean,
 ): AsyncGenerator<PlannedImage> {
   const images = { bucket: ref.bucket, key: jobKeys.images(ref.jobId) };
-  for await (const image of readJsonLines<PlannedImage>(host.store, images, {
-    start: ref.start,
-    end: ref.end,
-  })) {
-    if (!done.has(image.n)) yield image;
+  const range = { start: ref.start, end: ref.end };
+  for await (const image of readJsonLines<PlannedImage>(host.store, images, range)) {
+    if (belongs(image.n)) yield image;
   }
 }
 
@@ -166,10 +241,8 @@ async function earlierWork(ref: BatchRef, host: BatchHost) {
   return { done, counts, journal };
 }
 
-function killedItsHost(attempt: Attempt): Outcome {
-  return {
-    status: 'failed',
-    code: 'EncoderCrash',
-    message: `its host died twice while this image was in hand (before attempt ${attempt.number}); the rest of the batch was done without it`,
-  };
+function killedItsHost(deaths: 1 | 2): Outcome {
+  const times = deaths === 2 ? 'twice' : 'in a batch that had lost many before,';
+  const message = `its host died ${times} while this image alone was in hand; the rest of the batch was done without it`;
+  return { status: 'failed', code: 'EncoderCrash', message };
 }

@@ -1,10 +1,22 @@
+import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { compressBatch } from '../src/compress-batch.ts';
+import type { Journal } from '../src/core/batch-journal.ts';
+import { addOutcome, NOTHING_YET } from '../src/core/batch-summary.ts';
 import type { ImageResult } from '../src/core/image-result.ts';
-import { type BatchRef, DEFAULT_COMPRESSION, type Job, type PlannedImage } from '../src/core/job.ts';
+import {
+  type BatchRef,
+  type BatchSummary,
+  DEFAULT_COMPRESSION,
+  type Job,
+  type PlannedImage,
+} from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
-import type { ObjectStore } from '../src/core/object-store.ts';
+import { type ObjectStore, ObjectStoreError } from '../src/core/object-store.ts';
+import { readJson } from '../src/json-lines.ts';
+import { journalKey } from '../src/result-log.ts';
+import { halve } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 const photo = await sharp({
@@ -53,10 +65,14 @@ const host = (changes: object = {}) => ({
 async function planned(
   keys: readonly string[],
   changes: readonly Partial<PlannedImage>[] = [],
+  jobChanges: Partial<Job> = {},
 ): Promise<BatchRef> {
   const lines = keys.map((key, n) => JSON.stringify({ bucket: 'in', key, n, ...changes[n] }));
   const text = lines.join('\n');
-  await store.put({ bucket: work, key: jobKeys.job('job-1') }, Buffer.from(JSON.stringify(job)));
+  await store.put(
+    { bucket: work, key: jobKeys.job('job-1') },
+    Buffer.from(JSON.stringify({ ...job, ...jobChanges })),
+  );
   await store.put({ bucket: work, key: jobKeys.images('job-1') }, Buffer.from(text));
   return {
     jobId: 'job-1',
@@ -81,32 +97,57 @@ async function results(): Promise<ImageResult[]> {
   return found.sort((a, b) => a.index - b.index);
 }
 
-/** A store whose host dies (its calls never come back) when `key` is read. */
-function dyingAt(key: string): { store: ObjectStore; died: Promise<void> } {
-  let tell = () => {};
-  const died = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
+/** A host whose calls to the store never come back once it is dead, nor does its codec. */
+function mortalHost(changes: object = {}, onCall: (call: string, key: string) => void = () => {}) {
+  const { promise: died, resolve: tell } = Promise.withResolvers<'died'>();
   const never = new Promise<never>(() => {});
   let dead = false;
+  const die = () => {
+    dead = true;
+    tell('died');
+  };
+  const guarded =
+    (target: ObjectStore, name: keyof ObjectStore) =>
+    (...args: [{ key: string }, ...unknown[]]) => {
+      if (!dead) onCall(name, args[0].key);
+      const isStream = name === 'list' || name === 'read';
+      if (isStream) return dead ? neverEnding(never) : Reflect.apply(target[name], target, args);
+      if (dead) return never;
+      // Killed while the call is under way: it is carried out, and nobody hears of it.
+      const answer = Reflect.apply(target[name], target, args) as Promise<unknown>;
+      return answer.then(
+        (value) => (dead ? never : value),
+        (error) => (dead ? never : Promise.reject(error)),
+      );
+    };
   const mortal = new Proxy(store, {
-    get:
-      (target, name) =>
-      (...args: [{ key: string }, ...unknown[]]) => {
-        if (name === 'get' && args[0].key === key) {
-          dead = true;
-          tell();
-        }
-        if (dead)
-          return name === 'list' || name === 'read'
-            ? (async function* () {
-                yield await never;
-              })()
-            : never;
-        return Reflect.apply(Reflect.get(target, name), target, args);
-      },
+    get: (target, name) => guarded(target, name as keyof ObjectStore),
   });
-  return { store: mortal, died };
+  return { host: host({ ...changes, store: mortal }), died, die, never };
+}
+
+async function* neverEnding(never: Promise<never>): AsyncGenerator<never> {
+  yield await never;
+}
+
+/** Runs a host whose codec takes its process down when it meets one of these images. */
+async function runHost(ref: BatchRef, poison: readonly string[]): Promise<BatchSummary | 'died'> {
+  const mortal = mortalHost({
+    compress: async (bytes: Uint8Array, settings: Job['compression']) => {
+      if (!poison.includes(Buffer.from(bytes).toString())) return halve(bytes, settings);
+      mortal.die();
+      return mortal.never;
+    },
+  });
+  return Promise.race([compressBatch(ref, mortal.host), mortal.died]);
+}
+
+async function runUntilDone(ref: BatchRef, poison: readonly string[]) {
+  for (let deaths = 0; ; deaths++) {
+    const end = await runHost(ref, poison);
+    if (end !== 'died') return { deaths, summary: end };
+    expect(deaths).toBeLessThan(100);
+  }
 }
 
 beforeEach(() => {
@@ -162,22 +203,101 @@ describe('compressBatch', () => {
     expect((await results()).map(({ index }) => index)).toEqual(keys.map((_, n) => n));
   });
 
-  it('finds the image that kills its hosts, and does the rest of the batch', async () => {
+  it('finds the image that kills its hosts in three deaths, and does the rest of the batch', async () => {
     const keys = ['a.jpg', 'b.jpg', 'poison.jpg', 'c.jpg', 'd.jpg'];
-    for (const key of keys) await store.put({ bucket: 'in', key }, photo);
-    const ref = await planned(keys);
-    for (let death = 0; death < 3; death++) {
-      const mortal = dyingAt('poison.jpg');
-      void compressBatch(ref, host({ store: mortal.store }));
-      await mortal.died;
-    }
-    const summary = await compressBatch(ref, host());
-    expect(summary).toMatchObject({ failed: 1, remaining: 0 });
-    expect(summary.compressed).toBe(4);
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    const { deaths, summary } = await runUntilDone(await planned(keys), ['poison.jpg']);
+    expect(deaths).toBe(3);
+    expect(summary).toMatchObject({ compressed: 4, failed: 1, remaining: 0 });
     const all = await results();
     expect(all.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
     expect(all[2]).toMatchObject({ source: 's3://in/poison.jpg', status: 'failed', code: 'EncoderCrash' });
   });
+
+  it.each([
+    [2, 5],
+    [3, 7],
+    [16, 24],
+  ])('finds %i images that kill their hosts in %i deaths, wherever they stand', async (count, most) => {
+    const poison = Array.from({ length: count }, (_, n) => `poison-${n}.jpg`);
+    const keys = ['a.jpg', ...poison.slice(0, 2), 'b.jpg', ...poison.slice(2), 'c.jpg'];
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    const { deaths, summary } = await runUntilDone(await planned(keys), poison);
+    expect(deaths).toBeLessThanOrEqual(most);
+    expect(summary).toMatchObject({ compressed: 3, failed: count, remaining: 0 });
+    expect((await results()).map(({ index }) => index)).toEqual(keys.map((_, n) => n));
+  });
+
+  it('goes one by one only through what a dead host may have touched', async () => {
+    const keys = Array.from({ length: 40 }, (_, n) => `${n}.jpg`);
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    // Ordinals far apart: a note covers five images.
+    const ref = await planned(
+      keys,
+      keys.map((_, n) => ({ n: n * 100 })),
+    );
+    const mortal = mortalHost({}, (call, key) => {
+      if (call === 'get' && key === '7.jpg') mortal.die();
+    });
+    await Promise.race([compressBatch(ref, mortal.host), mortal.died]);
+    const notes: number[] = [];
+    const watched = mortalHost({ compress: halve }, (call, key) => {
+      if (call === 'put' && key.endsWith('journal.json')) notes.push(0);
+    });
+    expect(await compressBatch(ref, watched.host)).toMatchObject({ compressed: 40, remaining: 0 });
+    expect(notes.length).toBeLessThan(24);
+  });
+
+  it('closes its journal also when a paper cannot be written, so that no image is accused', async () => {
+    const keys = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'];
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    const ref = await planned(keys);
+    const refusing = new Proxy(store, {
+      get:
+        (target, name) =>
+        (...args: [{ key: string }]) =>
+          name === 'put' && /results.*jsonl$/.test(args[0].key)
+            ? Promise.reject(new ObjectStoreError('Throttled', 'slow down'))
+            : Reflect.apply(Reflect.get(target, name), target, args),
+    });
+    await expect(compressBatch(ref, host({ store: refusing, compress: halve }))).rejects.toThrow('slow down');
+    expect(await readJson<Journal>(store, { bucket: work, key: journalKey(ref) })).toMatchObject({
+      closed: true,
+      deaths: 0,
+    });
+    expect(await compressBatch(ref, host())).toMatchObject({ compressed: 4, remaining: 0 });
+  });
+
+  it('leaves no worker behind when it throws', async () => {
+    const keys = Array.from({ length: 300 }, (_, n) => `${n}.jpg`);
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    const ref = await planned(keys);
+    let calls = 0;
+    const refusing = new Proxy(store, {
+      get:
+        (target, name) =>
+        (...args: [{ key: string }]) => {
+          calls += 1;
+          return name === 'put' && /results.*jsonl$/.test(args[0].key)
+            ? Promise.reject(new ObjectStoreError('Throttled', 'slow down'))
+            : Reflect.apply(Reflect.get(target, name), target, args);
+        },
+    });
+    await expect(compressBatch(ref, host({ store: refusing, compress: halve }))).rejects.toThrow('slow down');
+    const atThrow = calls;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(calls).toBe(atThrow);
+  });
+
+  it.each([
+    's3://out/',
+    'in-place',
+  ])('accounts for every image exactly once, whenever hosts close or die (output %s)', async (output) => {
+    await fc.assert(
+      fc.asyncProperty(courses, (course) => survives(course, output)),
+      { numRuns: 150 },
+    );
+  }, 30_000);
 
   it('says what is missing when the papers of the job are gone', async () => {
     const ref = await planned(['a.jpg']);
@@ -186,3 +306,109 @@ describe('compressBatch', () => {
     );
   });
 });
+
+/** How a batch fares: which of its images kill, and what happens to the hosts that come to it, one after the other. */
+interface Course {
+  readonly images: number;
+  readonly poison: readonly number[];
+  readonly concurrency: number;
+  readonly gap: number;
+  readonly hosts: readonly { readonly end: 'dies' | 'closes'; readonly atCall: number }[];
+}
+
+const courses: fc.Arbitrary<Course> = fc.record({
+  images: fc.integer({ min: 1, max: 30 }),
+  poison: fc.uniqueArray(fc.nat({ max: 29 }), { maxLength: 2 }),
+  concurrency: fc.integer({ min: 1, max: 4 }),
+  // Ordinals far apart make a note cover few images.
+  gap: fc.constantFrom(1, 100, 250),
+  hosts: fc.array(
+    fc.record({
+      end: fc.constantFrom('dies' as const, 'dies' as const, 'closes' as const),
+      atCall: fc.integer({ min: 1, max: 90 }),
+    }),
+    { maxLength: 6 },
+  ),
+});
+
+async function survives({ images, poison, concurrency, gap, hosts }: Course, output: string): Promise<void> {
+  const memory = createMemoryStore();
+  store = memory;
+  const keys = Array.from({ length: images }, (_, n) => `${n}.jpg`);
+  for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(`${key} of ${'x'.repeat(40)}`));
+  const ref = await planned(
+    keys,
+    keys.map((_, n) => ({ n: n * gap })),
+    { output },
+  );
+  const deadly = poison.filter((n) => n < images).map((n) => `${n}.jpg`);
+  const inHandAtDeath = new Map<string, number>();
+  let deaths = 0;
+  const left = [...hosts];
+  for (;;) {
+    const fate = left.shift();
+    let calls = 0;
+    const closing = new AbortController();
+    const touched = new Set<string>();
+    const mortal = mortalHost(
+      {
+        concurrency,
+        closing: closing.signal,
+        compress: async (bytes: Uint8Array, settings: Job['compression']) => {
+          const [key = ''] = Buffer.from(bytes).toString().split(' ');
+          if (!deadly.includes(key)) return halve(bytes, settings);
+          mortal.die();
+          return mortal.never;
+        },
+      },
+      (_call, key) => {
+        if (keys.includes(key)) touched.add(key);
+        calls += 1;
+        if (calls !== fate?.atCall) return;
+        if (fate.end === 'dies') mortal.die();
+        else closing.abort();
+      },
+    );
+    const end = await Promise.race([compressBatch(ref, mortal.host), mortal.died]);
+    if (end !== 'died' && end.remaining === 0) {
+      await isRight(end);
+      return;
+    }
+    if (end !== 'died') continue;
+    deaths += 1;
+    for (const key of touched) inHandAtDeath.set(key, (inHandAtDeath.get(key) ?? 0) + 1);
+    expect(deaths).toBeLessThanOrEqual(hosts.length + 3 * deadly.length);
+  }
+
+  async function isRight(summary: BatchSummary) {
+    const all = await results();
+    expect(all.map(({ index }) => index)).toEqual(keys.map((_, n) => n * gap));
+    expect({ ...summary, batchId: '', remaining: 0 }).toEqual({
+      batchId: '',
+      remaining: 0,
+      ...all.reduce(addOutcome, NOTHING_YET),
+    });
+    for (const result of all) {
+      const key = result.source.slice('s3://in/'.length);
+      if (deadly.includes(key)) {
+        expect(result).toMatchObject({ status: 'failed', code: 'EncoderCrash' });
+        expect(memory.bytes(`s3://in/${key}`)?.byteLength).toBeGreaterThan(40);
+        continue;
+      }
+      if (result.status === 'failed') {
+        expect(inHandAtDeath.get(key)).toBeGreaterThanOrEqual(2);
+        continue;
+      }
+      const written = memory.bytes(`${output === 'in-place' ? 's3://in/' : output}${key}`);
+      expect(result).toMatchObject({ status: 'compressed', bytesOut: written?.byteLength });
+    }
+    if (output === 'in-place') await undoIsWhole(memory);
+  }
+
+  async function undoIsWhole({ uris, text }: ReturnType<typeof createMemoryStore>) {
+    const parts = uris().filter((uri) => uri.startsWith(`s3://${work}/${jobKeys.undoParts('job-1')}`));
+    const told = parts.flatMap((uri) => text(uri)!.trim().split('\n')).map((line) => JSON.parse(line).key);
+    const replaced = (await results()).filter(({ status }) => status === 'compressed');
+    expect(new Set(told)).toEqual(new Set(replaced.map(({ source }) => source.slice('s3://in/'.length))));
+  }
+}
