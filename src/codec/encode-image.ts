@@ -92,7 +92,7 @@ const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise
     return { bytes, encoding: { format: 'webp', lossless: false, quality, effort } };
   },
   avif: async (image, { recipe, settings: { effort } }) => {
-    const quality = encoderQuality('avif', recipe.quality!);
+    const quality = encoderQuality(effort === 'best' ? 'avif' : 'fastAvif', recipe.quality!);
     const bytes = await image.avif({ quality, effort: effort === 'best' ? 2 : 0 }).toBuffer();
     return { bytes, encoding: { format: 'avif', lossless: false, quality, effort } };
   },

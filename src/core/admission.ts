@@ -17,7 +17,8 @@ export function estimateMemory(
 
 /** Whether the image passes through line by line, so that memory stays flat however large it is. */
 export function isStreamed(facts: ImageFacts, recipe: EncodeRecipe, settings: CompressionSettings): boolean {
-  const wholeInput = facts.progressive || facts.pages > 1 || recipe.reshape?.upright === true;
+  const comesInLines = (facts.format === 'jpeg' || facts.format === 'png') && facts.pages === 1;
+  const wholeInput = !comesInLines || facts.progressive || recipe.reshape?.upright === true;
   const wholeOutput = settings.effort === 'best' || settings.progressive === true || recipe.search === true;
   return recipe.format === 'jpeg' && !recipe.lossless && !wholeInput && !wholeOutput;
 }

@@ -62,9 +62,13 @@ export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings): 
   const fragile = fragileContent(facts, settings);
   if (fragile) return fragile;
   if (settings.mode === 'lossless') return losslessRecipe(facts, settings);
-  return (
-    convertedFormat(facts, settings) ?? OWN_FORMAT[facts.format]?.(facts, settings) ?? unsupported(facts)
-  );
+  const own = OWN_FORMAT[facts.format]?.(facts, settings);
+  if (!own) return unsupported(facts);
+  const target = settings.format;
+  if (target === 'keep' || target === facts.format) return own;
+  const refusal = whyNotInto(target, facts, settings);
+  if (!refusal) return converted(target, facts, settings);
+  return own.action === 'keep' ? keep(refusal) : own;
 }
 
 /** libvips' own default: 16,383 squared. What is larger is a bomb or wants a tool of its own. */
@@ -106,19 +110,13 @@ function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recip
   return keep('unsupported-format', `no lossless encoder for ${nameOf(facts)} here`);
 }
 
-/** The recipe for another format than the source's, or undefined where the source's own has to stay. */
-function convertedFormat(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
-  const target = settings.format;
-  if (target === 'keep' || target === facts.format || !isDecodable(facts.format)) return undefined;
-  if (holdsLess(target, facts, settings)) return undefined;
-  return {
-    ...lossy(target, facts, settings),
-    ...(facts.alpha && target === 'jpeg' ? { flattenOn: settings.background! } : {}),
-  };
+function converted(target: OutputFormat, facts: ImageFacts, settings: CompressionSettings): Recipe {
+  const flattens = facts.alpha && target === 'jpeg';
+  return { ...lossy(target, facts, settings), ...(flattens && { flattenOn: settings.background! }) };
 }
 
 /** Why `target` cannot hold what the source is; then the source's own format stays. */
-function holdsLess(
+function whyNotInto(
   target: OutputFormat,
   facts: ImageFacts,
   settings: CompressionSettings,
@@ -239,10 +237,6 @@ const MAX_SIDE: Record<OutputFormat, number> = { jpeg: 65_500, png: 2 ** 31 - 1,
 
 function fitsInto(format: OutputFormat, facts: ImageFacts): boolean {
   return Math.max(facts.width, facts.height) <= MAX_SIDE[format];
-}
-
-function isDecodable(format: ImageFormat): boolean {
-  return OWN_FORMAT[format] !== undefined;
 }
 
 function unsupported(facts: ImageFacts): KeepRecipe {

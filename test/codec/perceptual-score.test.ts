@@ -8,7 +8,7 @@ import { perceptualReference, type RgbPixels } from '../../src/codec/perceptual-
 
 const require = createRequire(import.meta.url);
 
-async function readPixels(file: string | Buffer, width = 256): Promise<RgbPixels> {
+async function readPixels(file: string | Buffer, width = 512): Promise<RgbPixels> {
   const image = sharp(file).resize(width).removeAlpha().toColourspace('srgb').raw();
   const { data, info } = await image.toBuffer({ resolveWithObject: true });
   return { pixels: new Uint8Array(data), width: info.width, height: info.height };
@@ -64,9 +64,19 @@ test('an implementation of others comes to the same judgement, within three poin
     const reference = perceptualReference(photo);
     for (const quality of [30, 60, 85]) {
       const other = await atQuality(photo, quality);
-      expect(Math.abs(reference.score(other) - (await rustScore(photo, other)))).toBeLessThan(3);
+      const [own, rust] = [reference.score(other), await rustScore(photo, other)];
+      expect(Math.abs(own - rust)).toBeLessThan(3);
     }
   }
+});
+
+test('a picture of a few scales is judged as its larger self is', async () => {
+  const [file] = PHOTOS;
+  const [large, small] = [await readPixels(file!, 512), await readPixels(file!, 200)];
+  const scores = [];
+  for (const photo of [large, small])
+    scores.push(perceptualReference(photo).score(await atQuality(photo, 60)));
+  expect(Math.abs(scores[0]! - scores[1]!)).toBeLessThan(8);
 });
 
 test('pictures too small or of another size are refused', async () => {

@@ -1,0 +1,127 @@
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
+import { BASE_BYTES } from '../../src/core/admission.ts';
+import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { concat, makeJpeg, makePng, PNG_SIGNATURE, pngChunk, pngHeader, truncated } from './fixtures.ts';
+
+const plenty = { budget: createMemoryBudget(2e9) };
+const settings = (changes: Partial<CompressionSettings> = {}): CompressionSettings => ({
+  ...DEFAULT_COMPRESSION,
+  minSavings: { percent: 0, bytes: 1 },
+  ...changes,
+});
+
+/** A sound JPEG whose header claims another size; nothing but its header is ever looked at. */
+function claiming(jpeg: Uint8Array, width: number, height: number): Uint8Array {
+  const claim = jpeg.slice();
+  const frame = Buffer.from(claim).indexOf(Buffer.from([0xff, 0xc0]));
+  claim.set([height >> 8, height & 255, width >> 8, width & 255], frame + 5);
+  return claim;
+}
+
+test('the receipt says what was done', async () => {
+  const source = await makeJpeg({ quality: 95, width: 200, height: 150 });
+  expect(await compressBytes(source, settings(), plenty)).toMatchObject({
+    status: 'compressed',
+    contentType: 'image/jpeg',
+    encoding: { format: 'jpeg', lossless: false, quality: 78, effort: 'best', progressive: true },
+  });
+  expect(await compressBytes(source, settings({ mode: 'auto' }), plenty)).toMatchObject({
+    status: 'compressed',
+    encoding: { score: expect.any(Number), probes: expect.any(Number) },
+  });
+});
+
+test('a PNG bomb of 65,500 × 65,500 is TooLarge at once and without a decode', async () => {
+  const bomb = concat(
+    PNG_SIGNATURE,
+    pngHeader(65_500, 65_500, 8, 2),
+    pngChunk('IDAT', new Uint8Array(64)),
+    pngChunk('IEND'),
+  );
+  for (const mode of ['quality', 'lossless', 'auto'] as const) {
+    const startedAt = performance.now();
+    const outcome = await compressBytes(bomb, settings({ mode }), plenty);
+    expect(outcome).toMatchObject({ status: 'failed', code: 'TooLarge' });
+    expect(outcome).toHaveProperty('message', expect.stringContaining('65500 x 65500'));
+    expect(performance.now() - startedAt).toBeLessThan(200);
+  }
+});
+
+test('an image over the memory of its host is TooLarge, and told what it needs', async () => {
+  const budget = createMemoryBudget(BASE_BYTES + 100e6);
+  const outcome = await compressBytes(
+    claiming(await makeJpeg(), 12_000, 10_000),
+    settings({ mode: 'lossless' }),
+    { budget },
+  );
+  expect(outcome).toMatchObject({ status: 'failed', code: 'TooLarge' });
+  expect(outcome).toHaveProperty(
+    'message',
+    expect.stringMatching(/at most 100 MB of memory .* 12000 x 10000 needs about \d+ MB/),
+  );
+});
+
+test('a photo that fits only by streaming goes through the fast preset, and the receipt says so', async () => {
+  const source = await makeJpeg({ quality: 97, width: 1000, height: 800 });
+  const budget = createMemoryBudget(BASE_BYTES + 3e6);
+  const outcome = await compressBytes(source, settings(), { budget });
+  expect(outcome).toMatchObject({ status: 'compressed', encoding: { effort: 'fast', progressive: false } });
+});
+
+test('images in hand share the memory, and all come through', async () => {
+  const source = await makeJpeg({ quality: 95, width: 400, height: 300 });
+  const budget = createMemoryBudget(BASE_BYTES + 2e6);
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, () => compressBytes(source, settings(), { budget })),
+  );
+  expect(outcomes.map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => 'compressed'));
+  (await budget.acquire(budget.capacity))();
+});
+
+test('an encoder that does not answer in time is EncoderCrash, and gives its memory back when it ends', async () => {
+  const source = new Uint8Array(
+    await sharp({
+      create: {
+        width: 1500,
+        height: 1500,
+        channels: 3,
+        background: '#888',
+        noise: { type: 'gaussian', mean: 128, sigma: 60 },
+      },
+    })
+      .jpeg({ quality: 98 })
+      .toBuffer(),
+  );
+  const budget = createMemoryBudget(2e9);
+  const outcome = await compressBytes(source, settings({ format: 'avif' }), { budget, timeLimitMs: 20 });
+  expect(outcome).toMatchObject({ status: 'failed', code: 'EncoderCrash' });
+  expect(outcome).toHaveProperty('message', 'Expected an answer of the encoder within 20 ms');
+  (await budget.acquire(budget.capacity))();
+});
+
+test('damage is told from a failing encoder, and the message is the decoder’s', async () => {
+  const cut = truncated(await makeJpeg({ quality: 95 }), 0.5);
+  expect(await compressBytes(cut, settings(), plenty)).toEqual({
+    status: 'failed',
+    code: 'CorruptImage',
+    message: expect.stringContaining('end'),
+  });
+  const broken = makePng({ chunks: [] });
+  broken[broken.length - 20]! ^= 0xff;
+  expect(await compressBytes(broken, settings(), plenty)).toMatchObject({ code: 'CorruptImage' });
+});
+
+test('whatever the bytes are, the answer is an outcome', async () => {
+  const jpeg = await makeJpeg();
+  for (const bytes of [
+    new Uint8Array(1),
+    new Uint8Array([0xff, 0xd8, 0xff]),
+    PNG_SIGNATURE,
+    jpeg.subarray(0, 30),
+  ]) {
+    expect((await compressBytes(bytes, settings(), plenty)).status).toMatch(/failed|skipped/);
+  }
+});
