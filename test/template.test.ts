@@ -284,6 +284,15 @@ describe('rights', () => {
     }
   });
 
+  it('let Step Functions make the rule that it insists on, and run any revision of the task but no other', () => {
+    const statements = rightsByRole(template).get('StateMachineRole')!;
+    const [inline] = resource('StateMachineRole').Properties.Policies;
+    expect(JSON.stringify(inline)).toContain('rule/StepFunctionsGetEventsForECSTaskRule');
+    const run = statements.find(({ Action }) => Action === 'ecs:RunTask')!;
+    expect(JSON.stringify(run.Resource)).toMatch(/:task-definition\/image-press-dev-compress-batch:\*"/);
+    expect(resource('CompressBatchTask').UpdateReplacePolicy).toBe('Retain');
+  });
+
   it('let nobody delete a picture', () => {
     expect(
       all()
@@ -315,5 +324,17 @@ describe('rights', () => {
       JSON.stringify(statements).includes('kms:'),
     );
     expect(withKms.map(([role]) => role).sort()).toEqual([...COMPRESSING, 'PlanJobRole'].sort());
+  });
+});
+
+describe('docs/deploying.md', () => {
+  it('lists every parameter of serverless.yml, and no other', () => {
+    const text = readFileSync(path.join(ROOT, 'serverless.yml'), 'utf8');
+    const table = readFileSync(path.join(ROOT, 'docs/deploying.md'), 'utf8').split('## What is created')[0]!;
+    const listed = table
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...line.split('|')[1]!.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    expect(listed).toEqual(Object.keys(parse(text, { logLevel: 'silent' }).params.default));
   });
 });

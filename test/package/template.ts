@@ -10,6 +10,7 @@ export interface Resource {
   readonly Condition?: string;
   readonly DependsOn?: string | readonly string[];
   readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
   // biome-ignore lint/suspicious/noExplicitAny: its shape depends on the type, and the tests are what checks it
   readonly Properties: any;
 }
