@@ -83,15 +83,14 @@ describe('the state machine', () => {
     }
   });
 
-  it.each(tasks.filter(([, { Resource }]) => Resource.endsWith('lambda:invoke')))(
-    'waits for a free Lambda when %s is throttled',
-    (_name, state) => {
-      const throttled = state.Retry.find(({ ErrorEquals }: State) =>
-        ErrorEquals.includes('Lambda.TooManyRequestsException'),
-      );
-      expect(throttled.MaxAttempts).toBeGreaterThanOrEqual(12);
-    },
-  );
+  it.each(
+    tasks.filter(([, { Resource }]) => Resource.endsWith('lambda:invoke')),
+  )('waits for a free Lambda when %s is throttled', (_name, state) => {
+    const throttled = state.Retry.find(({ ErrorEquals }: State) =>
+      ErrorEquals.includes('Lambda.TooManyRequestsException'),
+    );
+    expect(throttled.MaxAttempts).toBeGreaterThanOrEqual(12);
+  });
 });
 
 describe('a batch', () => {
