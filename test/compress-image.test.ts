@@ -328,20 +328,23 @@ describe('what cannot be compressed', () => {
     expect(store.calls).toEqual([]);
   });
 
-  test.each(['AccessDenied', 'Throttled', 'TooLarge', 'NotFound', 'Unexpected'] as const)(
-    'a store that says %s is a failed result with its words',
-    async (code) => {
-      const store = storeWith();
-      store.get = async () => {
-        throw new ObjectStoreError(code, 'GetObject s3://sources/a/photo.jpg: words');
-      };
-      expect(await runImage(store, SOURCE)).toEqual({
-        status: 'failed',
-        code,
-        message: 'GetObject s3://sources/a/photo.jpg: words',
-      });
-    },
-  );
+  test.each([
+    'AccessDenied',
+    'Throttled',
+    'TooLarge',
+    'NotFound',
+    'Unexpected',
+  ] as const)('a store that says %s is a failed result with its words', async (code) => {
+    const store = storeWith();
+    store.get = async () => {
+      throw new ObjectStoreError(code, 'GetObject s3://sources/a/photo.jpg: words');
+    };
+    expect(await runImage(store, SOURCE)).toEqual({
+      status: 'failed',
+      code,
+      message: 'GetObject s3://sources/a/photo.jpg: words',
+    });
+  });
 
   test('a bug is a failed result, not a dead batch', async () => {
     const compress = async () => {

@@ -83,14 +83,15 @@ describe('an image replaced in place', () => {
     expect(kept).toMatchObject({ status: 'kept', detail });
   });
 
-  test.each(['image/jpeg', 'image/JPEG; charset=binary', 'image/jpg'])(
-    'with the Content-Type %s is not remarked on',
-    async (contentType) => {
-      const store = storeWith('x'.repeat(1000), { attributes: { contentType } });
-      expect(await runImage(store, IMAGE, { job: IN_PLACE })).not.toHaveProperty('detail');
-      expect(store.object(IMAGE)?.contentType).toBe(contentType);
-    },
-  );
+  test.each([
+    'image/jpeg',
+    'image/JPEG; charset=binary',
+    'image/jpg',
+  ])('with the Content-Type %s is not remarked on', async (contentType) => {
+    const store = storeWith('x'.repeat(1000), { attributes: { contentType } });
+    expect(await runImage(store, IMAGE, { job: IN_PLACE })).not.toHaveProperty('detail');
+    expect(store.object(IMAGE)?.contentType).toBe(contentType);
+  });
 });
 
 describe('what must not be touched', () => {

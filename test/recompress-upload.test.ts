@@ -97,50 +97,51 @@ describe('a message', () => {
     return { again: answer.batchItemFailures.length === 1, lines, metrics };
   };
 
-  test.each(['CorruptImage', 'TooLarge'])(
-    'of an image that is %s is done with, and reported',
-    async (code) => {
-      const { again, lines, metrics } = await failing(code);
-      expect(again).toBe(false);
-      expect(metrics).toEqual({ UploadsFailed: 1 });
-      expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, message: 'words' } }]);
-    },
-  );
+  test.each([
+    'CorruptImage',
+    'TooLarge',
+  ])('of an image that is %s is done with, and reported', async (code) => {
+    const { again, lines, metrics } = await failing(code);
+    expect(again).toBe(false);
+    expect(metrics).toEqual({ UploadsFailed: 1 });
+    expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, message: 'words' } }]);
+  });
 
-  test.each(['EncoderCrash', 'Unexpected'])(
-    'of a %s is tried again, with its reason in the log',
-    async (code) => {
-      const { again, lines } = await failing(code);
-      expect(again).toBe(true);
-      expect(lines[1]).toMatchObject({
-        level: 'warn',
-        details: { messageId: 'm1', receives: 1, source: URI, code, message: 'words' },
-      });
-    },
-  );
+  test.each([
+    'EncoderCrash',
+    'Unexpected',
+  ])('of a %s is tried again, with its reason in the log', async (code) => {
+    const { again, lines } = await failing(code);
+    expect(again).toBe(true);
+    expect(lines[1]).toMatchObject({
+      level: 'warn',
+      details: { messageId: 'm1', receives: 1, source: URI, code, message: 'words' },
+    });
+  });
 
-  test.each(['AccessDenied', 'Throttled', 'Unexpected'] as const)(
-    'that met %s at S3 is tried again, the others are not',
-    async (code) => {
-      const store = photoStore();
-      store.seed('s3://uploads/good.jpg', 'y'.repeat(400));
-      const get = store.get.bind(store);
-      store.get = async (location, options) => {
-        if (location.key === PHOTO.key) throw new ObjectStoreError(code, 'the role needs kms:Decrypt');
-        return get(location, options);
-      };
-      const { host, lines } = uploadHost({ store });
-      const Records = [
-        messageFor(uploadEvent({ bucket: 'uploads', key: 'good.jpg' }), { id: 'good' }),
-        messageFor(uploadEvent(PHOTO), { id: 'bad' }),
-      ];
-      expect(await recompressUploads({ Records }, host)).toEqual({
-        batchItemFailures: [{ itemIdentifier: 'bad' }],
-      });
-      expect(store.object('s3://uploads/good.jpg')?.size).toBe(200);
-      expect(JSON.stringify(lines)).toContain('the role needs kms:Decrypt');
-    },
-  );
+  test.each([
+    'AccessDenied',
+    'Throttled',
+    'Unexpected',
+  ] as const)('that met %s at S3 is tried again, the others are not', async (code) => {
+    const store = photoStore();
+    store.seed('s3://uploads/good.jpg', 'y'.repeat(400));
+    const get = store.get.bind(store);
+    store.get = async (location, options) => {
+      if (location.key === PHOTO.key) throw new ObjectStoreError(code, 'the role needs kms:Decrypt');
+      return get(location, options);
+    };
+    const { host, lines } = uploadHost({ store });
+    const Records = [
+      messageFor(uploadEvent({ bucket: 'uploads', key: 'good.jpg' }), { id: 'good' }),
+      messageFor(uploadEvent(PHOTO), { id: 'bad' }),
+    ];
+    expect(await recompressUploads({ Records }, host)).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'bad' }],
+    });
+    expect(store.object('s3://uploads/good.jpg')?.size).toBe(200);
+    expect(JSON.stringify(lines)).toContain('the role needs kms:Decrypt');
+  });
 
   test('that is no S3 event is tried again until it is a dead letter, with its reason in the log', async () => {
     const { host, lines, metrics } = uploadHost({ store: createMemoryStore() });

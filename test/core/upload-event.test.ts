@@ -35,15 +35,18 @@ describe('an S3 notification', () => {
     expect(readUploadEvent(notification(record(encoded)))).toEqual([{ bucket: 'uploads', key }]);
   });
 
-  test.each(['ObjectCreated:Copy', 'ObjectCreated:CompleteMultipartUpload', 'ObjectCreated:Post'])(
-    'of %s is an upload',
-    (name) => expect(readUploadEvent(notification(record('a.jpg', name)))).toHaveLength(1),
-  );
+  test.each([
+    'ObjectCreated:Copy',
+    'ObjectCreated:CompleteMultipartUpload',
+    'ObjectCreated:Post',
+  ])('of %s is an upload', (name) =>
+    expect(readUploadEvent(notification(record('a.jpg', name)))).toHaveLength(1));
 
-  test.each(['ObjectRemoved:Delete', 'ObjectRestore:Completed', 'LifecycleExpiration:Delete'])(
-    'of %s is none',
-    (name) => expect(readUploadEvent(notification(record('a.jpg', name)))).toEqual([]),
-  );
+  test.each([
+    'ObjectRemoved:Delete',
+    'ObjectRestore:Completed',
+    'LifecycleExpiration:Delete',
+  ])('of %s is none', (name) => expect(readUploadEvent(notification(record('a.jpg', name)))).toEqual([]));
 
   test('for testing the configuration is none', () => {
     const body = '{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"uploads"}';
