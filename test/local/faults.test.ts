@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import type { FaultPlan } from '../../local/s3/faults.ts';
+import { randomFrom } from './mortal/kill-plans.ts';
+import { runMortalJob } from './mortal/run-mortal-job.ts';
+
+const SLOW_DOWN = { status: 503, code: 'SlowDown' };
+
+/** Every fifth call is refused; of the others every tenth body is cut short and every tenth answer to a write lost. */
+function badWeather(seed: number, told: Record<string, number>): FaultPlan {
+  const random = randomFrom(seed);
+  const note = <Fault>(name: string, fault: Fault) => {
+    told[name] = (told[name] ?? 0) + 1;
+    return fault;
+  };
+  return ({ method }) => {
+    if (random() < 0.2) return note('SlowDown', SLOW_DOWN);
+    if (random() >= 0.1) return undefined;
+    if (method === 'GET') return note('cut-body', 'cut-body');
+    return method === 'PUT' ? note('lose-answer', 'lose-answer') : undefined;
+  };
+}
+
+describe('a job over an S3 that slows down, cuts bodies short and loses answers', () => {
+  it.each([
+    ['elsewhere', 1],
+    ['in-place', 2],
+  ] as const)('still accounts for every image, none lost or doubled (output %s)', async (output, seed) => {
+    const told: Record<string, number> = {};
+    const faults = badWeather(seed, told);
+    const end = await runMortalJob({ output, host: 'lambda', images: 16, perBatch: 8, faults });
+    expect(end.problems).toEqual([]);
+    expect(end.report).toMatchObject({ status: 'SUCCEEDED', compressed: 16, failed: 0, lost: 0 });
+    expect(told).toMatchObject({
+      SlowDown: expect.any(Number),
+      'cut-body': expect.any(Number),
+      'lose-answer': expect.any(Number),
+    });
+  });
+});
