@@ -1,5 +1,3 @@
-import { BASE_BYTES } from '../core/admission.ts';
-
 /** The memory of a host, handed out to images first come first served. One for each process. */
 export interface MemoryBudget {
   /** What all images in hand may take together, in bytes. */
@@ -8,9 +6,8 @@ export interface MemoryBudget {
   acquire(bytes: number): Promise<() => void>;
 }
 
-/** @param hostBytes what the process may use; its own needs (BASE_BYTES) are taken off */
-export function createMemoryBudget(hostBytes: number): MemoryBudget {
-  const capacity = Math.max(0, hostBytes - BASE_BYTES);
+/** @param capacity what images may take of the host's memory: without what the process needs itself (BASE_BYTES) */
+export function createMemoryBudget(capacity: number): MemoryBudget {
   const waiting: { readonly bytes: number; readonly start: () => void }[] = [];
   let free = capacity;
 

@@ -1,10 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
-import { BASE_BYTES } from '../../src/core/admission.ts';
 
 test('never hands out more than there is, and lets everybody through', async () => {
-  const budget = createMemoryBudget(BASE_BYTES + 100);
+  const budget = createMemoryBudget(100);
   let [inHand, most, done] = [0, 0, 0];
   const image = async (bytes: number) => {
     const release = await budget.acquire(bytes);
@@ -20,7 +19,7 @@ test('never hands out more than there is, and lets everybody through', async () 
 });
 
 test('a large image is not starved by small ones that come after it', async () => {
-  const budget = createMemoryBudget(BASE_BYTES + 100);
+  const budget = createMemoryBudget(100);
   const order: string[] = [];
   const first = await budget.acquire(60);
   const image = async (name: string, bytes: number) => {
@@ -37,7 +36,7 @@ test('a large image is not starved by small ones that come after it', async () =
 });
 
 test('what could never fit is refused at once, and memory is handed back only once', async () => {
-  const budget = createMemoryBudget(BASE_BYTES + 100);
+  const budget = createMemoryBudget(100);
   await expect(budget.acquire(101)).rejects.toThrow('Expected at most 100 bytes but received 101');
   const release = await budget.acquire(100);
   release();
