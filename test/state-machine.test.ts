@@ -137,7 +137,7 @@ describe('a batch', () => {
   });
 
   it('prefers Spot and falls back to Fargate at its full price', () => {
-    expect(child.States.OpenBatch.Parameters.capacityProvider).toBe('FARGATE_SPOT');
+    expect(map.ItemSelector.capacityProvider).toBe('FARGATE_SPOT');
     expect(child.States.CompressBatchOnFargate.Parameters.CapacityProviderStrategy).toEqual([
       { 'CapacityProvider.$': '$.capacityProvider', Weight: 1 },
     ]);

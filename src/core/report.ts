@@ -199,8 +199,8 @@ function sentence(text: string): string {
 const DOLLARS_PER_READ = 0.0000004;
 const DOLLARS_PER_WRITE = 0.000005;
 const DOLLARS_PER_TRANSITION = 0.000025;
-/** The child's start, OpenBatch, ChooseHost, the host, MoreToDo? and BatchDone. */
-const TRANSITIONS_PER_BATCH = 6;
+/** The child's start, ChooseHost, the host, MoreToDo? and BatchDone. */
+const TRANSITIONS_PER_BATCH = 5;
 
 /** Nothing is charged for a job whose papers lie in a folder. */
 function estimateCost(tally: Tally, { papers, batches }: JobCircumstances): CostEstimate | undefined {

@@ -54,7 +54,7 @@ async function run({ batches = [], fargate = true, ...world }: World) {
   const onLambda = async (name: string, payload: never) => {
     if (name === 'plan-job') {
       calls.push('plan');
-      const plan = world.plan?.() ?? {};
+      const plan = world.plan?.() ?? { batches: batches.length || 1 };
       await s3.send(new PutObjectCommand({ Bucket: 'work', Key, Body: Buffer.from(lines) }));
       return plan;
     }
@@ -128,6 +128,15 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(children.map(({ output }) => output)).toContainEqual({ batchId: 'b' });
   });
 
+  it('reports at once when a resumed job finds nothing left to do', async () => {
+    const { result, calls } = await run({
+      lines: 'nothing that a map could read',
+      plan: () => ({ batches: 0 }),
+    });
+    expect(result.status).toBe('SUCCEEDED');
+    expect(calls).toEqual(['plan', 'report']);
+  });
+
   it('calls again while images remain', async () => {
     const onLambda = ({ batchId }: Batch, call: number) => ({ batchId, remaining: [7, 3, 0][call - 1] });
     const { result, calls } = await run({ batches: [batch('a')], onLambda });
@@ -141,14 +150,17 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(calls).toEqual(['plan', 'lambda a', 'FARGATE_SPOT a', 'report']);
   });
 
-  it.each(['Sandbox.Timedout', 'Runtime.ExitError', 'Lambda.Unknown', 'TimeoutError', 'Runtime.OutOfMemory'])(
-    'sends a batch whose Lambda died of %s to Fargate',
-    async (name) => {
-      const { calls, children } = await run({ batches: [batch('a')], onLambda: () => fail(name) });
-      expect(calls).toEqual(['plan', 'lambda a', 'FARGATE_SPOT a', 'report']);
-      expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
-    },
-  );
+  it.each([
+    'Sandbox.Timedout',
+    'Runtime.ExitError',
+    'Lambda.Unknown',
+    'TimeoutError',
+    'Runtime.OutOfMemory',
+  ])('sends a batch whose Lambda died of %s to Fargate', async (name) => {
+    const { calls, children } = await run({ batches: [batch('a')], onLambda: () => fail(name) });
+    expect(calls).toEqual(['plan', 'lambda a', 'FARGATE_SPOT a', 'report']);
+    expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
+  });
 
   it('goes on trying on Lambda, but not for ever, where there is no Fargate', async () => {
     const onLambda = () => fail('Runtime.ExitError');
