@@ -6,8 +6,8 @@ import { accountedFor, addOutcome, type BatchCounts, NOTHING_YET } from './core/
 import type { ImageResult, Outcome } from './core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
-import type { ObjectStore } from './core/object-store.ts';
-import { formatS3Uri } from './core/s3-uri.ts';
+import { type ObjectStore, ObjectStoreError } from './core/object-store.ts';
+import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
 import { readJson, readJsonLines } from './json-lines.ts';
 import { journalKey, openResultLog, writeJournal } from './result-log.ts';
 
@@ -53,7 +53,8 @@ export async function compressBatch(ref: BatchRef, host: BatchHost): Promise<Bat
 
 interface OpenBatch {
   compress(image: PlannedImage): Promise<void>;
-  settle(image: PlannedImage, outcome: Outcome): Promise<void>;
+  /** Not tried again, but told as finished where an output shows that it was. */
+  condemn(image: PlannedImage, deaths: 1 | 2): Promise<void>;
   /** Written before an image is touched, so that the next host knows of it if this one dies. */
   note(state: Partial<Pick<Journal, 'trying' | 'reach'>>): Promise<void>;
   flush(): Promise<void>;
@@ -97,9 +98,12 @@ function openBatch(
     });
   };
   return {
-    settle,
     compress: async (image) => {
       await settle(image, await compressImage(image, context));
+    },
+    condemn: async (image, deaths) => {
+      const seen = await compressImage(image, { ...context, store: withoutBodies(store) });
+      await settle(image, seen.status === 'failed' ? killedItsHost(deaths) : seen);
     },
     note: (state) => write({ closed: false, trying: null, reach: null, ...state }),
     flush: log.flush,
@@ -111,6 +115,14 @@ function openBatch(
 function realCompress({ memoryBytes }: BatchHost): ImageContext['compress'] {
   const budget = createMemoryBudget(memoryBytes);
   return (bytes, settings) => compressBytes(bytes, settings, { budget });
+}
+
+/** HEAD and nothing more: an image that kills its host may do so while it is read. */
+function withoutBodies(store: ObjectStore): ObjectStore {
+  const get = async (location: S3Location) => {
+    throw new ObjectStoreError('Unexpected', `${formatS3Uri(location)} is not to be read again`);
+  };
+  return { ...store, get };
 }
 
 /** First what a dead host may have touched, one by one; then the rest at full width; suspects last. */
@@ -152,7 +164,7 @@ async function compressUnfinished(
 
 /** Before anything is noted: until this result is written, the journal of the dead host has to stand. */
 async function condemn(images: AsyncIterable<PlannedImage>, { condemned }: Attempt, batch: OpenBatch) {
-  for await (const image of images) await batch.settle(image, killedItsHost(condemned!.deaths));
+  for await (const image of images) await batch.condemn(image, condemned!.deaths);
   await batch.flush();
 }
 

@@ -42,7 +42,7 @@ describe('a job whose hosts are killed', () => {
     [1, 'elsewhere'],
     [2, 'in-place'],
   ] as const)('is whole when they die at random moments (seed %i, output %s)', async (seed, output) => {
-    const killWhen = killAtRandom(randomFrom(seed), 3, 30);
+    const killWhen = killAtRandom(randomFrom(seed), { kills: 3, gap: 25 });
     const end = await runMortalJob({ ...JOB, output, perBatch: 6, fargate: seed === 1, killWhen });
     expect(end.problems).toEqual([]);
     expect(end.kills).toHaveLength(3);

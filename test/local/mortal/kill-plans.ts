@@ -10,25 +10,32 @@ export function killAtEach(...moments: readonly ((moment: Moment) => boolean)[])
   };
 }
 
-/** Kills at most this often, at moments that a seed decides: before a request, behind a write, or in between. */
-export function killAtRandom(random: () => number, kills: number, gap: number): KillPlan {
-  let left = kills;
-  let leftInReport = Math.min(3, kills);
-  const draw = () => 1 + Math.floor(random() * gap);
-  let countdown = draw();
+/**
+ * Kills at moments that a seed decides: before a request, behind a write, or in between; so often while batches are
+ * compressed, with `gap` requests between two kills at the most, and so often while the job is reported.
+ */
+export function killAtRandom(
+  random: () => number,
+  { kills, gap, inReport = 0 }: { kills: number; gap: number; inReport?: number },
+): KillPlan {
+  const left = { compress: kills, report: inReport };
+  const drawGap = (most: number) => 1 + Math.floor(random() * most);
+  const gaps = { compress: drawGap(gap), report: drawGap(REPORT_REQUESTS) };
   let stage: Moment['stage'] | 'between' = 'asked';
   return (moment) => {
-    if (left === 0 || (moment.phase === 'ReportJob' && leftInReport === 0)) return false;
-    if (--countdown > 0) return false;
+    const kind = moment.phase === 'ReportJob' ? 'report' : 'compress';
+    if (left[kind] === 0 || --gaps[kind] > 0) return false;
     if (stage === 'written' && moment.stage !== 'written') return false;
-    left -= 1;
-    if (moment.phase === 'ReportJob') leftInReport -= 1;
-    countdown = draw();
+    left[kind] -= 1;
+    gaps[kind] = drawGap(kind === 'report' ? REPORT_REQUESTS : gap);
     const decision = stage === 'between' ? random() * 25 : true;
     stage = (['asked', 'written', 'between'] as const)[Math.floor(random() * 3)]!;
     return decision;
   };
 }
+
+/** About as many as a small job's report takes. */
+const REPORT_REQUESTS = 12;
 
 /** mulberry32: the same numbers for the same seed. */
 export function randomFrom(seed: number): () => number {
