@@ -35,6 +35,7 @@ module.exports = async ({ resolveVariable }) => {
   const outputs = [input, ...bucketList('outputBuckets', await param('outputBuckets'))];
   const network = networkFrom(list(await param('subnetIds')), list(await param('securityGroupIds')));
   const architecture = architectureFrom(await param('architecture'));
+  const uploadConcurrency = wholeNumber('uploadConcurrency', await param('uploadConcurrency'), 2, 1000);
   const taskImage = taskImageFrom(await param('taskImage'), `serverless-${service}-${stage}`);
   return {
     architecture,
@@ -53,7 +54,12 @@ module.exports = async ({ resolveVariable }) => {
       suffixes: list(await param('uploadSuffixes')),
       settings: await param('uploadSettings'),
     }),
-    uploadConcurrency: wholeNumber('uploadConcurrency', await param('uploadConcurrency'), 2, 1000),
+    uploadConcurrency,
+    uploadReservedConcurrency: reservedConcurrency(
+      await param('uploadReservedConcurrency'),
+      uploadConcurrency,
+    ),
+    alarmActions: topic('alarmTopicArn', await param('alarmTopicArn')),
     kmsKeys: list(await param('kmsKeyArns')),
     usesKms: yesNo((await param('kmsKeyArns')) !== ''),
     taskImage,
@@ -135,6 +141,18 @@ function bucketList(name, value) {
     }
   }
   return buckets;
+}
+
+/** Below what the queue hands out, messages would be throttled into the dead-letter queue. */
+function reservedConcurrency(value, handedOut) {
+  if (value === '') return { Ref: 'AWS::NoValue' };
+  return wholeNumber('uploadReservedConcurrency', value, handedOut, 1000);
+}
+
+function topic(name, value) {
+  if (value === '') return [];
+  if (/^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+$/.test(value)) return [value];
+  throw refused(name, 'the ARN of an SNS topic', value);
 }
 
 function wholeNumber(name, value, least, most) {

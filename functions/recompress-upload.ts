@@ -15,7 +15,9 @@ import { createWriteLedger } from '../src/write-ledger.ts';
 const store = createS3Store(createS3Client());
 const settings = parseUploadSettings(process.env.UPLOAD_SETTINGS);
 const ledger = createWriteLedger(settings.maxWritesPerHour);
-const metrics = new Metrics({ namespace: 'image-press', serviceName: 'recompress-upload' });
+// The function's full name tells the metrics of one stage from those of another.
+const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'recompress-upload';
+const metrics = new Metrics({ namespace: 'image-press', serviceName });
 
 export const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(log, { resetKeys: true }))

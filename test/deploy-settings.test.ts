@@ -78,6 +78,16 @@ describe('the settings of a deployment', () => {
     ],
     ['uploadBucket', '*', 'Expected the name of one bucket for the param uploadBucket but received "*"'],
     ['uploadBucket', 'a-b-c,d-e-f', 'for the param uploadBucket but received "a-b-c,d-e-f"'],
+    [
+      'uploadReservedConcurrency',
+      '19',
+      'Expected a whole number from 20 to 1000 for the param uploadReservedConcurrency but received "19"',
+    ],
+    [
+      'alarmTopicArn',
+      'operators',
+      'Expected the ARN of an SNS topic for the param alarmTopicArn but received "operators"',
+    ],
     ['subnetIds', 'subnet-1', 'Expected the params subnetIds and securityGroupIds together or neither'],
   ])('refuse %s=%s and say what was expected', async (name, value, message) => {
     await expect(settingsWith({ [name]: value })).rejects.toThrow(message);
@@ -164,6 +174,18 @@ describe('the settings of a deployment', () => {
     expect(objects(uploads.backups)).toEqual(['originals/2026/*']);
     expect(uploads.writing).toContain('s3:PutObjectAcl');
     expect((await settingsWith()).uploads.writing).not.toContain('s3:PutObjectAcl');
+  });
+
+  it('reserve concurrency for uploads, and name whom alarms tell, only when asked', async () => {
+    expect(await settingsWith()).toMatchObject({
+      uploadReservedConcurrency: { Ref: 'AWS::NoValue' },
+      alarmActions: [],
+    });
+    const alarmTopicArn = 'arn:aws:sns:eu-central-1:123456789012:operators';
+    expect(await settingsWith({ uploadReservedConcurrency: '40', alarmTopicArn })).toMatchObject({
+      uploadReservedConcurrency: 40,
+      alarmActions: [alarmTopicArn],
+    });
   });
 
   it('use KMS only where keys are given', async () => {

@@ -25,6 +25,7 @@ beforeAll(async () => {
     kmsKeyArns: 'arn:aws:kms:us-east-1:123456789012:key/1',
     sourceBuckets: 'archive',
     maxConcurrency: '250',
+    alarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:operators',
   });
   template = service.template;
 });
@@ -120,6 +121,7 @@ const NAME_FIELDS = [
   'ClusterName',
   'Family',
   'QueueName',
+  'AlarmName',
 ];
 /** In these a name is a reference to something else. */
 const REFERRING = [
@@ -213,6 +215,60 @@ describe('an image that is uploaded', () => {
   });
 });
 
+describe('alarms', () => {
+  const watched = () =>
+    ofType('AWS::CloudWatch::Alarm').map(([, { Properties }]) => [
+      Properties.AlarmName,
+      Properties.Namespace,
+      Properties.MetricName,
+      Properties.Dimensions[0].Value,
+    ]);
+
+  it('ring for failed jobs, unstarted jobs, dead letters and loops', () => {
+    expect(watched().sort()).toEqual([
+      [
+        'image-press-dev-failed-jobs',
+        'AWS/States',
+        'ExecutionsFailed',
+        { Ref: 'CompressImagesStateMachine' },
+      ],
+      [
+        'image-press-dev-unfinished-uploads',
+        'AWS/SQS',
+        'ApproximateNumberOfMessagesVisible',
+        { 'Fn::GetAtt': ['UnfinishedUploads', 'QueueName'] },
+      ],
+      [
+        'image-press-dev-unstarted-jobs',
+        'AWS/SQS',
+        'ApproximateNumberOfMessagesVisible',
+        { 'Fn::GetAtt': ['UnstartedJobs', 'QueueName'] },
+      ],
+      [
+        'image-press-dev-write-limit',
+        'image-press',
+        'WriteLimitReached',
+        { Ref: 'RecompressDashuploadLambdaFunction' },
+      ],
+    ]);
+  });
+
+  it('ring at the first event, stay silent without any, and tell the topic that was named', () => {
+    for (const [, { Properties }] of ofType('AWS::CloudWatch::Alarm')) {
+      expect(Properties).toMatchObject({
+        ComparisonOperator: 'GreaterThanThreshold',
+        Threshold: 0,
+        EvaluationPeriods: 1,
+        TreatMissingData: 'notBreaching',
+        AlarmActions: ['arn:aws:sns:us-east-1:123456789012:operators'],
+      });
+    }
+  });
+});
+
+/** CloudFormation leaves such a property out. */
+const NOTHING = { Ref: 'AWS::NoValue' };
+
 describe('functions', () => {
   it('run on Node 24 and arm64, each with a role of its own', () => {
     const functions = ofType('AWS::Lambda::Function');
@@ -229,6 +285,12 @@ describe('functions', () => {
     expect(resource('RecompressDashuploadLambdaFunction').Properties.Layers).toEqual(compress.Layers);
     expect(resource('PlanDashjobLambdaFunction').Properties.Layers).toBeUndefined();
     expect(resource('SharpLambdaLayer').Properties.CompatibleArchitectures).toEqual(['arm64']);
+  });
+
+  it('reserve nothing of the account’s concurrency unless asked', () => {
+    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
+      expect(Properties.ReservedConcurrentExecutions ?? NOTHING).toEqual(NOTHING);
+    }
   });
 
   it('write logs that do not stay for ever', () => {

@@ -34,6 +34,7 @@ async function openFunction(settings = '') {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'local');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local');
   vi.stubEnv('UPLOAD_SETTINGS', settings);
+  vi.stubEnv('AWS_LAMBDA_FUNCTION_NAME', 'image-press-dev-recompress-upload');
   vi.resetModules();
   const { handler } = await import('../../functions/recompress-upload.ts');
   return { handler, store: createS3Store(createS3Client()) };
@@ -60,7 +61,7 @@ test('an upload event leaves a smaller picture, an answer without failures and o
     .map((line) => JSON.parse(line));
   expect(metrics).toHaveLength(1);
   expect(metrics[0]).toMatchObject({
-    service: 'recompress-upload',
+    service: 'image-press-dev-recompress-upload',
     UploadsCompressed: 1,
     UnreadableMessages: 1,
     BytesIn: photo.length,
