@@ -1,30 +1,57 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import type { ObjectStore } from '../src/core/object-store.ts';
-import type { S3Location } from '../src/core/s3-uri.ts';
+import { promisify } from 'node:util';
+import { startS3Server } from '../local/s3-server.ts';
+import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import { planJob } from '../src/plan-job.ts';
 
 /**
- * Planning beside a bare read-parse-write of the same lines, in turns, each run in a process of its own:
+ * Planning through real S3 calls to a local server, beside a bare read-parse-write of the same lines from disk; in
+ * turns, each run in a process of its own:
  * `node bench/plan.ts [entries] [rounds]`
  */
 async function main(entries: number, rounds: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'image-press-bench-'));
+  const bucket = (name: string) => ({ folder: join(folder, name), state: join(folder, 'state', name) });
+  const server = await startS3Server({ buckets: { lists: bucket('lists'), work: bucket('work') } });
   try {
+    await bundle(folder);
     await writeLists(folder, entries);
     const runs = { bare: [] as Run[], plan: [] as Run[], map: [] as Run[] };
     for (let round = 0; round < rounds; round++)
-      for (const side of ['bare', 'plan', 'map'] as const) runs[side].push(measure(side, folder));
+      for (const side of ['bare', 'plan', 'map'] as const)
+        runs[side].push(await measure(side, folder, server.endpoint));
     await show(folder, entries, runs);
   } finally {
+    await server.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+const PROGRAM = 'plan.mjs';
+
+/** Both sides run as deployed, from a bundle: the loader of TypeScript alone takes 30 MB. */
+async function bundle(folder: string): Promise<void> {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: [fileURLToPath(import.meta.url)],
+    outfile: join(folder, PROGRAM),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['esbuild'],
+    // Parts of the SDK are CommonJS and ask for node's modules by require.
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
 }
 
 interface Run {
@@ -37,20 +64,21 @@ type Side = 'bare' | 'plan' | 'map';
 
 const LISTS: Readonly<Record<Side, string>> = { bare: 'list.jsonl', plan: 'list.jsonl', map: 'map.json' };
 
-function measure(side: Side, folder: string): Run {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [fileURLToPath(import.meta.url), '--side', side, folder],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`The run '${side}' failed: ${stderr}`);
+async function measure(side: Side, folder: string, endpoint: string): Promise<Run> {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(folder, PROGRAM),
+    '--side',
+    side,
+    folder,
+    endpoint,
+  ]);
   return JSON.parse(stdout) as Run;
 }
 
-async function runSide(side: Side, folder: string): Promise<void> {
+async function runSide(side: Side, folder: string, endpoint: string): Promise<void> {
   const start = performance.now();
   if (side === 'bare') await readParseWrite(join(folder, 'lists', LISTS.bare), join(folder, 'bare.jsonl'));
-  else await plan(folder, LISTS[side]);
+  else await plan(endpoint, LISTS[side]);
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const run: Run = {
     cpuMs: (userCPUTime + systemCPUTime) / 1000,
@@ -60,10 +88,12 @@ async function runSide(side: Side, folder: string): Promise<void> {
   process.stdout.write(JSON.stringify(run));
 }
 
-async function plan(folder: string, list: string): Promise<void> {
+async function plan(endpoint: string, list: string): Promise<void> {
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  const client = createS3Client({ endpoint, region: 'us-east-1', credentials, forcePathStyle: true });
   await planJob(
     { jobId: list, startedAt: '2026-01-01T00:00:00Z', input: { fileList: `s3://lists/${list}` } },
-    { store: folderStore(folder), workBucket: 'work', defaultOutput: 's3://work/compressed/' },
+    { store: createS3Store(client), workBucket: 'work', defaultOutput: 's3://work/compressed/' },
   );
 }
 
@@ -81,31 +111,6 @@ async function readParseWrite(from: string, to: string): Promise<void> {
     }
   }
   await pipeline(Readable.from(remade()), createWriteStream(to));
-}
-
-/** Objects as plain files: the same disk for both sides. */
-function folderStore(folder: string): ObjectStore {
-  const pathOf = ({ bucket, key }: S3Location) => join(folder, bucket, key);
-  const unused = () => Promise.reject(new Error('Planning does not call this'));
-  const upload: ObjectStore['upload'] = async (location, chunks) => {
-    await mkdir(dirname(pathOf(location)), { recursive: true });
-    await pipeline(Readable.from(chunks), createWriteStream(pathOf(location)));
-  };
-  return {
-    read: (location) => createReadStream(pathOf(location)),
-    upload,
-    async put(location, body) {
-      async function* once() {
-        yield body;
-      }
-      await upload(location, once(), '');
-      return { etag: '' };
-    },
-    async *list() {},
-    head: unused,
-    get: unused,
-    tags: unused,
-  } as ObjectStore;
 }
 
 async function writeLists(folder: string, entries: number): Promise<void> {
@@ -157,5 +162,5 @@ function median(values: readonly number[]): number {
 }
 
 const [first, ...rest] = process.argv.slice(2);
-if (first === '--side') await runSide(rest[0] as Side, rest[1]!);
+if (first === '--side') await runSide(rest[0] as Side, rest[1]!, rest[2]!);
 else await main(Number(first ?? 1_000_000), Number(rest[0] ?? 3));

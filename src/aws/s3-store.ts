@@ -11,7 +11,6 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import {
   type ObjectStore,
   ObjectStoreError,
@@ -22,6 +21,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { createPatientRetries } from './patient-retries.ts';
 import { attributesOf, encodeTags, headersOf, sendExpires, unquote } from './s3-attributes.ts';
 import { isAbsent, isNotModified, isOfSdk, isUnfulfilled, storeError } from './s3-errors.ts';
+import { uploadInParts } from './upload-in-parts.ts';
 
 /** A body that breaks off is asked for again this many times in all; the SDK itself only retries until headers came. */
 const BODY_ATTEMPTS = 4;
@@ -106,14 +106,8 @@ export function createS3Store(client: S3Client): ObjectStore {
     },
 
     async upload(location, chunks, contentType) {
-      const upload = new Upload({
-        client,
-        queueSize: 2,
-        partSize: 8 * 1024 * 1024,
-        params: { ...at(location), Body: Readable.from(chunks), ContentType: contentType },
-      });
       try {
-        await upload.done();
+        await uploadInParts(client, { ...at(location), ContentType: contentType }, chunks);
       } catch (error) {
         throw isOfSdk(error) ? storeError(error, 'UploadPart', location) : error;
       }

@@ -260,10 +260,10 @@ describe('streams', () => {
         yield 'end';
       }
       await store.upload(at(key), body(), 'application/x-ndjson');
-      expect(await store.head(at(key))).toMatchObject({
-        size: chunks * chunk.length + 3,
-        contentType: 'application/x-ndjson',
-      });
+      const arrived = await getObject(key);
+      expect(arrived).toMatchObject({ contentType: 'application/x-ndjson' });
+      const sent = Buffer.concat([...Array.from({ length: chunks }, () => chunk), Buffer.from('end')]);
+      expect(Buffer.compare(arrived.body, sent)).toBe(0);
     }
   });
 

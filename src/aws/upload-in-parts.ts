@@ -1,0 +1,94 @@
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+
+/** The least that S3 takes for a part; 10,000 of them, the most, are 50 GB. */
+const PART_BYTES = 5 * 1024 * 1024;
+
+export interface UploadTarget {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly ContentType: string;
+}
+
+/**
+ * Writes an object of unknown length through one buffer that is filled and sent, again and again: what is uploaded
+ * does not show in the host's memory. (@aws-sdk/lib-storage takes a new buffer for every part, 100 MB and more at
+ * once until they are collected.) When `chunks` throws, nothing is written.
+ */
+export async function uploadInParts(
+  client: S3Client,
+  target: UploadTarget,
+  chunks: AsyncIterable<Uint8Array | string>,
+): Promise<void> {
+  const parts = partsOf(chunks);
+  const first = await parts.next();
+  if (first.done || first.value.isLast) {
+    await client.send(new PutObjectCommand({ ...target, Body: first.value?.bytes ?? new Uint8Array() }));
+    return;
+  }
+  const { Bucket, Key } = target;
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32' }),
+  );
+  const upload = { Bucket, Key, UploadId };
+  try {
+    const Parts = [await sendPart(client, upload, 1, first.value.bytes)];
+    for await (const { bytes } of parts) Parts.push(await sendPart(client, upload, Parts.length + 1, bytes));
+    await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
+  } catch (error) {
+    // Parts that nobody completes are paid for; what went wrong first is what the caller has to hear of.
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
+    throw error;
+  }
+}
+
+interface Upload {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string | undefined;
+}
+
+async function sendPart(
+  client: S3Client,
+  upload: Upload,
+  PartNumber: number,
+  Body: Uint8Array,
+): Promise<CompletedPart> {
+  const { ETag, ChecksumCRC32 } = await client.send(
+    new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumAlgorithm: 'CRC32' }),
+  );
+  return { PartNumber, ETag, ChecksumCRC32 };
+}
+
+interface Part {
+  /** A view of the one buffer: gone when the next part is asked for. */
+  readonly bytes: Uint8Array;
+  readonly isLast: boolean;
+}
+
+async function* partsOf(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<Part> {
+  const buffer = Buffer.allocUnsafeSlow(PART_BYTES);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    let rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    while (rest.length > 0) {
+      // A full part is only sent when more is to come: the last one ends the upload.
+      if (filled === PART_BYTES) {
+        yield { bytes: buffer, isLast: false };
+        filled = 0;
+      }
+      const fits = rest.subarray(0, PART_BYTES - filled);
+      buffer.set(fits, filled);
+      filled += fits.length;
+      rest = rest.subarray(fits.length);
+    }
+  }
+  yield { bytes: buffer.subarray(0, filled), isLast: true };
+}
