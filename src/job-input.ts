@@ -150,6 +150,9 @@ const JOB_INPUT = group({
   force: optional(flag()),
 });
 
+/** Of Mindkosh's cameras, whose layout `by-suffix` takes over. */
+const CAMERA_SUFFIXES = ['left', 'right', 'front'];
+
 type JobInput = z.output<typeof JOB_INPUT>;
 
 function toJob(input: JobInput, { jobId, startedAt, defaultOutput }: JobContext): Job {
@@ -159,7 +162,7 @@ function toJob(input: JobInput, { jobId, startedAt, defaultOutput }: JobContext)
     output: input.output ?? defaultOutput,
     relativeTo: input.relativeTo ?? null,
     layout: input.layout ?? 'mirror',
-    suffixes: input.suffixes ?? [],
+    suffixes: input.suffixes ?? CAMERA_SUFFIXES,
     compression: compressionOf(input),
     images: {
       perBatch: input.images?.perBatch ?? 200,
@@ -236,7 +239,7 @@ function contradictionsOf(job: Job): string[] {
     ],
     [
       job.layout === 'by-suffix' && job.suffixes.length === 0,
-      `'suffixes' must name at least one suffix where 'layout' is by-suffix, nothing given`,
+      `'suffixes' must name at least one suffix where 'layout' is by-suffix, '[]' given`,
     ],
     [
       lossless && compression.resize !== null,

@@ -22,7 +22,7 @@ test('fills in every default around a file list', () => {
     output: 's3://out/compressed/',
     relativeTo: null,
     layout: 'mirror',
-    suffixes: [],
+    suffixes: ['left', 'right', 'front'],
     compression: DEFAULT_COMPRESSION,
     images: { perBatch: 200, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5_000_000_000 },
     limits: { maxObjects: null, maxBytes: null },
@@ -150,7 +150,7 @@ test.each([
   ],
   [{ output: 'in-place', layout: 'flat' }, /'layout' must be mirror where 'output' is in-place/],
   [{ backup: 's3://originals/' }, /'backup' must be left out unless 'output' is in-place/],
-  [{ layout: 'by-suffix' }, /'suffixes' must name at least one suffix/],
+  [{ layout: 'by-suffix', suffixes: [] }, /'suffixes' must name at least one suffix/],
   [
     { encoding: { mode: 'lossless' }, resize: { maxWidth: 10 } },
     /'resize' must be left out where 'encoding.mode' is lossless/,
