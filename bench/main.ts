@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+/**
+ * `npm run bench` lists what can be measured; `npm run bench -- NAME …` runs it. Every bench measures its subject and
+ * a peer side by side in one run: quote the ratios, not the seconds of one machine.
+ */
+const BENCHES = {
+  pipeline: 'the whole local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
+  codec: 'bytes and CPU of every mode against libjpeg, Pillow, jpegtran and jpegoptim',
+  plan: 'planning a million entries against a bare read-parse-write   [entries] [rounds]',
+  report: 'the report over a million results against a bare read and parse',
+  machine: 'the whole machine over 100,000 images with a codec that does nothing',
+  memory: 'peak memory of a local run over 500 and over 5,000 images',
+  kill: '200 hosts killed at random moments: images lost or counted twice',
+  uploads: '1,000 uploads dropped at once against the lossless codec alone',
+  fuzz: '2,000 mutated files through the codec',
+} as const;
+
+const [name, ...args] = process.argv.slice(2);
+if (name !== undefined && Object.hasOwn(BENCHES, name)) {
+  const script = path.join(import.meta.dirname, `${name}.ts`);
+  spawn(process.execPath, [script, ...args], { stdio: 'inherit' }).on('close', (code) => {
+    process.exitCode = code ?? 1;
+  });
+} else {
+  if (name !== undefined) console.error(`Expected the name of a bench but received '${name}'`);
+  console.log('npm run bench -- NAME\n');
+  for (const [bench, what] of Object.entries(BENCHES)) console.log(`  ${bench.padEnd(10)}${what}`);
+  process.exitCode = name === undefined ? 0 : 2;
+}
