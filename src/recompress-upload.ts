@@ -96,7 +96,7 @@ async function settle(message: Message, host: UploadHost, compress: CompressUplo
       messageId,
       receives: receives(message),
       source: formatS3Uri(upload),
-      ...outcome,
+      ...told(outcome),
     });
   }
   return settled;
@@ -186,9 +186,16 @@ function report(
   const isBad = overLimit || (outcome.status === 'failed' && !isMissing);
   log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, {
     source: formatS3Uri(location),
-    ...outcome,
+    ...told(outcome),
     ...(undo && { undo }),
   });
+}
+
+/** As fields of a log line, where `message` is the line's own. */
+function told(outcome: Outcome): object {
+  if (outcome.status !== 'failed') return outcome;
+  const { message, ...failure } = outcome;
+  return { ...failure, reason: message };
 }
 
 function receives({ attributes }: Message): number {

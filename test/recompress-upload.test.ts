@@ -104,7 +104,7 @@ describe('a message', () => {
     const { again, lines, metrics } = await failing(code);
     expect(again).toBe(false);
     expect(metrics).toEqual({ UploadsFailed: 1 });
-    expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, message: 'words' } }]);
+    expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, reason: 'words' } }]);
   });
 
   test.each([
@@ -115,7 +115,7 @@ describe('a message', () => {
     expect(again).toBe(true);
     expect(lines[1]).toMatchObject({
       level: 'warn',
-      details: { messageId: 'm1', receives: 1, source: URI, code, message: 'words' },
+      details: { messageId: 'm1', receives: 1, source: URI, code, reason: 'words' },
     });
   });
 

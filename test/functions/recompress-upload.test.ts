@@ -40,7 +40,8 @@ async function openFunction(settings = '') {
   return { handler, store: createS3Store(createS3Client()) };
 }
 
-test('an upload event leaves a smaller picture, an answer without failures and one set of metrics', async () => {
+/** What the function writes to its log, line by line. */
+function captureLog(): string[] {
   const lines: string[] = [];
   const take = (text: string | Uint8Array) => {
     lines.push(...String(text).split('\n'));
@@ -48,6 +49,11 @@ test('an upload event leaves a smaller picture, an answer without failures and o
   };
   vi.spyOn(process.stdout, 'write').mockImplementation(take);
   vi.spyOn(process.stderr, 'write').mockImplementation(take);
+  return lines;
+}
+
+test('an upload event leaves a smaller picture, an answer without failures and one set of metrics', async () => {
+  const lines = captureLog();
   const { handler, store } = await openFunction();
   const photo = await makeJpeg({ width: 640, height: 480, quality: 90 });
   const image = { bucket: 'uploads', key: 'a b/photo.jpg' };
@@ -66,6 +72,26 @@ test('an upload event leaves a smaller picture, an answer without failures and o
     UnreadableMessages: 1,
     BytesIn: photo.length,
   });
+});
+
+test('a broken image is told in the log, with its code and the reason in words', async () => {
+  const lines = captureLog();
+  const { handler, store } = await openFunction();
+  const photo = await makeJpeg({ width: 640, height: 480 });
+  const image = { bucket: 'uploads', key: 'broken.jpg' };
+  await store.put(image, photo.subarray(0, photo.length / 2));
+  const event = { Records: [messageFor(uploadEvent(image))] };
+  expect(await handler(event as unknown as SQSEvent, context)).toEqual({ batchItemFailures: [] });
+  const told = lines.filter((line) => /"level":"(WARN|ERROR)"/.test(line)).map((line) => JSON.parse(line));
+  expect(told).toMatchObject([
+    {
+      level: 'ERROR',
+      message: 'upload failed',
+      source: 's3://uploads/broken.jpg',
+      code: 'CorruptImage',
+      reason: expect.stringMatching(/\w+ \w+/),
+    },
+  ]);
 });
 
 test('wrong settings stop the function at its start, with their name and value', async () => {
