@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 /**
- * `npm run bench` lists what can be measured; `npm run bench -- NAME …` runs it. Every bench measures its subject and
- * a peer side by side in one run: quote the ratios, not the seconds of one machine.
+ * `npm run bench` measures everything, one after the other (half an hour on two cores); `npm run bench -- NAME …` one
+ * of them. Each measures its subject and a peer side by side in one run: quote the ratios, not the seconds of one machine.
  */
 const BENCHES = {
   pipeline: 'the whole local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
@@ -18,14 +18,21 @@ const BENCHES = {
 } as const;
 
 const [name, ...args] = process.argv.slice(2);
-if (name !== undefined && Object.hasOwn(BENCHES, name)) {
-  const script = path.join(import.meta.dirname, `${name}.ts`);
-  spawn(process.execPath, [script, ...args], { stdio: 'inherit' }).on('close', (code) => {
-    process.exitCode = code ?? 1;
-  });
+if (name === undefined) {
+  for (const bench of Object.keys(BENCHES)) process.exitCode = (await run(bench, [])) || process.exitCode;
+} else if (Object.hasOwn(BENCHES, name)) {
+  process.exitCode = await run(name, args);
 } else {
-  if (name !== undefined) console.error(`Expected the name of a bench but received '${name}'`);
-  console.log('npm run bench -- NAME\n');
+  if (name !== '--help') console.error(`Expected the name of a bench but received '${name}'`);
+  console.log('npm run bench [-- NAME]\n');
   for (const [bench, what] of Object.entries(BENCHES)) console.log(`  ${bench.padEnd(10)}${what}`);
-  process.exitCode = name === undefined ? 0 : 2;
+  process.exitCode = name === '--help' ? 0 : 2;
+}
+
+async function run(bench: string, rest: readonly string[]): Promise<number> {
+  console.log(`\n${bench}: ${BENCHES[bench as keyof typeof BENCHES]}`);
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, `${bench}.ts`), ...rest], {
+    stdio: 'inherit',
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }
