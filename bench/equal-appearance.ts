@@ -4,22 +4,24 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { perceptualReference } from '../src/codec/perceptual-score.ts';
 
 const LIBJPEG = [10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95];
 const GRID = [6, 12, 20, 28, 36, 44, 52, 60, 66, 72, 78, 84, 88, 92, 96, 99];
 
+type Encode = (image: Sharp, quality: number) => Sharp;
+
 /** The options as src/codec/encode-image.ts has them. */
-const ENCODERS: Record<string, (image: Sharp, quality: number) => Sharp> = {
+export const ENCODERS = {
   mozjpeg: (image, quality) => image.jpeg({ quality, mozjpeg: true }),
   fastJpeg: (image, quality) => image.jpeg({ quality, quantisationTable: 3, optimiseCoding: false }),
   webp: (image, quality) => image.webp({ quality, effort: 4 }),
-  webpFast: (image, quality) => image.webp({ quality, effort: 1 }),
-  webp6s: (image, quality) => image.webp({ quality, effort: 6, smartSubsample: true }),
+  fastWebp: (image, quality) => image.webp({ quality, effort: 1 }),
   avif: (image, quality) => image.avif({ quality, effort: 2 }),
-  avifFast: (image, quality) => image.avif({ quality, effort: 0 }),
-};
+  fastAvif: (image, quality) => image.avif({ quality, effort: 0 }),
+} satisfies Record<string, Encode>;
 
 interface Sample {
   readonly quality: number;
@@ -27,51 +29,65 @@ interface Sample {
   readonly bytes: number;
 }
 
-interface Photo {
+export interface Photo {
   readonly name: string;
   readonly pixels: Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
+export interface EqualAppearance {
+  /** For each libjpeg quality one value for each photograph: the encoder's quality, and its bytes over libjpeg's. */
+  readonly quality: readonly number[][];
+  readonly bytes: readonly number[][];
+}
+
+/** At which quality, and for how many bytes, `encode` comes to the SSIMULACRA2 of libjpeg at `libjpegQualities`. */
+export async function compareAtEqualScore(
+  photos: readonly Photo[],
+  encode: Encode,
+  libjpegQualities: readonly number[] = LIBJPEG,
+): Promise<EqualAppearance> {
+  const found = {
+    quality: libjpegQualities.map((): number[] => []),
+    bytes: libjpegQualities.map((): number[] => []),
+  };
+  for (const photo of photos) {
+    const sample = await sampler(photo);
+    const samples: Sample[] = [];
+    for (const quality of GRID) samples.push(await sample(encode, quality));
+    for (const [index, quality] of libjpegQualities.entries()) {
+      const target = await sample(libjpeg, quality);
+      const equal = atScore(samples, target.score);
+      if (!equal) continue;
+      found.quality[index]!.push(equal.quality);
+      found.bytes[index]!.push(equal.bytes / target.bytes);
+    }
+  }
+  return found;
+}
+
+/** What Pillow and ImageMagick write, too. */
+const libjpeg: Encode = (image, quality) => image.jpeg({ quality, optimiseCoding: false });
+
+async function sampler(photo: Photo): Promise<(encode: Encode, quality: number) => Promise<Sample>> {
+  const reference = perceptualReference(photo);
+  const raw = { width: photo.width, height: photo.height, channels: 3 as const };
+  return async (encode, quality) => {
+    const bytes = await encode(sharp(photo.pixels, { raw }), quality).toBuffer();
+    const pixels = await sharp(bytes).removeAlpha().toColourspace('srgb').raw().toBuffer();
+    return { quality, score: reference.score(pixels), bytes: bytes.length };
+  };
+}
+
 async function main(): Promise<void> {
   const photos = await readPhotos(process.argv[2]);
-  const found: Record<string, { quality: number[][]; bytes: number[][]; cpu: number }> = {};
-  for (const photo of photos) {
-    const reference = perceptualReference(photo);
-    const sample = async (encode: (image: Sharp, quality: number) => Sharp, quality: number) => {
-      const raw = { width: photo.width, height: photo.height, channels: 3 as const };
-      const bytes = await encode(sharp(photo.pixels, { raw }), quality).toBuffer();
-      const pixels = await sharp(bytes).removeAlpha().toColourspace('srgb').raw().toBuffer();
-      return { quality, score: reference.score(pixels), bytes: bytes.length };
-    };
-    const targets: Sample[] = [];
-    for (const quality of LIBJPEG) {
-      targets.push(await sample((image, q) => image.jpeg({ quality: q, optimiseCoding: false }), quality));
-    }
-    for (const [name, encode] of Object.entries(ENCODERS)) {
-      const cpu = process.cpuUsage();
-      const samples: Sample[] = [];
-      for (const quality of GRID) samples.push(await sample(encode, quality));
-      found[name] ??= { quality: LIBJPEG.map(() => []), bytes: LIBJPEG.map(() => []), cpu: 0 };
-      const encoder = found[name];
-      const used = process.cpuUsage(cpu);
-      encoder.cpu += (used.user + used.system) / 1e6 / GRID.length;
-      targets.forEach((target, index) => {
-        const equal = atScore(samples, target.score);
-        if (!equal) return;
-        encoder.quality[index]!.push(equal.quality);
-        encoder.bytes[index]!.push(equal.bytes / target.bytes);
-      });
-    }
-    console.error(
-      photo.name,
-      photo.width,
-      photo.height,
-      targets.map(({ score }) => score.toFixed(1)).join(' '),
-    );
+  console.log(`${photos.length} photographs. libjpeg quality: ${LIBJPEG.join(' ')}`);
+  for (const [name, encode] of Object.entries(ENCODERS)) {
+    const { quality, bytes } = await compareAtEqualScore(photos, encode);
+    console.log(name.padEnd(9), 'quality', quality.map((values) => median(values).toFixed(1)).join(' '));
+    console.log(name.padEnd(9), 'bytes  ', bytes.map((values) => mean(values).toFixed(3)).join(' '));
   }
-  print(found, photos.length);
 }
 
 /** Between two neighbours of the grid, by straight lines; undefined outside of it. */
@@ -88,23 +104,8 @@ function atScore(samples: readonly Sample[], score: number): { quality: number; 
   return undefined;
 }
 
-function print(
-  found: Record<string, { quality: number[][]; bytes: number[][]; cpu: number }>,
-  photos: number,
-): void {
-  console.log(`${photos} photographs. libjpeg quality: ${LIBJPEG.join(' ')}`);
-  for (const [name, { quality, bytes, cpu }] of Object.entries(found)) {
-    console.log(name.padEnd(9), 'quality', quality.map((values) => median(values).toFixed(1)).join(' '));
-    console.log(
-      name.padEnd(9),
-      'bytes  ',
-      bytes.map((values) => mean(values).toFixed(3)).join(' '),
-      `n=${bytes.map((v) => v.length).join(',')} cpu ${cpu.toFixed(2)}`,
-    );
-  }
-}
-
-async function readPhotos(folder: string | undefined): Promise<Photo[]> {
+/** The photographs of a folder, or those that npm packages ship. */
+export async function readPhotos(folder: string | undefined): Promise<Photo[]> {
   const packages = [
     'exif-js/example/Bloated-Hero.jpg',
     'exif-js/example/Bush-dog.jpg',
@@ -120,11 +121,12 @@ async function readPhotos(folder: string | undefined): Promise<Photo[]> {
   return Promise.all(files.map(readPhoto));
 }
 
-// JPEG sources are halved, so that what an earlier encoder did to them is averaged away.
+// Large JPEGs are halved and more, so that what an earlier encoder did to them is averaged away.
 async function readPhoto(file: string): Promise<Photo> {
   const bytes = readFileSync(file);
   const { width, height, format } = await sharp(bytes).metadata();
-  const scale = Math.min(format === 'png' ? 1 : 0.5, Math.sqrt(400_000 / (width * height)));
+  const isLossy = format !== 'png' && width * height > 300_000;
+  const scale = Math.min(isLossy ? 0.5 : 1, Math.sqrt(600_000 / (width * height)));
   const { data, info } = await sharp(bytes)
     .autoOrient()
     .resize(Math.round(width * scale), Math.round(height * scale), { fit: 'inside' })
@@ -135,7 +137,7 @@ async function readPhoto(file: string): Promise<Photo> {
   return { name: file, pixels: data, width: info.width, height: info.height };
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
@@ -144,4 +146,4 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
