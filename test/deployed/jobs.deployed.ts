@@ -130,6 +130,7 @@ async function executionNamed(name: string) {
     );
     const found = executions?.find((execution) => execution.name!.startsWith(name));
     if (!found || found.status === 'RUNNING') continue;
+    jobs.push(found.name!);
     return client.send(new DescribeExecutionCommand({ executionArn: found.executionArn }));
   }
 }
