@@ -11,6 +11,7 @@ import sharp from 'sharp';
 import { type BytesOutcome, compressBytes } from '../src/codec/compress-bytes.ts';
 import { encodeImage } from '../src/codec/encode-image.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
+import { findMarkerFault, findScanFault } from '../src/codec/jpeg-fault.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../src/core/job.ts';
 import type { EncodeRecipe, ImageFacts } from '../src/core/recipe.ts';
@@ -299,10 +300,12 @@ function readPicture(file: string): Picture {
   return { name: file, file, bytes, facts: inspectImage(bytes)! };
 }
 
-function isOrdinaryJpeg({ facts }: Picture): boolean {
-  return (
-    facts?.format === 'jpeg' && !facts.multiPicture && facts.trailingBytes === 0 && facts.colour !== 'cmyk'
-  );
+/** Sound, and of one picture alone: what every peer can compress. */
+function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
+  if (facts?.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk')
+    return false;
+  const fault = findMarkerFault(bytes) ?? findScanFault(bytes);
+  return fault === undefined || fault === 'unknown-kind';
 }
 
 function megapixelsOf(pictures: readonly Picture[]): number {

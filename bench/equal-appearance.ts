@@ -19,8 +19,8 @@ export const ENCODERS = {
   fastJpeg: (image, quality) => image.jpeg({ quality, quantisationTable: 3, optimiseCoding: false }),
   webp: (image, quality) => image.webp({ quality, effort: 4 }),
   fastWebp: (image, quality) => image.webp({ quality, effort: 1 }),
-  avif: (image, quality) => image.avif({ quality, effort: 2 }),
-  fastAvif: (image, quality) => image.avif({ quality, effort: 0 }),
+  avif: (image, quality) => image.avif({ quality, effort: 3 }),
+  fastAvif: (image, quality) => image.avif({ quality, effort: 1 }),
 } satisfies Record<string, Encode>;
 
 interface Sample {

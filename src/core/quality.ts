@@ -1,4 +1,4 @@
-export type Encoder = 'mozjpeg' | 'fastJpeg' | 'webp' | 'avif' | 'fastAvif';
+export type Encoder = 'mozjpeg' | 'fastJpeg' | 'webp' | 'avif';
 
 /** The quality at which `encoder` looks like libjpeg at `libjpegQuality` (both 1 to 100), interpolated. */
 export function encoderQuality(encoder: Encoder, libjpegQuality: number): number {
@@ -23,7 +23,6 @@ const EQUAL_APPEARANCE: Record<Encoder, readonly number[]> = {
   fastJpeg: [11.5, 22, 33, 42.5, 53, 61.5, 71, 75, 80, 85, 90.5, 95.5, 100],
   webp:     [8, 14, 29.5, 41, 51, 62, 75, 77, 80.5, 84, 89.5, 95, 100],
   avif:     [16, 31, 41, 45.5, 49.5, 52.5, 57, 59.5, 63.5, 68.5, 75, 84.5, 100],
-  fastAvif: [18, 33, 42, 47, 51, 54, 59, 61.5, 65.5, 70, 77.5, 86, 100],
 };
 
 function atLeastOne(quality: number): number {
