@@ -27,7 +27,10 @@ export function formatS3Uri({ bucket, key }: S3Location): string {
   return `s3://${bucket}/${key}`;
 }
 
-/** The naming rules of general purpose buckets, as far as they are the same everywhere. */
+/**
+ * What may be the name of a bucket, the oldest included: capitals, underscores and up to 255 letters. Whether there is
+ * such a bucket is for S3 to say.
+ */
 export function isBucketName(text: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text);
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/.test(text);
 }
