@@ -25,7 +25,7 @@ test.each([
   ['http://x', 's3://bucket/key', '"http://x"'],
   ['s3://', 's3://bucket/key', '"s3://"'],
   ['s3://bucket', 's3://bucket/key', '"s3://bucket"'],
-  ['s3://-dash/key', 's3://bucket/key', '"s3://UPPER_case/key"'],
+  ['s3://-dash/key', 's3://bucket/key', '"s3://-dash/key"'],
   ['plain/key.jpg', 's3://bucket/key', '"plain/key.jpg"'],
 ])('refuses %s', (text, expected, received) => {
   expect(readLocation(text, null)).toEqual({ expected, received });
