@@ -22,7 +22,6 @@ const ROUNDS = 3;
 const budget = createMemoryBudget(8e9);
 
 interface Picture {
-  readonly name: string;
   readonly file: string;
   readonly bytes: Uint8Array;
   readonly facts: ImageFacts;
@@ -142,7 +141,7 @@ function reportPillow(jpegs: readonly Picture[]): void {
 
 /** The child of reportPillow: CPU and bytes of the fast preset over the files. */
 async function runFast(files: readonly string[]): Promise<void> {
-  const pictures = files.map(readPicture);
+  const pictures = files.flatMap((file) => readPicture(file) ?? []);
   const settings = { ...EAGER, effort: 'fast' } as const;
   const outcomes = await compressAll(pictures, settings);
   const [cpu] = await leastCpu([() => compressAll(pictures, settings)]);
@@ -284,25 +283,24 @@ async function leastCpu(acts: readonly (() => Promise<unknown>)[]): Promise<numb
 
 function readPictures(folder: string): Picture[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
-  return names
-    .filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name))
-    .flatMap((name) => {
-      try {
-        return [readPicture(join(folder, name))];
-      } catch {
-        return [];
-      }
-    });
+  const images = names.filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name));
+  return images.flatMap((name) => readPicture(join(folder, name)) ?? []);
 }
 
-function readPicture(file: string): Picture {
+/** Undefined where the header is none: such a file is reported, and is nothing to measure. */
+function readPicture(file: string): Picture | undefined {
   const bytes = readFileSync(file);
-  return { name: file, file, bytes, facts: inspectImage(bytes)! };
+  try {
+    const facts = inspectImage(bytes);
+    return facts && { file, bytes, facts };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Sound, and of one picture alone: what every peer can compress. */
 function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
-  if (facts?.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk')
+  if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk')
     return false;
   const fault = findMarkerFault(bytes) ?? findScanFault(bytes);
   return fault === undefined || fault === 'unknown-kind';
