@@ -7,8 +7,10 @@ import type { ImageResult, Outcome } from './core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
 import { type ObjectStore, ObjectStoreError } from './core/object-store.ts';
+import { outputRule, targetFormat } from './core/output-key.ts';
 import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
 import { readJson, readJsonLines } from './json-lines.ts';
+import { openKnownAbsences } from './known-absences.ts';
 import { journalKey, openResultLog, writeJournal } from './result-log.ts';
 
 export interface BatchHost {
@@ -55,6 +57,8 @@ interface OpenBatch {
   compress(image: PlannedImage): Promise<void>;
   /** Not tried again, but told as finished where an output shows that it was. */
   condemn(image: PlannedImage, deaths: 1 | 2): Promise<void>;
+  /** Finds out at once which outputs are not there yet, instead of asking for each. */
+  lookAhead(images: readonly PlannedImage[]): Promise<void>;
   /** Written before an image is touched, so that the next host knows of it if this one dies. */
   note(state: Partial<Pick<Journal, 'trying' | 'reach'>>): Promise<void>;
   flush(): Promise<void>;
@@ -71,10 +75,11 @@ function openBatch(
 ): OpenBatch {
   const { store, workBucket } = host;
   const log = openResultLog(store, workBucket, ref, attempt.number);
+  const outputs = openKnownAbsences(store);
   const context = {
     job,
     batchId: ref.batchId,
-    store,
+    store: outputs.store,
     compress: host.compress ?? realCompress(host),
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
@@ -105,11 +110,19 @@ function openBatch(
       const seen = await compressImage(image, { ...context, store: withoutBodies(store) });
       await settle(image, seen.status === 'failed' ? killedItsHost(deaths) : seen);
     },
+    lookAhead: (images) => outputs.learn(images.flatMap(possibleOutputs(job))),
     note: (state) => write({ closed: false, trying: null, reach: null, ...state }),
     flush: log.flush,
     close: () => write({ closed: true, trying: null, reach: null }),
     counts: () => counts,
   };
+}
+
+/** In place there is nothing to look for: the image itself is the output. */
+function possibleOutputs(job: Job): (image: PlannedImage) => readonly S3Location[] {
+  if (job.output === 'in-place') return () => [];
+  const [kept, converted] = [outputRule(job), outputRule(job, targetFormat(job))];
+  return targetFormat(job) ? (image) => [kept(image), converted(image)] : (image) => [kept(image)];
 }
 
 function realCompress({ memoryBytes }: BatchHost): ImageContext['compress'] {
@@ -173,7 +186,7 @@ async function compressSeveralAtOnce(
   host: BatchHost,
   batch: OpenBatch,
 ): Promise<void> {
-  const within = notingReach(images, batch);
+  const within = preparedInParts(images, batch);
   let failed = false;
   const worker = async () => {
     while (!host.closing.aborted && !failed) {
@@ -194,21 +207,30 @@ async function compressSeveralAtOnce(
   if (fault) throw fault.reason;
 }
 
-/** How many images one note covers: so many are done one by one after a death at the most. */
-const IMAGES_PER_NOTE = 500;
+/** How many ordinals one note covers: so many images are done one by one after a death at the most. */
+const ORDINALS_PER_NOTE = 500;
 
-async function* notingReach(
+/** Before the first image of a part is touched it is noted how far this host may come. */
+async function* preparedInParts(
   images: AsyncIterable<PlannedImage>,
   batch: OpenBatch,
 ): AsyncGenerator<PlannedImage> {
-  let reach = -1;
-  for await (const image of images) {
-    if (image.n > reach) {
-      reach = image.n + IMAGES_PER_NOTE - 1;
-      await batch.note({ reach });
-    }
-    yield image;
+  for await (const part of parts(images)) {
+    await Promise.all([batch.note({ reach: part.at(-1)!.n }), batch.lookAhead(part)]);
+    yield* part;
   }
+}
+
+async function* parts(images: AsyncIterable<PlannedImage>): AsyncGenerator<PlannedImage[]> {
+  let part: PlannedImage[] = [];
+  for await (const image of images) {
+    if (part.length > 0 && image.n >= part[0]!.n + ORDINALS_PER_NOTE) {
+      yield part;
+      part = [];
+    }
+    part.push(image);
+  }
+  if (part.length > 0) yield part;
 }
 
 async function compressOneByOne(

@@ -182,6 +182,23 @@ describe('compressBatch', () => {
     expect(summary).toMatchObject({ compressed: 1, skipped: 1, remaining: 0 });
   });
 
+  it('asks S3 twice for each image, and once for where all their outputs go', async () => {
+    const keys = Array.from({ length: 200 }, (_, n) => `${n}.jpg`);
+    const memory = createMemoryStore();
+    store = memory;
+    for (const key of keys) memory.seed(`s3://in/${key}`, Buffer.from(key));
+    const ref = await planned(keys);
+    memory.calls.length = 0;
+    await compressBatch(ref, host({ compress: halve }));
+    const images = memory.calls.filter((call) => !call.includes(` s3://${work}/`));
+    expect(Object.groupBy(images, (call) => call.split(' ')[0]!)).toMatchObject({
+      LIST: { length: 1 },
+      GET: { length: 200 },
+      PUT: { length: 200 },
+    });
+    expect(images).toHaveLength(401);
+  });
+
   it('hands back what remains when its time is up, and goes on from there', async () => {
     const keys = Array.from({ length: 12 }, (_, n) => `${n}.jpg`);
     for (const key of keys) await store.put({ bucket: 'in', key }, photo);

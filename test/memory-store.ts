@@ -85,11 +85,12 @@ export function createMemoryStore(
       write(location, Buffer.concat(parts), { attributes }, clock());
     },
 
-    async *list(bucket, prefix) {
+    async *list(bucket, prefix, startAfter = '') {
       record('LIST', { bucket, key: prefix });
       const start = `s3://${bucket}/`;
       for (const uri of uris(objects)) {
         if (!uri.startsWith(start + prefix)) continue;
+        if (Buffer.compare(Buffer.from(uri), Buffer.from(start + startAfter)) <= 0) continue;
         const found = objects.get(uri);
         if (found) yield summaryOf(uri.slice(start.length), found);
       }

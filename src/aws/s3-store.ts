@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   GetObjectCommand,
@@ -113,8 +113,9 @@ export function createS3Store(client: S3Client): ObjectStore {
       }
     },
 
-    async *list(bucket, prefix) {
-      const pages = paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix });
+    async *list(bucket, prefix, startAfter) {
+      const asked = { Bucket: bucket, Prefix: prefix, StartAfter: startAfter || undefined };
+      const pages = paginateListObjectsV2({ client }, asked);
       try {
         for await (const page of pages) {
           for (const { Key, Size, ETag, LastModified, StorageClass } of page.Contents ?? [])

@@ -38,8 +38,8 @@ export interface ObjectStore {
     contentType: string,
   ): Promise<void>;
 
-  /** Objects below a prefix, in key order, page by page. */
-  list(bucket: string, prefix: string): AsyncIterable<ObjectSummary>;
+  /** Objects below a prefix, in key order, page by page; with `startAfter` only those behind that key. */
+  list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ObjectSummary>;
 
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
   tags(location: S3Location): Promise<Readonly<Record<string, string>>>;
