@@ -88,8 +88,14 @@ export function mayCompressAgain(
 
 /** 64 bits of everything that decides how an output looks, and of the generation of our own encoding rules. */
 export function fingerprintSettings(settings: CompressionSettings): string {
-  return hash64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
+  const known =
+    fingerprints.get(settings) ?? hash64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
+  fingerprints.set(settings, known);
+  return known;
 }
+
+/** A job's settings are asked for with every image. */
+const fingerprints = new WeakMap<CompressionSettings, string>();
 
 export function fingerprintSource(source: S3Location): string {
   return hash64(formatS3Uri(source));
