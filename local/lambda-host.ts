@@ -151,7 +151,7 @@ class LambdaProcess {
     this.#child = fork(ENTRY, [modulesInOrder(options, firstFunction)], {
       env: { ...bareEnvironment(), ...options.environment },
       // Not those of this process: flags of a test runner or a debugger are not the handlers'.
-      execArgv: [],
+      execArgv: HOST_FLAGS,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     readLinesOf([this.#child.stdout, this.#child.stderr], options.onLog);
@@ -252,6 +252,9 @@ function modulesInOrder({ functions }: LambdaHostOptions, first: number): string
   const at = first % modules.length;
   return JSON.stringify(Object.fromEntries([...modules.slice(at), ...modules.slice(0, at)]));
 }
+
+/** Left alone, V8 lets garbage pile up to 100 MB before it looks; a small nursery costs no measurable time here. */
+const HOST_FLAGS = ['--max-semi-space-size=4'];
 
 const ENTRY = fileURLToPath(new URL('./lambda-process.ts', import.meta.url));
 
