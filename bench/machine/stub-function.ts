@@ -1,0 +1,24 @@
+/** functions/compress-batch.ts with a codec that costs nothing: half of the bytes, at once. */
+import { createS3Client, createS3Store } from '../../src/aws/s3-store.ts';
+import { compressBatch } from '../../src/compress-batch.ts';
+import type { ImageContext } from '../../src/compress-image.ts';
+import type { BatchRef } from '../../src/core/job.ts';
+import { lambdaRoom } from '../../src/lambda-room.ts';
+
+const store = createS3Store(createS3Client());
+
+const stub: ImageContext['compress'] = async (bytes) => ({
+  status: 'compressed',
+  bytes: bytes.subarray(0, bytes.length >> 1),
+  contentType: 'image/jpeg',
+  encoding: { format: 'jpeg', lossless: false, quality: 78, effort: 'best', progressive: true },
+});
+
+export const handler = (ref: BatchRef) =>
+  compressBatch(ref, {
+    store,
+    workBucket: process.env.WORK_BUCKET!,
+    closing: new AbortController().signal,
+    ...lambdaRoom(1769),
+    compress: stub,
+  });

@@ -1,0 +1,75 @@
+/**
+ * Whether the memory of a local run grows with the number of images: the peaks of the main process and of its hosts
+ * over 500 and over 5,000 small photos. Linux only, since it reads /proc. `node bench/memory.ts [fewer] [more]`
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { makePhotos } from './photos.ts';
+
+const counts = [Number(process.argv[2] ?? 500), Number(process.argv[3] ?? 5_000)];
+const main = path.resolve(import.meta.dirname, '../local/main.ts');
+
+const DIFFERENT_PHOTOS = 40;
+
+const home = await mkdtemp(path.join(tmpdir(), 'bench-memory-'));
+try {
+  const different = path.join(home, 'photos');
+  await makePhotos(different, DIFFERENT_PHOTOS, 640, 512);
+  for (const count of counts) {
+    const input = path.join(home, `in-${count}`);
+    await spread(different, input, count);
+    const peaks = await run(input, path.join(home, `out-${count}`, 'compressed'));
+    const shown = Object.entries(peaks).map(([name, megabytes]) => `${name} ${megabytes.toFixed(0)} MB`);
+    console.log(`${count} photos: ${shown.join(', ')}`);
+  }
+} finally {
+  await rm(home, { recursive: true, force: true });
+}
+
+async function spread(from: string, to: string, count: number): Promise<void> {
+  await mkdir(to);
+  const names = readdirSync(from);
+  for (let n = 0; n < count; n++)
+    await copyFile(path.join(from, names[n % names.length]!), path.join(to, `${n}.jpg`));
+}
+
+/** Runs the command and answers the greatest memory of the main process and of any process that it started. */
+async function run(input: string, out: string): Promise<{ main: number; hosts: number }> {
+  const child = spawn(process.execPath, [main, input, '--out', out, '--effort', 'fast'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const peaks = { main: 0, hosts: 0 };
+  const look = () => {
+    peaks.main = Math.max(peaks.main, peakOf(child.pid!));
+    for (const pid of childrenOf(child.pid!)) peaks.hosts = Math.max(peaks.hosts, peakOf(pid));
+  };
+  const timer = setInterval(look, 50);
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  clearInterval(timer);
+  if (code !== 0) throw new Error(`The run ended with exit code ${code}`);
+  return peaks;
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => statusOf(pid, 'PPid') === parent);
+}
+
+/** The kernel keeps the high-water mark, in kB: looking late is looking well. */
+function peakOf(pid: number): number {
+  return statusOf(pid, 'VmHWM') / 1024;
+}
+
+function statusOf(pid: number, field: string): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
