@@ -1,19 +1,11 @@
-import { estimateMemory, isStreamed } from '../core/admission.ts';
+import { estimateMemory } from '../core/admission.ts';
 import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
-import {
-  countWarnings,
-  type Encoded,
-  type EncodeTask,
-  encodeImage,
-  openImage,
-  shrunkAfterDecoding,
-} from './encode-image.ts';
-import { readGif } from './gif-blocks.ts';
+import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
+import { countWarnings, type Encoded, type EncodeTask, encodeImage } from './encode-image.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
-import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type PalettePng, palettePng } from './palette-png.ts';
 import { findPngFault } from './png-fault.ts';
@@ -61,7 +53,7 @@ export async function compressBytes(
     if (!facts) return { status: 'skipped', reason: 'not-an-image' };
     const recipe = chooseRecipe(facts, settings);
     if (recipe.action === 'keep') {
-      await checkKept(source, facts, host);
+      await checkKept(source, facts, host.budget);
       return kept(facts, recipe.reason, recipe.detail);
     }
     return await carryOut({ source, facts, recipe, settings }, host);
@@ -87,33 +79,45 @@ type PlannedTask = Omit<EncodeTask, 'timeLimitMs'>;
 
 async function carryOut(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
   const timeLimitMs = host.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS;
-  const task = { ...fitMemory(planned, host.budget), timeLimitMs };
+  assertPixels(planned.facts);
+  const fitting = fitMemory(planned, host.budget);
+  if (!fitting) return keptForItsSize(planned, host.budget);
+  const task = { ...fitting, timeLimitMs };
   const release = await host.budget.acquire(memoryFor(task));
   // The memory is handed back when the encoder really ends, also where nobody waits for it any more.
   const work = compressTask(task).finally(release);
   return withinTime(work, timeLimitMs);
 }
 
-/** The task as it fits this host, if need be by the preset that streams. @throws TooLargeError */
-function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask {
-  const { width, height, pages } = task.facts;
-  const pixels = width * height * pages;
-  if (pixels > MAX_PIXELS) {
-    throw new TooLargeError(
-      `Expected at most ${MAX_PIXELS} pixels but received ${width} x ${height} x ${pages}`,
-    );
-  }
-  if (memoryFor(task) <= budget.capacity) return task;
+/** @throws TooLargeError */
+function assertPixels({ width, height, pages }: ImageFacts): void {
+  if (width * height * pages <= MAX_PIXELS) return;
+  throw new TooLargeError(
+    `Expected at most ${MAX_PIXELS} pixels but received ${width} x ${height} x ${pages}`,
+  );
+}
+
+/** The task as it fits this host: if need be without a search and a palette, or by the preset that streams. */
+function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undefined {
+  const { search, tryPalette, ...recipe } = task.recipe;
+  const lighter: PlannedTask = { ...task, recipe };
   const streamed: PlannedTask = {
-    ...task,
+    ...lighter,
     settings: { ...task.settings, effort: 'fast', progressive: 'auto' },
   };
-  if (task.recipe.format === 'jpeg' && !task.recipe.lossless && memoryFor(streamed) <= budget.capacity) {
-    return streamed;
+  return [task, lighter, streamed].find((candidate) => memoryFor(candidate) <= budget.capacity);
+}
+
+/** @throws TooLargeError where a larger host could do what was asked for */
+function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
+  const { facts, recipe, settings } = task;
+  // It was to be packed a little tighter only because there is nothing to gain by encoding it anew.
+  if (recipe.lossless && settings.mode !== 'lossless' && facts.format === 'jpeg') {
+    return kept(facts, 'already-compressed', 'too large to be packed tighter on this host');
   }
   throw new TooLargeError(
-    `Expected at most ${megabytes(budget.capacity)} MB of memory for an image but ${width} x ${height} needs about ` +
-      `${megabytes(memoryFor(task))} MB: give the host more memory or send the image to a larger one`,
+    `Expected at most ${megabytes(budget.capacity)} MB of memory for an image but ${facts.width} x ${facts.height} ` +
+      `needs about ${megabytes(memoryFor(task))} MB: give the host more memory or send the image to a larger one`,
   );
 }
 
@@ -123,37 +127,12 @@ function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
 
 async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
   const { recipe, facts } = task;
-  if (facts.format === 'jpeg') assertSoundJpeg(task);
-  if (facts.format === 'gif') assertWholeGif(task.source);
+  assertSound(task);
   const palette = recipe.tryPalette ? await explained(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   const keepsPixels = recipe.lossless && !recipe.reshape;
   if (keepsPixels && recipe.format === facts.format && recipe.format !== 'webp') return repack(task);
   return keepsPixels ? encodeLosslessly(task) : encodeLossily(task);
-}
-
-/**
- * What libvips does not tell however strict it is: damaged codes often decode to other pixels without a complaint,
- * until too many or too few bytes are left at the end, and there it looks away. Walking through the codes costs a
- * twentieth of mozjpeg but most of the fast preset, which has to do with the markers and with what libvips mentions.
- */
-function assertSoundJpeg(task: EncodeTask): void {
-  const fault = findMarkerFault(task.source);
-  if (fault) throw new CorruptImageError(fault);
-  if (!isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
-}
-
-/** libnsgif makes a picture of whatever is there. @throws CorruptImageError */
-function assertWholeGif(source: Uint8Array): void {
-  const GIF_TRAILER = 0x3b;
-  if (source[readGif(source).end - 1] === GIF_TRAILER) return;
-  throw new CorruptImageError('Expected a GIF trailer but the file ends before it');
-}
-
-/** @throws CorruptImageError */
-function assertWholeScan({ source, facts }: EncodeTask): void {
-  const fault = facts.format === 'jpeg' ? findScanFault(source) : undefined;
-  if (fault && fault !== 'unknown-kind') throw new CorruptImageError(fault);
 }
 
 async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
@@ -294,29 +273,6 @@ async function explained<T>(task: EncodeTask, act: (task: EncodeTask) => Promise
     throw new EncoderCrashError(messageOf(error), { cause: error });
   }
 }
-
-/** @throws CorruptImageError where a strict decoder complains of anything */
-async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Promise<void> {
-  try {
-    await shrunkAfterDecoding(openImage(source, facts), facts, 8, 8).raw().toBuffer();
-  } catch (error) {
-    throw new CorruptImageError(messageOf(error), { cause: error });
-  }
-}
-
-// A kept image is handed on as it is, but a broken one shall be heard of.
-async function checkKept(source: Uint8Array, facts: ImageFacts, { budget }: CompressHost): Promise<void> {
-  if (!CHECKED_WHEN_KEPT.has(facts.format) || facts.bitsPerChannel > 16) return;
-  const pixels = facts.width * facts.height * facts.pages;
-  const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
-  if (pixels > MAX_PIXELS || bytes > budget.capacity) return;
-  const release = await budget.acquire(bytes);
-  await decodeStrictly(source, facts).finally(release);
-  const fault = facts.format === 'jpeg' ? findMarkerFault(source) : undefined;
-  if (fault) throw new CorruptImageError(fault);
-}
-
-const CHECKED_WHEN_KEPT: ReadonlySet<ImageFormat> = new Set(['jpeg', 'png', 'webp', 'gif']);
 
 function savesEnough(bytesOut: number, { source, settings }: EncodeTask): boolean {
   const saved = source.length - bytesOut;

@@ -1,0 +1,65 @@
+import { isStreamed } from '../core/admission.ts';
+import type { ImageFormat } from '../core/image-result.ts';
+import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
+import { type EncodeTask, openImage, shrunkAfterDecoding } from './encode-image.ts';
+import { readGif } from './gif-blocks.ts';
+import { CorruptImageError } from './inspect-image.ts';
+import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+
+/** What a strict decode by libvips does not show of a source; the encode itself decodes it. @throws CorruptImageError */
+export function assertSound(task: EncodeTask): void {
+  if (task.facts.format === 'jpeg') assertSoundJpeg(task);
+  if (task.facts.format === 'gif') assertWholeGif(task.source);
+}
+
+/**
+ * What libvips does not tell however strict it is: damaged codes often decode to other pixels without a complaint,
+ * until too many or too few bytes are left at the end, and there it looks away. Walking through the codes costs a
+ * twentieth of mozjpeg but most of the fast preset, which has to do with the markers and with what libvips mentions.
+ */
+function assertSoundJpeg(task: EncodeTask): void {
+  const fault = findMarkerFault(task.source);
+  if (fault) throw new CorruptImageError(fault);
+  if (!isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
+}
+
+/** libnsgif makes a picture of whatever is there. @throws CorruptImageError */
+function assertWholeGif(source: Uint8Array): void {
+  const GIF_TRAILER = 0x3b;
+  if (source[readGif(source).end - 1] === GIF_TRAILER) return;
+  throw new CorruptImageError('Expected a GIF trailer but the file ends before it');
+}
+
+/** @throws CorruptImageError */
+export function assertWholeScan({ source, facts }: EncodeTask): void {
+  const fault = facts.format === 'jpeg' ? findScanFault(source) : undefined;
+  if (fault && fault !== 'unknown-kind') throw new CorruptImageError(fault);
+}
+
+/** @throws CorruptImageError where a strict decoder complains of anything */
+export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Promise<void> {
+  try {
+    await shrunkAfterDecoding(openImage(source, facts), facts, 8, 8).raw().toBuffer();
+  } catch (error) {
+    throw new CorruptImageError(messageOf(error), { cause: error });
+  }
+}
+
+// A kept image is handed on as it is, but a broken one shall be heard of.
+export async function checkKept(source: Uint8Array, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
+  if (!CHECKED_WHEN_KEPT.has(facts.format) || facts.bitsPerChannel > 16) return;
+  const pixels = facts.width * facts.height * facts.pages;
+  const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
+  if (pixels > MAX_PIXELS || bytes > budget.capacity) return;
+  const release = await budget.acquire(bytes);
+  await decodeStrictly(source, facts).finally(release);
+  const fault = facts.format === 'jpeg' ? findMarkerFault(source) : undefined;
+  if (fault) throw new CorruptImageError(fault);
+}
+
+const CHECKED_WHEN_KEPT: ReadonlySet<ImageFormat> = new Set(['jpeg', 'png', 'webp', 'gif']);
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
