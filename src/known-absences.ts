@@ -29,10 +29,25 @@ export function openKnownAbsences(store: ObjectStore): KnownAbsences {
     },
     learn: async (locations) => {
       absent = new Set();
-      if (locations.length < LEAST_LOCATIONS) return;
+      if (locations.length < LEAST_LOCATIONS || isSlow(store)) return;
+      const start = performance.now();
       absent = await absentAmong(locations, store).catch(() => new Set<string>());
+      if (performance.now() - start > MS_OF_A_HEAD * locations.length) slow.set(store, LISTINGS_LEFT_OUT);
     },
   };
+}
+
+const MS_OF_A_HEAD = 2;
+/** So many batches ask with HEAD before listing is tried again. */
+const LISTINGS_LEFT_OUT = 20;
+
+/** Some S3-compatible servers read a whole folder for a listing, however little of it is wanted. */
+const slow = new WeakMap<ObjectStore, number>();
+
+function isSlow(store: ObjectStore): boolean {
+  const left = slow.get(store) ?? 0;
+  slow.set(store, Math.max(0, left - 1));
+  return left > 0;
 }
 
 async function absentAmong(locations: readonly S3Location[], store: ObjectStore): Promise<Set<string>> {

@@ -77,6 +77,23 @@ describe('known absences', () => {
     }
   });
 
+  it('are not asked for again soon where a listing takes longer than the calls that it saves', async () => {
+    const list = async function* () {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      yield* [];
+    };
+    let listings = 0;
+    const { learn } = openKnownAbsences({
+      ...memory,
+      list: () => {
+        listings += 1;
+        return list();
+      },
+    });
+    for (let batch = 0; batch < 22; batch++) await learn(outputs(30));
+    expect(listings).toBe(2);
+  });
+
   it('cost no listing for a handful of outputs', async () => {
     const { store, learn } = openKnownAbsences(memory);
     await learn(outputs(5));
