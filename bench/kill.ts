@@ -40,7 +40,7 @@ function drawJob(): MortalJob {
     images,
     perBatch: pick(images, Math.ceil(images / 2), 8),
     kill: pick('worker', 'worker', 'supervisor'),
-    killWhen: killAtRandom(random, { kills: 5, gap: images, inReport: pick(0, 1, 2) }),
+    killWhen: killAtRandom(random, { plan: pick(0, 1), compress: 5, report: pick(0, 1, 2) }, images),
   };
 }
 

@@ -16,6 +16,7 @@ describe('a job whose hosts are killed', () => {
   ] as const)('is whole when they die at its most delicate moments (output %s)', async (output, bucket) => {
     const wrote = (moment: Moment) => moment.stage === 'written' && moment.bucket === bucket;
     const killWhen = killAtEach(
+      (moment) => moment.phase === 'PlanJob' && written(/images\.jsonl$/)(moment),
       // The output is there, its result is not; then between a note and the image that it is for.
       wrote,
       written(/journal\.json$/),
@@ -24,7 +25,7 @@ describe('a job whose hosts are killed', () => {
     );
     const end = await runMortalJob({ ...JOB, output, fargate: false, killWhen });
     expect(end.problems).toEqual([]);
-    expect(end.kills).toHaveLength(4);
+    expect(end.kills).toHaveLength(5);
     expect(end.report).toMatchObject({ status: 'SUCCEEDED', compressed: 12, failed: 0, lost: 0 });
   });
 
@@ -42,7 +43,7 @@ describe('a job whose hosts are killed', () => {
     [1, 'elsewhere'],
     [2, 'in-place'],
   ] as const)('is whole when they die at random moments (seed %i, output %s)', async (seed, output) => {
-    const killWhen = killAtRandom(randomFrom(seed), { kills: 3, gap: 25 });
+    const killWhen = killAtRandom(randomFrom(seed), { compress: 3 }, 25);
     const end = await runMortalJob({ ...JOB, output, perBatch: 6, fargate: seed === 1, killWhen });
     expect(end.problems).toEqual([]);
     expect(end.kills).toHaveLength(3);

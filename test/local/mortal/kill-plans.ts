@@ -10,32 +10,41 @@ export function killAtEach(...moments: readonly ((moment: Moment) => boolean)[])
   };
 }
 
-/**
- * Kills at moments that a seed decides: before a request, behind a write, or in between; so often while batches are
- * compressed, with `gap` requests between two kills at the most, and so often while the job is reported.
- */
+/** How often each part of a job loses its host; PlanJob is tried three times, ReportJob five times. */
+export interface Deaths {
+  readonly plan?: number;
+  readonly compress: number;
+  readonly report?: number;
+}
+
+/** Kills at moments that a seed decides: before a request, behind a write, or in between. */
 export function killAtRandom(
   random: () => number,
-  { kills, gap, inReport = 0 }: { kills: number; gap: number; inReport?: number },
+  deaths: Deaths,
+  /** Requests between two kills while images are compressed, at the most. */
+  gap: number,
 ): KillPlan {
-  const left = { compress: kills, report: inReport };
-  const drawGap = (most: number) => 1 + Math.floor(random() * most);
-  const gaps = { compress: drawGap(gap), report: drawGap(REPORT_REQUESTS) };
+  const left = { plan: 0, report: 0, ...deaths };
+  const drawGap = (part: keyof Deaths) =>
+    1 + Math.floor(random() * (part === 'compress' ? gap : FEW_REQUESTS));
+  const gaps = { plan: drawGap('plan'), compress: drawGap('compress'), report: drawGap('report') };
   let stage: Moment['stage'] | 'between' = 'asked';
   return (moment) => {
-    const kind = moment.phase === 'ReportJob' ? 'report' : 'compress';
-    if (left[kind] === 0 || --gaps[kind] > 0) return false;
+    const part = PARTS[moment.phase] ?? 'compress';
+    if (left[part] === 0 || --gaps[part] > 0) return false;
     if (stage === 'written' && moment.stage !== 'written') return false;
-    left[kind] -= 1;
-    gaps[kind] = drawGap(kind === 'report' ? REPORT_REQUESTS : gap);
+    left[part] -= 1;
+    gaps[part] = drawGap(part);
     const decision = stage === 'between' ? random() * 25 : true;
     stage = (['asked', 'written', 'between'] as const)[Math.floor(random() * 3)]!;
     return decision;
   };
 }
 
-/** About as many as a small job's report takes. */
-const REPORT_REQUESTS = 12;
+const PARTS: Readonly<Record<string, keyof Deaths>> = { PlanJob: 'plan', ReportJob: 'report' };
+
+/** About as many as the plan or the report of a small job takes. */
+const FEW_REQUESTS = 8;
 
 /** mulberry32: the same numbers for the same seed. */
 export function randomFrom(seed: number): () => number {

@@ -15,7 +15,7 @@ import { POISON } from './poisoned-codec.ts';
 
 /** What an S3 server sees of a host: the moments at which it can be killed. */
 export interface Moment {
-  /** The state whose task runs: CompressBatchOnLambda, CompressBatchOnFargate or ReportJob. */
+  /** The state whose task runs: PlanJob, CompressBatchOnLambda, CompressBatchOnFargate or ReportJob. */
   readonly phase: string;
   /** `asked`: the request came in. `written`: it is carried out, and the host does not know it yet. */
   readonly stage: 'asked' | 'written';
@@ -50,7 +50,7 @@ export interface MortalEnd {
   readonly problems: readonly string[];
 }
 
-const KILLABLE = ['CompressBatchOnLambda', 'CompressBatchOnFargate', 'ReportJob'];
+const KILLABLE = ['PlanJob', 'CompressBatchOnLambda', 'CompressBatchOnFargate', 'ReportJob'];
 
 /** Runs one job whose hosts are killed as planned, and looks at all that is left behind. */
 export async function runMortalJob(job: MortalJob): Promise<MortalEnd> {
