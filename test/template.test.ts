@@ -75,6 +75,12 @@ describe('the template', () => {
     });
   });
 
+  it('lets sls invoke stepf find the machine: it looks for an output named after the machine’s id', () => {
+    expect(template.Outputs).toMatchObject({
+      CompressImagesStateMachineArn: { Value: { Ref: 'CompressImagesStateMachine' } },
+    });
+  });
+
   it('gives every name service and stage, so that two stages live side by side', () => {
     const names = Object.values(template.Resources).flatMap(({ Type, Properties = {} }) =>
       Object.entries(Properties)
