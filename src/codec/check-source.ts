@@ -6,11 +6,19 @@ import { readGif } from './gif-blocks.ts';
 import { CorruptImageError } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import { findPngFault } from './png-fault.ts';
 
 /** What a strict decode by libvips does not show of a source; the encode itself decodes it. @throws CorruptImageError */
 export function assertSound(task: EncodeTask): void {
   if (task.facts.format === 'jpeg') assertSoundJpeg(task);
   if (task.facts.format === 'gif') assertWholeGif(task.source);
+  if (task.facts.format === 'png') assertSoundPng(task.source);
+}
+
+/** libpng reads over a missing end, and over bad checksums of what it does not need: a profile, for one. */
+function assertSoundPng(source: Uint8Array): void {
+  const fault = findPngFault(source);
+  if (fault) throw new CorruptImageError(fault);
 }
 
 /**

@@ -8,11 +8,10 @@ import { countWarnings, type Encoded, type EncodeTask, encodeImage } from './enc
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type PalettePng, palettePng } from './palette-png.ts';
-import { findPngFault } from './png-fault.ts';
 import { recompressJpeg } from './recompress-jpeg.ts';
 import { recompressPng } from './recompress-png.ts';
 import { searchQuality } from './search-quality.ts';
-import { findHeaderFault, findMetadataFault, findPixelFault, pixelDigest } from './verify-image.ts';
+import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome =
@@ -240,9 +239,6 @@ async function repackOrExplain({ source, settings }: EncodeTask, engine: Repacke
     return await engine(source, settings.metadata);
   } catch (error) {
     if (error instanceof CorruptImageError) throw error;
-    // libpng reads over a missing end and over bad checksums of what it does not need.
-    const fault = findPngFault(source);
-    if (fault) throw new CorruptImageError(fault, { cause: error });
     throw new EncoderCrashError(messageOf(error), { cause: error });
   }
 }
@@ -258,9 +254,12 @@ function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
   if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
   const output = inspectImage(bytes);
   const fault = output
-    ? (findHeaderFault(output, task) ?? findMetadataFault(output, task))
+    ? (findHeaderFault(output, task) ?? findOrientationFault(output, task))
     : 'Expected an image but its metadata broke it';
   if (fault) throw new EncoderCrashError(fault);
+  // A profile of which a part is missing goes into no other file, and without it the colours would be others.
+  if (task.facts.icc && !output?.icc)
+    return kept(task.facts, 'colour-space', 'its colour profile cannot be read');
   return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
 }
 

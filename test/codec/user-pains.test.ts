@@ -190,6 +190,16 @@ test('R07: an animated GIF is kept with its reason, becomes an animated WebP, an
   expect([contentType, inspectImage(bytes)!.pages]).toEqual(['image/webp', 4]);
 });
 
+test('R07: a GIF whose frames have no length becomes a WebP that viewers show as they showed the GIF', async () => {
+  const source = Buffer.from(await makeAnimation('gif'));
+  // The delay in hundredths of a second stands in each graphic control block: 21 f9 04 flags delay.
+  for (let at = source.indexOf('21f904', 0, 'hex'); at >= 0; at = source.indexOf('21f904', at + 3, 'hex')) {
+    source.writeUInt16LE(0, at + 4);
+  }
+  const { bytes } = await compressed(new Uint8Array(source), { format: 'webp', quality: 30 });
+  expect((await sharp(bytes, { animated: true }).metadata()).delay).toEqual([100, 100, 100, 100]);
+});
+
 test('R08: an APNG keeps its frames in every mode and is turned into nothing else', async () => {
   const source = makeApng();
   for (const changes of [
