@@ -17,7 +17,7 @@ import { unpack } from './file-list/unpack.ts';
  * The entries of a job's file list in order, a lot at a time, in flat memory; the format is told by content.
  * Bad entries are passed over until the end and then thrown together.
  * @param leaveOut objects below a prefix that are none of the job's sources
- * @throws FileListError for a list that is missing, broken, empty or holds bad entries
+ * @throws FileListError for a list that is missing, forbidden, broken, empty or holds bad entries
  */
 export function readFileList(
   { fileList, relativeTo, select }: Pick<Job, 'fileList' | 'relativeTo' | 'select'>,
@@ -48,12 +48,21 @@ export function readListBytes(
 async function* checked(read: (problems: EntryProblems) => EntryLots, nothing: string): EntryLots {
   const problems = new EntryProblems();
   let entries = 0;
-  for await (const lot of read(problems)) {
-    entries += lot.length;
-    if (lot.length > 0) yield lot;
+  try {
+    for await (const lot of read(problems)) {
+      entries += lot.length;
+      if (lot.length > 0) yield lot;
+    }
+  } catch (error) {
+    throw isForbidden(error) ? new FileListError([error.message], 1, { cause: error }) : error;
   }
   if (problems.total > 0) throw new FileListError(problems.named, problems.total);
   if (entries === 0) throw new FileListError([nothing]);
+}
+
+/** A right that is missing is the user's to mend: trying again does not help. */
+function isForbidden(error: unknown): error is ObjectStoreError {
+  return error instanceof ObjectStoreError && error.code === 'AccessDenied';
 }
 
 const READERS: Readonly<

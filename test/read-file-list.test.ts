@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FileListEntry, FileListError } from '../src/core/file-list.ts';
 import type { Job } from '../src/core/job.ts';
+import { ObjectStoreError } from '../src/core/object-store.ts';
 import { readFileList, readListBytes } from '../src/read-file-list.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
@@ -222,6 +223,17 @@ describe('refuses what is no list', () => {
     await expect(entriesOf(createMemoryStore(), 's3://lists/none')).rejects.toThrow(
       'Expected a file list at s3://lists/none: no such object',
     );
+  });
+
+  test.each(['s3://lists/private.json', 's3://lists/private/'])('no right to read %s', async (fileList) => {
+    const denied = new ObjectStoreError('AccessDenied', 'access denied; the role needs s3:…');
+    const refuse = () => {
+      throw denied;
+    };
+    const store = { ...createMemoryStore(), read: refuse, list: refuse };
+    const lots = readFileList({ fileList, relativeTo: null, select: ALL }, store);
+    const error = await Array.fromAsync(lots).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'FileListError', message: denied.message, cause: denied });
   });
 
   test.each<[string, Buffer, RegExp]>([
