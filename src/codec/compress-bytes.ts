@@ -151,7 +151,7 @@ async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
   if (isNearlySpent(encoded.bytes.length, task)) return kept(task.facts, 'already-compressed', NEARLY_SPENT);
   if (isMerged(encoded.bytes, task)) return kept(task.facts, 'animation', MERGED);
-  const fault = await findPixelFault(encoded.bytes, task);
+  const fault = await findPixelFault(encoded.bytes, task).catch(messageOf);
   if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
   return finish(dressed({ bytes: encoded.bytes, encoding: { ...encoded.encoding, ...receipt } }, task), task);
