@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
-import { isStreamed } from '../core/admission.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { type EncodeTask, openImage, shrunkAfterDecoding } from './encode-image.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -26,8 +25,8 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
 
 /**
  * From JPEG to JPEG on the same grid: one libvips call, the same for every such image, and its colours are proven by
- * tests. So only each eighth output is compared with its source; the others are decoded alone, which is a sixteenth of
- * mozjpeg's work. The fast preset costs so little that decoding too would add a fifth: markers and end have to do.
+ * tests. So only each eighth output is compared with its source; the others are decoded alone: baseline ones to their
+ * last Huffman code, which is all of the decoding that can fail, progressive ones to pixels.
  */
 function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
   return facts.format === 'jpeg' && recipe.format === 'jpeg' && !recipe.reshape;
@@ -42,7 +41,7 @@ function isSampled(output: Uint8Array): boolean {
 
 async function findPlainJpegFault(output: Uint8Array, facts: ImageFacts, task: EncodeTask) {
   const fault = findMarkerFault(output);
-  if (fault || isStreamed(task.facts, task.recipe, task.settings)) return fault;
+  if (fault) return fault;
   const scanFault = findScanFault(output);
   if (scanFault !== 'unknown-kind') return scanFault;
   await viewFromAfar(output, facts, task, resized, false);
