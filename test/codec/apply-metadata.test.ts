@@ -223,27 +223,22 @@ describe('applyMetadata', () => {
     expect(text.includes('gAMA')).toBe(true);
   });
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
-    'turns AVIF for orientation %i as EXIF does JPEG',
-    async (orientation) => {
-      const small = make.photoPixels(96, 64);
-      const raw = { width: 96, height: 64, channels: 3 as const };
-      const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
-      const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation })]);
-      const result = applyMetadata({ format: 'jpeg', bytes: jpeg }, avif, 'avif', 'keep', { orientation });
-      expect(inspectImage(result)).toMatchObject({ orientation, width: 96, height: 64 });
-      const seen = await sharp(result).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-      const png = new Uint8Array(await sharp(avif).removeAlpha().png().toBuffer());
-      const flat = applyMetadata({ format: 'jpeg', bytes: jpeg }, png, 'png', 'keep', { orientation });
-      const expected = await sharp(flat)
-        .autoOrient()
-        .removeAlpha()
-        .raw()
-        .toBuffer({ resolveWithObject: true });
-      expect([seen.info.width, seen.info.height]).toEqual([expected.info.width, expected.info.height]);
-      expect(seen.data.equals(expected.data)).toBe(true);
-    },
-  );
+  it.each([
+    1, 2, 3, 4, 5, 6, 7, 8,
+  ])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
+    const small = make.photoPixels(96, 64);
+    const raw = { width: 96, height: 64, channels: 3 as const };
+    const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
+    const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation })]);
+    const result = applyMetadata({ format: 'jpeg', bytes: jpeg }, avif, 'avif', 'keep', { orientation });
+    expect(inspectImage(result)).toMatchObject({ orientation, width: 96, height: 64 });
+    const seen = await sharp(result).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const png = new Uint8Array(await sharp(avif).removeAlpha().png().toBuffer());
+    const flat = applyMetadata({ format: 'jpeg', bytes: jpeg }, png, 'png', 'keep', { orientation });
+    const expected = await sharp(flat).autoOrient().removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    expect([seen.info.width, seen.info.height]).toEqual([expected.info.width, expected.info.height]);
+    expect(seen.data.equals(expected.data)).toBe(true);
+  });
 
   it('keeps transparency of AVIF and WebP', async () => {
     const avif = await make.makeAvif({ alpha: true });
@@ -269,24 +264,23 @@ describe('applyMetadata', () => {
     expect((await sharp(result, { animated: true }).metadata()).pages).toBe(4);
   });
 
-  test.each(FORMATS)(
-    'answers damaged metadata in %s with a sound output or CorruptImageError',
-    async (from) => {
-      for (let round = 0; round < 250; round++) {
-        const bytes = make.mutated(sources[from], round);
-        const to = FORMATS[round % 4]!;
-        const policy = (['keep', 'copyright', 'strip'] as const)[round % 3]!;
-        try {
-          const result = applyMetadata({ format: from, bytes }, outputs[to], to, policy, {
-            orientation: 1 + (round % 8),
-          });
-          expect(sniffFormat(result)).toBe(to);
-          expect(inspectImage(result)).toMatchObject({ width: 96, height: 64 });
-          if (round % 10 === 0) expect((await pixelsOf(result)).length).toBe(96 * 64 * 3);
-        } catch (error) {
-          expect(error).toBeInstanceOf(CorruptImageError);
-        }
+  test.each(
+    FORMATS,
+  )('answers damaged metadata in %s with a sound output or CorruptImageError', async (from) => {
+    for (let round = 0; round < 250; round++) {
+      const bytes = make.mutated(sources[from], round);
+      const to = FORMATS[round % 4]!;
+      const policy = (['keep', 'copyright', 'strip'] as const)[round % 3]!;
+      try {
+        const result = applyMetadata({ format: from, bytes }, outputs[to], to, policy, {
+          orientation: 1 + (round % 8),
+        });
+        expect(sniffFormat(result)).toBe(to);
+        expect(inspectImage(result)).toMatchObject({ width: 96, height: 64 });
+        if (round % 10 === 0) expect((await pixelsOf(result)).length).toBe(96 * 64 * 3);
+      } catch (error) {
+        expect(error).toBeInstanceOf(CorruptImageError);
       }
-    },
-  );
+    }
+  });
 });

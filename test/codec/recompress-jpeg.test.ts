@@ -89,16 +89,17 @@ describe('recompressJpeg keeps pixels', () => {
     await expectSamePixels(source, await recompressJpeg(source, 'keep'));
   });
 
-  test.each(['dsc_09827.jpg', 'Bush-dog.jpg', 'DSCN0614_small.jpg'])(
-    'identical: the camera file %s',
-    async (name) => {
-      const source = new Uint8Array(await readFile(`node_modules/exif-js/example/${name}`));
-      const result = await recompressJpeg(source, 'keep');
-      await expectSamePixels(source, result);
-      expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
-      expect(result.length).toBeLessThan(source.length);
-    },
-  );
+  test.each([
+    'dsc_09827.jpg',
+    'Bush-dog.jpg',
+    'DSCN0614_small.jpg',
+  ])('identical: the camera file %s', async (name) => {
+    const source = new Uint8Array(await readFile(`node_modules/exif-js/example/${name}`));
+    const result = await recompressJpeg(source, 'keep');
+    await expectSamePixels(source, result);
+    expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
+    expect(result.length).toBeLessThan(source.length);
+  });
 });
 
 describe('recompressJpeg under keep', () => {
@@ -123,23 +124,24 @@ describe('recompressJpeg under keep', () => {
     expect(payloads(readJpeg(await recompressJpeg(source, 'keep')))).toEqual(payloads(readJpeg(source)));
   });
 
-  test.each(['hdrgm', 'iso', 'apple'] as const)(
-    'carries a gain map (%s) whole and its index true (R12)',
-    async (kind) => {
-      const source = await make.makeGainMapJpeg(kind);
-      const result = await recompressJpeg(source, 'keep');
-      expect(result.length).toBeLessThan(source.length);
-      const [before, after] = [readJpeg(source), readJpeg(result)];
-      expect(sameBytes(source.subarray(before.end), result.subarray(after.end))).toBe(true);
-      const index = Buffer.from(after.segments.find(({ kind: of }) => of === 'multi-picture')!.payload);
-      const base = after.segments.find(({ kind: of }) => of === 'multi-picture')!.at + 8;
-      const entries = 4 + 8 + 2 + 36 + 4;
-      expect(index.readUInt32BE(entries + 4)).toBe(after.end);
-      expect(base + index.readUInt32BE(entries + 16 + 8)).toBe(after.end);
-      expect(inspectImage(result)).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
-      await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
-    },
-  );
+  test.each([
+    'hdrgm',
+    'iso',
+    'apple',
+  ] as const)('carries a gain map (%s) whole and its index true (R12)', async (kind) => {
+    const source = await make.makeGainMapJpeg(kind);
+    const result = await recompressJpeg(source, 'keep');
+    expect(result.length).toBeLessThan(source.length);
+    const [before, after] = [readJpeg(source), readJpeg(result)];
+    expect(sameBytes(source.subarray(before.end), result.subarray(after.end))).toBe(true);
+    const index = Buffer.from(after.segments.find(({ kind: of }) => of === 'multi-picture')!.payload);
+    const base = after.segments.find(({ kind: of }) => of === 'multi-picture')!.at + 8;
+    const entries = 4 + 8 + 2 + 36 + 4;
+    expect(index.readUInt32BE(entries + 4)).toBe(after.end);
+    expect(base + index.readUInt32BE(entries + 16 + 8)).toBe(after.end);
+    expect(inspectImage(result)).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
+    await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
+  });
 
   it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map behind a stale index', async () => {
     const gainMap = await make.makeGainMapJpeg();

@@ -27,12 +27,11 @@ async function superviseWorker(script: string, mostRestarts = 5, onDeath: (how: 
 }
 
 describe('the supervisor of a container', () => {
-  it.each(Object.entries(EXIT))(
-    'answers %s as its worker does, and does not start it again',
-    async (_, code) => {
-      expect(await superviseWorker(`process.exit(${code})`)).toEqual({ code, lives: 1 });
-    },
-  );
+  it.each(
+    Object.entries(EXIT),
+  )('answers %s as its worker does, and does not start it again', async (_, code) => {
+    expect(await superviseWorker(`process.exit(${code})`)).toEqual({ code, lives: 1 });
+  });
 
   it('starts a worker again that was killed or aborted, and tells how it died', async () => {
     const deaths: string[] = [];

@@ -442,21 +442,20 @@ describe('children', () => {
     [{}, 5, 5],
     [{ MaxConcurrency: 100 }, 5, 5],
   ];
-  it.each(cases)(
-    'run at once as %j and %s children on this machine allow',
-    async (fields, maxChildren, most) => {
-      let running = 0;
-      let peak = 0;
-      const runTask = async () => {
-        peak = Math.max(peak, ++running);
-        await new Promise((done) => setTimeout(done, 5));
-        running--;
-      };
-      const items = Array.from({ length: 30 }, (_, n) => n);
-      await run(mapOf({ ...fields, ItemsPath: '$.items' }), { items, most: 4 }, { runTask, maxChildren });
-      expect(peak).toBe(most);
-    },
-  );
+  it.each(
+    cases,
+  )('run at once as %j and %s children on this machine allow', async (fields, maxChildren, most) => {
+    let running = 0;
+    let peak = 0;
+    const runTask = async () => {
+      peak = Math.max(peak, ++running);
+      await new Promise((done) => setTimeout(done, 5));
+      running--;
+    };
+    const items = Array.from({ length: 30 }, (_, n) => n);
+    await run(mapOf({ ...fields, ItemsPath: '$.items' }), { items, most: 4 }, { runTask, maxChildren });
+    expect(peak).toBe(most);
+  });
 
   it('are executions of their own, with retries, catches and loops inside', async () => {
     const attempts = new Map<string, number>();

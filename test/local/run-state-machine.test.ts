@@ -91,14 +91,16 @@ describe('data on its way through a state', () => {
     });
   });
 
-  it.each(['$.list.length', '$.object[0]', '$.text.length', '$.object.constructor'])(
-    'finds nothing at %s',
-    async (path) => {
-      const input = { list: [1], object: { 0: 'a' }, text: 'abc' };
-      const result = await outputOf({ Type: 'Pass', Parameters: { 'x.$': path }, End: true }, input);
-      expect(result).toMatchObject({ status: 'FAILED', error: 'States.Runtime' });
-    },
-  );
+  it.each([
+    '$.list.length',
+    '$.object[0]',
+    '$.text.length',
+    '$.object.constructor',
+  ])('finds nothing at %s', async (path) => {
+    const input = { list: [1], object: { 0: 'a' }, text: 'abc' };
+    const result = await outputOf({ Type: 'Pass', Parameters: { 'x.$': path }, End: true }, input);
+    expect(result).toMatchObject({ status: 'FAILED', error: 'States.Runtime' });
+  });
 
   it('refuses to put a result into something that is no object', async () => {
     const result = await outputOf({ Type: 'Pass', Result: 1, ResultPath: '$.a', End: true }, 'text');
@@ -377,15 +379,12 @@ describe('limits', () => {
       { a: big },
       undefined,
     ],
-  ])(
-    'fails with States.DataLimitExceeded when %s has more than 256 KiB',
-    async (_what, state, input, runTask) => {
-      expect(await outputOf(state, input, runTask && { runTask })).toMatchObject({
-        status: 'FAILED',
-        error: 'States.DataLimitExceeded',
-      });
-    },
-  );
+  ])('fails with States.DataLimitExceeded when %s has more than 256 KiB', async (_what, state, input, runTask) => {
+    expect(await outputOf(state, input, runTask && { runTask })).toMatchObject({
+      status: 'FAILED',
+      error: 'States.DataLimitExceeded',
+    });
+  });
 
   it('counts bytes, not letters', async () => {
     expect(await outputOf({ Type: 'Succeed' }, 'ü'.repeat(131_071))).toMatchObject({ status: 'SUCCEEDED' });

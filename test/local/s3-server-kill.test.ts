@@ -83,26 +83,23 @@ it.each([
   ['ENOSPC', 3],
   ['ENOSPC', 8_000_000],
   ['EDQUOT', 8_000_000],
-])(
-  'answers %s in a body of %i bytes clearly, is not asked again, and leaves the old object',
-  async (code, size) => {
-    const { client, server, state, folder } = await serveBucket();
-    await client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'old' }));
-    const failures = failWritesWith(code);
-    const answer = await rawRequest(server, 'PUT', '/photos/a', {}, Buffer.alloc(size));
-    expect(answer).toMatchObject({ status: 400, code: 'NoSpaceLeft' });
-    expect(answer.body.toString()).toContain('Free some space');
-    const Body = Readable.from([Buffer.alloc(size)]);
-    const streamed = client.send(new PutObjectCommand({ Bucket, Key: 'b/c', Body, ContentLength: size }));
-    await expect(streamed).rejects.toMatchObject({ name: 'NoSpaceLeft' });
-    const buffered = client.send(new PutObjectCommand({ Bucket, Key: 'b/c', Body: Buffer.alloc(size) }));
-    await expect(buffered).rejects.toMatchObject({ name: 'NoSpaceLeft' });
-    expect(failures.count).toBe(3);
-    const left = await client.send(new GetObjectCommand({ Bucket, Key: 'a' }));
-    expect(await left.Body!.transformToString()).toBe('old');
-    expect([readdirSync(folder), readdirSync(path.join(state, 'temporary'))]).toEqual([['a'], []]);
-  },
-);
+])('answers %s in a body of %i bytes clearly, is not asked again, and leaves the old object', async (code, size) => {
+  const { client, server, state, folder } = await serveBucket();
+  await client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'old' }));
+  const failures = failWritesWith(code);
+  const answer = await rawRequest(server, 'PUT', '/photos/a', {}, Buffer.alloc(size));
+  expect(answer).toMatchObject({ status: 400, code: 'NoSpaceLeft' });
+  expect(answer.body.toString()).toContain('Free some space');
+  const Body = Readable.from([Buffer.alloc(size)]);
+  const streamed = client.send(new PutObjectCommand({ Bucket, Key: 'b/c', Body, ContentLength: size }));
+  await expect(streamed).rejects.toMatchObject({ name: 'NoSpaceLeft' });
+  const buffered = client.send(new PutObjectCommand({ Bucket, Key: 'b/c', Body: Buffer.alloc(size) }));
+  await expect(buffered).rejects.toMatchObject({ name: 'NoSpaceLeft' });
+  expect(failures.count).toBe(3);
+  const left = await client.send(new GetObjectCommand({ Bucket, Key: 'a' }));
+  expect(await left.Body!.transformToString()).toBe('old');
+  expect([readdirSync(folder), readdirSync(path.join(state, 'temporary'))]).toEqual([['a'], []]);
+});
 
 /** Lets every writeSync fail, as a full disk does, until the test is over. */
 function failWritesWith(code: string): { count: number } {

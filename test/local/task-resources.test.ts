@@ -115,17 +115,14 @@ describe('ecs:runTask.sync', () => {
   it.each([
     [{ CODE: '1' }, 1],
     [{ SIGNAL: 'SIGKILL' }, 137],
-  ])(
-    'fails with States.TaskFailed and the task as its cause: %j gives exit code %i',
-    async (environment, code) => {
-      const { name, task } = await failureOf(runTask(environment));
-      expect(name).toBe('States.TaskFailed');
-      expect(task()).toMatchObject({
-        StopCode: 'EssentialContainerExited',
-        Containers: [{ ExitCode: code }],
-      });
-    },
-  );
+  ])('fails with States.TaskFailed and the task as its cause: %j gives exit code %i', async (environment, code) => {
+    const { name, task } = await failureOf(runTask(environment));
+    expect(name).toBe('States.TaskFailed');
+    expect(task()).toMatchObject({
+      StopCode: 'EssentialContainerExited',
+      Containers: [{ ExitCode: code }],
+    });
+  });
 
   it('tells the task by SIGTERM that it is stopped, and waits for it', async () => {
     const stop = new AbortController();
