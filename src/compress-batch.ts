@@ -80,7 +80,7 @@ function openBatch(
     job,
     batchId: ref.batchId,
     store: outputs.store,
-    compress: host.compress ?? realCompress(host),
+    compress: host.compress ?? realCompress(host, job),
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
   };
@@ -125,9 +125,10 @@ function possibleOutputs(job: Job): (image: PlannedImage) => readonly S3Location
   return targetFormat(job) ? (image) => [kept(image), converted(image)] : (image) => [kept(image)];
 }
 
-function realCompress({ memoryBytes }: BatchHost): ImageContext['compress'] {
+function realCompress({ memoryBytes }: BatchHost, job: Job): ImageContext['compress'] {
+  const maxPixels = job.limits.maxPixels ?? undefined;
   const budget = createMemoryBudget(memoryBytes);
-  return (bytes, settings) => compressBytes(bytes, settings, { budget });
+  return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels });
 }
 
 /** HEAD and nothing more: an image that kills its host may do so while it is read. */

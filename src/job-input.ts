@@ -131,7 +131,9 @@ const JOB_INPUT = group({
       fargateAboveBytes: optional(whole(0)),
     }),
   ),
-  limits: optional(group({ maxObjects: optional(whole(1)), maxBytes: optional(whole(1)) })),
+  limits: optional(
+    group({ maxObjects: optional(whole(1)), maxBytes: optional(whole(1)), maxPixels: optional(whole(1)) }),
+  ),
   select: optional(
     group({
       suffixes: optional(ENDINGS),
@@ -170,7 +172,11 @@ function toJob(input: JobInput, { jobId, startedAt, defaultOutput }: JobContext)
       fargateAbove: input.images?.fargateAbove ?? 2000,
       fargateAboveBytes: input.images?.fargateAboveBytes ?? 5_000_000_000,
     },
-    limits: { maxObjects: input.limits?.maxObjects ?? null, maxBytes: input.limits?.maxBytes ?? null },
+    limits: {
+      maxObjects: input.limits?.maxObjects ?? null,
+      maxBytes: input.limits?.maxBytes ?? null,
+      maxPixels: input.limits?.maxPixels ?? null,
+    },
     select: {
       suffixes: input.select?.suffixes ?? null,
       minBytes: input.select?.minBytes ?? null,

@@ -25,7 +25,7 @@ test('fills in every default around a file list', () => {
     suffixes: ['left', 'right', 'front'],
     compression: DEFAULT_COMPRESSION,
     images: { perBatch: 200, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5_000_000_000 },
-    limits: { maxObjects: null, maxBytes: null },
+    limits: { maxObjects: null, maxBytes: null, maxPixels: null },
     select: { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null },
     copyKept: true,
     toleratedFailurePercentage: 10,

@@ -35,6 +35,8 @@ export interface CompressHost {
   readonly budget: MemoryBudget;
   /** After it the image is given up as EncoderCrash. */
   readonly timeLimitMs?: number;
+  /** Of all pages together; beyond it an image is TooLarge before a pixel is decoded. Default 268 million. */
+  readonly maxPixels?: number;
 }
 
 /**
@@ -78,7 +80,7 @@ type PlannedTask = Omit<EncodeTask, 'timeLimitMs'>;
 
 async function carryOut(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
   const timeLimitMs = host.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS;
-  assertPixels(planned.facts);
+  assertPixels(planned.facts, host.maxPixels ?? MAX_PIXELS);
   const fitting = fitMemory(planned, host.budget);
   if (!fitting) return keptForItsSize(planned, host.budget);
   const task = { ...fitting, timeLimitMs };
@@ -89,10 +91,10 @@ async function carryOut(planned: PlannedTask, host: CompressHost): Promise<Bytes
 }
 
 /** @throws TooLargeError */
-function assertPixels({ width, height, pages }: ImageFacts): void {
-  if (width * height * pages <= MAX_PIXELS) return;
+function assertPixels({ width, height, pages }: ImageFacts, maxPixels: number): void {
+  if (width * height * pages <= maxPixels) return;
   throw new TooLargeError(
-    `Expected at most ${MAX_PIXELS} pixels but received ${width} x ${height} x ${pages}`,
+    `Expected at most ${maxPixels} pixels (limits.maxPixels) but received ${width} x ${height} x ${pages}`,
   );
 }
 

@@ -48,10 +48,15 @@ export function pixelsToEncode({ source, facts, recipe, timeLimitMs }: EncodeTas
 }
 
 /** The pixels as they are stored, decoded strictly; the profile belongs to the metadata and does not touch them. */
-export function openImage(source: Uint8Array, facts: Pick<ImageFacts, 'pages'>): Sharp {
+export function openImage(
+  source: Uint8Array,
+  facts: Pick<ImageFacts, 'pages'> & Partial<Pick<ImageFacts, 'width' | 'height'>>,
+): Sharp {
+  const pixels = (facts.width ?? 0) * (facts.height ?? 0) * facts.pages;
   const image = sharp(source, {
     failOn: 'warning',
-    limitInputPixels: MAX_PIXELS,
+    // What the header says was held against the host's limit before; a decoder that finds more is stopped.
+    limitInputPixels: Math.max(MAX_PIXELS, pixels),
     ignoreIcc: true,
     animated: facts.pages > 1,
     sequentialRead: true,

@@ -38,7 +38,12 @@ export interface Job {
     readonly fargateAbove: number;
     readonly fargateAboveBytes: number;
   };
-  readonly limits: { readonly maxObjects: number | null; readonly maxBytes: number | null };
+  readonly limits: {
+    readonly maxObjects: number | null;
+    readonly maxBytes: number | null;
+    /** Of one image; above it the image is failed: TooLarge. */
+    readonly maxPixels?: number | null;
+  };
   /** For a prefix: which objects below it belong to the job. */
   readonly select: {
     readonly suffixes: readonly string[] | null;

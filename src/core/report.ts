@@ -100,7 +100,7 @@ export const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
     'Check the key in the list, character by character: keys are taken raw, + and %20 are themselves.',
   AccessDenied: 'Give the role the permission that the message names; for KMS, the key’s policy counts too.',
   CorruptImage: 'Restore the original from a backup: the file is damaged, and was left untouched.',
-  TooLarge: 'Give the host more memory, or raise the pixel limit.',
+  TooLarge: 'Give the host more memory, or raise limits.maxPixels.',
   EncoderCrash: 'Keep the file as it is, or convert it by hand; the other images of its batch are done.',
   OutputExists: 'Choose another output prefix, or move away the object that lies there.',
   Throttled: 'Run failed.jsonl again later, or with a lower concurrency.',

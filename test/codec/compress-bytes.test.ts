@@ -124,3 +124,18 @@ test('whatever the bytes are, the answer is an outcome', async () => {
     expect((await compressBytes(bytes, settings(), plenty)).status).toMatch(/failed|skipped/);
   }
 });
+
+test('an image over the pixel limit of its job is TooLarge, and the limit is named', async () => {
+  const source = await sharp({ create: { width: 100, height: 50, channels: 3, background: '#777' } })
+    .jpeg()
+    .toBuffer();
+  const outcome = await compressBytes(source, DEFAULT_COMPRESSION, {
+    budget: createMemoryBudget(1e9),
+    maxPixels: 4999,
+  });
+  expect(outcome).toEqual({
+    status: 'failed',
+    code: 'TooLarge',
+    message: 'Expected at most 4999 pixels (limits.maxPixels) but received 100 x 50 x 1',
+  });
+});
