@@ -254,7 +254,7 @@ function modulesInOrder({ functions }: LambdaHostOptions, first: number): string
 }
 
 /** Left alone, V8 lets garbage pile up to 100 MB before it looks; a small nursery costs no measurable time here. */
-const HOST_FLAGS = ['--max-semi-space-size=4'];
+const HOST_FLAGS = ['--max-semi-space-size=16'];
 
 const ENTRY = fileURLToPath(new URL('./lambda-process.ts', import.meta.url));
 

@@ -28,7 +28,7 @@ export interface ObjectRecord {
   readonly versionId?: string;
 }
 
-const MOST_CACHED = 20_000;
+const MOST_CACHED = 2_000;
 const PREPARED = 'prepared';
 
 /**
