@@ -18,6 +18,7 @@ export const handler = middy<BatchRef, BatchSummary>({ timeoutEarlyInMillis: 0 }
       store,
       workBucket: environment('WORK_BUCKET'),
       closing: closing.signal,
+      largerFollows: process.env.FARGATE === 'deployed',
       ...lambdaRoom(Number(context.memoryLimitInMB)),
     });
     log.info(summary.remaining > 0 ? 'batch handed back' : 'batch done', { summary });

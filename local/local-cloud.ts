@@ -140,6 +140,7 @@ function environmentOf(endpoint: string, papers: string): Record<string, string>
     AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
     WORK_BUCKET,
     OUTPUT_BUCKET,
+    FARGATE: 'deployed',
     PAPERS: papers,
   };
 }

@@ -22,6 +22,8 @@ export interface BatchHost {
   readonly closing: AbortSignal;
   /** What images may take of the host's memory, in bytes. */
   readonly memoryBytes: number;
+  /** A larger host goes on with what remains: an image that is too large for this one is left to it. */
+  readonly largerFollows?: boolean;
   /** The codec; compressBytes within `memoryBytes` where none is given. */
   readonly compress?: ImageContext['compress'];
 }
@@ -104,7 +106,9 @@ function openBatch(
   };
   return {
     compress: async (image) => {
-      await settle(image, await compressImage(image, context));
+      const outcome = await compressImage(image, context);
+      const isForLarger = host.largerFollows && outcome.status === 'failed' && outcome.hostTooSmall;
+      if (!isForLarger) await settle(image, outcome);
     },
     condemn: async (image, deaths) => {
       const seen = await compressImage(image, { ...context, store: withoutBodies(store) });

@@ -38,6 +38,8 @@ export function outcomeOfError(error: unknown): Outcome {
       return { status: 'skipped', reason: 'archived' };
     case 'PreconditionFailed':
       return { status: 'skipped', reason: 'changed-meanwhile' };
+    case 'TooLarge':
+      return { status: 'failed', code: 'TooLarge', message: error.message, hostTooSmall: true };
     default:
       return { status: 'failed', code: error.code satisfies FailureCode, message: error.message };
   }

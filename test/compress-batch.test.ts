@@ -335,6 +335,25 @@ describe('compressBatch', () => {
     );
   }, 30_000);
 
+  it('leaves an image that is too large for it to the larger host that follows, if one does', async () => {
+    await store.put({ bucket: 'in', key: 'a.jpg' }, photo);
+    await store.put({ bucket: 'in', key: 'large.jpg' }, photo);
+    const ref = await planned(['a.jpg', 'large.jpg']);
+    const tooLarge = {
+      status: 'failed',
+      code: 'TooLarge',
+      message: 'needs 3 GB',
+      hostTooSmall: true,
+    } as const;
+    let calls = 0;
+    const compress = async () =>
+      (++calls % 2 === 0 ? tooLarge : { status: 'skipped', reason: 'not-an-image' }) as never;
+    const lambda = host({ compress, concurrency: 1, largerFollows: true });
+    expect(await compressBatch(ref, lambda)).toMatchObject({ skipped: 1, failed: 0, remaining: 1 });
+    const larger = host({ compress: async () => tooLarge });
+    expect(await compressBatch(ref, larger)).toMatchObject({ skipped: 1, failed: 1, remaining: 0 });
+  });
+
   it('says what is missing when the papers of the job are gone', async () => {
     const ref = await planned(['a.jpg']);
     await expect(compressBatch({ ...ref, jobId: 'other' }, host())).rejects.toThrow(

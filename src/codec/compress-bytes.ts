@@ -29,7 +29,13 @@ export type BytesOutcome =
       readonly contentType: string;
     }
   | { readonly status: 'skipped'; readonly reason: SkippedReason; readonly detail?: string }
-  | { readonly status: 'failed'; readonly code: FailureCode; readonly message: string };
+  | {
+      readonly status: 'failed';
+      readonly code: FailureCode;
+      readonly message: string;
+      /** TooLarge for this host's memory: a larger one may do it. */
+      readonly hostTooSmall?: true;
+    };
 
 export interface CompressHost {
   readonly budget: MemoryBudget;
@@ -68,9 +74,14 @@ export class EncoderCrashError extends Error {
   override readonly name = 'EncoderCrashError';
 }
 
-/** The image is over the limit of pixels or of this host's memory. */
+/** The image is over the limit of pixels. */
 export class TooLargeError extends Error {
-  override readonly name = 'TooLargeError';
+  override readonly name: string = 'TooLargeError';
+}
+
+/** The image is over this host's memory. */
+export class HostTooSmallError extends TooLargeError {
+  override readonly name = 'HostTooSmallError';
 }
 
 // AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.
@@ -116,7 +127,7 @@ function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
   if (recipe.lossless && settings.mode !== 'lossless' && facts.format === 'jpeg') {
     return kept(facts, 'already-compressed', 'too large to be packed tighter on this host');
   }
-  throw new TooLargeError(
+  throw new HostTooSmallError(
     `Expected at most ${megabytes(budget.capacity)} MB of memory for an image but ${facts.width} x ${facts.height} ` +
       `needs about ${megabytes(memoryFor(task))} MB: give the host more memory or send the image to a larger one`,
   );
@@ -292,7 +303,8 @@ function kept(facts: ImageFacts, reason: KeptReason, detail?: string): BytesOutc
 }
 
 function failed(error: unknown): BytesOutcome {
-  return { status: 'failed', code: codeOf(error), message: messageOf(error) };
+  const told = { status: 'failed', code: codeOf(error), message: messageOf(error) } as const;
+  return error instanceof HostTooSmallError ? { ...told, hostTooSmall: true } : told;
 }
 
 function codeOf(error: unknown): FailureCode {

@@ -55,6 +55,8 @@ export interface Failed {
   readonly code: FailureCode;
   readonly message: string;
   readonly bytesIn?: number;
+  /** TooLarge for this host's memory: a larger one may do it. */
+  readonly hostTooSmall?: true;
 }
 
 /** The image is good and stays as it is (and is copied, so that the output set is complete). */
