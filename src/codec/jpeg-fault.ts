@@ -188,23 +188,29 @@ function tableOf(definition: Uint8Array, isAc: boolean): CodeTable {
   const name = `${isAc} ${Buffer.from(definition).toString('latin1')}`;
   const known = KNOWN_TABLES.get(name);
   if (known) return known;
-  const single = singleSteps(definition, isAc);
-  const table = { single, several: severalSteps(single, isAc) };
+  const { single, codeLengths } = singleSteps(definition, isAc);
+  const table = { single, several: severalSteps(single, codeLengths, isAc) };
   if (KNOWN_TABLES.size < MAX_KNOWN_TABLES) KNOWN_TABLES.set(name, table);
   return table;
 }
 
-function singleSteps(definition: Uint8Array, isAc: boolean): Uint16Array {
-  const steps = new Uint16Array(65_536);
+function singleSteps(
+  definition: Uint8Array,
+  isAc: boolean,
+): { single: Uint16Array; codeLengths: Uint8Array } {
+  const single = new Uint16Array(65_536);
+  const codeLengths = new Uint8Array(65_536);
   let valueAt = 16;
   let code = 0;
   for (let length = 1; length <= 16; length++, code <<= 1) {
     for (let left = definition[length - 1]!; left > 0; left--, code++, valueAt++) {
       const entry = entryOf(definition[valueAt]!, length, isAc);
-      steps.fill(entry, code << (16 - length), (code + 1) << (16 - length));
+      const [first, behind] = [code << (16 - length), (code + 1) << (16 - length)];
+      single.fill(entry, first, behind);
+      codeLengths.fill(length, first, behind);
     }
   }
-  return steps;
+  return { single, codeLengths };
 }
 
 function entryOf(symbol: number, length: number, isAc: boolean): number {
@@ -216,15 +222,14 @@ function entryOf(symbol: number, length: number, isAc: boolean): number {
 
 const WINDOW = 12;
 
-function severalSteps(single: Uint16Array, isAc: boolean): Uint32Array {
+function severalSteps(single: Uint16Array, codeLengths: Uint8Array, isAc: boolean): Uint32Array {
   return Uint32Array.from({ length: 1 << WINDOW }, (_, bits) => {
     let [skipped, step, end] = [0, 0, 0];
     while (skipped < WINDOW && !end && step < 32) {
-      // The bits behind the window are unknown: a code counts only where it is the same for all of them.
-      const first = (bits << (16 - WINDOW + skipped)) & 0xffff;
-      const last = first | ((1 << (16 - WINDOW + skipped)) - 1);
-      const entry = single[first]!;
-      if (entry === 0 || entry !== single[last & 0xffff]) break;
+      const ahead = (bits << (16 - WINDOW + skipped)) & 0xffff;
+      const entry = single[ahead]!;
+      // The bits behind the window are unknown, so only a code that lies in it whole is known to be this one.
+      if (entry === 0 || codeLengths[ahead]! > WINDOW - skipped) break;
       skipped += entry & 0xff;
       step += stepOf(entry);
       end = entry & BLOCK_END;
