@@ -1,8 +1,9 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { GetObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
 import { JSONParser } from '@streamparser/json';
 import { parse as parseCsv } from 'csv-parse';
+import { createS3Store } from '../src/aws/s3-store.ts';
 import type { ItemReader } from './definition.ts';
 import { StatesError } from './states-error.ts';
 
@@ -58,8 +59,10 @@ async function* listObjects(parameters: { Bucket: string; Prefix?: string }, s3:
 
 async function openObject(parameters: { Bucket: string; Key?: string; VersionId?: string }, s3: S3Client) {
   const { Bucket, Key, VersionId } = parameters;
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key, VersionId }));
-  const body = Body as Readable;
+  // Goes on where a connection broke, as Step Functions does. Versions are not read that way.
+  const body = VersionId
+    ? ((await s3.send(new GetObjectCommand({ Bucket, Key, VersionId }))).Body as Readable)
+    : Readable.from(createS3Store(s3).read({ bucket: Bucket, key: Key! }));
   if (/\.gz$/i.test(Key!)) return decompressed(body, createGunzip());
   return /\.zstd?$/i.test(Key!) ? decompressed(body, createZstdDecompress()) : body;
 }

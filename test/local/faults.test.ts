@@ -5,17 +5,25 @@ import { runMortalJob } from './mortal/run-mortal-job.ts';
 
 const SLOW_DOWN = { status: 503, code: 'SlowDown' };
 
-/** Every fifth call is refused; of the others every tenth body is cut short and every tenth answer to a write lost. */
+/**
+ * Every fifth call is refused; of the others every tenth body is cut short, each at most twice because the fourth
+ * attempt is the last, and every tenth answer to a write is lost.
+ */
 function badWeather(seed: number, told: Record<string, number>): FaultPlan {
   const random = randomFrom(seed);
   const note = <Fault>(name: string, fault: Fault) => {
     told[name] = (told[name] ?? 0) + 1;
     return fault;
   };
-  return ({ method }) => {
+  const cuts = new Map<string, number>();
+  const cut = (key: string) => {
+    cuts.set(key, (cuts.get(key) ?? 0) + 1);
+    return note('cut-body', 'cut-body' as const);
+  };
+  return ({ method, key }) => {
     if (random() < 0.2) return note('SlowDown', SLOW_DOWN);
     if (random() >= 0.1) return undefined;
-    if (method === 'GET') return note('cut-body', 'cut-body');
+    if (method === 'GET') return (cuts.get(key) ?? 0) < 2 ? cut(key) : undefined;
     return method === 'PUT' ? note('lose-answer', 'lose-answer') : undefined;
   };
 }
