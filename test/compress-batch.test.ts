@@ -5,17 +5,12 @@ import { compressBatch } from '../src/compress-batch.ts';
 import type { Journal } from '../src/core/batch-journal.ts';
 import { addOutcome, NOTHING_YET } from '../src/core/batch-summary.ts';
 import type { ImageResult } from '../src/core/image-result.ts';
-import {
-  type BatchRef,
-  type BatchSummary,
-  DEFAULT_COMPRESSION,
-  type Job,
-  type PlannedImage,
-} from '../src/core/job.ts';
+import type { BatchRef, BatchSummary, Job, PlannedImage } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import { type ObjectStore, ObjectStoreError } from '../src/core/object-store.ts';
 import { readJson } from '../src/json-lines.ts';
 import { journalKey } from '../src/result-log.ts';
+import { A_JOB } from './a-job.ts';
 import { halve } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -31,25 +26,7 @@ const photo = await sharp({
   .jpeg({ quality: 97 })
   .toBuffer();
 
-const job: Job = {
-  jobId: 'job-1',
-  fileList: 's3://in/list.json',
-  output: 's3://out/',
-  relativeTo: null,
-  layout: 'mirror',
-  suffixes: [],
-  compression: DEFAULT_COMPRESSION,
-  images: { perBatch: 200, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5e9 },
-  limits: { maxObjects: null, maxBytes: null },
-  select: { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null },
-  copyKept: true,
-  toleratedFailurePercentage: 10,
-  dryRun: false,
-  resume: null,
-  backup: null,
-  force: false,
-  startedAt: '2026-01-01T00:00:00.000Z',
-};
+const job = A_JOB;
 
 let store: ObjectStore;
 const work = 'work';

@@ -4,24 +4,12 @@ import type { Outcome } from '../src/core/image-result.ts';
 import { DEFAULT_COMPRESSION, type Job } from '../src/core/job.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
 import { parseS3Uri } from '../src/core/s3-uri.ts';
+import { A_JOB } from './a-job.ts';
 
 export const JOB: Job = {
-  jobId: 'job-1',
+  ...A_JOB,
   fileList: 's3://sources/lists/photos.json',
   output: 's3://outputs/',
-  relativeTo: null,
-  layout: 'mirror',
-  suffixes: [],
-  compression: DEFAULT_COMPRESSION,
-  images: { perBatch: 200, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5e9 },
-  limits: { maxObjects: null, maxBytes: null },
-  select: { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null },
-  copyKept: true,
-  toleratedFailurePercentage: 10,
-  dryRun: false,
-  resume: null,
-  backup: null,
-  force: false,
   startedAt: '2026-11-21T00:00:00.000Z',
 };
 

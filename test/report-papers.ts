@@ -1,27 +1,16 @@
 import type { ImageResult, Outcome } from '../src/core/image-result.ts';
-import { type BatchRef, DEFAULT_COMPRESSION, type Job, type PlannedImage } from '../src/core/job.ts';
+import type { BatchRef, Job, PlannedImage } from '../src/core/job.ts';
+import { A_JOB } from './a-job.ts';
 import type { MemoryStore } from './memory-store.ts';
 
 export const JOB_ID = 'holiday-photos';
 export const PAPERS = `s3://work/jobs/${JOB_ID}`;
 
 export const JOB: Job = {
+  ...A_JOB,
   jobId: JOB_ID,
   fileList: 's3://in/lists/photos.json',
   output: 's3://out/compressed/',
-  relativeTo: null,
-  layout: 'mirror',
-  suffixes: [],
-  compression: DEFAULT_COMPRESSION,
-  images: { perBatch: 200, perBatchBytes: null, fargateAbove: 2000, fargateAboveBytes: 5e9 },
-  limits: { maxObjects: null, maxBytes: null },
-  select: { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null },
-  copyKept: true,
-  toleratedFailurePercentage: 10,
-  dryRun: false,
-  resume: null,
-  backup: null,
-  force: false,
   startedAt: '2026-11-21T10:00:00.000Z',
 };
 
