@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { explainFailure } from '../src/core/explain-failure.ts';
 import type { ImageResult } from '../src/core/image-result.ts';
 import type { BatchSummary } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
@@ -128,16 +129,8 @@ function inUsersWords(message: string, { folder, listFolder }: LocalInput): stri
 
 function causeOf(execution: ExecutionResult): string {
   if (execution.status !== 'FAILED') return execution.status;
-  return `${execution.error}: ${messageIn(execution.cause)}`;
-}
-
-/** The cause of a function's error is JSON; people want its message. */
-function messageIn(cause: string): string {
-  try {
-    return (JSON.parse(cause) as { errorMessage?: string }).errorMessage ?? cause;
-  } catch {
-    return cause;
-  }
+  const { error, cause } = explainFailure(execution.error, execution.cause);
+  return `${error}: ${cause}`;
 }
 
 async function readable(report: JobReport, papers: string): Promise<string> {
