@@ -47,7 +47,8 @@ export function withOrientation(exif: Uint8Array, orientation: number): Uint8Arr
   const entry = directory.entries.get(ORIENTATION);
   if (readOrientation(exif) === orientation && (entry || orientation === 1)) return exif;
   if (!entry) return withOrientationAdded(tiff, directory, orientation);
-  const patched = exif.slice();
+  // Not slice(): that of a Buffer shares its memory, and the source would be turned.
+  const patched = Uint8Array.from(exif);
   patched.set(orientationEntry(orientation, tiff.littleEndian), entry.at);
   if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
   return patched;

@@ -1,9 +1,23 @@
 import sharp from 'sharp';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
-import { concat, makeJpeg, makePng, PNG_SIGNATURE, pngChunk, pngHeader, truncated } from './fixtures.ts';
+import {
+  concat,
+  exifSegment,
+  makeAvif,
+  makeGainMapJpeg,
+  makeJpeg,
+  makePng,
+  makeWebp,
+  PNG_SIGNATURE,
+  pngChunk,
+  pngExif,
+  pngHeader,
+  truncated,
+  withSegments,
+} from './fixtures.ts';
 
 const plenty = { budget: createMemoryBudget(2e9) };
 const settings = (changes: Partial<CompressionSettings> = {}): CompressionSettings => ({
@@ -137,5 +151,38 @@ test('an image over the pixel limit of its job is TooLarge, and the limit is nam
     status: 'failed',
     code: 'TooLarge',
     message: 'Expected at most 4999 pixels (limits.maxPixels) but received 100 x 50 x 1',
+  });
+});
+
+describe('the bytes of a source stay as they are, whatever becomes of them', () => {
+  // Buffers, as files are read: their slices share their memory.
+  const sources = {
+    'a turned JPEG': async () =>
+      Buffer.from(withSegments(await makeJpeg({ quality: 95 }), [exifSegment({ orientation: 6 })])),
+    'a turned PNG': async () => Buffer.from(makePng({ chunks: [pngExif({ orientation: 8 })] })),
+    'a turned WebP': async () =>
+      sharp(await makeWebp())
+        .withMetadata({ orientation: 3 })
+        .webp()
+        .toBuffer(),
+    'a JPEG with a gain map': async () => Buffer.from(await makeGainMapJpeg()),
+    'a lossless WebP': async () => Buffer.from(await makeWebp({ lossless: true })),
+    'an AVIF': async () => Buffer.from(await makeAvif()),
+  };
+  const ways: readonly Partial<CompressionSettings>[] = [
+    ...(['keep', 'jpeg', 'webp', 'avif'] as const).map((format) => ({ format })),
+    ...(['copyright', 'strip'] as const).map((metadata) => ({ metadata })),
+    { mode: 'lossless' },
+    { mode: 'auto' },
+    { autoOrient: true },
+    { autoOrient: true, minSavings: { percent: 99, bytes: 1 } },
+  ];
+  test.each(Object.entries(sources))('%s', async (_name, make) => {
+    const source = await make();
+    const before = Buffer.from(source);
+    for (const way of ways) {
+      await compressBytes(source, settings(way), plenty);
+      expect(source.equals(before), JSON.stringify(way)).toBe(true);
+    }
   });
 });
