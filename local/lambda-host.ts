@@ -254,7 +254,11 @@ function modulesInOrder({ functions }: LambdaHostOptions, first: number): string
 }
 
 /** Left alone, V8 lets garbage pile up to 100 MB before it looks; a small nursery costs no measurable time here. */
-const HOST_FLAGS = ['--max-semi-space-size=16'];
+const HOST_FLAGS = [
+  '--max-semi-space-size=16',
+  '--import',
+  new URL('./compile-cache.mjs', import.meta.url).href,
+];
 
 const ENTRY = fileURLToPath(new URL('./lambda-process.ts', import.meta.url));
 

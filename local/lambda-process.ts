@@ -3,12 +3,7 @@
  * Handlers find what they find on Lambda: the event, a context, their environment. Of being interrupted they
  * hear by SIGTERM, as a Lambda does that is shut down.
  */
-import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
-
-// From the second run on the handlers are loaded in a third of the time, which is what a small job waits for.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/image-press', import.meta.url)));
 
 type Handler = (event: unknown, context: object) => unknown;
 type Invocation = Extract<ToProcess, { type: 'invoke' }>;

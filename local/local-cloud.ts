@@ -2,16 +2,13 @@ import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { createS3Client } from '../src/aws/s3-store.ts';
 import { startLambdaHost } from './lambda-host.ts';
-import { readLocalDefinition, WORK_BUCKET } from './local-definition.ts';
-import { LIST_BUCKET, SOURCE_BUCKET } from './local-input.ts';
-import { type ExecutionResult, runStateMachine, type StateMachineHost } from './run-state-machine.ts';
+import { LIST_BUCKET, OUTPUT_BUCKET, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
+import type { ExecutionResult, StateMachineHost } from './run-state-machine.ts';
 import type { BucketFolder } from './s3/bucket-folder.ts';
 import { type S3EventRecord, startS3Server } from './s3-server.ts';
 import { createTaskResources } from './task-resources.ts';
 
-export const OUTPUT_BUCKET = 'local-output';
 const SECONDS_OF_A_LAMBDA = 900;
 /** What gives a Lambda one core. */
 const MEGABYTES_PER_CORE = 1769;
@@ -77,7 +74,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
       ...options.moreBuckets,
     },
     port: options.port ?? 0,
-    upstream: upstreamClient(),
+    upstream: upstreamClient,
     onEvent: options.onObject,
   });
   const environment = { ...environmentOf(s3.endpoint, papers), ...options.environment };
@@ -89,19 +86,16 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   });
   const program = new URL('../fargate/main.ts', import.meta.url);
   const runTask = createTaskResources({ lambda, fargate: { program, environment, onLog } });
-  const client = createS3Client({
-    endpoint: s3.endpoint,
-    region: REGION,
-    credentials: CREDENTIALS,
-    forcePathStyle: true,
-  });
+  const machine = loadMachine(s3.endpoint);
+  machine.catch(() => {}); // whoever needs it hears of it
 
   return {
     endpoint: s3.endpoint,
     papers,
     execute: async (executionName, input, watch) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
-      return runStateMachine(await readLocalDefinition(), input, identity, {
+      const { runStateMachine, definition, client } = await machine;
+      return runStateMachine(definition, input, identity, {
         s3: client,
         maxChildren: 1,
         signal: watch.signal,
@@ -116,7 +110,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     invoke: (functionName, payload) => lambda.invoke(functionName, payload),
     close: async () => {
       await lambda.close();
-      client.destroy();
+      (await machine.catch(() => undefined))?.client.destroy();
       await s3.close();
       await new Promise((resolve) => log.end(resolve));
       rmSync(passing, { recursive: true, force: true });
@@ -127,8 +121,20 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 const REGION = 'us-east-1';
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
+/** Loaded while the hosts load theirs: the SDK takes a fifth of a second. */
+async function loadMachine(endpoint: string) {
+  const [{ createS3Client }, { runStateMachine }, { readLocalDefinition }] = await Promise.all([
+    import('../src/aws/s3-store.ts'),
+    import('./run-state-machine.ts'),
+    import('./local-definition.ts'),
+  ]);
+  const client = createS3Client({ endpoint, region: REGION, credentials: CREDENTIALS, forcePathStyle: true });
+  return { runStateMachine, definition: await readLocalDefinition(), client };
+}
+
 /** Buckets that are not local are those of the S3 that the user's own AWS settings name. */
-function upstreamClient(): S3Client {
+async function upstreamClient(): Promise<S3Client> {
+  const { createS3Client } = await import('../src/aws/s3-store.ts');
   return createS3Client({ region: process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? REGION });
 }
 

@@ -1,6 +1,7 @@
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import { LIST_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
 
 /** What the user handed in, as the state machine's input wants it. */
 export interface LocalInput {
@@ -18,8 +19,6 @@ export class InputError extends Error {
   override name = 'InputError';
 }
 
-export const SOURCE_BUCKET = 'local-source';
-export const LIST_BUCKET = 'local-lists';
 /** Beside a job's papers: which folder `local-source` was, so that its failed.jsonl can be handed in again. */
 export const SOURCE_NOTE = 'source.json';
 

@@ -19,8 +19,8 @@ export interface S3ServerOptions {
   readonly region?: string;
   /** Told of every object created or removed, once it is so and before the client has its answer. Must not throw. */
   readonly onEvent?: (record: S3EventRecord) => void;
-  /** Where requests for buckets that are not local go: reads, lists, tags and PutObject. */
-  readonly upstream?: S3Client;
+  /** Makes the client for buckets that are not local, when one is asked for: reads, lists, tags and PutObject. */
+  readonly upstream?: () => Promise<S3Client>;
   /** For tests of robustness: what shall go wrong with a request. */
   readonly faults?: FaultPlan;
 }
@@ -70,7 +70,8 @@ class RequestHandler {
   readonly #region: string;
   readonly #buckets: ReadonlyMap<string, Bucket>;
   readonly #onEvent: (record: S3EventRecord) => void;
-  readonly #upstream: S3Client | undefined;
+  readonly #upstream: (() => Promise<S3Client>) | undefined;
+  #upstreamClient: Promise<S3Client> | undefined;
   readonly #faults: FaultInjector | undefined;
 
   constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
@@ -101,7 +102,8 @@ class RequestHandler {
     this.#faults?.inject(method, name, key, response);
     if (this.#upstream && !this.#buckets.has(name)) {
       const { passThrough } = await import('./s3/upstream.ts');
-      return passThrough(this.#upstream, request, response, address);
+      this.#upstreamClient ??= this.#upstream();
+      return passThrough(await this.#upstreamClient, request, response, address);
     }
     const operation = operationFor(method, key, query);
     const bucket = this.#bucketNamed(name);

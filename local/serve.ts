@@ -5,13 +5,12 @@ import { readableBytes } from '../src/core/readable.ts';
 import type { ReportSummary } from '../src/report-job.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
-import { type LocalCloud, OUTPUT_BUCKET, startLocalCloud } from './local-cloud.ts';
+import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from './local-buckets.ts';
+import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 import { createQueue, type LocalQueue } from './queue.ts';
 import type { S3EventRecord } from './s3-server.ts';
 import { startStepFunctionsServer } from './step-functions-server.ts';
 
-export const INPUT_BUCKET = 'local-input';
-export const UPLOAD_BUCKET = 'local-uploads';
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
 
 /**

@@ -31,7 +31,7 @@ async function serveWithUpstream(
   const root = await temporaryFolder();
   const place = { folder: path.join(root, 'archive'), state: path.join(root, 'archive-state') };
   const far = await serveBucket({ buckets: { archive: place }, ...faults });
-  const near = await serveBucket({ upstream: clientOf(far.server.endpoint) });
+  const near = await serveBucket({ upstream: async () => clientOf(far.server.endpoint) });
   return { far: { ...far, folder: place.folder }, near };
 }
 
@@ -154,12 +154,12 @@ describe('buckets that are not local', () => {
       credentials,
       maxAttempts: 1,
     });
-    const { server } = await serveBucket({ upstream });
+    const { server } = await serveBucket({ upstream: async () => upstream });
     const answer = await rawRequest(server, 'GET', '/archive/a');
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' });
     expect(answer.body.toString()).toContain('Could not load credentials');
     const { server: other } = await serveBucket({
-      upstream: clientOf('http://127.0.0.1:9', { maxAttempts: 1 }),
+      upstream: async () => clientOf('http://127.0.0.1:9', { maxAttempts: 1 }),
     });
     expect(await rawRequest(other, 'GET', '/archive/a')).toMatchObject({
       status: 503,

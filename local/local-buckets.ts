@@ -1,0 +1,11 @@
+/** The buckets of local mode by name: what a deployment calls its own, and the user's folders. */
+
+/** The papers of jobs; a deployment has them in its output bucket. */
+export const WORK_BUCKET = 'local-work';
+export const OUTPUT_BUCKET = 'local-output';
+export const INPUT_BUCKET = 'local-input';
+export const UPLOAD_BUCKET = 'local-uploads';
+/** The user's folder, only ever read. */
+export const SOURCE_BUCKET = 'local-source';
+/** The folder of the file list, only ever read. */
+export const LIST_BUCKET = 'local-lists';
