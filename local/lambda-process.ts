@@ -3,6 +3,7 @@
  * Handlers find what they find on Lambda: the event, a context, their environment. Of being interrupted they
  * hear by SIGTERM, as a Lambda does that is shut down.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
 
 type Handler = (event: unknown, context: object) => unknown;
@@ -27,9 +28,12 @@ process.on('unhandledRejection', (reason) => {
 });
 loadAll();
 
-/** One after the other, so that the first function is ready first. */
+/** One after the other, so that the first function is ready first, and at work while the next is loaded. */
 async function loadAll(): Promise<void> {
-  for (const name of Object.keys(modules)) await load(name).catch(() => {});
+  for (const name of Object.keys(modules)) {
+    await load(name).catch(() => {});
+    await setImmediate();
+  }
 }
 
 function load(name: string): Promise<Handler> {
