@@ -1,52 +1,47 @@
 /** What quality a JPEG was written at, read from its quantisation tables. */
 
-interface BaseTable {
-  /** By quality less one: the logarithm of every step. */
-  readonly logarithms: readonly (readonly number[])[];
-  /** What libjpeg's quality for the same appearance is, seen from the encoder's own. */
-  readonly offset: number;
-}
-
 // At quality 50, in zigzag order as in the file. Annex K of the JPEG standard, which libjpeg and nearly everybody scale by their quality.
-const LIBJPEG = baseTable(
-  0,
-  [
-    16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40,
-    58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104,
-    103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
-  ],
-);
+const LIBJPEG = [
+  16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58,
+  51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104, 103,
+  62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+];
 
 // mozjpeg's default. With its trellis quantisation 74 looks like libjpeg's 70.
-const MOZJPEG = baseTable(
-  -4,
-  [
-    16, 16, 16, 16, 17, 16, 18, 20, 20, 18, 25, 27, 24, 27, 25, 37, 34, 31, 31, 34, 37, 56, 40, 43, 40, 43,
-    40, 56, 85, 53, 62, 53, 53, 62, 53, 85, 75, 91, 74, 69, 74, 91, 75, 135, 106, 94, 94, 106, 135, 156, 131,
-    124, 131, 156, 189, 169, 169, 189, 238, 226, 238, 311, 311, 418,
-  ],
-);
+const MOZJPEG = [
+  16, 16, 16, 16, 17, 16, 18, 20, 20, 18, 25, 27, 24, 27, 25, 37, 34, 31, 31, 34, 37, 56, 40, 43, 40, 43, 40,
+  56, 85, 53, 62, 53, 53, 62, 53, 85, 75, 91, 74, 69, 74, 91, 75, 135, 106, 94, 94, 106, 135, 156, 131, 124,
+  131, 156, 189, 169, 169, 189, 238, 226, 238, 311, 311, 418,
+];
+
+const MOZJPEG_OFFSET = -4;
+
+const QUALITIES = Array.from({ length: 100 }, (_, index) => index + 1);
 
 /** On libjpeg's scale, 1 to 100; undefined without a usable table. For foreign tables the nearest of libjpeg's. */
 export function estimateSourceQuality(tables: readonly (readonly number[])[]): number | undefined {
   const table = tables[0];
   if (table?.length !== 64 || table.some((step) => step < 1)) return undefined;
-  const [libjpeg, mozjpeg] = [nearest(table, LIBJPEG), nearest(table, MOZJPEG)];
-  const isMozjpeg = mozjpeg.distance === 0 && libjpeg.distance > 0;
-  return isMozjpeg ? Math.max(1, mozjpeg.quality + MOZJPEG.offset) : libjpeg.quality;
+  return WELL_KNOWN.get(table.join()) ?? nearestOfLibjpeg(table);
 }
 
-function nearest(table: readonly number[], base: BaseTable): { quality: number; distance: number } {
+/** What nearly every JPEG has, by its steps; where two qualities share a table, the higher. */
+const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
+  ...QUALITIES.map(
+    (quality) => [scaled(MOZJPEG, quality).join(), Math.max(1, quality + MOZJPEG_OFFSET)] as const,
+  ),
+  ...QUALITIES.map((quality) => [scaled(LIBJPEG, quality).join(), quality] as const),
+]);
+
+function nearestOfLibjpeg(table: readonly number[]): number {
   const logarithms = table.map(Math.log);
-  let best = { quality: 100, distance: Number.POSITIVE_INFINITY };
-  for (let quality = 100; quality >= 1; quality--) {
-    const distance = distanceBetween(logarithms, base.logarithms[quality - 1]!);
-    if (distance < best.distance) best = { quality, distance };
-  }
-  return best;
+  const distances = LOGARITHMS.map((base) => distanceBetween(logarithms, base));
+  return QUALITIES[distances.lastIndexOf(Math.min(...distances))]!;
 }
 
-/** 0 where every step is the same. The low frequencies decide how a picture looks, and foreign tables differ most in the high ones. */
+const LOGARITHMS = QUALITIES.map((quality) => scaled(LIBJPEG, quality).map(Math.log));
+
+/** The low frequencies decide how a picture looks, and foreign tables differ most in the high ones. */
 function distanceBetween(table: readonly number[], base: readonly number[]): number {
   let distance = 0;
   for (let index = 0; index < 64; index++) {
@@ -58,10 +53,4 @@ function distanceBetween(table: readonly number[], base: readonly number[]): num
 function scaled(steps: readonly number[], quality: number): number[] {
   const scale = quality < 50 ? Math.floor(5000 / quality) : 200 - quality * 2;
   return steps.map((step) => Math.min(255, Math.max(1, Math.floor((step * scale + 50) / 100))));
-}
-
-// Taken once: every JPEG is held against two hundred tables.
-function baseTable(offset: number, steps: readonly number[]): BaseTable {
-  const qualities = Array.from({ length: 100 }, (_, index) => index + 1);
-  return { offset, logarithms: qualities.map((quality) => scaled(steps, quality).map(Math.log)) };
 }
