@@ -15,7 +15,7 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
   const fault = findHeaderFault(facts, task) ?? (await findTimingFault(output, task));
   if (fault) return fault;
   if (isPlainJpeg(task) && !isSampled(output)) return findPlainJpegFault(output, facts, task);
-  // At an eighth libjpeg reads over damage in baseline codes, so those are walked.
+  // At an eighth libjpeg reads over damage, so the codes are walked through.
   const scanFault = facts.format === 'jpeg' ? findScanFault(output) : undefined;
   if (scanFault && scanFault !== 'unknown-kind') return scanFault;
   const quickly = await comparePictures(output, facts, task, resized);
@@ -25,8 +25,8 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
 
 /**
  * From JPEG to JPEG on the same grid: one libvips call, the same for every such image, and its colours are proven by
- * tests. So only each eighth output is compared with its source; the others are decoded alone: baseline ones to their
- * last Huffman code, which is all of the decoding that can fail, progressive ones to pixels.
+ * tests. So only each eighth output is compared with its source; the others are decoded alone, to their last Huffman
+ * code, which is all of the decoding that can fail.
  */
 function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
   return facts.format === 'jpeg' && recipe.format === 'jpeg' && !recipe.reshape;

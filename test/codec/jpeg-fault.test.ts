@@ -7,6 +7,11 @@ import { makePhotos } from '../../bench/photos.ts';
 import { findMarkerFault, findScanFault } from '../../src/codec/jpeg-fault.ts';
 import { bitRotten, concat, makeJpeg, makeRestartJpeg, truncated, withTrailingBytes } from './fixtures.ts';
 
+const KINDS = [
+  ['baseline', false],
+  ['progressive', true],
+] as const;
+
 test.each([
   ['4:2:0', () => makeJpeg({ width: 203, height: 149 })],
   ['4:4:4', () => makeJpeg({ chromaSubsampling: '4:4:4', width: 203, height: 149 })],
@@ -23,17 +28,37 @@ test.each([
       ),
   ],
   ['with data behind it', async () => withTrailingBytes(await makeJpeg(), 500)],
+  ['progressive', () => makeJpeg({ progressive: true, width: 203, height: 149 })],
+  ['progressive, grey', () => makeJpeg({ progressive: true, colourspace: 'b-w', width: 17, height: 3 })],
+  ['progressive, CMYK', () => makeJpeg({ progressive: true, colourspace: 'cmyk' })],
+  ['progressive, 4:4:4', () => makeJpeg({ progressive: true, chromaSubsampling: '4:4:4', quality: 100 })],
+  ['progressive, by mozjpeg', () => makeMozjpeg(203, 149)],
 ] as const)('a sound JPEG (%s) is walked through to its last code', async (_name, make) => {
   const jpeg = await make();
   expect([findMarkerFault(jpeg), findScanFault(jpeg)]).toEqual([undefined, undefined]);
 });
 
-test('a progressive JPEG is told to be of another kind', async () => {
-  expect(findScanFault(await makeJpeg({ progressive: true }))).toBe('unknown-kind');
+async function makeMozjpeg(width: number, height: number): Promise<Uint8Array> {
+  const source = await makeJpeg({ quality: 95, width, height });
+  return new Uint8Array(await sharp(source).jpeg({ mozjpeg: true, quality: 90 }).toBuffer());
+}
+
+test('a JPEG with arithmetic codes is told to be of another kind', async () => {
+  const jpeg = Buffer.from(await makeJpeg());
+  jpeg[jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1] = 0xc9;
+  expect(findScanFault(jpeg)).toBe('unknown-kind');
 });
 
-test('a cut is found wherever it is', async () => {
-  const jpeg = await makeJpeg();
+test('a progressive JPEG that ends between two scans is still one', async () => {
+  const jpeg = Buffer.from(await makeJpeg({ progressive: true }));
+  const secondLast = jpeg.lastIndexOf(Buffer.from([0xff, 0xda]));
+  const fewer = concat(jpeg.subarray(0, secondLast), [0xff, 0xd9]);
+  expect(findScanFault(fewer)).toBeUndefined();
+  expect(findScanFault(concat(jpeg.subarray(0, secondLast - 200), [0xff, 0xd9]))).toMatch('Expected');
+});
+
+test.each(KINDS)('a cut is found wherever it is (%s)', async (_name, progressive) => {
+  const jpeg = await makeJpeg({ progressive });
   for (const share of [0.3, 0.6, 0.9, 0.99]) {
     expect(findMarkerFault(truncated(jpeg, share))).toMatch('end-of-image');
     expect(findScanFault(truncated(jpeg, share))).toMatch(/end-of-image|segment/);
@@ -44,8 +69,10 @@ test('a cut is found wherever it is', async () => {
   expect(findScanFault(mended)).toMatch('Expected');
 });
 
-test('of flipped bits it finds all that a strict libvips finds, and more', async () => {
-  const jpeg = await makeJpeg({ quality: 90, width: 160, height: 160 });
+test.each(
+  KINDS,
+)('of flipped bits it finds all that a strict libvips finds, and more (%s)', async (_name, progressive) => {
+  const jpeg = await makeJpeg({ quality: 90, width: 160, height: 160, progressive });
   let [both, walkedOnly] = [0, 0];
   for (let seed = 0; seed < 80; seed++) {
     const rotten = bitRotten(jpeg, 2, seed, 640);
