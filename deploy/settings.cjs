@@ -6,7 +6,7 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const yaml = require('yaml');
 const { layerFolder } = require('../layers/build-layer.cjs');
-const { bucketArn, objectsArn, uploadsFrom } = require('./uploads.cjs');
+const { bucketArn, objectsArn, uploadsFrom, writing } = require('./uploads.cjs');
 
 const DEFINITION = path.join(__dirname, '../statemachines/compress-images.asl.yml');
 
@@ -46,6 +46,8 @@ module.exports = async ({ resolveVariable }) => {
     sourceBuckets: sources.map(bucketArn),
     sourceObjects: sources.map(objectsArn),
     outputObjects: outputs.map(objectsArn),
+    jobBuckets: [...new Set([...sources, ...outputs])].map(bucketArn),
+    jobWriting: writing(answer('jobAcls', await param('jobAcls'))),
     uploads: uploadsFrom({
       ruleName: `${service}-${stage}-uploads`,
       ownBucket: bucketName('upload'),
@@ -153,6 +155,11 @@ function topic(name, value) {
   if (value === '') return [];
   if (/^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+$/.test(value)) return [value];
   throw refused(name, 'the ARN of an SNS topic', value);
+}
+
+function answer(name, value) {
+  if (value === 'yes' || value === 'no') return value === 'yes';
+  throw refused(name, 'yes or no', value);
 }
 
 function wholeNumber(name, value, least, most) {

@@ -18,8 +18,7 @@ function uploadsFrom({ ruleName, ownBucket, bucket, prefix, suffixes, settings }
     objects: buckets.map(objectsArn),
     // A backup is written wherever the settings say; without one the rights do not grow.
     backups: backup ? [backupArn(backup)] : buckets.map(objectsArn),
-    // Setting an ACL is a right of its own, given only when the settings ask for one.
-    writing: ['s3:PutObject', 's3:PutObjectTagging', ...(acl ? ['s3:PutObjectAcl'] : [])],
+    writing: writing(acl !== undefined),
     notifications: (suffixes.length > 0 ? suffixes : ['']).map((suffix) => notification(prefix, suffix)),
     otherBucket: bucket || 'none',
     isOtherBucketUsed: bucket ? 'yes' : 'no',
@@ -28,6 +27,9 @@ function uploadsFrom({ ruleName, ownBucket, bucket, prefix, suffixes, settings }
     })),
   };
 }
+
+/** Setting an ACL is a right of its own, given only where it is asked for. */
+const writing = (withAcl) => ['s3:PutObject', 's3:PutObjectTagging', ...(withAcl ? ['s3:PutObjectAcl'] : [])];
 
 function parseSettings(text) {
   if (text === '') return {};
@@ -66,4 +68,4 @@ function backupArn(uri) {
 const bucketArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}` });
 const objectsArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}/*` });
 
-module.exports = { uploadsFrom, bucketArn, objectsArn };
+module.exports = { uploadsFrom, writing, bucketArn, objectsArn };

@@ -22,6 +22,8 @@ interface Settings {
   readonly architecture: { readonly lambda: string };
   readonly sourceObjects: { 'Fn::Sub': string }[];
   readonly outputObjects: { 'Fn::Sub': string }[];
+  readonly jobBuckets: { 'Fn::Sub': string }[];
+  readonly jobWriting: string[];
   readonly kmsKeys: string[];
   readonly usesKms: string;
   readonly taskImage: {
@@ -104,6 +106,22 @@ describe('the settings of a deployment', () => {
     });
     expect(objects(sourceObjects)).toEqual([OWN_INPUT, 'archive/*', 'photos.example.com/*']);
     expect(objects(outputObjects)).toEqual([OWN_INPUT, 'published/*']);
+  });
+
+  it('let jobs look into every bucket that they read or write', async () => {
+    const { jobBuckets } = await settingsWith({
+      sourceBuckets: 'archive',
+      outputBuckets: 'archive,published',
+    });
+    expect(objects(jobBuckets)).toEqual([OWN_INPUT.replace('/*', ''), 'archive', 'published']);
+  });
+
+  it('let jobs set an ACL only where that is asked for', async () => {
+    expect((await settingsWith()).jobWriting).not.toContain('s3:PutObjectAcl');
+    expect((await settingsWith({ jobAcls: 'yes' })).jobWriting).toContain('s3:PutObjectAcl');
+    await expect(settingsWith({ jobAcls: 'true' })).rejects.toThrow(
+      'Expected yes or no for the param jobAcls but received "true"',
+    );
   });
 
   it('open all buckets only to who asks for it', async () => {

@@ -24,6 +24,8 @@ beforeAll(async () => {
     taskImage: '123456789012.dkr.ecr.us-east-1.amazonaws.com/image-press:1',
     kmsKeyArns: 'arn:aws:kms:us-east-1:123456789012:key/1',
     sourceBuckets: 'archive',
+    outputBuckets: 'published',
+    jobAcls: 'yes',
     maxConcurrency: '250',
     alarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:operators',
   });
@@ -379,6 +381,25 @@ describe('rights', () => {
         .filter((arn) => !JSON.stringify(arn).includes('/jobs/'));
       expect([role, outside.length > 0]).toEqual([role, COMPRESSING.includes(role)]);
     }
+  });
+
+  it('let a job tell an output that is not there yet from one that it may not see, wherever it may write', () => {
+    const statements = rightsByRole(template).get('CompressBatchRole')!;
+    const bucketsOf = (action: string) =>
+      statements
+        .filter(({ Action }) => [Action].flat().includes(action))
+        .flatMap(({ Resource }) => [Resource].flat())
+        .map((arn) => /OutputBucket|image-press-dev-input|archive|published/.exec(JSON.stringify(arn))?.[0])
+        .sort();
+    // Without s3:ListBucket S3 answers a HEAD of what is absent with 403, and every image would fail.
+    expect(bucketsOf('s3:ListBucket')).toEqual([
+      'OutputBucket',
+      'archive',
+      'image-press-dev-input',
+      'published',
+    ]);
+    expect(bucketsOf('s3:PutObject')).toEqual(['OutputBucket', 'image-press-dev-input', 'published']);
+    expect(bucketsOf('s3:PutObjectAcl')).toEqual(bucketsOf('s3:PutObject'));
   });
 
   it('are the same for compress-batch on Fargate as on Lambda', () => {

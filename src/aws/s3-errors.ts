@@ -5,11 +5,12 @@ type Call = 'HeadObject' | 'GetObject' | 'PutObject' | 'UploadPart' | 'ListObjec
 
 /** What a role must be allowed for each call; the KMS rights matter where the object or bucket is encrypted so. */
 const PERMISSIONS: Record<Call, string> = {
-  HeadObject: 's3:GetObject, and kms:Decrypt where it is encrypted with a KMS key',
+  HeadObject:
+    's3:GetObject, s3:ListBucket on the bucket (else what is absent is forbidden too), and kms:Decrypt where it is encrypted with a KMS key',
   GetObject:
     's3:GetObject (of a version s3:GetObjectVersion), and kms:Decrypt where it is encrypted with a KMS key',
   PutObject:
-    's3:PutObject (with tags s3:PutObjectTagging, with If-Match s3:GetObject), and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
+    's3:PutObject (with tags s3:PutObjectTagging, with an ACL s3:PutObjectAcl, with If-Match s3:GetObject), and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   UploadPart: 's3:PutObject, and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   ListObjectsV2: 's3:ListBucket',
   GetObjectTagging: 's3:GetObjectTagging',
