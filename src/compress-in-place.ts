@@ -123,7 +123,7 @@ async function retell(
   context: InPlaceContext,
 ): Promise<Outcome | undefined> {
   if (!encoding) return undefined;
-  await tellUndo(location, { etagBefore: from, etagAfter: object.etag, versionId: version }, context);
+  await tellUndo(location, { before: { etag: from, versionId: version }, after: object }, context);
   const output = formatS3Uri(location);
   return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
 }
@@ -174,9 +174,7 @@ async function write(original: Original, made: Replacement, context: InPlaceCont
     acl: context.acl,
   });
   if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn: source.size };
-  const { etag: etagBefore, versionId } = source;
-  const replaced = { etagBefore, etagAfter: written.etag, versionId, sha256: made.sourceSha256 };
-  await tellUndo(location, replaced, context);
+  await tellUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
   return outcome;
 }
 
@@ -196,12 +194,7 @@ async function backUp(
 
 async function tellUndo(
   location: S3Location,
-  replaced: {
-    readonly etagBefore: string;
-    readonly etagAfter: string;
-    readonly versionId?: string;
-    readonly sha256?: string;
-  },
+  replaced: Pick<Parameters<typeof undoEntry>[1], 'before' | 'after' | 'sha256'>,
   { jobId, backup, settings, onUndo }: InPlaceContext,
 ): Promise<void> {
   const uploadSettings = jobId === undefined ? fingerprintSettings(settings) : undefined;
@@ -213,11 +206,10 @@ function markFor(
   made: Pick<CompressionMark, 'sha256' | 'writes'> & { readonly encoding: Encoding },
   context: InPlaceContext,
 ): CompressionMark {
-  const version = source.versionId === 'null' ? undefined : source.versionId;
   return {
     of: fingerprintSource(location),
     from: source.etag,
-    version,
+    version: source.versionId,
     settings: fingerprintSettings(context.settings),
     job: context.jobId,
     write: context.jobId === undefined ? randomUUID().slice(0, 8) : undefined,

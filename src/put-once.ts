@@ -11,6 +11,12 @@ import type { S3Location } from './core/s3-uri.ts';
 /** After these the write may have taken place all the same: its answer was lost, and the retry met its own result. */
 const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'Throttled', 'Unexpected']);
 
+export interface Written {
+  readonly etag: string;
+  /** Of what was written, in a bucket that is or was versioned. */
+  readonly versionId?: string;
+}
+
 /**
  * Writes a marked object, and recognises its own write where S3's answer to it was lost.
  * @returns 'changed' when another's write came first.
@@ -21,7 +27,7 @@ export async function putOnce(
   location: S3Location,
   body: Uint8Array,
   options: PutOptions,
-): Promise<{ readonly etag: string } | 'changed'> {
+): Promise<Written | 'changed'> {
   try {
     return await store.put(location, body, options);
   } catch (error) {
@@ -37,11 +43,11 @@ async function findOwnWrite(
   store: ObjectStore,
   location: S3Location,
   { attributes }: PutOptions,
-): Promise<{ readonly etag: string } | undefined> {
+): Promise<Written | undefined> {
   const wanted = readMark(attributes?.metadata ?? {});
   const object = wanted && (await store.head(location).catch(() => undefined));
   const found = object && (await confirmMark(store, location, object).catch(() => undefined));
-  return found && isSameWrite(found, wanted) ? { etag: object.etag } : undefined;
+  return found && isSameWrite(found, wanted) ? object : undefined;
 }
 
 function isSameWrite(found: CompressionMark, wanted: CompressionMark): boolean {

@@ -281,7 +281,7 @@ describe('undo', () => {
     expect(readMark(store.object(IMAGE)!.metadata)).toMatchObject({ version: 'v1', job: 'job-1' });
   });
 
-  test('names no version where versioning does not keep it', async () => {
+  test('names no version where suspended versioning does not keep it', async () => {
     const { undone } = await undoOf({ attributes: { versionId: 'null' } }, IN_PLACE);
     expect(undone[0]).not.toHaveProperty('versionId');
   });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { DeleteObjectCommand, PutObjectTaggingCommand, type S3Client } from '@aws-sdk/client-s3';
@@ -89,6 +89,18 @@ describe('an original', () => {
     expect(await store.head(image)).toMatchObject(attributes);
     expect((await store.head(image))?.metadata).toEqual({ camera: 'left' });
     expect(await store.tags(image)).toEqual({ set: 'train' });
+  });
+
+  test('from before versioning was switched on is put back as well', async () => {
+    const image = { bucket: 'versioned', key: 'old.jpg' };
+    await writeFile(path.join(folder, 'versioned', image.key), BODY);
+    expect((await store.head(image))?.versionId).toBe('null');
+    const undone: UndoEntry[] = [];
+    const onUndo = (entry: UndoEntry) => void undone.push(entry);
+    await runImage(store, 's3://versioned/old.jpg', { job: IN_PLACE, onUndo });
+    expect(undone).toMatchObject([{ versionId: 'null' }]);
+    expect(await restoreObject(undone[0]!, store)).toEqual({ status: 'restored', from: 'version null' });
+    expect(await textOf(image)).toBe(BODY);
   });
 
   test('is left when it is back already', async () => {

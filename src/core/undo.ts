@@ -30,29 +30,37 @@ export function backupFor(object: S3Location, etag: string, backup: string): S3L
   return { bucket: target.bucket, key: `${target.prefix}${object.bucket}/${object.key}.${etag}` };
 }
 
-/** The entry for an object that was just replaced. `versionId` "null" names what versioning never kept. */
+/** The entry for an object that was just replaced. */
 export function undoEntry(
   object: S3Location,
   replaced: {
-    readonly etagBefore: string;
-    readonly etagAfter: string;
-    readonly versionId?: string;
+    readonly before: { readonly etag: string; readonly versionId?: string };
+    readonly after: { readonly etag: string; readonly versionId?: string };
     readonly backup?: string | null;
     readonly sha256?: string;
     readonly uploadSettings?: string;
   },
 ): UndoEntry {
-  const { versionId, backup, sha256, uploadSettings } = replaced;
+  const { before, after, backup, sha256, uploadSettings } = replaced;
   return {
     bucket: object.bucket,
     key: object.key,
-    etagBefore: replaced.etagBefore,
-    etagAfter: replaced.etagAfter,
-    ...(versionId && versionId !== 'null' && { versionId }),
-    ...(backup && { backup: formatS3Uri(backupFor(object, replaced.etagBefore, backup)) }),
+    etagBefore: before.etag,
+    etagAfter: after.etag,
+    ...(isKeptVersion(before.versionId, after.versionId) && { versionId: before.versionId }),
+    ...(backup && { backup: formatS3Uri(backupFor(object, before.etag, backup)) }),
     ...(sha256 && { sha256 }),
     ...(uploadSettings && { uploadSettings }),
   };
+}
+
+/**
+ * "null" is what S3 calls the one version from before versioning was switched on. It is kept when a version with a
+ * name of its own takes its place, and overwritten while versioning is suspended.
+ */
+function isKeptVersion(before: string | undefined, after: string | undefined): boolean {
+  if (before !== 'null') return before !== undefined;
+  return after !== undefined && after !== 'null';
 }
 
 /** Reads one line of undo.jsonl. Returns undefined for anything else, as for a line of a mere file list. */
