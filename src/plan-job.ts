@@ -63,8 +63,7 @@ const MAX_LINE_BYTES = 16 * 1024;
 async function planImages(job: Job, context: PlanContext, folder: SpillFolder): Promise<PlanSummary> {
   const { store, workBucket } = context;
   const images = { bucket: workBucket, key: jobKeys.images(job.jobId) };
-  const finished =
-    job.resume === null ? undefined : await readFinished(store, { workBucket, jobId: job.resume });
+  const finished = job.resume === null ? undefined : await readFinished(store, workBucket, job);
   const draft = startDraft(job, workBucket, folder, finished);
   await store.upload(images, draftLines(job, context, draft), JSON_LINES);
   const conflicts = draft.conflicts();

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { BatchRef, Job, PlannedImage } from '../src/core/job.ts';
+import { type BatchRef, DEFAULT_COMPRESSION, type Job, type PlannedImage } from '../src/core/job.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
 import { PlanError, type PlanSummary } from '../src/core/plan.ts';
 import { type PlanContext, planJob } from '../src/plan-job.ts';
@@ -54,8 +54,8 @@ function imagesOf(store: MemoryStore, { start, end }: BatchRef): PlannedImage[] 
 async function refusal(
   list: unknown,
   settings: object = {},
+  store = createMemoryStore(),
 ): Promise<{ error: PlanError; store: MemoryStore }> {
-  const store = createMemoryStore();
   const error = await plan(list, settings, store).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(PlanError);
   return { error: error as PlanError, store };
@@ -289,8 +289,8 @@ test('says so when the time is up, instead of dying without a word', async () =>
 });
 
 describe('resumes an earlier job', () => {
-  const result = (key: string, status: string) =>
-    JSON.stringify({ index: 0, batchId: 'b', source: `s3://photos/${key}`, status });
+  const result = (key: string, status: string, reason?: string) =>
+    JSON.stringify({ index: 0, batchId: 'b', source: `s3://photos/${key}`, status, reason });
 
   function storeWithResults(): MemoryStore {
     const store = createMemoryStore({ chunkBytes: 20 });
@@ -318,6 +318,32 @@ describe('resumes an earlier job', () => {
       { n: 2, bucket: 'photos', key: 'b', duplicateOf: 0 },
     ]);
     expect(imagesOf(store, batches[0]!)).toEqual(images);
+  });
+
+  test.each([
+    ['archived', 'skipped'],
+    ['changed-meanwhile', 'skipped'],
+    ['duplicate', 'skipped'],
+    ['write-limit', 'skipped'],
+    ['object-lock', 'kept'],
+  ])('but not what was left as %s: it may be another matter now', async (reason, status) => {
+    const store = storeWithResults();
+    store.seed('s3://work/jobs/sunday/results/b3/1.jsonl', result('x', status, reason));
+    expect((await plan(['s3://photos/x'], { resume: 'sunday' }, store)).images).toHaveLength(1);
+  });
+
+  test.each([
+    [{ dryRun: true }, "'resume' must name a job that wrote its outputs, 'sunday' given: it was a dry run"],
+    [
+      { output: 's3://elsewhere/' },
+      `the same 'output', 'sunday' given: it had "s3://elsewhere/", this one has`,
+    ],
+    [{ compression: { ...DEFAULT_COMPRESSION, quality: 60 } }, "with the same 'compression'"],
+    [{ layout: 'flat' }, "with the same 'layout'"],
+  ])('that did the same with its images, not %j', async (earlier, message) => {
+    const store = storeWithResults();
+    store.seed('s3://work/jobs/sunday/job.json', JSON.stringify(earlier));
+    expect((await refusal(['s3://photos/a'], { resume: 'sunday' }, store)).error.message).toContain(message);
   });
 
   test('with nothing left, plans nothing', async () => {

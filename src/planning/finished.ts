@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ImageResult, KeptReason, SkippedReason } from '../core/image-result.ts';
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
@@ -6,7 +8,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { readLines } from '../file-list/lines.ts';
 import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
 
-/** The sources that an earlier job compressed, kept or skipped. */
+/** The sources with which an earlier job was done: compressed, kept, or nothing that a later run could change. */
 export interface FinishedSources {
   readonly count: number;
   has(source: S3Location): boolean;
@@ -15,17 +17,19 @@ export interface FinishedSources {
 /**
  * Reads the results of an earlier job, and of the jobs that it resumed itself: 24 to 48 bytes of memory for each
  * finished image.
- * @throws PlanError when there is no such job
+ * @throws PlanError when there is no such job, or when it did something else with the images
  */
 export async function readFinished(
   store: ObjectStore,
-  { workBucket, jobId }: { readonly workBucket: string; readonly jobId: string },
+  workBucket: string,
+  job: Job,
 ): Promise<FinishedSources> {
   const set = fingerprintSet();
   const seen = new Set<string>();
-  for (let next: string | null = jobId; next !== null && !seen.has(next); ) {
+  for (let next = job.resume; next !== null && !seen.has(next); ) {
     seen.add(next);
     const earlier = await readEarlierJob(store, { bucket: workBucket, key: jobKeys.job(next) }, next);
+    refuseOtherWork(earlier, next, job);
     await eachResultFile(store, workBucket, jobKeys.results(next), (location) =>
       addFinished(store, location, set),
     );
@@ -34,11 +38,7 @@ export async function readFinished(
   return { count: set.count(), has: (source) => set.has(formatS3Uri(source)) };
 }
 
-async function readEarlierJob(
-  store: ObjectStore,
-  papers: S3Location,
-  jobId: string,
-): Promise<Partial<Pick<Job, 'resume'>>> {
+async function readEarlierJob(store: ObjectStore, papers: S3Location, jobId: string): Promise<Partial<Job>> {
   const found = await store.get(papers);
   if (!found || found === 'not-modified')
     throw new PlanError(
@@ -47,7 +47,24 @@ async function readEarlierJob(
   return JSON.parse(Buffer.from(found.body).toString('utf8')) as Partial<Job>;
 }
 
-const FINISHED = new Set(['compressed', 'kept', 'skipped']);
+/** What an earlier job did to its images counts only where this one would do the same. */
+const SAME_WORK = ['output', 'layout', 'suffixes', 'compression', 'copyKept'] as const;
+
+function refuseOtherWork(earlier: Partial<Job>, jobId: string, job: Job): void {
+  if (earlier.dryRun && !job.dryRun)
+    throw new PlanError(
+      `'resume' must name a job that wrote its outputs, '${jobId}' given: it was a dry run`,
+    );
+  const other = SAME_WORK.find(
+    (name) => earlier[name] !== undefined && !isDeepStrictEqual(earlier[name], job[name]),
+  );
+  if (other === undefined) return;
+  const [before, now] = [JSON.stringify(earlier[other]), JSON.stringify(job[other])];
+  throw new PlanError(
+    `'resume' must name a job with the same '${other}', '${jobId}' given: it had ${before}, this one has ${now}. Start the list without 'resume': what is up to date is skipped`,
+  );
+}
+
 const READS_AT_ONCE = 16;
 
 async function eachResultFile(
@@ -80,11 +97,25 @@ async function addFinished(store: ObjectStore, location: S3Location, set: Finger
 /** A line that cannot be read finished nothing: its image is done again. */
 function finishedSource(line: string): string | undefined {
   try {
-    const { status, source } = JSON.parse(line) as { status?: unknown; source?: unknown };
-    return typeof source === 'string' && FINISHED.has(String(status)) ? source : undefined;
+    const result = JSON.parse(line) as Partial<ImageResult>;
+    return typeof result.source === 'string' && isFinished(result) ? result.source : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Tomorrow these may be another matter; and of a repetition the first entry says what became of it. */
+const NOT_FINISHED: ReadonlySet<KeptReason | SkippedReason> = new Set([
+  'archived',
+  'changed-meanwhile',
+  'duplicate',
+  'object-lock',
+  'write-limit',
+]);
+
+function isFinished(result: Partial<ImageResult>): boolean {
+  if (result.status === 'kept' || result.status === 'skipped') return !NOT_FINISHED.has(result.reason!);
+  return result.status === 'compressed';
 }
 
 interface FingerprintSet {
