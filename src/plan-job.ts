@@ -7,6 +7,7 @@ import { PlanError, type PlanSummary, planBatches } from './core/plan.ts';
 import { formatS3Uri, parseS3Prefix, type S3Location } from './core/s3-uri.ts';
 import { readLines } from './file-list/lines.ts';
 import { parseJobInput } from './job-input.ts';
+import { readJson } from './json-lines.ts';
 import { type Collision, type Conflicts, findConflicts } from './planning/conflicts.ts';
 import { type FinishedSources, readFinished } from './planning/finished.ts';
 import { openSpillFolder, type SpillFile, type SpillFolder } from './planning/spill.ts';
@@ -39,19 +40,28 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
   const { jobId, startedAt, input } = request;
   const { store, workBucket, defaultOutput } = context;
   const job = parseJobInput(input, { jobId, startedAt, defaultOutput });
-  await store.put(
-    { bucket: workBucket, key: jobKeys.job(jobId) },
-    Buffer.from(JSON.stringify(job, null, 2)),
-    {
-      attributes: { contentType: 'application/json' },
-    },
-  );
+  const paper = { bucket: workBucket, key: jobKeys.job(jobId) };
+  refuseSecondUse(job, await readJson<Job>(store, paper));
+  await store.put(paper, Buffer.from(JSON.stringify(job, null, 2)), {
+    attributes: { contentType: 'application/json' },
+  });
   const folder = openSpillFolder();
   try {
     return await planImages(job, context, folder);
   } finally {
     folder.remove();
   }
+}
+
+/**
+ * Names of executions are free again after 90 days, and at once after the stack was deleted: its papers stay. Results
+ * of the earlier job would be taken for this one's. A planning that is tried again began at the same time.
+ */
+function refuseSecondUse({ jobId, startedAt }: Job, earlier: Job | undefined): void {
+  if (earlier === undefined || earlier.startedAt === startedAt) return;
+  throw new PlanError(
+    `The execution needs a name that no job had before, '${jobId}' given: a job of that name was started at ${earlier.startedAt}, and its papers lie in jobs/${jobId}/`,
+  );
 }
 
 const JSON_LINES = 'application/x-ndjson';

@@ -288,6 +288,32 @@ test('says so when the time is up, instead of dying without a word', async () =>
   expect(store.uris()).not.toContain('s3://work/jobs/monday/batches.jsonl');
 });
 
+describe('an execution’s name', () => {
+  const startAt = (startedAt: string, store: MemoryStore) =>
+    planJob(
+      { jobId: 'monthly', startedAt, input: { fileList: LIST } },
+      { store, workBucket: 'work', defaultOutput: 's3://out/' },
+    );
+
+  test('serves one job: results of an earlier one would be taken for its own', async () => {
+    const store = createMemoryStore();
+    store.seed(LIST, 's3://photos/a.jpg');
+    await startAt('2026-01-01T00:00:00Z', store);
+    const before = store.text('s3://work/jobs/monthly/job.json');
+    await expect(startAt('2026-05-01T00:00:00Z', store)).rejects.toThrow(
+      "needs a name that no job had before, 'monthly' given: a job of that name was started at 2026-01-01T00:00:00Z",
+    );
+    expect(store.text('s3://work/jobs/monthly/job.json')).toBe(before);
+  });
+
+  test('may be planned again within the same execution', async () => {
+    const store = createMemoryStore();
+    store.seed(LIST, 's3://photos/a.jpg');
+    await startAt('2026-01-01T00:00:00Z', store);
+    expect(await startAt('2026-01-01T00:00:00Z', store)).toMatchObject({ images: 1 });
+  });
+});
+
 describe('resumes an earlier job', () => {
   const result = (key: string, status: string, reason?: string) =>
     JSON.stringify({ index: 0, batchId: 'b', source: `s3://photos/${key}`, status, reason });
