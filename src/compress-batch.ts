@@ -12,6 +12,7 @@ import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
 import { readJson, readJsonLines } from './json-lines.ts';
 import { openKnownAbsences } from './known-absences.ts';
 import { journalKey, openResultLog, writeJournal } from './result-log.ts';
+import { createTurns } from './turns.ts';
 
 export interface BatchHost {
   readonly store: ObjectStore;
@@ -78,6 +79,7 @@ function openBatch(
   const { store, workBucket } = host;
   const log = openResultLog(store, workBucket, ref, attempt.number);
   const outputs = openKnownAbsences(store);
+  const turns = createTurns();
   const context = {
     job,
     batchId: ref.batchId,
@@ -85,6 +87,8 @@ function openBatch(
     compress: host.compress ?? realCompress(host, job),
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
+    // The codec accounts for what it has in hand; the bodies that wait for it are to be small beside that.
+    large: { bytes: Math.floor(host.memoryBytes / (8 * host.concurrency)), alone: turns.alone },
   };
   let counts = earlier;
   let suspects = attempt.suspects;
@@ -106,7 +110,7 @@ function openBatch(
   };
   return {
     compress: async (image) => {
-      const outcome = await compressImage(image, context);
+      const outcome = await turns.beside(() => compressImage(image, context));
       const isForLarger = host.largerFollows && outcome.status === 'failed' && outcome.hostTooSmall;
       if (!isForLarger) await settle(image, outcome);
     },

@@ -16,6 +16,7 @@ import type { PlannedImage } from './core/job.ts';
 import type { StoredObject } from './core/object-store.ts';
 import { outputFor, targetFormat } from './core/output-key.ts';
 import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
+import { getSource } from './get-source.ts';
 import { isTaken, lookAtOutput, type OutputPlace, outputExists, type TakenPlace } from './output-place.ts';
 import { putOnce } from './put-once.ts';
 
@@ -89,15 +90,17 @@ function retell({ location, object, mark }: OwnOutput): Outcome {
 
 async function readSource(
   image: PlannedImage,
-  { job, store, maxBytes }: ImageContext,
+  context: ImageContext,
   earlier: CompressionMark | undefined,
 ): Promise<StoredObject | Outcome> {
+  const { job } = context;
   const sameSettings = earlier?.settings === fingerprintSettings(job.compression);
   const ifNoneMatch = sameSettings && !job.force ? earlier?.from : undefined;
-  const source = await store.get(image, { ifNoneMatch, maxBytes });
+  const source = await getSource(image, context, { size: image.size, ifNoneMatch });
   if (source === 'not-modified') return { status: 'skipped', reason: 'up-to-date' };
   if (source === undefined)
     return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(image)}: no such object` };
+  if ('status' in source) return source;
   if (source.size === 0) return { status: 'skipped', reason: 'empty', bytesIn: 0 };
   return source;
 }

@@ -16,6 +16,7 @@ import type { CompressionSettings } from './core/job.ts';
 import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from './core/object-store.ts';
 import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
 import { backupFor, isBelow, type UndoEntry, undoEntry } from './core/undo.ts';
+import { getSource } from './get-source.ts';
 import { putOnce } from './put-once.ts';
 
 export interface InPlaceContext {
@@ -42,15 +43,16 @@ export interface InPlaceContext {
  * @throws ObjectStoreError
  */
 export async function compressInPlace(location: S3Location, context: InPlaceContext): Promise<Outcome> {
-  const { store, maxBytes, backup } = context;
+  const { store, backup } = context;
   if (backup && isBelow(location, backup))
     return { status: 'skipped', reason: 'own-output', detail: 'a backup of an original' };
   const present = await store.head(location);
   if (!present) return gone(location);
   let verdict = await examine(location, present, context);
   if (verdict.leave) return verdict.leave;
-  const source = await store.get(location, { maxBytes });
+  const source = await getSource(location, context, { size: present.size });
   if (source === undefined || source === 'not-modified') return gone(location);
+  if ('status' in source) return source;
   if (source.etag !== present.etag) verdict = await examine(location, source, context);
   return verdict.leave ?? replace({ location, source, mark: verdict.mark }, context);
 }

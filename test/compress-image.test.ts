@@ -335,7 +335,7 @@ describe('what cannot be compressed', () => {
     'NotFound',
     'Unexpected',
   ] as const)('a store that says %s is a failed result with its words', async (code) => {
-    const store = storeWith();
+    const store = storeWith('GIF89a');
     store.get = async () => {
       throw new ObjectStoreError(code, 'GetObject s3://sources/a/photo.jpg: words');
     };

@@ -58,6 +58,8 @@ export function createMemoryStore(
       if (!found) return undefined;
       if (options?.ifNoneMatch === found.etag) return 'not-modified';
       refuseArchived(location, found);
+      if (found.size > (options?.maxBytes ?? found.size))
+        throw new ObjectStoreError('TooLarge', `${formatS3Uri(location)} holds ${found.size} bytes`);
       return { ...attributesOf(found), body: found.body.slice() };
     },
 
