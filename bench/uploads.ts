@@ -107,6 +107,7 @@ async function dropAll(names: readonly string[], photoOf: (n: number) => Buffer)
     ledger: createWriteLedger(60),
     concurrency: CORES,
     closing: new AbortController().signal,
+    ending: new AbortController().signal,
     log: { info: silent, warn: silent, error: silent },
     count: (metric: string, value: number) => {
       if (metric === 'UploadsCompressed') writes += value;

@@ -4,7 +4,7 @@ import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import { compressBatch } from '../src/compress-batch.ts';
 import type { BatchRef, BatchSummary } from '../src/core/job.ts';
 import { environment } from '../src/environment.ts';
-import { closingBefore, lambdaRoom } from '../src/lambda-room.ts';
+import { closingBefore, lambdaRoom, MARGINS_MS } from '../src/lambda-room.ts';
 import { log } from '../src/log.ts';
 
 const store = createS3Store(createS3Client());
@@ -13,7 +13,7 @@ export const handler = middy<BatchRef, BatchSummary>({ timeoutEarlyInMillis: 0 }
   .use(injectLambdaContext(log, { resetKeys: true }))
   .handler(async (ref, context) => {
     log.appendKeys({ jobId: ref.jobId, batchId: ref.batchId });
-    using closing = closingBefore(context.getRemainingTimeInMillis());
+    using closing = closingBefore(context.getRemainingTimeInMillis(), MARGINS_MS.images);
     const summary = await compressBatch(ref, {
       store,
       workBucket: environment('WORK_BUCKET'),

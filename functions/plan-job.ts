@@ -3,7 +3,7 @@ import middy from '@middy/core';
 import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
 import { environment } from '../src/environment.ts';
-import { closingBefore } from '../src/lambda-room.ts';
+import { closingBefore, MARGINS_MS } from '../src/lambda-room.ts';
 import { log } from '../src/log.ts';
 import { type PlanRequest, planJob } from '../src/plan-job.ts';
 
@@ -13,7 +13,7 @@ export const handler = middy<PlanRequest, PlanSummary>({ timeoutEarlyInMillis: 0
   .use(injectLambdaContext(log, { resetKeys: true }))
   .handler(async (event, context) => {
     log.appendKeys({ jobId: event.jobId });
-    using closing = closingBefore(context.getRemainingTimeInMillis());
+    using closing = closingBefore(context.getRemainingTimeInMillis(), MARGINS_MS.calls);
     const plan = await planJob(event, {
       store,
       workBucket: environment('WORK_BUCKET'),

@@ -6,7 +6,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import { compressBytes } from '../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
-import { closingBefore, lambdaRoom } from '../src/lambda-room.ts';
+import { closingBefore, lambdaRoom, MARGINS_MS } from '../src/lambda-room.ts';
 import { log } from '../src/log.ts';
 import { recompressUploads, type UploadMetric } from '../src/recompress-upload.ts';
 import { parseUploadSettings } from '../src/upload-settings.ts';
@@ -19,20 +19,27 @@ const ledger = createWriteLedger(settings.maxWritesPerHour);
 const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'recompress-upload';
 const metrics = new Metrics({ namespace: 'image-press', serviceName });
 
+/** What it takes to write a last image and to answer which messages are done with. */
+const ANSWER_MS = 5_000;
+
 export const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
   .use(injectLambdaContext(log, { resetKeys: true }))
   .use(logMetrics(metrics))
   .handler(async (event, context) => {
     const { concurrency, memoryBytes } = lambdaRoom(Number(context.memoryLimitInMB));
     const budget = createMemoryBudget(memoryBytes);
-    using closing = closingBefore(context.getRemainingTimeInMillis());
+    const remainingMs = () => context.getRemainingTimeInMillis();
+    using closing = closingBefore(remainingMs(), MARGINS_MS.calls);
+    using ending = closingBefore(remainingMs(), ANSWER_MS);
     return recompressUploads(event, {
       store,
-      compress: (bytes, compression) => compressBytes(bytes, compression, { budget }),
+      compress: (bytes, compression) =>
+        compressBytes(bytes, compression, { budget, timeLimitMs: remainingMs() - 3 * ANSWER_MS }),
       settings,
       ledger,
       concurrency,
       closing: closing.signal,
+      ending: ending.signal,
       maxBytes: budget.capacity / concurrency,
       log,
       count: (metric: UploadMetric, value) =>

@@ -22,6 +22,8 @@ export interface UploadHost {
   readonly concurrency: number;
   /** Aborted when the host's time is up: messages not yet begun go back to the queue. */
   readonly closing: AbortSignal;
+  /** Aborted when there is no more than the time to answer: what is still in hand goes back as well. */
+  readonly ending: AbortSignal;
   readonly maxBytes?: number;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   count(metric: UploadMetric, value: number): void;
@@ -56,15 +58,45 @@ export async function recompressUploads(
   { Records }: UploadMessages,
   host: UploadHost,
 ): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> {
-  const again = new Set<string>();
+  const settled = new Set<Message>();
+  const answered = new Set<Message>();
   const once = compressOnce(host);
-  // Those that failed before come last: what they may do to this process then harms nobody else's turn.
-  const queue = [...Records].sort((a, b) => receives(a) - receives(b)).values();
+  const queue = [...Records].sort((a, b) => turnOf(a) - turnOf(b)).values();
   const work = async () => {
-    for (const message of queue) if (!(await settle(message, host, once))) again.add(message.messageId);
+    for (const message of queue) {
+      if (host.closing.aborted) return;
+      if (await settle(message, host, once)) settled.add(message);
+      answered.add(message);
+    }
   };
-  await Promise.all(Array.from({ length: host.concurrency }, work));
-  return { batchItemFailures: [...again].map((itemIdentifier) => ({ itemIdentifier })) };
+  const all = Promise.all(Array.from({ length: host.concurrency }, work));
+  await Promise.race([all, aborted(host.ending)]);
+  // A call that ends without an answer would send back what is done, too.
+  for (const message of Records) if (!answered.has(message)) tellOutOfTime(message, host);
+  const again = Records.filter((message) => !settled.has(message));
+  return { batchItemFailures: again.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+}
+
+/**
+ * What failed once comes last, so that what it may do to this process harms nobody else's turn. From then on it comes
+ * first: it may only have been left over, and would be again.
+ */
+function turnOf(message: Message): number {
+  const before = receives(message);
+  return before === 2 ? 2 : before > 2 ? 0 : 1;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function tellOutOfTime(message: Message, { log }: UploadHost): void {
+  log.warn('message goes back to the queue', {
+    messageId: message.messageId,
+    receives: receives(message),
+    reason: 'the time of this call was up before its turn was over',
+  });
 }
 
 type CompressUpload = (location: S3Location) => Promise<Outcome>;
@@ -82,7 +114,6 @@ function compressOnce(host: UploadHost): CompressUpload {
 
 /** Whether the message is done with. */
 async function settle(message: Message, host: UploadHost, compress: CompressUpload): Promise<boolean> {
-  if (host.closing.aborted) return false;
   const uploads = readMessage(message, host);
   if (!uploads) return false;
   let settled = true;

@@ -176,22 +176,81 @@ describe('a message', () => {
 
   test('goes back untouched when the host’s time is up', async () => {
     const store = photoStore();
-    const { host } = uploadHost({ store, closing: AbortSignal.abort() });
+    const { host, lines } = uploadHost({ store, closing: AbortSignal.abort() });
     const answer = await recompressUploads({ Records: [messageFor(uploadEvent(PHOTO))] }, host);
     expect(answer.batchItemFailures).toEqual([{ itemIdentifier: 'm1' }]);
     expect(store.calls).toEqual([]);
+    expect(lines).toMatchObject([
+      { message: 'message goes back to the queue', details: { messageId: 'm1', reason: /time/ } },
+    ]);
   });
 
-  test('that failed before waits until the fresh ones are done', async () => {
+  test('that hangs takes no other along: at the end the rest is answered for', async () => {
     const store = createMemoryStore();
-    for (const key of ['old', 'new']) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
+    for (const key of ['hung', 'good']) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
+    const ending = new AbortController();
+    let inHand = 0;
+    const { host } = uploadHost({
+      store,
+      ending: ending.signal,
+      compress: (bytes, settings) => {
+        if (++inHand === 1) return new Promise(() => setTimeout(() => ending.abort(), 50));
+        return halve(bytes, settings);
+      },
+    });
+    const Records = ['hung', 'good'].map((key) =>
+      messageFor(uploadEvent({ bucket: 'uploads', key }), { id: key }),
+    );
+    expect(await recompressUploads({ Records }, host)).toEqual({
+      batchItemFailures: [{ itemIdentifier: 'hung' }],
+    });
+    expect(store.object('s3://uploads/good')?.size).toBe(50);
+  });
+
+  test('that failed once waits until the fresh ones are done; later it goes first', async () => {
+    const store = createMemoryStore();
+    const received = { second: 2, fresh: 1, fourth: 4 };
+    for (const key of Object.keys(received)) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
     const { host } = uploadHost({ store, concurrency: 1 });
-    const Records = [
-      messageFor(uploadEvent({ bucket: 'uploads', key: 'old' }), { id: 'm1', receives: 4 }),
-      messageFor(uploadEvent({ bucket: 'uploads', key: 'new' }), { id: 'm2' }),
-    ];
+    const Records = Object.entries(received).map(([key, receives]) =>
+      messageFor(uploadEvent({ bucket: 'uploads', key }), { id: key, receives }),
+    );
     await recompressUploads({ Records }, host);
-    expect(store.calls[0]).toBe('HEAD s3://uploads/new');
+    const heads = store.calls.filter((call) => call.startsWith('HEAD'));
+    expect(heads).toEqual(['fourth', 'fresh', 'second'].map((key) => `HEAD s3://uploads/${key}`));
+  });
+
+  test('is never left over for ever, however much else there is to do', async () => {
+    const store = createMemoryStore();
+    const keys = Array.from({ length: 30 }, (_, n) => `u${n}`);
+    for (const key of keys) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
+    // Ten messages a call, of which only seven get their turn; what is left over comes again with new ones.
+    const receives = new Map<string, number>();
+    const waiting = [...keys];
+    let most = 0;
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, 10);
+      const closing = new AbortController();
+      let begun = 0;
+      const { host } = uploadHost({
+        store,
+        concurrency: 1,
+        closing: closing.signal,
+        compress: (bytes, settings) => {
+          if (++begun === 7) closing.abort();
+          return halve(bytes, settings);
+        },
+      });
+      const Records = batch.map((key) => {
+        receives.set(key, (receives.get(key) ?? 0) + 1);
+        most = Math.max(most, receives.get(key)!);
+        return messageFor(uploadEvent({ bucket: 'uploads', key }), { id: key, receives: receives.get(key)! });
+      });
+      const { batchItemFailures } = await recompressUploads({ Records }, host);
+      waiting.unshift(...batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    }
+    // The queue gives up after five.
+    expect(most).toBeLessThan(5);
   });
 
   test.each([

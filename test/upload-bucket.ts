@@ -21,6 +21,7 @@ export function uploadHost(overrides: Partial<UploadHost> & Pick<UploadHost, 'st
     ledger: createWriteLedger(1000),
     concurrency: 3,
     closing: new AbortController().signal,
+    ending: new AbortController().signal,
     log: { info: write('info'), warn: write('warn'), error: write('error') },
     count: (metric, value) => {
       metrics[metric] = (metrics[metric] ?? 0) + value;

@@ -85,7 +85,7 @@ export class HostTooSmallError extends TooLargeError {
 }
 
 // AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.
-const DEFAULT_TIME_LIMIT_MS = 300_000;
+export const DEFAULT_TIME_LIMIT_MS = 300_000;
 
 type PlannedTask = Omit<EncodeTask, 'timeLimitMs'>;
 
