@@ -107,10 +107,11 @@ async function* draftLines(
   if (filled > 0) yield chunk.subarray(0, filled);
 }
 
-/** A prefix may hold the outputs of an earlier run and the papers of jobs: those are no sources. */
+/** A prefix or an inventory may hold the outputs of an earlier run and the papers of jobs: those are no sources. */
 function isOwnBelow({ fileList, output }: Job, workBucket: string): (location: S3Location) => boolean {
   const target = output === 'in-place' ? undefined : parseS3Prefix(output);
-  const below = target && output.startsWith(fileList) && output !== fileList ? target : undefined;
+  const isAmong = parseS3Prefix(fileList) ? output.startsWith(fileList) : target?.prefix !== '';
+  const below = isAmong && output !== fileList ? target : undefined;
   return ({ bucket, key }) =>
     (bucket === workBucket && key.startsWith('jobs/')) ||
     (bucket === below?.bucket && key.startsWith(below.prefix));

@@ -16,7 +16,7 @@ import { unpack } from './file-list/unpack.ts';
 /**
  * The entries of a job's file list in order, a lot at a time, in flat memory; the format is told by content.
  * Bad entries are passed over until the end and then thrown together.
- * @param leaveOut objects below a prefix that are none of the job's sources
+ * @param leaveOut objects below a prefix, or of an inventory, that are none of the job's sources
  * @throws FileListError for a list that is missing, forbidden, broken, empty or holds bad entries
  */
 export function readFileList(

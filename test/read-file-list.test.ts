@@ -359,6 +359,12 @@ describe('reads an S3 Inventory', () => {
     ]);
   });
 
+  test('without what a prefix would leave out as well', async () => {
+    const leaveOut = ({ key }: { key: string }) => key.startsWith('x//');
+    const lots = readFileList({ fileList: MANIFEST, relativeTo: null, select: ALL }, inventory(), leaveOut);
+    expect((await Array.fromAsync(lots)).flat().map(({ key }) => key)).toEqual(['a b+c.jpg']);
+  });
+
   test('filtered as a prefix is', async () => {
     const entries = await entriesOf(inventory(), MANIFEST, { select: { suffixes: ['.png'] } });
     expect(entries.map(({ key }) => key)).toEqual(['x//ö.png']);

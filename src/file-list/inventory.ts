@@ -10,13 +10,13 @@ import { unpack } from './unpack.ts';
 
 /**
  * Reads an S3 Inventory report by its manifest.json: CSV data files, keys form-decoded (a space is written `+`),
- * current versions only, no delete markers, filtered by `select`.
+ * current versions only, no delete markers, filtered by `select` and `leaveOut` as a prefix is.
  * @throws FileListError for ORC and Parquet reports, and for a report without keys
  */
 export async function* readInventory(
   bytes: AsyncIterable<Uint8Array>,
   reading: Reading,
-  { store, select }: Listing,
+  { store, select, leaveOut }: Listing,
 ): EntryLots {
   const manifest = await readManifest(bytes, reading);
   const columns = columnsOf(manifest, reading);
@@ -28,7 +28,9 @@ export async function* readInventory(
       rows.forEach((row, index) => {
         if (row.length <= 1 || !isCurrent(row, columns)) return;
         if (!isSelected(selectable(row, columns), select)) return;
-        sort(readRow(row, columns), lot, reading, () => `line ${first + index} of ${formatS3Uri(location)}`);
+        const entry = readRow(row, columns);
+        if (!('expected' in entry) && leaveOut?.(entry)) return;
+        sort(entry, lot, reading, () => `line ${first + index} of ${formatS3Uri(location)}`);
       });
       yield lot;
     }
