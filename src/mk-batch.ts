@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { compressBatch } from './compress-batch.ts';
 import type { FileListEntry } from './core/file-list.ts';
 import type { BatchRef } from './core/job.ts';
@@ -38,10 +39,11 @@ export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<Report
   return reportJob({ jobId, startedAt }, { store, workBucket, papers: `s3://${workBucket}/`, now });
 }
 
-/** `mindkosh-batch_1-20261121T100000Z`: told apart by batch and by start, so that parallel containers never meet. */
+/** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: told apart by batch and by start, so that parallel containers never meet. */
 export function mkJobId({ batch }: MkBatch, startedAt: string): string {
-  const moment = startedAt.replace(/[-:]|\.\d+/g, '');
-  return `mindkosh-${safeBatchId(batch).slice(0, 50)}-${moment}`;
+  const moment = startedAt.replace(/[-:.]/g, '');
+  const exact = createHash('sha256').update(batch).digest('hex').slice(0, 8);
+  return `mindkosh-${safeBatchId(batch).slice(0, 40)}-${exact}-${moment}`;
 }
 
 async function planMkBatch(mk: MkBatch, jobId: string, { store, startedAt }: MkHost): Promise<void> {

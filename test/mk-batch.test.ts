@@ -35,6 +35,20 @@ function photographAsPng(channels: 3 | 4) {
     .toBuffer();
 }
 
+describe('the name of such a job', () => {
+  it('tells batches apart whose names differ only at their end, and starts within one second', () => {
+    const long = '批次'.repeat(30);
+    const names = [
+      mkJobId({ ...MK, batch: `${long}1` }, '2026-11-21T10:00:00.100Z'),
+      mkJobId({ ...MK, batch: `${long}2` }, '2026-11-21T10:00:00.100Z'),
+      mkJobId({ ...MK, batch: `${long}2` }, '2026-11-21T10:00:00.900Z'),
+    ];
+    expect(new Set(names).size).toBe(3);
+    // The limit of an execution's name, which the papers share.
+    for (const name of names) expect(name.length).toBeLessThanOrEqual(80);
+  });
+});
+
 describe("a batch under Mindkosh's contract", () => {
   it('compresses the images of its batch alone, under their own names and as JPEG', async () => {
     const store = createMemoryStore();
