@@ -47,7 +47,8 @@ export async function compressBatch(ref: BatchRef, host: BatchHost): Promise<Bat
     await compressUnfinished(ref, host, attempt, earlier.done, batch);
     await batch.flush();
   } catch (error) {
-    // It failed, but it did not die: an open journal would accuse the images in hand.
+    // It failed, but it did not die: what it finished is told, and an open journal would accuse the images in hand.
+    await batch.flush().catch(() => {});
     await batch.close().catch(() => {});
     throw error;
   }

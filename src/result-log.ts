@@ -35,13 +35,22 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
     await store.put({ bucket, key }, body, { attributes: { contentType: 'application/jsonl' } });
   };
   const flush = () => {
-    const [part, resultLines, undoLines] = [parts++, results, undo];
+    const [part, lines] = [parts++, { results, undo }];
     [results, undo, since] = [[], [], performance.now()];
-    writing = writing.then(async () => {
-      await writePart(`${jobKeys.undoParts(ref.jobId)}${ref.batchId}-`, part, undoLines);
-      await writePart(jobKeys.batchResults(ref.jobId, ref.batchId), part, resultLines);
-    });
+    // Who asked for an earlier part has heard of its failure; its lines are tried again with these.
+    writing = writing.catch(() => {}).then(() => writeOrKeep(part, lines));
     return writing;
+  };
+  const writeOrKeep = async (part: number, lines: { results: ImageResult[]; undo: UndoEntry[] }) => {
+    try {
+      await writePart(`${jobKeys.undoParts(ref.jobId)}${ref.batchId}-`, part, lines.undo);
+      lines.undo = [];
+      await writePart(jobKeys.batchResults(ref.jobId, ref.batchId), part, lines.results);
+    } catch (error) {
+      undo.unshift(...lines.undo);
+      results.unshift(...lines.results);
+      throw error;
+    }
   };
   return {
     flush,

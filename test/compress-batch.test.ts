@@ -281,6 +281,37 @@ describe('compressBatch', () => {
     expect(await compressBatch(ref, host())).toMatchObject({ compressed: 4, remaining: 0 });
   });
 
+  it('tells what it finished before it fails, and how to undo it', async () => {
+    const keys = Array.from({ length: 8 }, (_, n) => `${n}.jpg`);
+    for (const key of keys) await store.put({ bucket: 'in', key }, photo);
+    const ref = await planned(keys, [], { output: 'in-place' });
+    let papers = 0;
+    const breaking = new Proxy(store, {
+      get:
+        (target, name) =>
+        (...args: [{ key: string }]) => {
+          const isPaper = name === 'put' && /(results|undo).*jsonl$/.test(args[0].key);
+          // The first is refused, as where S3 asks to slow down for long.
+          return isPaper && ++papers === 1
+            ? Promise.reject(new ObjectStoreError('Throttled', 'slow down'))
+            : Reflect.apply(Reflect.get(target, name), target, args);
+        },
+    });
+    await expect(compressBatch(ref, host({ store: breaking, compress: halve }))).rejects.toThrow('slow down');
+    expect(await results()).toHaveLength(8);
+    const undone: string[] = [];
+    for await (const { key } of store.list(work, jobKeys.undoParts('job-1'))) {
+      const part = await store.get({ bucket: work, key });
+      undone.push(
+        ...Buffer.from((part as { body: Uint8Array }).body)
+          .toString()
+          .trim()
+          .split('\n'),
+      );
+    }
+    expect(undone).toHaveLength(8);
+  });
+
   it('leaves no worker behind when it throws', async () => {
     const keys = Array.from({ length: 300 }, (_, n) => `${n}.jpg`);
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
