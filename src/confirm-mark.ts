@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type CompressionMark, isConfirmed, readMark } from './core/compression-mark.ts';
-import type { ObjectAttributes, ObjectStore, StoredObject } from './core/object-store.ts';
+import {
+  type ObjectAttributes,
+  type ObjectStore,
+  ObjectStoreError,
+  type StoredObject,
+} from './core/object-store.ts';
 import type { S3Location } from './core/s3-uri.ts';
 
 /**
@@ -14,7 +19,7 @@ export async function confirmMark(
 ): Promise<CompressionMark | undefined> {
   const mark = readMark(object.metadata);
   if (!mark) return undefined;
-  const sha256 = object.checksumSha256 ?? (await hashContent(store, location, object.etag));
+  const sha256 = object.checksumSha256 ?? (await hashContent(store, location));
   return sha256 !== undefined && isConfirmed(mark, sha256) ? mark : undefined;
 }
 
@@ -29,12 +34,14 @@ export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('base64');
 }
 
-async function hashContent(
-  store: ObjectStore,
-  location: S3Location,
-  etag: string,
-): Promise<string | undefined> {
-  const object = await store.get(location);
-  if (object === undefined || object === 'not-modified' || object.etag !== etag) return undefined;
-  return sha256Of(object.body);
+/** Chunk by chunk: any object may carry a copied mark. One that was replaced meanwhile is not what the mark tells of. */
+async function hashContent(store: ObjectStore, location: S3Location): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of store.read(location)) hash.update(chunk);
+  } catch (error) {
+    if (error instanceof ObjectStoreError && error.code === 'NotFound') return undefined;
+    throw error;
+  }
+  return hash.digest('base64');
 }

@@ -18,7 +18,7 @@ export interface Written {
 }
 
 /**
- * Writes a marked object, and recognises its own write where S3's answer to it was lost.
+ * Writes an object, and recognises its own write where S3's answer to it was lost.
  * @returns 'changed' when another's write came first.
  * @throws ObjectStoreError
  */
@@ -45,7 +45,12 @@ async function findOwnWrite(
   { attributes }: PutOptions,
 ): Promise<Written | undefined> {
   const wanted = readMark(attributes?.metadata ?? {});
-  const object = wanted && (await store.head(location).catch(() => undefined));
+  const object = await store.head(location).catch(() => undefined);
+  // A kept copy that has no room for the mark is told by its content alone.
+  if (!wanted)
+    return object?.checksumSha256 && object.checksumSha256 === attributes?.checksumSha256
+      ? object
+      : undefined;
   const found = object && (await confirmMark(store, location, object).catch(() => undefined));
   return found && isSameWrite(found, wanted) ? object : undefined;
 }
