@@ -240,6 +240,10 @@ function contradictionsOf(job: Job): string[] {
       `'backup' must be left out unless 'output' is in-place, '${job.backup}' given`,
     ],
     [
+      job.backup !== null && job.fileList.endsWith('/') && job.fileList.startsWith(job.backup),
+      `'backup' must not cover 'fileList' (what lies below it is never compressed), '${job.backup}' given for ${job.fileList}`,
+    ],
+    [
       !inPlace && job.correctContentType === true,
       `'correctContentType' must be left out unless 'output' is in-place (outputs elsewhere always get the type of their bytes), 'true' given`,
     ],

@@ -150,6 +150,10 @@ test.each([
   ],
   [{ output: 'in-place', layout: 'flat' }, /'layout' must be mirror where 'output' is in-place/],
   [{ backup: 's3://originals/' }, /'backup' must be left out unless 'output' is in-place/],
+  [
+    { fileList: 's3://shop/old/2020/', output: 'in-place', backup: 's3://shop/old/' },
+    /'backup' must not cover 'fileList'/,
+  ],
   [{ layout: 'by-suffix', suffixes: [] }, /'suffixes' must name at least one suffix/],
   [
     { encoding: { mode: 'lossless' }, resize: { maxWidth: 10 } },

@@ -10,7 +10,8 @@ export async function* readTextLines(bytes: AsyncIterable<Uint8Array>, reading: 
   for await (const { first, lines } of readLines(bytes, reading.name)) {
     const lot: FileListEntry[] = [];
     lines.forEach((line, index) => {
-      const text = line.trim();
+      // Keys may hold wider spaces than these.
+      const text = line.replace(/^[ \t]+|[ \t]+$/g, '');
       if (text === '' || text === '#' || text.startsWith('# ')) return;
       sort(readTextLine(text, reading.relativeTo), lot, reading, () => `line ${first + index}`);
     });
