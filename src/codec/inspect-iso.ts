@@ -20,6 +20,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   }
   const view = viewOf(bytes);
   const { bits, planes, subsampling } = readIsoSamples(image);
+  const icc = readIsoMetadata(image).icc !== undefined;
   const alpha = references.some(
     ({ type, from, to }) => type === 'auxl' && to.includes(primary.id) && isAlpha(image, from),
   );
@@ -31,7 +32,8 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
     bitsPerChannel: bits,
     colour: planes === 1 ? 'grey' : 'rgb',
     alpha,
-    icc: readIsoMetadata(image).icc !== undefined,
+    icc,
+    ownColours: (!icc && hasOwnColours(image)) || undefined,
     orientation: readIsoOrientation(image),
     chromaSubsampling: subsampling,
     gainMap: items.some((item) => item.type === 'tmap' || isAuxiliary(image, item.id, GAIN_MAP_URNS)),
@@ -39,6 +41,21 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
       ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
     ),
   };
+}
+
+// Numbers of ITU-T H.273; 2 says nothing. BT.709 and its like have a curve so near to sRGB's that viewers take it for it.
+const SRGB_PRIMARIES = [1, 2];
+const SRGB_TRANSFERS = [1, 2, 6, 13, 14, 15];
+
+/** Decoders hand out the numbers as they are, and the encoder calls them sRGB. */
+function hasOwnColours({ bytes, primary }: IsoImage): boolean {
+  const coded = primary.properties.find(
+    ({ type, from, end }) => type === 'colr' && end - from >= 8 && startsWith(bytes, 'nclx', from),
+  );
+  if (!coded) return false;
+  const view = viewOf(bytes);
+  const [primaries, transfer] = [view.getUint16(coded.from + 4), view.getUint16(coded.from + 6)];
+  return !SRGB_PRIMARIES.includes(primaries) || !SRGB_TRANSFERS.includes(transfer);
 }
 
 function isAlpha(image: IsoImage, id: number): boolean {

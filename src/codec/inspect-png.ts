@@ -30,14 +30,14 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
     gainMap: has('gmAP', 'gdAT'),
     contentCredentials: has('caBX'),
     trailingBytes: countTrailing(bytes, png.end),
-    pngColour: hasOwnColours(png) || undefined,
+    ownColours: hasOwnColours(png) || undefined,
   };
 }
 
 const SRGB_GAMMA = 45_455;
 const SRGB_CHROMATICITIES = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
 
-/** What cICP, gAMA and cHRM say, which no other format can carry, and where nothing stronger overrules them. */
+/** What cICP, gAMA and cHRM say, which no encoder here can carry over, and where nothing stronger overrules them. */
 function hasOwnColours(png: Png): boolean {
   const chunk = (type: string) => findChunk(png, type)?.payload;
   const coding = chunk('cICP');

@@ -25,8 +25,8 @@ export interface ImageFacts {
   readonly contentCredentials: boolean;
   /** Bytes after the end of the image that are no known structure. */
   readonly trailingBytes: number;
-  /** Only PNG can say what its colours mean: gAMA, cHRM or cICP that are not sRGB's, and no ICC profile. */
-  readonly pngColour?: boolean;
+  /** Its colours are not sRGB's, and no ICC profile says so: gAMA, cHRM or cICP of a PNG, nclx of an AVIF. */
+  readonly ownColours?: boolean;
 }
 
 export type OutputFormat = 'jpeg' | 'png' | 'webp' | 'avif';
@@ -103,7 +103,7 @@ function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recip
   const still8bit = facts.pages === 1 && facts.bitsPerChannel <= 8;
   if (facts.format === 'jpeg') return losslessJpeg(facts);
   if (facts.format === 'png') {
-    const toWebp = settings.format === 'webp' && still8bit && fitsInto('webp', facts);
+    const toWebp = settings.format === 'webp' && still8bit && !facts.ownColours && fitsInto('webp', facts);
     return lossless(toWebp ? 'webp' : 'png');
   }
   if (facts.format === 'webp' && facts.lossless) return lossless('webp');
@@ -126,6 +126,7 @@ function whyNotInto(
   if (facts.bitsPerChannel > 8) return 'deep-colour';
   if (facts.colour === 'cmyk') return 'cmyk';
   if (facts.colour === 'lab' || facts.colour === 'other') return 'colour-space';
+  if (facts.ownColours) return 'colour-space';
   // A profile for grey does not fit the RGB that these two make of it.
   if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
   if (facts.format === 'avif' && facts.orientation !== 1) return 'unsupported-format';
@@ -163,6 +164,7 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
     if (facts.pages > 1) return keep('animation');
     if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
     if (facts.orientation !== 1) return keep('unsupported-format', TURNED_AVIF);
+    if (facts.ownColours) return keep('colour-space', 'its encoder here would call them sRGB');
     return lossy('avif', facts, settings);
   },
   gif: (facts) =>

@@ -14,6 +14,7 @@ import {
   PNG_SIGNATURE,
   pngChunk,
   pngExif,
+  pngGamma,
   pngHeader,
   truncated,
   withSegments,
@@ -152,6 +153,19 @@ test('an image over the pixel limit of its job is TooLarge, and the limit is nam
     code: 'TooLarge',
     message: 'Expected at most 4999 pixels (limits.maxPixels) but received 100 x 50 x 1',
   });
+});
+
+test.each([
+  ['jpeg', 'quality'],
+  ['webp', 'quality'],
+  ['avif', 'quality'],
+  ['webp', 'lossless'],
+] as const)('a PNG of colours that only it can name becomes no %s (%s)', async (format, mode) => {
+  const linear = makePng({ chunks: [pngGamma(100_000)] });
+  const outcome = await compressBytes(linear, settings({ format, mode }), plenty);
+  expect(outcome).toMatchObject({ status: 'compressed', contentType: 'image/png' });
+  const { bytes } = outcome as { bytes: Uint8Array };
+  expect(Buffer.from(bytes).includes(Buffer.from(pngGamma(100_000)))).toBe(true);
 });
 
 describe('the bytes of a source stay as they are, whatever becomes of them', () => {

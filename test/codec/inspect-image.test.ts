@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { CorruptImageError, inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
+import { withIsoMetadata } from '../../src/codec/iso-metadata.ts';
 import type { ImageFacts } from '../../src/core/recipe.ts';
 import * as make from './fixtures.ts';
 
@@ -212,7 +213,7 @@ describe('inspectImage on PNG', () => {
   });
 
   it('tells when only PNG can say what its colours mean', async () => {
-    const withChunks = (...chunks: Uint8Array[]) => inspectImage(make.makePng({ chunks }))?.pngColour;
+    const withChunks = (...chunks: Uint8Array[]) => inspectImage(make.makePng({ chunks }))?.ownColours;
     expect(withChunks()).toBeUndefined();
     expect(withChunks(make.pngGamma(45455), make.pngChromaticities())).toBeUndefined();
     expect(withChunks(make.pngGamma(100_000))).toBe(true);
@@ -253,6 +254,19 @@ describe('inspectImage on other formats', () => {
     expect(await factsOf(make.makeWebp({ lossless: true }))).toMatchObject({ lossless: true, width: 96 });
     expect(await factsOf(make.makeWebp({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
     expect(await factsOf(make.makeWebp({ alpha: true, lossless: true }))).toMatchObject({ alpha: true });
+  });
+
+  it('tells an AVIF whose colours are not sRGB’s', async () => {
+    const avif = await make.makeAvif();
+    const withCode = (primaries: number, transfer: number) => {
+      const icc = Uint8Array.of(0, primaries, 0, transfer, 0, 6, 0x80);
+      const changed = Buffer.from(withIsoMetadata(avif, { icc, orientation: 1 }));
+      changed.write('nclx', changed.indexOf('colrprof') + 4, 'latin1');
+      return inspectImage(changed)?.ownColours;
+    };
+    expect([withCode(1, 13), withCode(1, 1), withCode(2, 2)]).toEqual([undefined, undefined, undefined]);
+    // Display P3, and the curve of HDR10.
+    expect([withCode(12, 13), withCode(9, 16)]).toEqual([true, true]);
   });
 
   it('tells depth, transparency and sampling of AVIF', async () => {
