@@ -27,8 +27,7 @@ function assertSoundPng(source: Uint8Array): void {
  * twentieth of mozjpeg but most of the fast preset, which has to do with the markers and with what libvips mentions.
  */
 function assertSoundJpeg(task: EncodeTask): void {
-  const fault = findMarkerFault(task.source);
-  if (fault) throw new CorruptImageError(fault);
+  assertMarkers(task.source);
   if (!isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
 }
 
@@ -56,13 +55,18 @@ export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Pro
 
 // A kept image is handed on as it is, but a broken one shall be heard of.
 export async function checkKept(source: Uint8Array, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
-  if (!CHECKED_WHEN_KEPT.has(facts.format) || facts.bitsPerChannel > 16) return;
+  if (!CHECKED_WHEN_KEPT.has(facts.format)) return;
+  if (facts.format === 'jpeg' && (facts.lossless || facts.bitsPerChannel > 8)) return assertMarkers(source);
   const pixels = facts.width * facts.height * facts.pages;
   const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
   if (pixels > MAX_PIXELS || bytes > budget.capacity) return;
   const release = await budget.acquire(bytes);
   await decodeStrictly(source, facts).finally(release);
-  const fault = facts.format === 'jpeg' ? findMarkerFault(source) : undefined;
+  if (facts.format === 'jpeg') assertMarkers(source);
+}
+
+function assertMarkers(source: Uint8Array): void {
+  const fault = findMarkerFault(source);
   if (fault) throw new CorruptImageError(fault);
 }
 

@@ -218,7 +218,8 @@ async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<B
   const encoding = { format: 'png', lossless: false, effort: 'best', score: rounded(palette.score) } as const;
   const { bytes } = dressed({ bytes: palette.bytes, encoding }, task);
   const smallest = exact.status === 'compressed' ? exact.bytes.length : task.source.length;
-  if (exact.status === 'failed' || bytes.length > smallest * 0.9) return exact;
+  const isWhole = exact.status === 'compressed' || (exact.status === 'kept' && exact.reason === 'no-gain');
+  if (!isWhole || bytes.length > smallest * 0.9) return exact;
   return finish({ bytes, encoding }, task);
 }
 

@@ -81,6 +81,7 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
     chromaSubsampling: chromaSubsampling(frame),
     lossless: (frame.marker & 3) === 3,
+    arithmetic: frame.marker > 0xc8 || undefined,
     gainMap: pictures.gainMap,
     multiPicture: pictures.count > 1,
     contentCredentials: segments.some(
@@ -99,6 +100,7 @@ function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
     pages: webp.frames,
     channels: webp.alpha ? 4 : 3,
     alpha: webp.alpha,
+    alphaDenied: webp.alphaDenied || undefined,
     icc: findRiffChunk(webp, 'ICCP') !== undefined,
     orientation: exif ? readOrientation(withoutExifPrefix(exif)) : 1,
     chromaSubsampling: webp.lossless ? undefined : '4:2:0',

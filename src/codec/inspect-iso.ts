@@ -1,8 +1,9 @@
 import type { ImageFacts } from '../core/recipe.ts';
-import { startsWith, viewOf } from './bytes.ts';
+import { startsWith, textAt, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { type IsoImage, readBoxes, readIsoImage } from './iso-boxes.ts';
 import { readIsoMetadata, readIsoOrientation } from './iso-metadata.ts';
+import { countTrailing } from './trailing-bytes.ts';
 
 const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
 const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo:aux:hdrgainmap'];
@@ -36,6 +37,9 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
     ownColours: (!icc && hasOwnColours(image)) || undefined,
     orientation: readIsoOrientation(image),
     chromaSubsampling: subsampling,
+    cropped: property('clap') !== undefined || undefined,
+    multiPicture: hasMorePictures(image),
+    trailingBytes: countForeign(image),
     gainMap: items.some((item) => item.type === 'tmap' || isAuxiliary(image, item.id, GAIN_MAP_URNS)),
     contentCredentials: image.boxes.some(
       ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
@@ -56,6 +60,39 @@ function hasOwnColours({ bytes, primary }: IsoImage): boolean {
   const view = viewOf(bytes);
   const [primaries, transfer] = [view.getUint16(coded.from + 4), view.getUint16(coded.from + 6)];
   return !SRGB_PRIMARIES.includes(primaries) || !SRGB_TRANSFERS.includes(transfer);
+}
+
+/** Items that are pictures: coded ones, and those made of others. */
+const PICTURES = ['av01', 'hvc1', 'grid', 'iovl', 'iden', 'jpeg'];
+
+/** Another picture to be shown, or one that tells more of this one than its transparency: a depth map, say. */
+function hasMorePictures(image: IsoImage): boolean {
+  const { primary, items, references } = image;
+  const parts = new Set(
+    references.flatMap(({ type, from, to }) => (type === 'dimg' ? to : type === 'thmb' ? [from] : [])),
+  );
+  const masks = new Set(
+    references.filter(({ type, from }) => type === 'auxl' && isAlpha(image, from)).map(({ from }) => from),
+  );
+  return items.some(
+    ({ id, type, hidden }) =>
+      id !== primary.id &&
+      PICTURES.includes(type) &&
+      !parts.has(id) &&
+      !masks.has(id) &&
+      (!hidden || references.some((one) => one.type === 'auxl' && one.from === id)),
+  );
+}
+
+const KNOWN_BOXES = ['ftyp', 'meta', 'mdat', 'moov', 'free', 'skip', 'styp', 'sidx', 'mfra'];
+
+/** Bytes in boxes, or behind them, that no encoder here would write again: the film of a moving photo, for one. */
+function countForeign({ bytes, boxes }: IsoImage): number {
+  const foreign = boxes.filter(({ type }) => !KNOWN_BOXES.includes(type));
+  const end = boxes.at(-1)?.end ?? bytes.length;
+  // A box that is cut off is damage, which the decoder will find.
+  const behind = KNOWN_BOXES.includes(textAt(bytes, end + 4, 4)) ? 0 : countTrailing(bytes, end);
+  return foreign.reduce((sum, box) => sum + box.end - box.at, behind);
 }
 
 function isAlpha(image: IsoImage, id: number): boolean {

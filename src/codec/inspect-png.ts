@@ -18,7 +18,7 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
   return {
     width: header.width,
     height: header.height,
-    pages: animation && animation.length >= 4 ? Math.max(1, viewOf(animation).getUint32(0)) : 1,
+    pages: animation && animation.length >= 4 ? countPictures(png, viewOf(animation).getUint32(0)) : 1,
     channels: PNG_CHANNELS[colourType] + (isKeyed ? 1 : 0),
     bitsPerChannel: header.bitDepth,
     colour: PNG_COLOURS[colourType],
@@ -32,6 +32,13 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
     trailingBytes: countTrailing(bytes, png.end),
     ownColours: hasOwnColours(png) || undefined,
   };
+}
+
+/** The still picture counts, too, where it is no frame: a film of one frame then is more than a still. */
+function countPictures({ chunks }: Png, frames: number): number {
+  const first = chunks.findIndex(({ type }) => type === 'fcTL');
+  const stillFirst = first < 0 || first > chunks.findIndex(({ type }) => type === 'IDAT');
+  return Math.max(1, frames + (stillFirst && first >= 0 ? 1 : 0));
 }
 
 const SRGB_GAMMA = 45_455;

@@ -42,14 +42,17 @@ export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
   const orientation = number(TAG.orientation) ?? 1;
   const extra = numbersOf(tiff, first.entries.get(TAG.extraSamples));
   const colour = TIFF_PHOTOMETRIC[(number(TAG.photometric) ?? 1) as keyof typeof TIFF_PHOTOMETRIC] ?? 'other';
+  const alpha = extra.some((kind) => kind === 1 || kind === 2);
+  // libvips takes a sample of no known meaning for transparency, and most viewers do not.
+  const isClear = extra.length === (alpha ? 1 : 0);
   return {
     width,
     height,
     pages: countPages(tiff, first),
     channels: number(TAG.samples) ?? 1,
     bitsPerChannel: number(TAG.bits) ?? 1,
-    colour: isCameraRaw(bytes, first) ? 'other' : colour,
-    alpha: extra.some((kind) => kind === 1 || kind === 2),
+    colour: isCameraRaw(bytes, first) || !isClear ? 'other' : colour,
+    alpha,
     icc: first.entries.has(TAG.icc),
     orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
     lossless: ![6, 7, 34712, 50001].includes(number(TAG.compression) ?? 1),

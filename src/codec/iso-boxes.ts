@@ -15,6 +15,8 @@ export interface IsoItem {
   readonly id: number;
   readonly type: string;
   readonly contentType: string;
+  /** Not to be shown by itself: a tile, a thumbnail, a mask. */
+  readonly hidden: boolean;
   /** Properties in the order they apply. */
   readonly properties: readonly IsoBox[];
 }
@@ -135,7 +137,9 @@ function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoItem[] {
     const typeAt = 4 + idLength + 2;
     const nameEnd = content.indexOf(0, typeAt + 4);
     const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
-    return [{ id, type: textAt(content, typeAt, 4), contentType, properties: properties.get(id) ?? [] }];
+    const type = textAt(content, typeAt, 4);
+    const hidden = ((content[3] ?? 0) & 1) === 1;
+    return [{ id, type, contentType, hidden, properties: properties.get(id) ?? [] }];
   });
 }
 

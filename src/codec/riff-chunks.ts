@@ -13,6 +13,8 @@ export interface WebP {
   readonly width: number;
   readonly height: number;
   readonly alpha: boolean;
+  /** The header forgot to say so: viewers show it, libvips does not. */
+  readonly alphaDenied: boolean;
   /** Every picture in it is lossless. */
   readonly lossless: boolean;
   readonly frames: number;
@@ -38,6 +40,7 @@ export function readWebP(bytes: Uint8Array): WebP {
   const isAnimated = chunks.some(({ type }) => type === 'ANMF');
   return {
     ...size,
+    alphaDenied: !size.alpha && chunks.some(isTransparent),
     chunks,
     lossless: chunks.every(isLosslessOrAside),
     frames: isAnimated ? chunks.filter(({ type }) => type === 'ANMF').length : 1,
@@ -84,6 +87,11 @@ function readSize({
     return width && height ? { width, height, alpha: false } : undefined;
   }
   return undefined;
+}
+
+function isTransparent(chunk: RiffChunk): boolean {
+  if (chunk.type === 'ANMF') return readChunks(chunk.payload, 16, chunk.payload.length).some(isTransparent);
+  return chunk.type === 'ALPH' || (chunk.type === 'VP8L' && readSize(chunk)?.alpha === true);
 }
 
 function isLosslessOrAside({ type, payload }: RiffChunk): boolean {

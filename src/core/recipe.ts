@@ -23,6 +23,12 @@ export interface ImageFacts {
   readonly gainMap: boolean;
   readonly multiPicture: boolean;
   readonly contentCredentials: boolean;
+  /** A WebP whose header denies the transparency of its pictures. */
+  readonly alphaDenied?: boolean;
+  /** An AVIF that shows a part of its pixels only. */
+  readonly cropped?: boolean;
+  /** Arithmetic instead of Huffman codes, JPEG only. */
+  readonly arithmetic?: boolean;
   /** Bytes after the end of the image that are no known structure. */
   readonly trailingBytes: number;
   /** Its colours are not sRGB's, and no ICC profile says so: gAMA, cHRM or cICP of a PNG, nclx of an AVIF. */
@@ -91,6 +97,7 @@ function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recip
   }
   if (facts.gainMap) return canCarryGainMap(facts, settings) ? lossless('jpeg') : keep('hdr-gain-map');
   if (facts.multiPicture) return keep('multi-picture');
+  if (facts.alphaDenied) return keep('alpha', 'its header denies the transparency that its pictures have');
   return undefined;
 }
 
@@ -129,7 +136,7 @@ function whyNotInto(
   if (facts.ownColours) return 'colour-space';
   // A profile for grey does not fit the RGB that these two make of it.
   if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
-  if (facts.format === 'avif' && facts.orientation !== 1) return 'unsupported-format';
+  if (facts.format === 'avif' && (facts.orientation !== 1 || facts.cropped)) return 'unsupported-format';
   if (!fitsInto(target, facts)) return 'unsupported-format';
   return undefined;
 }
@@ -157,6 +164,7 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
   },
   webp: (facts, settings) => {
     const reshape = reshapeOf(facts, settings);
+    if (reshape?.upright && facts.pages > 1) return keep('animation', 'its frames cannot be turned here');
     if (facts.lossless) return { ...lossless('webp'), ...(reshape && { reshape }) };
     return lossy('webp', facts, settings);
   },
@@ -164,6 +172,7 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
     if (facts.pages > 1) return keep('animation');
     if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
     if (facts.orientation !== 1) return keep('unsupported-format', TURNED_AVIF);
+    if (facts.cropped) return keep('unsupported-format', 'an AVIF that shows a part of its pixels only');
     if (facts.ownColours) return keep('colour-space', 'its encoder here would call them sRGB');
     return lossy('avif', facts, settings);
   },
@@ -188,6 +197,7 @@ function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {
 function losslessJpeg(facts: ImageFacts): Recipe {
   if (facts.lossless) return keep('unsupported-format', 'a JPEG of the lossless process (SOF3)');
   if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
+  if (facts.arithmetic) return keep('unsupported-format', 'a JPEG with arithmetic codes');
   return lossless('jpeg');
 }
 

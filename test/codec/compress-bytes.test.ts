@@ -6,6 +6,7 @@ import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/jo
 import {
   concat,
   exifSegment,
+  makeApngBehindStill,
   makeAvif,
   makeGainMapJpeg,
   makeJpeg,
@@ -166,6 +167,35 @@ test.each([
   expect(outcome).toMatchObject({ status: 'compressed', contentType: 'image/png' });
   const { bytes } = outcome as { bytes: Uint8Array };
   expect(Buffer.from(bytes).includes(Buffer.from(pngGamma(100_000)))).toBe(true);
+});
+
+test.each([
+  {},
+  { mode: 'lossless' },
+  { format: 'webp' },
+  { format: 'jpeg' },
+] as const)('an animation of one frame behind a still picture stays one: %j', async (changes) => {
+  const outcome = await compressBytes(makeApngBehindStill(), settings(changes), plenty);
+  expect(outcome).toMatchObject({ status: 'compressed', contentType: 'image/png' });
+  const { bytes } = outcome as { bytes: Uint8Array };
+  for (const type of ['acTL', 'fcTL', 'fdAT']) expect(Buffer.from(bytes).includes(type)).toBe(true);
+});
+
+test.each([
+  [
+    '12 bits',
+    (jpeg: Buffer) => jpeg.writeUInt8(12, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 4),
+    'deep-colour',
+  ],
+  [
+    'the lossless process',
+    (jpeg: Buffer) => jpeg.writeUInt8(0xc3, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1),
+    'unsupported-format',
+  ],
+] as const)('a JPEG of %s, which libjpeg cannot read, is kept and not called corrupt', async (_kind, change, reason) => {
+  const jpeg = Buffer.from(await makeJpeg());
+  change(jpeg);
+  expect(await compressBytes(jpeg, settings(), plenty)).toMatchObject({ status: 'kept', reason });
 });
 
 describe('the bytes of a source stay as they are, whatever becomes of them', () => {

@@ -1,5 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
+import { readIsoImage, readItemContent } from '../../src/codec/iso-boxes.ts';
 
 /** Makers of the pictures the codec's tests run on: small, deterministic, each with one peculiarity. */
 
@@ -518,31 +519,40 @@ export const pngC2pa = () => pngChunk('caBX', c2paSegment().payload.subarray(8))
 
 /** An animated PNG: each frame is another picture, frame 2 only covers a part. */
 export function makeApng(frames = 3, width = 40, height = 30): Uint8Array {
-  const frameControl = (sequence: number, frameWidth: number, frameHeight: number) =>
-    pngChunk(
-      'fcTL',
-      concat(
-        uint32(sequence),
-        uint32(frameWidth),
-        uint32(frameHeight),
-        uint32(0),
-        uint32(0),
-        [0, 10, 0, 100, 0, 0],
-      ),
-    );
   const later: Uint8Array[] = [];
   for (let frame = 1, sequence = 1; frame < frames; frame++) {
     const frameWidth = frame === 2 ? width / 2 : width;
-    const compressed = deflateSync(pngPixels(frameWidth, height, 2, 8, 0, frame + 1), { level: 1 });
     later.push(frameControl(sequence++, frameWidth, height));
-    later.push(pngChunk('fdAT', concat(uint32(sequence++), compressed)));
+    later.push(frameData(sequence++, frameWidth, height, frame + 1));
   }
   return makePng({
     width,
     height,
-    chunks: [pngChunk('acTL', concat(uint32(frames), uint32(0))), frameControl(0, width, height)],
+    chunks: [animationControl(frames), frameControl(0, width, height)],
     chunksAfter: later,
   });
+}
+
+/** One frame, and before it a still picture that only viewers without animations show. */
+export function makeApngBehindStill(width = 40, height = 30): Uint8Array {
+  return makePng({
+    width,
+    height,
+    chunks: [animationControl(1)],
+    chunksAfter: [frameControl(0, width, height), frameData(1, width, height, 2)],
+  });
+}
+
+const animationControl = (frames: number) => pngChunk('acTL', concat(uint32(frames), uint32(0)));
+
+function frameControl(sequence: number, width: number, height: number): Uint8Array {
+  const place = [sequence, width, height, 0, 0].map((value) => uint32(value));
+  return pngChunk('fcTL', concat(...place, [0, 10, 0, 100, 0, 0]));
+}
+
+function frameData(sequence: number, width: number, height: number, seed: number): Uint8Array {
+  const compressed = deflateSync(pngPixels(width, height, 2, 8, 0, seed), { level: 1 });
+  return pngChunk('fdAT', concat(uint32(sequence), compressed));
 }
 
 // Animations and other containers, by sharp
@@ -571,6 +581,96 @@ export async function makeAvif(
   const channels = options.alpha ? 4 : 3;
   const image = sharp(photoPixels(96, 64, channels), { raw: { width: 96, height: 64, channels } });
   return bytesOf(await image.avif({ effort: 0, quality: 60, bitdepth: options.bitdepth ?? 8 }).toBuffer());
+}
+
+const ODD_AVIFS = {
+  'a second picture': { second: {} },
+  'a depth map': {
+    second: {
+      hidden: true,
+      reference: 'auxl',
+      property: ['auxC', 'urn:mpeg:mpegB:cicp:systems:auxiliary:depth\0'],
+    },
+  },
+  'a thumbnail': { second: { hidden: true, reference: 'thmb' } },
+  'the film of a moving photo': { behind: isoBox('mpvd', new Uint8Array(500).fill(7)) },
+  'a trailer in no box': { behind: ascii('SEFHxxxxxxxxxxxxxSEFT') },
+  'a part to be shown': { clap: concat(...[50, 1, 40, 1, 0, 1, 0, 1].map((value) => uint32(value))) },
+} as const;
+
+/** An AVIF put together by hand, with what libheif does not write. */
+export async function makeOddAvif(oddity: keyof typeof ODD_AVIFS): Promise<Uint8Array> {
+  const { second, behind, clap }: OddAvif = ODD_AVIFS[oddity];
+  const image = readIsoImage(await makeAvif());
+  const property = (type: string) => {
+    const box = image.primary.properties.find((one) => one.type === type)!;
+    return image.bytes.subarray(box.at, box.end);
+  };
+  const own = [property('ispe'), property('av1C'), property('pixi'), ...(clap ? [isoBox('clap', clap)] : [])];
+  const ofSecond = second?.property ? [isoBox(second.property[0], uint32(0), ascii(second.property[1]))] : [];
+  const places = own.map((_, index) => index + 1);
+  const data = readItemContent(image, image.primary.id)!;
+  const items = [
+    { id: 1, hidden: false, places },
+    ...(second
+      ? [{ id: 2, hidden: second.hidden === true, places: [1, 2, 3, ...ofSecond.map(() => own.length + 1)] }]
+      : []),
+  ];
+  const head = (dataAt: number) =>
+    concat(
+      isoBox('ftyp', ascii('avif'), uint32(0), ascii('avifmif1miaf')),
+      isoBox(
+        'meta',
+        uint32(0),
+        isoBox('hdlr', uint32(0), uint32(0), ascii('pict'), new Uint8Array(13)),
+        isoBox('pitm', uint32(0), uint16(1)),
+        isoBox(
+          'iloc',
+          [0, 0, 0, 0, 0x44, 0],
+          uint16(items.length),
+          ...items.map(({ id }) =>
+            concat(uint16(id), uint16(0), uint16(1), uint32(dataAt), uint32(data.length)),
+          ),
+        ),
+        isoBox(
+          'iinf',
+          uint32(0),
+          uint16(items.length),
+          ...items.map(({ id, hidden }) =>
+            isoBox('infe', [2, 0, 0, hidden ? 1 : 0], uint16(id), uint16(0), ascii('av01\0')),
+          ),
+        ),
+        ...(second?.reference
+          ? [isoBox('iref', uint32(0), isoBox(second.reference, uint16(2), uint16(1), uint16(1)))]
+          : []),
+        isoBox(
+          'iprp',
+          isoBox('ipco', ...own, ...ofSecond),
+          isoBox(
+            'ipma',
+            uint32(0),
+            uint32(items.length),
+            ...items.map((item) => concat(uint16(item.id), [item.places.length], item.places)),
+          ),
+        ),
+      ),
+    );
+  return concat(head(head(0).length + 8), isoBox('mdat', data), behind ?? []);
+}
+
+interface OddAvif {
+  readonly second?: {
+    readonly hidden?: boolean;
+    readonly reference?: string;
+    readonly property?: readonly [string, string];
+  };
+  readonly behind?: Uint8Array;
+  readonly clap?: Uint8Array;
+}
+
+function isoBox(type: string, ...contents: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  const content = concat(...contents);
+  return concat(uint32(content.length + 8), ascii(type), content);
 }
 
 export async function makeTiff(colourspace: 'srgb' | 'cmyk' | 'lab' | 'b-w' = 'srgb'): Promise<Uint8Array> {

@@ -282,6 +282,41 @@ describe('inspectImage on other formats', () => {
     expect(await factsOf(make.makeAvif({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
   });
 
+  test.each([
+    ['a second picture', { multiPicture: true }],
+    ['a depth map', { multiPicture: true }],
+    ['a thumbnail', { multiPicture: false, trailingBytes: 0 }],
+    ['the film of a moving photo', { trailingBytes: 508 }],
+    ['a trailer in no box', { trailingBytes: 21 }],
+    ['a part to be shown', { cropped: true }],
+  ] as const)('sees %s in an AVIF', async (oddity, facts) => {
+    expect(await factsOf(make.makeOddAvif(oddity))).toMatchObject({ width: 96, height: 64, ...facts });
+  });
+
+  it('sees that a WebP is transparent though its header denies it', async () => {
+    const webp = await make.makeWebp({ alpha: true });
+    expect(inspectImage(webp)?.alphaDenied).toBeUndefined();
+    webp[20]! &= ~0x10;
+    expect(inspectImage(webp)).toMatchObject({ alphaDenied: true });
+  });
+
+  it('counts the still picture of an APNG that is none of its frames', () => {
+    expect(inspectImage(make.makeApng(1))?.pages).toBe(1);
+    expect(inspectImage(make.makeApngBehindStill())?.pages).toBe(2);
+  });
+
+  it('takes a sample of unknown meaning in a TIFF for none of a known colour', async () => {
+    const rgba = await sharp({ create: { width: 8, height: 8, channels: 4, background: '#f00' } })
+      .tiff({ compression: 'none' })
+      .toBuffer();
+    const tiff = new Uint8Array(rgba);
+    expect(inspectImage(tiff)).toMatchObject({ alpha: true, colour: 'rgb' });
+    // ExtraSamples, one SHORT: 0 says nothing of what it is.
+    const entry = rgba.indexOf(Buffer.from([0x52, 0x01, 3, 0, 1, 0, 0, 0]));
+    tiff.set([0, 0], entry + 8);
+    expect(inspectImage(tiff)).toMatchObject({ alpha: false, colour: 'other' });
+  });
+
   it('tells the colours and pages of TIFF', async () => {
     expect(await factsOf(make.makeTiff())).toMatchObject({
       format: 'tiff',

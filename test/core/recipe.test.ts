@@ -109,6 +109,19 @@ describe('what a re-encode would lose', () => {
   });
 });
 
+describe('what cannot be told from its facts, or not be done', () => {
+  test.each([
+    [factsOf({ format: 'webp', alphaDenied: true }), {}, 'alpha'],
+    [factsOf({ format: 'avif', cropped: true }), {}, 'unsupported-format'],
+    [factsOf({ format: 'avif', cropped: true }), { format: 'jpeg' }, 'unsupported-format'],
+    [photo({ arithmetic: true }), { mode: 'lossless' }, 'unsupported-format'],
+    [factsOf({ format: 'webp', pages: 4, orientation: 6 }), { autoOrient: true }, 'animation'],
+    [factsOf({ format: 'tiff', colour: 'other' }), { format: 'jpeg' }, 'colour-space'],
+  ] as const)('is kept: %j %j', (facts, changes, reason) => {
+    expect(recipeFor(facts, changes)).toMatchObject({ action: 'keep', reason });
+  });
+});
+
 describe('one lossy generation at most', () => {
   test('a JPEG of the wanted quality or below is packed losslessly, or kept by the fast preset', () => {
     const spent = photo({ sourceQuality: 75 });
