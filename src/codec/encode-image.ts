@@ -84,7 +84,9 @@ const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise
   jpeg: async (image, { recipe, settings: { effort, progressive: wanted } }) => {
     const quality = encoderQuality(effort === 'best' ? 'mozjpeg' : 'fastJpeg', recipe.quality!);
     const progressive = wanted === 'auto' ? effort === 'best' : wanted;
-    const bytes = await image.jpeg({ quality, progressive, ...JPEG_EFFORTS[effort](progressive) }).toBuffer();
+    const chromaSubsampling = recipe.fullChroma ? '4:4:4' : '4:2:0';
+    const how = { quality, progressive, chromaSubsampling, ...JPEG_EFFORTS[effort](progressive) };
+    const bytes = await image.jpeg(how).toBuffer();
     return { bytes, encoding: { format: 'jpeg', lossless: false, quality, effort, progressive } };
   },
   webp: async (image, { recipe, settings: { effort } }) => {
@@ -93,7 +95,8 @@ const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise
       return { bytes, encoding: { format: 'webp', lossless: true, effort } };
     }
     const quality = encoderQuality('webp', recipe.quality!);
-    const bytes = await image.webp({ quality, effort: effort === 'best' ? 4 : 1 }).toBuffer();
+    const smartSubsample = recipe.fullChroma === true;
+    const bytes = await image.webp({ quality, effort: effort === 'best' ? 4 : 1, smartSubsample }).toBuffer();
     return { bytes, encoding: { format: 'webp', lossless: false, quality, effort } };
   },
   avif: async (image, { recipe, settings: { effort } }) => {

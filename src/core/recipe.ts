@@ -59,6 +59,8 @@ export interface EncodeRecipe {
   readonly reshape?: { readonly width: number; readonly height: number; readonly upright: boolean };
   /** `#rrggbb` behind what is transparent. */
   readonly flattenOn?: string;
+  /** Colours are stored as finely as brightness: JPEG 4:4:4, WebP with its careful halving. */
+  readonly fullChroma?: boolean;
   /** PNG: try a palette, and use it only where a score says that it cannot be seen. */
   readonly tryPalette?: boolean;
 }
@@ -207,15 +209,28 @@ function lossless(format: OutputFormat): EncodeRecipe {
 
 function lossy(format: OutputFormat, facts: ImageFacts, settings: CompressionSettings): EncodeRecipe {
   const reshape = reshapeOf(facts, settings);
+  // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
+  const quality = Math.min(wantedQuality(settings), facts.sourceQuality ?? 100);
+  const fullChroma = hasFullChroma(facts) && quality >= FULL_CHROMA_QUALITY && settings.mode !== 'auto';
   return {
     action: 'encode',
     format,
     lossless: false,
-    // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
-    quality: Math.min(wantedQuality(settings), facts.sourceQuality ?? 100),
+    quality,
+    ...(fullChroma && { fullChroma }),
     ...(settings.mode === 'auto' && facts.pages === 1 && { search: true }),
     ...(reshape && { reshape }),
   };
+}
+
+/**
+ * From here on a picture is meant to look like its source also where one bright colour meets another, which half the
+ * colours cannot: red letters on blue, for one. Below it libjpeg's 4:2:0 is what the number stands for.
+ */
+const FULL_CHROMA_QUALITY = 85;
+
+function hasFullChroma({ colour, chromaSubsampling = '4:4:4' }: ImageFacts): boolean {
+  return colour !== 'grey' && chromaSubsampling === '4:4:4';
 }
 
 function wantedQuality(settings: CompressionSettings): number {

@@ -122,6 +122,21 @@ describe('what cannot be told from its facts, or not be done', () => {
   });
 });
 
+describe('fine colours', () => {
+  const full = photo({ chromaSubsampling: '4:4:4' });
+  test.each([
+    [full, { quality: 85 }, true],
+    [full, { quality: 84 }, undefined],
+    [photo({ chromaSubsampling: '4:2:0' }), { quality: 90 }, undefined],
+    [photo({ chromaSubsampling: '4:4:4', sourceQuality: 80 }), { quality: 90, format: 'webp' }, undefined],
+    [png(), { quality: 90, format: 'jpeg' }, true],
+    [png({ colour: 'grey' }), { quality: 90, format: 'jpeg' }, undefined],
+    [factsOf({ format: 'webp', chromaSubsampling: '4:2:0' }), { quality: 90 }, undefined],
+  ] as const)('stay fine from quality 85 on: %j %j', (facts, changes, expected) => {
+    expect((recipeFor(facts, changes) as { fullChroma?: boolean }).fullChroma).toBe(expected);
+  });
+});
+
 describe('one lossy generation at most', () => {
   test('a JPEG of the wanted quality or below is packed losslessly, or kept by the fast preset', () => {
     const spent = photo({ sourceQuality: 75 });
