@@ -7,7 +7,7 @@ import { readGif } from './gif-blocks.ts';
 import { inspectIso } from './inspect-iso.ts';
 import { inspectPng } from './inspect-png.ts';
 import { inspectTiff } from './inspect-tiff.ts';
-import { chromaSubsampling, isProgressive, quantisationTables, readJpeg } from './jpeg-markers.ts';
+import { chromaSubsampling, isProgressive, type Jpeg, quantisationTables, readJpeg } from './jpeg-markers.ts';
 import { readMultiPicture } from './jpeg-pictures.ts';
 import { findRiffChunk, readWebP } from './riff-chunks.ts';
 import { sniffFormat } from './sniff-format.ts';
@@ -78,6 +78,7 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     icc: segments.some(({ kind }) => kind === 'icc'),
     orientation: exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1,
     progressive: isProgressive(frame),
+    apart: isApart(jpeg) || undefined,
     sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
     chromaSubsampling: chromaSubsampling(frame),
     lossless: (frame.marker & 3) === 3,
@@ -89,6 +90,11 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     ),
     trailingBytes: pictures.unknownTrailingBytes,
   };
+}
+
+function isApart({ frame, segments }: Jpeg): boolean {
+  const scan = segments.find(({ marker }) => marker === 0xda);
+  return scan !== undefined && (scan.payload[0] ?? 0) < frame.components.length;
 }
 
 function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {

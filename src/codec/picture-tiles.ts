@@ -9,8 +9,8 @@ const TILES_ACROSS = 4;
  */
 export function mosaicOf(picture: RgbPixels): RgbPixels {
   const side = TILE * TILES_ACROSS;
-  if (picture.width * picture.height <= side * side || picture.width < TILE || picture.height < TILE)
-    return picture;
+  if (picture.width * picture.height <= side * side) return picture;
+  if (picture.width < TILE || picture.height < TILE) return middleOf(picture, side * side);
   const places = byActivity(picture);
   const pixels = new Uint8Array(side * side * 3);
   const count = TILES_ACROSS ** 2;
@@ -20,6 +20,21 @@ export function mosaicOf(picture: RgbPixels): RgbPixels {
     copyTile(picture, place, pixels, target, side);
   }
   return { pixels, width: side, height: side };
+}
+
+/** Of a picture that is too narrow for tiles: as much from its middle as the tiles would hold. */
+function middleOf({ pixels, width, height }: RgbPixels, area: number): RgbPixels {
+  const isWide = width > height;
+  const part = isWide
+    ? { width: Math.floor(area / height), height }
+    : { width, height: Math.floor(area / width) };
+  const from = { x: (width - part.width) >> 1, y: (height - part.height) >> 1 };
+  const cut = new Uint8Array(part.width * part.height * 3);
+  for (let row = 0; row < part.height; row++) {
+    const start = ((from.y + row) * width + from.x) * 3;
+    cut.set(pixels.subarray(start, start + part.width * 3), row * part.width * 3);
+  }
+  return { pixels: cut, ...part };
 }
 
 interface Place {

@@ -20,7 +20,7 @@ export function estimateMemory(
 /** Whether the image passes through line by line, so that memory stays flat however large it is. */
 export function isStreamed(facts: ImageFacts, recipe: EncodeRecipe, settings: CompressionSettings): boolean {
   const comesInLines = (facts.format === 'jpeg' || facts.format === 'png') && facts.pages === 1;
-  const wholeInput = !comesInLines || facts.progressive || recipe.reshape?.upright === true;
+  const wholeInput = !comesInLines || facts.progressive || facts.apart || recipe.reshape?.upright === true;
   const wholeOutput = settings.effort === 'best' || settings.progressive === true || recipe.search === true;
   return recipe.format === 'jpeg' && !recipe.lossless && !wholeInput && !wholeOutput;
 }
@@ -32,9 +32,10 @@ function bytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe, settings: Compre
   if (isStreamed(facts, recipe, settings))
     return BYTES_PER_PIXEL.streamed[facts.format === 'jpeg' ? 'jpeg' : 'other'];
   if (recipe.lossless) return losslessBytesPerPixel(facts, recipe);
-  const decoding = facts.progressive
-    ? BYTES_PER_PIXEL.progressiveInput
-    : BYTES_PER_PIXEL.decoded[facts.format];
+  const decoding =
+    facts.progressive || facts.apart
+      ? BYTES_PER_PIXEL.progressiveInput
+      : BYTES_PER_PIXEL.decoded[facts.format];
   const encoding = recipe.format === 'avif' ? BYTES_PER_PIXEL.avifOutput : 0;
   return (
     Math.max(decoding ?? BYTES_PER_PIXEL.baseline, encoding) + (recipe.search ? BYTES_PER_PIXEL.search : 0)

@@ -16,6 +16,8 @@ export interface ImageFacts {
   /** EXIF orientation 1 to 8; 1 when there is none or it is invalid. */
   readonly orientation: number;
   readonly progressive: boolean;
+  /** Its colours come in scans of their own: a decoder has to hold all of it, as of a progressive one. */
+  readonly apart?: boolean;
   /** libjpeg quality estimated from the quantisation tables, JPEG only. */
   readonly sourceQuality?: number;
   readonly chromaSubsampling?: string;
@@ -97,7 +99,8 @@ function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recip
   if (facts.trailingBytes > 0) {
     return keep('trailing-data', `${facts.trailingBytes} bytes after the end of the image`);
   }
-  if (facts.gainMap) return canCarryGainMap(facts, settings) ? lossless('jpeg') : keep('hdr-gain-map');
+  if (facts.gainMap)
+    return canCarryGainMap(facts, settings) ? losslessJpeg(facts, settings) : keep('hdr-gain-map');
   if (facts.multiPicture) return keep('multi-picture');
   if (facts.alphaDenied) return keep('alpha', 'its header denies the transparency that its pictures have');
   return undefined;
@@ -110,7 +113,7 @@ function canCarryGainMap(facts: ImageFacts, settings: CompressionSettings): bool
 
 function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
   const still8bit = facts.pages === 1 && facts.bitsPerChannel <= 8;
-  if (facts.format === 'jpeg') return losslessJpeg(facts);
+  if (facts.format === 'jpeg') return losslessJpeg(facts, settings);
   if (facts.format === 'png') {
     const toWebp = settings.format === 'webp' && still8bit && !facts.ownColours && fitsInto('webp', facts);
     return lossless(toWebp ? 'webp' : 'png');
@@ -149,10 +152,10 @@ type OwnFormat = (facts: ImageFacts, settings: CompressionSettings) => Recipe;
 const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
   jpeg: (facts, settings) => {
     const reshape = reshapeOf(facts, settings);
-    if (facts.lossless || facts.bitsPerChannel > 8) return losslessJpeg(facts);
+    if (facts.lossless || facts.bitsPerChannel > 8) return losslessJpeg(facts, settings);
     // No lossy encoder here keeps these as they are; their coefficients can still be packed tighter.
-    if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts);
-    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts);
+    if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts, settings);
+    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts, settings);
     if (!reshape && isSpent(facts, settings)) return spentJpeg(facts, settings);
     return lossy('jpeg', facts, settings);
   },
@@ -192,14 +195,16 @@ function isSpent(facts: ImageFacts, settings: CompressionSettings): boolean {
 }
 
 function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  if (settings.effort === 'best') return losslessJpeg(facts);
+  if (settings.effort === 'best') return losslessJpeg(facts, settings);
   return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
 }
 
-function losslessJpeg(facts: ImageFacts): Recipe {
+function losslessJpeg(facts: ImageFacts, { progressive }: CompressionSettings): Recipe {
   if (facts.lossless) return keep('unsupported-format', 'a JPEG of the lossless process (SOF3)');
   if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
   if (facts.arithmetic) return keep('unsupported-format', 'a JPEG with arithmetic codes');
+  if (progressive === false && !facts.progressive)
+    return keep('unsupported-format', 'the lossless encoder here writes progressive JPEGs only');
   return lossless('jpeg');
 }
 

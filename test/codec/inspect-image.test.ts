@@ -230,6 +230,13 @@ describe('inspectImage on PNG', () => {
   });
 });
 
+test('sees that the colours of a JPEG come in scans of their own', async () => {
+  const jpeg = Buffer.from(await make.makeJpeg());
+  expect(inspectImage(jpeg)?.apart).toBeUndefined();
+  jpeg[jpeg.indexOf(Buffer.from([0xff, 0xda])) + 4] = 1;
+  expect(inspectImage(new Uint8Array(jpeg))?.apart).toBe(true);
+});
+
 describe('inspectImage on other formats', () => {
   it('counts the frames of animated GIF and WebP (R07)', async () => {
     expect(await factsOf(make.makeAnimation('gif', 4))).toMatchObject({

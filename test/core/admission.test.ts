@@ -26,6 +26,13 @@ test('mozjpeg, progressive sources and AVIF hold the whole picture, in this orde
   expect(sizes.at(-1)).toBeGreaterThan(3000);
 });
 
+test('a JPEG whose colours come apart is held whole, as a progressive one', () => {
+  const apart = { ...PHOTO, apart: true };
+  expect(isStreamed(PHOTO, chooseRecipe(PHOTO, FAST) as EncodeRecipe, FAST)).toBe(true);
+  expect(isStreamed(apart, chooseRecipe(apart, FAST) as EncodeRecipe, FAST)).toBe(false);
+  expect(estimate(FAST, apart)).toBe(estimate(FAST, { ...PHOTO, progressive: true }));
+});
+
 test('every frame of an animation counts', () => {
   const still = factsOf({ format: 'webp', width: 1000, height: 1000 });
   const file = (3 * FILE_BYTES) / 1e6;

@@ -115,6 +115,9 @@ describe('what cannot be told from its facts, or not be done', () => {
     [factsOf({ format: 'avif', cropped: true }), {}, 'unsupported-format'],
     [factsOf({ format: 'avif', cropped: true }), { format: 'jpeg' }, 'unsupported-format'],
     [photo({ arithmetic: true }), { mode: 'lossless' }, 'unsupported-format'],
+    // R17: the lossless encoder has no baseline.
+    [photo(), { mode: 'lossless', progressive: false }, 'unsupported-format'],
+    [photo({ sourceQuality: 60 }), { progressive: false }, 'unsupported-format'],
     [factsOf({ format: 'webp', pages: 4, orientation: 6 }), { autoOrient: true }, 'animation'],
     [factsOf({ format: 'tiff', colour: 'other' }), { format: 'jpeg' }, 'colour-space'],
   ] as const)('is kept: %j %j', (facts, changes, reason) => {
