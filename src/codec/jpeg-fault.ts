@@ -70,6 +70,7 @@ function walkPieces(
 ): string | undefined {
   let first = 0;
   for (const piece of pieces) {
+    if (first === mcus && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) continue;
     if (first === mcus) return 'Expected the end of the picture but found more coded data behind it';
     const count = interval > 0 ? Math.min(interval, mcus - first) : mcus - first;
     const fault = walkPiece(unstuff(piece), count, first, walk);
@@ -105,11 +106,9 @@ function unstuff(piece: Uint8Array): Uint8Array {
   return bits.fill(0xff, to, to + LOOK_AHEAD_BYTES).subarray(0, to + LOOK_AHEAD_BYTES);
 }
 
-// Some cameras fill up with a few bytes of one kind; what a damaged code leaves over is more, or of all kinds.
+// Some cameras fill up with a few bytes; what a damaged code leaves over is more, or of all kinds.
 const MAX_PADDING = 16;
 
 function isPadding(left: Uint8Array): boolean {
-  return (
-    left.length <= MAX_PADDING && (left.every((byte) => byte === 0) || left.every((byte) => byte === 0xff))
-  );
+  return left.length <= MAX_PADDING && left.every((byte) => byte === 0 || byte === 0xff);
 }

@@ -58,13 +58,20 @@ function cutAtRestarts(jpeg: Uint8Array, from: number): { pieces: Uint8Array[]; 
     if (marker === 0) at = indexOfText(jpeg, '\xff', at + 2);
     else if (marker === 0xff) at++;
     else {
-      pieces.push(jpeg.subarray(start, at));
+      pieces.push(jpeg.subarray(start, beforeFill(jpeg, start, at)));
       if (!isRestart(marker)) return { pieces, end: at };
       start = at + 2;
       at = indexOfText(jpeg, '\xff', start);
     }
   }
   return { pieces: [...pieces, jpeg.subarray(start)], end: jpeg.length };
+}
+
+/** Any number of 0xff may stand before a marker; of coded data it would be followed by a zero. */
+function beforeFill(jpeg: Uint8Array, start: number, at: number): number {
+  let end = at;
+  while (end > start && jpeg[end - 1] === 0xff) end--;
+  return end;
 }
 
 export interface ScanFrame {

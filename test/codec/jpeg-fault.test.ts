@@ -43,6 +43,22 @@ async function makeMozjpeg(width: number, height: number): Promise<Uint8Array> {
   return new Uint8Array(await sharp(source).jpeg({ mozjpeg: true, quality: 90 }).toBuffer());
 }
 
+test.each([
+  ['fill bytes before the end', (jpeg: Buffer) => withBefore(jpeg, 0xd9, Buffer.alloc(1000, 0xff))],
+  ['fill bytes before a restart', (jpeg: Buffer) => withBefore(jpeg, 0xd0, Buffer.alloc(30, 0xff))],
+  ['a restart before the end', (jpeg: Buffer) => withBefore(jpeg, 0xd9, Buffer.from([0xff, 0xd3]))],
+  ['mixed padding', (jpeg: Buffer) => withBefore(jpeg, 0xd9, Buffer.from([0, 0xff, 0, 0]))],
+] as const)('%s is no damage', (_oddity, change) => {
+  const jpeg = change(Buffer.from(makeRestartJpeg()));
+  expect([findMarkerFault(jpeg), findScanFault(jpeg)]).toEqual([undefined, undefined]);
+});
+
+/** The same with these bytes before the first marker of a kind. */
+function withBefore(jpeg: Buffer, marker: number, bytes: Buffer): Buffer {
+  const at = jpeg.indexOf(Buffer.from([0xff, marker]));
+  return Buffer.concat([jpeg.subarray(0, at), bytes, jpeg.subarray(at)]);
+}
+
 test('a JPEG with arithmetic codes is told to be of another kind', async () => {
   const jpeg = Buffer.from(await makeJpeg());
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1] = 0xc9;
