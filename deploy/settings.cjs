@@ -6,6 +6,7 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const yaml = require('yaml');
 const { layerFolder } = require('../layers/build-layer.cjs');
+const { ParameterError } = require('./parameter-error.cjs');
 const { bucketArn, objectsArn, uploadsFrom, writing } = require('./uploads.cjs');
 
 const DEFINITION = path.join(__dirname, '../statemachines/compress-images.asl.yml');
@@ -25,7 +26,8 @@ const NOT_IN_ECR = {
 };
 const NO_IMAGE = { mode: 'none', ...NOT_IN_ECR };
 
-module.exports = async ({ resolveVariable }) => {
+module.exports = async ({ options, resolveVariable, resolveConfigurationProperty }) => {
+  refuseUnknown(options?.param ?? [], Object.keys(await resolveConfigurationProperty(['params', 'default'])));
   const param = async (name) => String((await resolveVariable(`param:${name}`)) ?? '').trim();
   const service = await resolveVariable('self:service');
   const stage = checkedStage(await resolveVariable('sls:stage'));
@@ -48,7 +50,7 @@ module.exports = async ({ resolveVariable }) => {
     outputObjects: outputs.map(objectsArn),
     jobBuckets: [...new Set([...sources, ...outputs])].map(bucketArn),
     jobWriting: writing(answer('jobAcls', await param('jobAcls'))),
-    uploads: uploadsFrom({
+    uploads: await uploadsFrom({
       ruleName: `${service}-${stage}-uploads`,
       ownBucket: bucketName('upload'),
       bucket: oneBucket('uploadBucket', await param('uploadBucket')),
@@ -75,6 +77,15 @@ module.exports = async ({ resolveVariable }) => {
   };
 };
 
+/** `--param archtecture=x86_64` would deploy the default in silence. */
+function refuseUnknown(given, known) {
+  for (const assignment of given) {
+    const [name] = assignment.split('=');
+    if (known.includes(name)) continue;
+    throw new ParameterError(`Expected one of the params ${known.join(', ')} but received "${name}"`);
+  }
+}
+
 /** The definition as it stands, but for the two values that are no strings, which CloudFormation cannot put into it. */
 function definitionWith(maxConcurrency, network) {
   const definition = yaml.parse(readFileSync(DEFINITION, 'utf8'));
@@ -90,7 +101,7 @@ function definitionWith(maxConcurrency, network) {
 function checkedStage(stage) {
   // 16: bucket names end at 63 characters and carry service, stage, role, account and region.
   if (/^[a-z0-9-]{1,16}$/.test(stage)) return stage;
-  throw new Error(
+  throw new ParameterError(
     `Expected a stage of at most 16 of a-z, 0-9 and -, because buckets carry it, but received "${stage}"`,
   );
 }
@@ -125,7 +136,7 @@ function networkFrom(subnets, securityGroups) {
   if (subnets.length > 0 && securityGroups.length > 0) {
     return { Subnets: subnets, SecurityGroups: securityGroups, AssignPublicIp: 'ENABLED' };
   }
-  throw new Error(
+  throw new ParameterError(
     'Expected the params subnetIds and securityGroupIds together or neither, but received one of them',
   );
 }
@@ -170,7 +181,7 @@ function wholeNumber(name, value, least, most) {
 
 const isBucketName = (text) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text);
 const refused = (name, expected, received) =>
-  new Error(`Expected ${expected} for the param ${name} but received "${received}"`);
+  new ParameterError(`Expected ${expected} for the param ${name} but received "${received}"`);
 const list = (text) =>
   text
     .split(',')

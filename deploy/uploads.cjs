@@ -1,12 +1,14 @@
 // What of the template depends on which uploads are compressed: filters, rights and the settings of the function.
 'use strict';
 
+const { ParameterError } = require('./parameter-error.cjs');
+
 /**
  * @param {{ ruleName: string, ownBucket: string, bucket: string, prefix: string, suffixes: string[], settings: string }} wanted
  *   `bucket` is an existing bucket besides the stack's own, or empty; `settings` is JSON, or empty.
  */
-function uploadsFrom({ ruleName, ownBucket, bucket, prefix, suffixes, settings }) {
-  const { backup, acl } = parseSettings(settings);
+async function uploadsFrom({ ruleName, ownBucket, bucket, prefix, suffixes, settings }) {
+  const { backup, acl } = await checkedSettings(settings);
   const buckets = bucket ? [ownBucket, bucket] : [ownBucket];
   return {
     settings,
@@ -31,15 +33,14 @@ function uploadsFrom({ ruleName, ownBucket, bucket, prefix, suffixes, settings }
 /** Setting an ACL is a right of its own, given only where it is asked for. */
 const writing = (withAcl) => ['s3:PutObject', 's3:PutObjectTagging', ...(withAcl ? ['s3:PutObjectAcl'] : [])];
 
-function parseSettings(text) {
-  if (text === '') return {};
+/** By the check of the function that will read them, so that a wrong one stops the packaging and not the function. */
+async function checkedSettings(text) {
+  const { parseUploadSettings } = await import('../src/upload-settings.ts');
   try {
-    const value = JSON.parse(text);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
-  } catch {
-    // said below, together with what came
+    return parseUploadSettings(text);
+  } catch (error) {
+    throw new ParameterError(`Expected other settings for the param uploadSettings: ${error.message}`);
   }
-  throw new Error(`Expected a JSON object for the param uploadSettings but received "${text}"`);
 }
 
 function notification(prefix, suffix) {
@@ -57,13 +58,7 @@ function notification(prefix, suffix) {
 /** In a wildcard of EventBridge only `*` and `\` mean something. */
 const literally = (text) => text.replace(/[*\\]/g, '\\$&');
 
-function backupArn(uri) {
-  const place = /^s3:\/\/([a-z0-9][a-z0-9.-]+)\/((?:.*\/)?)$/.exec(uri);
-  if (place) return { 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${place[1]}/${place[2]}*` };
-  throw new Error(
-    `Expected s3://bucket/prefix/ for backup in the param uploadSettings but received "${uri}"`,
-  );
-}
+const backupArn = (uri) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${uri.replace('s3://', '')}*` });
 
 const bucketArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}` });
 const objectsArn = (bucket) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}/*` });

@@ -1,10 +1,11 @@
 import { type FileListEntry, NAMED_PROBLEMS } from './core/file-list.ts';
 import type { BatchRef, Job, PlannedImage } from './core/job.ts';
 import { jobKeys } from './core/job-keys.ts';
+import { settingsForRetry } from './core/job-settings.ts';
 import type { ObjectStore } from './core/object-store.ts';
 import { outputRule, targetFormat } from './core/output-key.ts';
 import { PlanError, type PlanSummary, planBatches } from './core/plan.ts';
-import { formatS3Uri, parseS3Prefix, type S3Location } from './core/s3-uri.ts';
+import { formatS3Uri, parseS3Prefix, parseS3Uri, type S3Location } from './core/s3-uri.ts';
 import { readLines } from './file-list/lines.ts';
 import { parseJobInput } from './job-input.ts';
 import { readJson } from './json-lines.ts';
@@ -39,7 +40,8 @@ export interface PlanContext {
 export async function planJob(request: PlanRequest, context: PlanContext): Promise<PlanSummary> {
   const { jobId, startedAt, input } = request;
   const { store, workBucket, defaultOutput } = context;
-  const job = parseJobInput(input, { jobId, startedAt, defaultOutput });
+  const settings = await withEarlierSettings(input, store);
+  const job = parseJobInput(settings, { jobId, startedAt, defaultOutput });
   const paper = { bucket: workBucket, key: jobKeys.job(jobId) };
   refuseSecondUse(job, await readJson<Job>(store, paper));
   await store.put(paper, Buffer.from(JSON.stringify(job, null, 2)), {
@@ -51,6 +53,22 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
   } finally {
     folder.remove();
   }
+}
+
+/**
+ * The images that failed in a job are done as that job would have done them: its settings stand beside its
+ * failed.jsonl, and hold where the input does not say otherwise.
+ */
+async function withEarlierSettings(input: unknown, store: ObjectStore): Promise<unknown> {
+  const { fileList, ...own } = Object(input) as { fileList?: unknown; encoding?: unknown };
+  const list = typeof fileList === 'string' && fileList.endsWith('/failed.jsonl') && parseS3Uri(fileList);
+  if (!list) return input;
+  const key = list.key.replace(/failed\.jsonl$/, 'job.json');
+  const earlier = await readJson<Job>(store, { bucket: list.bucket, key });
+  if (!earlier?.compression) return input;
+  const settings = settingsForRetry(earlier);
+  const encoding = { ...Object(settings.encoding), ...Object(own.encoding) };
+  return { ...settings, ...own, encoding, fileList };
 }
 
 /**

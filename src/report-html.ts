@@ -1,5 +1,6 @@
 import { KEPT_REASONS, SKIPPED_REASONS } from './core/image-result.ts';
 import { jobKeys } from './core/job-keys.ts';
+import { settingsOf } from './core/job-settings.ts';
 import { countOf, readableBytes, readableCount, readableSeconds } from './core/readable.ts';
 import { addressOf, FAILURE_ADVICE, type JobReport, meaningOfFailure, percentSaved } from './core/report.ts';
 import { html, type Markup } from './html.ts';
@@ -269,7 +270,7 @@ function particulars(report: JobReport): Markup {
   return html`<section class="long">
 <h2>The job</h2>
 <table><tbody>${rows.map(([name, value]) => html`<tr><th>${name}</th><td class="key">${value}</td></tr>`)}</tbody></table>
-${settings && html`<details style="margin-top:.9rem"><summary>All settings</summary><pre>${JSON.stringify(settings, null, 2)}</pre></details>`}
+${settings && html`<details style="margin-top:.9rem"><summary>All settings</summary><pre>${JSON.stringify(settingsOf(settings), null, 2)}</pre></details>`}
 </section>`;
 }
 

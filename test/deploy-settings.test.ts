@@ -8,13 +8,15 @@ const SERVERLESS = readFileSync(path.join(import.meta.dirname, '../serverless.ym
 const DEFAULTS: Record<string, unknown> = parse(SERVERLESS, { logLevel: 'silent' }).params.default;
 
 /** The settings of a deployment with these `--param`s. */
-function settingsWith(params: Record<string, string> = {}, stage = 'dev'): Promise<Settings> {
+async function settingsWith(params: Record<string, string> = {}, stage = 'dev'): Promise<Settings> {
   const known: Record<string, unknown> = { 'self:service': 'image-press', 'sls:stage': stage };
   for (const [name, value] of Object.entries({ ...DEFAULTS, taskImage: 'none', ...params })) {
     known[`param:${name}`] = value;
   }
   return settings({
+    options: { param: Object.entries(params).map(([name, value]) => `${name}=${value}`) },
     resolveVariable: async (variable) => known[variable],
+    resolveConfigurationProperty: async () => DEFAULTS,
   }) as Promise<unknown> as Promise<Settings>;
 }
 
@@ -69,15 +71,22 @@ describe('the settings of a deployment', () => {
     ['maxConcurrency', 'many', 'for the param maxConcurrency but received "many"'],
     ['uploadConcurrency', '1', 'Expected a whole number from 2 to 1000 for the param uploadConcurrency'],
     [
+      'archtecture',
+      'x86_64',
+      /^Expected one of the params architecture, taskImage, .* but received "archtecture"$/,
+    ],
+    [
       'uploadSettings',
       '{quality',
-      'Expected a JSON object for the param uploadSettings but received "{quality"',
+      /for the param uploadSettings: .* must be a JSON object, '{quality' given/,
     ],
     [
       'uploadSettings',
       '{"backup":"originals"}',
-      'Expected s3://bucket/prefix/ for backup in the param uploadSettings',
+      /'backup' must be s3:\/\/bucket\/prefix\/.*'originals' given/,
     ],
+    ['uploadSettings', '{"foo":1}', /'foo' must be left out: it is no setting of uploads/],
+    ['uploadSettings', '{"encoding":{"quality":700}}', /'encoding.quality' must be 1 to 100, '700' given/],
     ['uploadBucket', '*', 'Expected the name of one bucket for the param uploadBucket but received "*"'],
     ['uploadBucket', 'a-b-c,d-e-f', 'for the param uploadBucket but received "a-b-c,d-e-f"'],
     [

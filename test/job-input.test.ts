@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_COMPRESSION } from '../src/core/job.ts';
+import { settingsOf } from '../src/core/job-settings.ts';
 import { JobInputError, parseJobInput } from '../src/job-input.ts';
 
 const CONTEXT = { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', defaultOutput: 's3://out/compressed/' };
@@ -137,6 +138,22 @@ test('collects all problems of an input', () => {
     "'layout' must be mirror, flat or by-suffix, 'round' given",
     "'encoding.quality' must be 1 to 100, '700' given",
   ]);
+});
+
+test('a job written as settings asks for the same job', () => {
+  const job = parseJobInput(
+    {
+      fileList: LIST,
+      layout: 'by-suffix',
+      encoding: { mode: 'auto', format: 'webp', background: '#FFFFFF' },
+      resize: { maxWidth: 800 },
+      metadata: 'copyright',
+      limits: { maxPixels: 1e6 },
+      acl: 'public-read',
+    },
+    CONTEXT,
+  );
+  expect(parseJobInput(settingsOf(job), CONTEXT)).toEqual(job);
 });
 
 test.each([null, 'text', 5, []])('refuses %j as an input', (input) => {

@@ -6,6 +6,7 @@ import { type BatchRef, DEFAULT_COMPRESSION, type Job, type PlannedImage } from 
 import type { ObjectStore } from '../src/core/object-store.ts';
 import { PlanError, type PlanSummary } from '../src/core/plan.ts';
 import { type PlanContext, planJob } from '../src/plan-job.ts';
+import { A_JOB } from './a-job.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
 const LIST = 's3://lists/list';
@@ -311,6 +312,61 @@ describe('an execution’s name', () => {
     store.seed(LIST, 's3://photos/a.jpg');
     await startAt('2026-01-01T00:00:00Z', store);
     expect(await startAt('2026-01-01T00:00:00Z', store)).toMatchObject({ images: 1 });
+  });
+});
+
+describe('a list of what failed', () => {
+  const FAILED = 's3://work/jobs/sunday/failed.jsonl';
+  const SUNDAY = {
+    ...A_JOB,
+    output: 's3://archive/2026/',
+    layout: 'flat' as const,
+    compression: { ...DEFAULT_COMPRESSION, mode: 'lossless' as const },
+    limits: { maxObjects: 10, maxBytes: 5, maxPixels: 1e9 },
+    select: { suffixes: ['.jpg'], minBytes: null, maxBytes: null, modifiedAfter: null },
+    toleratedFailurePercentage: 90,
+  };
+  const retry = async (settings: object = {}) => {
+    const store = createMemoryStore();
+    store.seed(FAILED, '{"bucket":"photos","key":"b.jpg"}');
+    store.seed('s3://work/jobs/sunday/job.json', JSON.stringify(SUNDAY));
+    await planJob(
+      { jobId: 'monday', startedAt: '2026-11-23T00:00:00Z', input: { fileList: FAILED, ...settings } },
+      { store, workBucket: 'work', defaultOutput: 's3://out/' },
+    );
+    return JSON.parse(store.text('s3://work/jobs/monday/job.json')!) as Job;
+  };
+
+  test('is done with the settings of the job that it is of', async () => {
+    const { output, layout, compression, limits, select, toleratedFailurePercentage } = await retry();
+    expect({ output, layout, compression, toleratedFailurePercentage }).toEqual({
+      output: SUNDAY.output,
+      layout: SUNDAY.layout,
+      compression: SUNDAY.compression,
+      toleratedFailurePercentage: 90,
+    });
+    // What chose that job's images does not choose again.
+    expect([limits.maxObjects, limits.maxBytes, limits.maxPixels, select.suffixes]).toEqual([
+      null,
+      null,
+      1e9,
+      null,
+    ]);
+  });
+
+  test('is done otherwise where its own input says so', async () => {
+    const { output, compression } = await retry({ output: 's3://here/', encoding: { effort: 'fast' } });
+    expect([output, compression.mode, compression.effort]).toEqual(['s3://here/', 'lossless', 'fast']);
+  });
+
+  test('elsewhere than among its papers is a list like any other', async () => {
+    const store = createMemoryStore();
+    store.seed('s3://in/lists/failed.jsonl', '{"bucket":"photos","key":"b.jpg"}');
+    await planJob(
+      { jobId: 'monday', startedAt: '', input: { fileList: 's3://in/lists/failed.jsonl' } },
+      { store, workBucket: 'work', defaultOutput: 's3://out/' },
+    );
+    expect(JSON.parse(store.text('s3://work/jobs/monday/job.json')!)).toMatchObject({ output: 's3://out/' });
   });
 });
 

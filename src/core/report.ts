@@ -98,7 +98,8 @@ export const LOST_MEANING = 'its host died and left no result for it';
 export const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
   NotFound:
     'Check the key in the list, character by character: keys are taken raw, + and %20 are themselves.',
-  AccessDenied: 'Give the role the permission that the message names; for KMS, the key’s policy counts too.',
+  AccessDenied:
+    'Deploy with --param sourceBuckets=… for buckets that are read, outputBuckets=… for those that are written and kmsKeyArns=… for their keys; of another account, the bucket’s and the key’s own policies count too.',
   CorruptImage: 'Restore the original from a backup: the file is damaged, and was left untouched.',
   TooLarge: 'Give the host more memory, or raise limits.maxPixels.',
   EncoderCrash: 'Keep the file as it is, or convert it by hand; the other images of its batch are done.',
