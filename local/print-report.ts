@@ -223,9 +223,14 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
     ...indented(counts, 0, terminal),
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
     ...(status === 'FAILED' && cause
-      ? indented(`The job failed. ${cause}`, 0, terminal).map((line) => toned(line, 'bad', terminal))
+      ? indented(`${verdictOf(report)} ${cause}`, 0, terminal).map((line) => toned(line, 'bad', terminal))
       : []),
   ];
+}
+
+/** A job that did its work, and only found too many bad images, says so: its exit code is that of failed images. */
+function verdictOf({ failure, lost }: JobReport): string {
+  return failure || lost > 0 ? 'The job failed.' : 'More images failed than are tolerated.';
 }
 
 /** Addresses are not cut: they are there to be copied. */

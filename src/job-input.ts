@@ -252,6 +252,10 @@ function contradictionsOf(job: Job): string[] {
       `'suffixes' must name at least one suffix where 'layout' is by-suffix, '[]' given`,
     ],
     [
+      lossless && !['keep', 'webp'].includes(compression.format),
+      `'encoding.format' must be keep or webp where 'encoding.mode' is lossless (no other encoder here is), '${compression.format}' given`,
+    ],
+    [
       lossless && compression.resize !== null,
       `'resize' must be left out where 'encoding.mode' is lossless (pixels would change), '${JSON.stringify(compression.resize)}' given`,
     ],

@@ -176,6 +176,10 @@ test.each([
     { encoding: { mode: 'lossless' }, resize: { maxWidth: 10 } },
     /'resize' must be left out where 'encoding.mode' is lossless/,
   ],
+  [
+    { encoding: { mode: 'lossless', format: 'avif' } },
+    /'encoding.format' must be keep or webp where 'encoding.mode' is lossless/,
+  ],
   [{ select: { minBytes: 5, maxBytes: 4 } }, /'select.minBytes' must be at most 'select.maxBytes'/],
   [{ resume: 'monday' }, /'resume' must be the name of an earlier execution, its own name/],
 ])('refuses settings that contradict each other: %j', (settings, message) => {

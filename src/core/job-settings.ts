@@ -4,7 +4,8 @@ import type { Job } from './job.ts';
 export function settingsOf(job: Job): Record<string, unknown> {
   const { mode, quality, effort, format, progressive, background, ...other } = job.compression;
   const { jobId: _jobId, startedAt: _startedAt, compression: _compression, ...settings } = job;
-  return { ...settings, ...other, encoding: { mode, quality, effort, format, progressive, background } };
+  const encoding = { mode, quality, effort, format, progressive, background };
+  return { ...settings, ...other, encoding };
 }
 
 /** What says which images a job is about, not what becomes of them. */
