@@ -15,6 +15,7 @@ import { jobKeys } from '../src/core/job-keys.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
 import type { JobReport } from '../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import { JobInputError, parseJobInput } from '../src/job-input.ts';
 import { readJsonLines } from '../src/json-lines.ts';
 import type { ReportSummary } from '../src/report-job.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
@@ -62,12 +63,12 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return EXIT.done;
   }
-  const input = {
-    fileList: fileListOf(positionals),
-    ...(values.output && { output: values.output }),
+  const input = checked({
     ...readSettings(values),
-  };
-  const client = new SFNClient({});
+    ...(values.output && { output: values.output }),
+    fileList: fileListOf(positionals),
+  });
+  const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
   const name = `cli-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
   const started = await client.send(
@@ -76,6 +77,30 @@ async function main(args: readonly string[]): Promise<number> {
   console.error(`started ${started.executionArn}`);
   const execution = await follow(client, started.executionArn!);
   return tell(execution, name, values.json ?? false);
+}
+
+/** As PlanJob will: what it would refuse starts no execution. */
+function checked(input: object): object {
+  try {
+    const job = parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
+    if (job.output === 'in-place' && job.backup === null && !job.dryRun)
+      console.error(
+        `in place without a backup: where the bucket has no versions, the originals are gone for good (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
+      );
+    return input;
+  } catch (error) {
+    throw error instanceof JobInputError ? new UsageError(error.message) : error;
+  }
+}
+
+async function clientOfRegion(): Promise<SFNClient> {
+  const client = new SFNClient({});
+  await client.config.region().catch((error: Error) => {
+    throw new UsageError(
+      `Expected a region but ${error.message}: set AWS_REGION, or choose a profile that has one`,
+    );
+  });
+  return client;
 }
 
 function fileListOf(positionals: readonly string[]): string {

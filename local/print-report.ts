@@ -12,6 +12,7 @@ import { countOf, readableBytes, readableCount, readableSeconds } from '../src/c
 import {
   addressOf,
   FAILURE_ADVICE,
+  irreversibleNote,
   type JobReport,
   meaningOfFailure,
   percentSaved,
@@ -222,6 +223,7 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
     ...(settings?.dryRun ? [toned('Dry run: no image was written', 'bold', terminal)] : []),
     ...indented(counts, 0, terminal),
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
+    ...indented(irreversibleNote(report) ?? '', 0, terminal).filter(Boolean),
     ...(status === 'FAILED' && cause
       ? indented(`${verdictOf(report)} ${cause}`, 0, terminal).map((line) => toned(line, 'bad', terminal))
       : []),

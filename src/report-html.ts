@@ -2,7 +2,14 @@ import { KEPT_REASONS, SKIPPED_REASONS } from './core/image-result.ts';
 import { jobKeys } from './core/job-keys.ts';
 import { settingsOf } from './core/job-settings.ts';
 import { countOf, readableBytes, readableCount, readableSeconds } from './core/readable.ts';
-import { addressOf, FAILURE_ADVICE, type JobReport, meaningOfFailure, percentSaved } from './core/report.ts';
+import {
+  addressOf,
+  FAILURE_ADVICE,
+  irreversibleNote,
+  type JobReport,
+  meaningOfFailure,
+  percentSaved,
+} from './core/report.ts';
 import { html, type Markup } from './html.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
@@ -264,6 +271,7 @@ function particulars(report: JobReport): Markup {
   const rows = [
     ['File list', fileList],
     ['Output', output],
+    ['No way back', irreversibleNote(report)],
     ['Papers', addressOf(papers, `jobs/${jobId}/`)],
     ['Estimated cost', estimatedCost && costText(estimatedCost)],
   ].filter((row): row is [string, string] => Boolean(row[1]));

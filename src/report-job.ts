@@ -12,11 +12,14 @@ import {
   type JobReport,
   LOST_MEANING,
   REPORTED_FAILURES,
+  type Replaced,
   type ReportedFailure,
 } from './core/report.ts';
-import type { S3Location } from './core/s3-uri.ts';
+import { formatS3Uri, type S3Location } from './core/s3-uri.ts';
 import { countResult, newTally, type Tally } from './core/tally.ts';
+import { parseUndoEntry } from './core/undo.ts';
 import { readDeadBatches } from './dead-batches.ts';
+import { readLines } from './file-list/lines.ts';
 import { readJson, readJsonLines } from './json-lines.ts';
 import { reportHtml } from './report-html.ts';
 
@@ -70,7 +73,7 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
   const plan = await readPlan(jobId, host);
   const ledger = openLedger(plan);
   await host.store.upload(at(host, jobKeys.failed(jobId)), failedLines(request, host, ledger), JSON_LINES);
-  await mergeUndo(jobId, host);
+  const replaced = await mergeUndo(jobId, host);
 
   const failure = failureOf(request, plan);
   const finishedAt = host.now().toISOString();
@@ -84,6 +87,7 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
     batches: { planned: plan.missing.size, failed: ledger.deadBatches },
     failures: ledger.failures,
     failedBatches: ledger.failedBatches,
+    replaced,
     failure,
   });
   await putText(host, jobKeys.reportHtml(jobId), reportHtml(report), 'text/html; charset=utf-8');
@@ -280,25 +284,35 @@ function parseLines(text: string): ImageResult[] {
 }
 
 /** In place, each host wrote its own part of what it takes to go back. */
-async function mergeUndo(jobId: string, host: ReportHost): Promise<void> {
+async function mergeUndo(jobId: string, host: ReportHost): Promise<Replaced | undefined> {
   const parts: string[] = [];
   for await (const { key } of host.store.list(host.workBucket, jobKeys.undoParts(jobId))) parts.push(key);
-  if (parts.length === 0) return;
-  await host.store.upload(at(host, jobKeys.undo(jobId)), concatenated(parts, host), JSON_LINES);
+  if (parts.length === 0) return undefined;
+  const replaced = { images: 0, irreversible: 0 };
+  await host.store.upload(at(host, jobKeys.undo(jobId)), counted(parts, host, replaced), JSON_LINES);
+  return replaced;
 }
 
-async function* concatenated(keys: readonly string[], host: ReportHost): AsyncGenerator<Uint8Array | string> {
+async function* counted(
+  keys: readonly string[],
+  host: ReportHost,
+  replaced: { images: number; irreversible: number },
+): AsyncGenerator<string> {
   for (const key of keys) {
-    let last = NEWLINE;
-    for await (const chunk of host.store.read(at(host, key))) {
-      yield chunk;
-      last = chunk.at(-1) ?? last;
+    const part = at(host, key);
+    for await (const { lines } of readLines(host.store.read(part), formatS3Uri(part))) {
+      const entries = lines.filter((line) => line !== '');
+      replaced.images += entries.length;
+      replaced.irreversible += entries.filter((line) => !leadsBack(line)).length;
+      yield entries.map((line) => `${line}\n`).join('');
     }
-    if (last !== NEWLINE) yield '\n';
   }
 }
 
-const NEWLINE = 10;
+function leadsBack(line: string): boolean {
+  const { versionId, backup } = parseUndoEntry(line) ?? {};
+  return versionId !== undefined || backup !== undefined;
+}
 
 function summaryOf(report: JobReport): ReportSummary {
   const address = addressOf(report.papers, jobKeys.reportJson(report.jobId));

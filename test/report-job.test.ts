@@ -322,6 +322,17 @@ describe('undo.jsonl', () => {
     expect(store.text(`${PAPERS}/undo.jsonl`)).toBe('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n');
   });
 
+  it('tells how many originals nothing keeps', async () => {
+    const store = createMemoryStore();
+    seedPlan(store, {});
+    const entry = { bucket: 'in', key: 'a', etagBefore: 'x', etagAfter: 'y' };
+    const entries = [entry, { ...entry, versionId: 'v1' }, { ...entry, backup: 's3://b/a' }, entry];
+    store.seed(`${PAPERS}/undo/one-001.jsonl`, jsonLines(entries));
+    await report(store);
+    expect(written(store).replaced).toEqual({ images: 4, irreversible: 2 });
+    expect(store.text(`${PAPERS}/report.html`)).toContain('The originals of 2 images are kept nowhere');
+  });
+
   it('is not written when nothing was replaced in place', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});

@@ -43,11 +43,19 @@ export interface JobReport {
   /** Batches that ended without an answer for each of their images, the first of them: the error as the state machine saw it. */
   readonly failedBatches: readonly FailedBatch[];
   readonly batches: { readonly planned: number; readonly failed: number };
+  /** In place only. */
+  readonly replaced?: Replaced;
   /** What the plan or the machine itself failed with. */
   readonly failure?: JobFailure;
   readonly estimatedCost?: CostEstimate;
   /** Absent when the job failed before its input was checked. */
   readonly settings?: Job;
+}
+
+export interface Replaced {
+  readonly images: number;
+  /** Of them, those whose original nothing keeps: the bucket has no versions, and no backup was asked for. */
+  readonly irreversible: number;
 }
 
 export interface ReportedFailure {
@@ -86,6 +94,7 @@ export interface JobCircumstances {
   readonly batches: { readonly planned: number; readonly failed: number };
   readonly failures: readonly ReportedFailure[];
   readonly failedBatches: readonly FailedBatch[];
+  readonly replaced?: Replaced;
   readonly failure?: JobFailure;
 }
 
@@ -151,6 +160,7 @@ export function buildReport(tally: Tally, circumstances: JobCircumstances): JobR
     failures: circumstances.failures,
     failedBatches: circumstances.failedBatches,
     batches: circumstances.batches,
+    ...(circumstances.replaced && { replaced: circumstances.replaced }),
     ...(failure && { failure }),
     ...(cost && { estimatedCost: cost }),
     ...(job && { settings: job }),
@@ -165,6 +175,12 @@ export function percentSaved(bytesIn: number, bytesOut: number): number {
 /** Where report.json or another of a job's files lies, for people and commands. */
 export function addressOf(papers: string, key: string): string {
   return papers.endsWith('/') ? papers + key : `${papers}/${key}`;
+}
+
+/** What is to be known of a job that replaced pictures for good; undefined where there is a way back, or nothing lost. */
+export function irreversibleNote({ replaced, settings }: JobReport): string | undefined {
+  if (!replaced?.irreversible || settings?.compression.mode === 'lossless') return undefined;
+  return `The originals of ${countOf(replaced.irreversible, 'image')} are kept nowhere: the bucket has no versions, and 'backup' was not set.`;
 }
 
 interface Judged extends JobCircumstances {
