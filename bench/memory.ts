@@ -10,7 +10,9 @@ import path from 'node:path';
 import { makePhotos } from './photos.ts';
 
 const counts = [Number(process.argv[2] ?? 500), Number(process.argv[3] ?? 5_000)];
-const main = path.resolve(import.meta.dirname, '../local/main.ts');
+const root = path.resolve(import.meta.dirname, '..');
+const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const [, ...start] = scripts.start.split(' ');
 
 const DIFFERENT_PHOTOS = 40;
 
@@ -38,7 +40,8 @@ async function spread(from: string, to: string, count: number): Promise<void> {
 
 /** Runs the command and answers the greatest memory of the main process and of any process that it started. */
 async function run(input: string, out: string): Promise<{ main: number; hosts: number }> {
-  const child = spawn(process.execPath, [main, input, '--out', out, '--effort', 'fast'], {
+  const child = spawn(process.execPath, [...start, input, '--out', out, '--effort', 'fast'], {
+    cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const peaks = { main: 0, hosts: 0 };

@@ -1,20 +1,23 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makePhotos } from './photos.ts';
 
 /**
  * The whole local pipeline (S3 server, state machine, handlers, checks, report) against a bare sharp loop with the
- * same encoder settings over the same files, in turn. Whole processes, start-up included.
- * Run: node bench/pipeline.ts [rounds]
+ * same encoder settings over the same files, in turn. Whole processes as npm starts them; and once more without
+ * what a run over a single photo takes, which is start-up. Run: node bench/pipeline.ts [rounds]
  */
 const rounds = Number(process.argv[2] ?? 3);
-const here = import.meta.dirname;
 const CLASSES = [
-  { name: '12 MP', width: 4000, height: 3000, count: 24 },
-  { name: '1 MP', width: 1152, height: 864, count: 120 },
+  { name: '12 MP', width: 4000, height: 3000, count: 100 },
+  { name: '1 MP', width: 1152, height: 864, count: 400 },
 ] as const;
+
+const root = path.resolve(import.meta.dirname, '..');
+const { scripts } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+const [, ...start] = scripts.start.split(' ');
 
 const home = await mkdtemp(path.join(tmpdir(), 'image-press-bench-'));
 try {
@@ -22,60 +25,52 @@ try {
     const input = path.join(home, name);
     console.error(`making ${count} photos of ${name} …`);
     await makePhotos(input, count, width, height);
+    const one = path.join(home, `one of ${name}`);
+    await mkdir(one);
+    const [first] = await readdir(input);
+    await copyFile(path.join(input, first!), path.join(one, first!));
     for (const effort of ['best', 'fast']) {
-      const bare: number[] = [];
-      const whole: number[] = [];
+      const runs = { bare: [], whole: [], bareOne: [], wholeOne: [] } as Record<string, number[]>;
       for (let round = 0; round < rounds; round++) {
-        const out = path.join(home, `${name}-${effort}-${round}`);
-        bare.push(await seconds('bare-loop.ts', input, `${out}-bare`, effort));
-        whole.push(await seconds('../local/main.ts', input, '--out', `${out}/whole`, '--effort', effort));
-        await rm(out, { recursive: true, force: true });
-        await rm(`${out}-bare`, { recursive: true, force: true });
+        // Outputs stay till the end: what a file system has just deleted slows down what is written next.
+        const out = (kind: string) => path.join(home, `${name}-${effort}-${round}-${kind}`, 'out');
+        runs.bare!.push(await seconds('bench/bare-loop.ts', input, out('bare'), effort));
+        runs.whole!.push(await seconds(...start, input, '--out', out('whole'), '--effort', effort));
+        runs.bareOne!.push(await seconds('bench/bare-loop.ts', one, out('bare one'), effort));
+        runs.wholeOne!.push(await seconds(...start, one, '--out', out('whole one'), '--effort', effort));
       }
-      report({
-        name,
-        effort,
-        count,
-        megapixels: (width * height * count) / 1e6,
-        bare: median(bare),
-        whole: median(whole),
-      });
+      report(`${name} ${effort}`, count, (width * height * count) / 1e6, runs);
     }
   }
 } finally {
   await rm(home, { recursive: true, force: true });
 }
 
-function report(row: {
-  name: string;
-  effort: string;
-  count: number;
-  megapixels: number;
-  bare: number;
-  whole: number;
-}) {
-  const { name, effort, count, megapixels, bare, whole } = row;
+function report(name: string, count: number, megapixels: number, runs: Record<string, number[]>): void {
+  const [bare, whole, bareOne, wholeOne] = ['bare', 'whole', 'bareOne', 'wholeOne'].map((kind) =>
+    median(runs[kind]!),
+  ) as [number, number, number, number];
   const pace = (time: number) =>
-    `${(count / time).toFixed(1)} images/s, ${(megapixels / time).toFixed(1)} MP/s`;
-  console.log(`${name} ${effort}, ${count} photos, median of ${rounds}:`);
-  console.log(`  bare sharp loop  ${bare.toFixed(2)} s  ${pace(bare)}`);
-  console.log(`  image-press      ${whole.toFixed(2)} s  ${pace(whole)}`);
-  console.log(`  throughput ratio ${(bare / whole).toFixed(2)}`);
+    `${time.toFixed(2)} s  ${(count / time).toFixed(1)} images/s, ${(megapixels / time).toFixed(1)} MP/s`;
+  console.log(`${name}, ${count} photos, median of ${rounds}:`);
+  console.log(`  bare sharp loop   ${pace(bare)}`);
+  console.log(`  image-press       ${pace(whole)}`);
+  console.log(
+    `  throughput ratio  ${(bare / whole).toFixed(2)}, without start-up (${wholeOne.toFixed(2)} s) ${((bare - bareOne) / (whole - wholeOne)).toFixed(2)}`,
+  );
 }
 
-function seconds(script: string, ...args: string[]): Promise<number> {
-  const start = performance.now();
-  const child = spawn(process.execPath, [path.join(here, script), ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+function seconds(...args: string[]): Promise<number> {
+  const began = performance.now();
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
   let told = '';
   child.stderr.on('data', (chunk) => {
     told += chunk;
   });
   return new Promise((resolve, reject) => {
     child.on('close', (code) => {
-      if (code === 0) resolve((performance.now() - start) / 1000);
-      else reject(new Error(`${script} ended with ${code}: ${told}`));
+      if (code === 0) resolve((performance.now() - began) / 1000);
+      else reject(new Error(`${args.join(' ')} ended with ${code}: ${told}`));
     });
   });
 }
