@@ -218,14 +218,16 @@ const DOLLARS_PER_WRITE = 0.000005;
 const DOLLARS_PER_TRANSITION = 0.000025;
 /** The child's start, ChooseHost, the host, MoreToDo? and BatchDone. */
 const TRANSITIONS_PER_BATCH = 5;
+/** The listing of where outputs go, the one of earlier results, the journal, results: PUTs and LISTs cost the same. */
+const WRITES_PER_BATCH = 7;
 
 /** Nothing is charged for a job whose papers lie in a folder. */
 function estimateCost(tally: Tally, { papers, batches }: JobCircumstances): CostEstimate | undefined {
   if (!papers.startsWith('s3://')) return undefined;
   const reads = tally.compressed + tally.kept + tally.skipped + tally.failed;
-  const writes = tally.compressed + tally.copied;
+  const writes = tally.compressed + tally.copied + batches.planned * WRITES_PER_BATCH;
   return {
-    s3Requests: dollars(2 * reads * DOLLARS_PER_READ + writes * DOLLARS_PER_WRITE),
+    s3Requests: dollars(reads * DOLLARS_PER_READ + writes * DOLLARS_PER_WRITE),
     stateTransitions: dollars(batches.planned * TRANSITIONS_PER_BATCH * DOLLARS_PER_TRANSITION),
   };
 }
