@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { ImageFormat } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { buildExif, readCredits, withOrientation, withoutExifPrefix } from './exif.ts';
@@ -63,7 +64,8 @@ function readPngCredits(png: Png): XmpCredits {
   const texts = png.chunks.flatMap((chunk) => readText(chunk) ?? []);
   const textOf = (wanted: string) => {
     const value = texts.find(({ keyword }) => keyword === wanted)?.value;
-    return value && Buffer.from(value.subarray(0, 4000)).toString('utf8');
+    // tEXt and zTXt are Latin-1 and iTXt is UTF-8, but many writers put UTF-8 into all of them.
+    return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
   };
   const author = textOf('Author');
   return { creators: author ? [author] : [], rights: textOf('Copyright'), terms: [] };

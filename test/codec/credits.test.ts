@@ -1,0 +1,28 @@
+import { beforeAll, expect, test } from 'vitest';
+import { applyMetadata } from '../../src/codec/apply-metadata.ts';
+import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
+import { readXmpCredits } from '../../src/codec/xmp.ts';
+import type { ImageFormat } from '../../src/core/image-result.ts';
+import { ascii, makePng, makeWebp, pngText } from './fixtures.ts';
+
+/** Who made a picture and whose it is, out of every place where it may be written, comes along with the picture. */
+
+let webp: Uint8Array;
+
+beforeAll(async () => {
+  webp = await makeWebp();
+});
+
+/** What a WebP made of this source says about them. */
+function creditsInWebp(format: ImageFormat, bytes: Uint8Array, policy: MetadataPolicy = 'copyright') {
+  const output = applyMetadata({ format, bytes }, webp, 'webp', policy, { orientation: 1 });
+  return readXmpCredits(readMetadata('webp', output).xmp ?? new Uint8Array());
+}
+
+test.each([
+  ['Latin-1, as PNG wants it', ascii('\xa9 2024 M\xfcller')],
+  ['UTF-8, as many write it', new Uint8Array(Buffer.from('© 2024 Müller', 'utf8'))],
+])('the text of a PNG is read as %s', (_, value) => {
+  const source = makePng({ chunks: [pngText('Copyright', Buffer.from(value).toString('latin1'))] });
+  expect(creditsInWebp('png', source)).toMatchObject({ rights: '© 2024 Müller' });
+});
