@@ -9,7 +9,14 @@ import { joinExtendedXmp, joinIccSegments, readJpeg, XMP_PREFIX } from './jpeg-m
 import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
 import { findRiffChunk, readWebP } from './riff-chunks.ts';
 import { numbersOf, readDirectory, readTiff, valueBytes } from './tiff-directory.ts';
-import { buildXmp, mergeExtendedXmp, readXmpCredits, withXmpOrientation, type XmpCredits } from './xmp.ts';
+import {
+  buildXmp,
+  mergeExtendedXmp,
+  readXmpCredits,
+  withCredits,
+  withXmpOrientation,
+  type XmpCredits,
+} from './xmp.ts';
 
 export type MetadataPolicy = CompressionSettings['metadata'];
 
@@ -54,13 +61,13 @@ function readPngMetadata(bytes: Uint8Array): ImageMetadata {
   const png = readPng(bytes);
   return withPlainExif({
     exif: findChunk(png, 'eXIf')?.payload,
-    xmp: readPngXmp(png) ?? buildXmp(readPngCredits(png)),
+    xmp: withCredits(readPngXmp(png), readPngCredits(png)),
     icc: readPngIcc(png),
   });
 }
 
-/** Author and copyright as PNG writes them when it knows no XMP. */
-function readPngCredits(png: Png): XmpCredits {
+/** Author and copyright as PNG writes them in texts of its own. */
+function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
   const texts = png.chunks.flatMap((chunk) => readText(chunk) ?? []);
   const textOf = (wanted: string) => {
     const value = texts.find(({ keyword }) => keyword === wanted)?.value;
@@ -68,7 +75,7 @@ function readPngCredits(png: Png): XmpCredits {
     return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
   };
   const author = textOf('Author');
-  return { creators: author ? [author] : [], rights: textOf('Copyright'), terms: [] };
+  return { creators: author ? [author] : [], rights: textOf('Copyright') || undefined };
 }
 
 function readWebPMetadata(bytes: Uint8Array): ImageMetadata {

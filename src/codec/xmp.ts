@@ -1,3 +1,5 @@
+import { joinBytes } from './bytes.ts';
+
 /** XMP packets are small XML files. What is not understood is carried as it is or left out, never repaired. */
 
 export interface XmpCredits {
@@ -118,7 +120,43 @@ function bodyOf(text: string, name: string): string | undefined {
 }
 
 /** A new packet that holds the credits and nothing else; undefined when there are none. */
-export function buildXmp({ creators, rights, terms }: XmpCredits): Uint8Array | undefined {
+export function buildXmp(credits: XmpCredits): Uint8Array | undefined {
+  const description = descriptionOf(credits);
+  if (description === undefined) return undefined;
+  const packet = [
+    '<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>',
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
+    description,
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>',
+  ];
+  return Uint8Array.from(Buffer.from(packet.join(''), 'utf8'));
+}
+
+/**
+ * The packet with those of the credits that it lacks; a new one where there is none. A property that stands in it
+ * in whatever form is left alone: readers refuse a packet that has one twice.
+ */
+export function withCredits(
+  packet: Uint8Array | undefined,
+  { creators, rights }: Pick<XmpCredits, 'creators' | 'rights'>,
+): Uint8Array | undefined {
+  if (!packet) return buildXmp({ creators, rights, terms: [] });
+  const text = readText(packet);
+  const end = text?.lastIndexOf('</rdf:RDF>') ?? -1;
+  if (text === undefined || end < 0) return packet;
+  const dc = escapePattern(prefixOf(text, DC) ?? 'dc');
+  const holds = (name: string) => new RegExp(`[<\\s]${dc}:${name}[\\s=/>]`).test(text);
+  const lacking = descriptionOf({
+    creators: holds('creator') ? [] : creators,
+    rights: holds('rights') ? undefined : rights,
+    terms: [],
+  });
+  return lacking === undefined
+    ? packet
+    : joinBytes(packet.subarray(0, end), Buffer.from(lacking, 'utf8'), packet.subarray(end));
+}
+
+function descriptionOf({ creators, rights, terms }: XmpCredits): string | undefined {
   if (creators.length === 0 && rights === undefined && terms.length === 0) return undefined;
   const parts = [
     creators.length > 0
@@ -127,14 +165,10 @@ export function buildXmp({ creators, rights, terms }: XmpCredits): Uint8Array | 
     rights === undefined ? '' : `<dc:rights>${alternatives(rights)}</dc:rights>`,
     ...terms.map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
   ];
-  const packet = [
-    '<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>',
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
-    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}">`,
-    ...parts,
-    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>',
-  ];
-  return Uint8Array.from(Buffer.from(packet.join(''), 'utf8'));
+  return (
+    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}">` +
+    `${parts.join('')}</rdf:Description>`
+  );
 }
 
 function rightsValue(name: RightsName, value: string): string {

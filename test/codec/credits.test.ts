@@ -3,7 +3,7 @@ import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
 import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
-import { ascii, makePng, makeWebp, pngText } from './fixtures.ts';
+import { ascii, makePng, makeWebp, pngText, pngXmp, xmpPacket } from './fixtures.ts';
 
 /** Who made a picture and whose it is, out of every place where it may be written, comes along with the picture. */
 
@@ -25,4 +25,16 @@ test.each([
 ])('the text of a PNG is read as %s', (_, value) => {
   const source = makePng({ chunks: [pngText('Copyright', Buffer.from(value).toString('latin1'))] });
   expect(creditsInWebp('png', source)).toMatchObject({ rights: '© 2024 Müller' });
+});
+
+test.each([
+  'keep',
+  'copyright',
+] as const)('the texts of a PNG say what its XMP does not, under %s', (policy) => {
+  const texts = [pngText('Author', 'Ann'), pngText('Copyright', '(c) Ann')];
+  const credits = (packet: Uint8Array) =>
+    creditsInWebp('png', makePng({ chunks: [pngXmp(packet), ...texts] }), policy);
+  expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
+  expect(credits(xmpPacket({ rights: 'his' }))).toMatchObject({ creators: ['Ann'] });
 });

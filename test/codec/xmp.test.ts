@@ -1,5 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
-import { buildXmp, readXmpCredits, readXmpOrientation, withXmpOrientation } from '../../src/codec/xmp.ts';
+import {
+  buildXmp,
+  readXmpCredits,
+  readXmpOrientation,
+  withCredits,
+  withXmpOrientation,
+} from '../../src/codec/xmp.ts';
 import { ascii, mutated, xmpDescription, xmpPacket } from './fixtures.ts';
 
 const utf8 = (text: string) => new Uint8Array(Buffer.from(text, 'utf8'));
@@ -54,6 +60,28 @@ describe('credits in XMP', () => {
     expect(credits.creators).toEqual(['Zoë "&" Ann']);
     const text = Buffer.from(packet).toString();
     for (const secret of ['GPS', 'Paris', 'Orientation']) expect(text.includes(secret)).toBe(false);
+  });
+
+  it('are added to a packet that lacks them, and leave every other byte of it alone', () => {
+    const packet = xmpPacket({ orientation: 6, gps: true, creator: 'Ann' });
+    const more = withCredits(packet, { creators: ['Bob'], rights: '© Zoë' })!;
+    expect(readXmpCredits(more)).toMatchObject({ creators: ['Ann'], rights: '© Zoë' });
+    const [before, after] = [packet, more].map((bytes) => Buffer.from(bytes).toString('utf8'));
+    expect(
+      after!.replace(/<rdf:Description rdf:about="" xmlns:dc.*?<\/rdf:Description>(?=<\/rdf:RDF>)/, ''),
+    ).toBe(before);
+  });
+
+  it.each([
+    ['it has them', xmpPacket({ creator: 'Ann', rights: 'hers' })],
+    [
+      'it has them in a form that is not read',
+      xmpDescription('', '<dc:creator/><dc:rights><a/></dc:rights>'),
+    ],
+    ['it is no RDF', ascii('<x:xmpmeta/>')],
+    ['it is too long to be read', ascii(`${' '.repeat(2_000_001)}</rdf:RDF>`)],
+  ])('leave a packet as it is when %s', (_, packet) => {
+    expect(withCredits(packet, { creators: ['Bob'], rights: 'his' })).toBe(packet);
   });
 
   it('make no packet when there are none', () => {
