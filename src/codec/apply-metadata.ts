@@ -2,10 +2,10 @@ import type { ImageFormat } from '../core/image-result.ts';
 import { joinBytes, startsWith, textAt } from './bytes.ts';
 import {
   type ImageMetadata,
-  iptcAsXmp,
   type MetadataPolicy,
   readMetadata,
   underPolicy,
+  xmpWithIptc,
 } from './image-metadata.ts';
 import { inspectImage } from './inspect-image.ts';
 import { withIsoMetadata } from './iso-metadata.ts';
@@ -64,12 +64,12 @@ const WRITERS: Readonly<
 > = {
   jpeg: writeJpeg,
   png: writePngOutput,
-  webp: (output, metadata) => withWebPMetadata(output, { ...metadata, xmp: iptcAsXmp(metadata) }),
+  webp: (output, metadata) => withWebPMetadata(output, { ...metadata, xmp: xmpWithIptc(metadata) }),
   // A viewer of AVIF goes by the properties irot and imir alone, so EXIF says 1 beside them.
   avif: (output, metadata, { orientation, ownsIcc }) =>
     withIsoMetadata(output, {
       exif: metadata.exif,
-      xmp: iptcAsXmp(metadata),
+      xmp: xmpWithIptc(metadata),
       icc: ownsIcc ? undefined : metadata.icc,
       orientation,
     }),
@@ -128,7 +128,7 @@ function writePngOutput(output: Uint8Array, metadata: ImageMetadata, splice: Spl
 }
 
 function chunksFromOther(metadata: ImageMetadata, { ownsIcc }: Splice): NewChunk[] {
-  const xmp = iptcAsXmp(metadata);
+  const xmp = xmpWithIptc(metadata);
   return [
     ...(metadata.icc && !ownsIcc ? [iccChunk(metadata.icc)] : []),
     ...(metadata.exif ? [{ type: 'eXIf', payload: metadata.exif }] : []),

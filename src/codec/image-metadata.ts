@@ -153,7 +153,7 @@ function creditsExif(exif: Uint8Array | undefined, orientation: number): Uint8Ar
   return buildExif({ ...credits, orientation: orientation === 1 ? undefined : orientation });
 }
 
-/** The credits of Photoshop's resources as XMP, for formats that have no place for them. */
-export function iptcAsXmp({ xmp, photoshop }: ImageMetadata): Uint8Array | undefined {
-  return xmp ?? (photoshop && buildXmp({ ...readIptcCredits(photoshop), terms: [] }));
+/** The XMP with the credits of Photoshop's resources, for formats that have no place for those. */
+export function xmpWithIptc({ xmp, photoshop }: ImageMetadata): Uint8Array | undefined {
+  return photoshop ? withCredits(xmp, readIptcCredits(photoshop)) : xmp;
 }

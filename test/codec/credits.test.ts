@@ -3,7 +3,18 @@ import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
 import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
-import { ascii, makePng, makeWebp, pngText, pngXmp, xmpPacket } from './fixtures.ts';
+import {
+  ascii,
+  iptcSegment,
+  makeJpeg,
+  makePng,
+  makeWebp,
+  pngText,
+  pngXmp,
+  withSegments,
+  xmpPacket,
+  xmpSegment,
+} from './fixtures.ts';
 
 /** Who made a picture and whose it is, out of every place where it may be written, comes along with the picture. */
 
@@ -37,4 +48,16 @@ test.each([
   expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ rights: 'his' }))).toMatchObject({ creators: ['Ann'] });
+});
+
+test.each([
+  'keep',
+  'copyright',
+] as const)('IPTC says what the XMP of a JPEG does not, under %s', async (policy) => {
+  const iptc = iptcSegment({ byline: 'Ann', copyright: '(c) Ann', city: 'Paris' });
+  const jpeg = await makeJpeg();
+  const credits = (packet: Uint8Array) =>
+    creditsInWebp('jpeg', withSegments(jpeg, [xmpSegment(packet), iptc]), policy);
+  expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
 });
