@@ -75,7 +75,7 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
     return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
   };
   const author = textOf('Author');
-  return { creators: author ? [author] : [], rights: textOf('Copyright') || undefined };
+  return { creators: author ? [author] : [], rights: textOf('Copyright') };
 }
 
 function readWebPMetadata(bytes: Uint8Array): ImageMetadata {

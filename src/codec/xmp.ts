@@ -106,7 +106,7 @@ function valuesOf(text: string, name: string): string[] {
   const values = items.length > 0 ? items.map(([, value]) => value!) : [body];
   return values
     .filter((value) => !value.includes('<'))
-    .map((value) => unescapeXml(value).trim())
+    .map(unescapeXml)
     .filter(Boolean)
     .slice(0, 20);
 }
@@ -156,15 +156,20 @@ export function withCredits(
     : joinBytes(packet.subarray(0, end), Buffer.from(lacking, 'utf8'), packet.subarray(end));
 }
 
-function descriptionOf({ creators, rights, terms }: XmpCredits): string | undefined {
-  if (creators.length === 0 && rights === undefined && terms.length === 0) return undefined;
+function descriptionOf(credits: XmpCredits): string | undefined {
+  const creators = credits.creators.map(printable).filter(Boolean);
+  const rights = printable(credits.rights ?? '');
+  const terms = credits.terms.map(([name, value]) => [name, printable(value)] as const);
   const parts = [
-    creators.length > 0
-      ? `<dc:creator><rdf:Seq>${creators.map(listItem).join('')}</rdf:Seq></dc:creator>`
-      : '',
-    rights === undefined ? '' : `<dc:rights>${alternatives(rights)}</dc:rights>`,
-    ...terms.map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
+    ...(creators.length > 0
+      ? [`<dc:creator><rdf:Seq>${creators.map(listItem).join('')}</rdf:Seq></dc:creator>`]
+      : []),
+    ...(rights ? [`<dc:rights>${alternatives(rights)}</dc:rights>`] : []),
+    ...terms
+      .filter(([, value]) => value)
+      .map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
   ];
+  if (parts.length === 0) return undefined;
   return (
     `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}">` +
     `${parts.join('')}</rdf:Description>`
@@ -185,19 +190,23 @@ function listItem(value: string): string {
   return `<rdf:li>${escapeXml(value)}</rdf:li>`;
 }
 
+// A control character is not allowed in XML: a single one makes a packet unreadable.
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n\r]/gu, '').trim();
+}
+
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 
 function unescapeXml(text: string): string {
-  return text
-    .replace(
-      /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(lt|gt|quot|apos|amp));/g,
-      (whole, hex, decimal, name) => {
-        if (name) return ENTITIES[name]!;
-        const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
-        return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-      },
-    )
-    .replace(/[^\P{Cc}\t\n\r]/gu, '');
+  const plain = text.replace(
+    /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(lt|gt|quot|apos|amp));/g,
+    (whole, hex, decimal, name) => {
+      if (name) return ENTITIES[name]!;
+      const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
+  return printable(plain);
 }
 
 function escapeXml(text: string): string {

@@ -88,6 +88,13 @@ describe('credits in XMP', () => {
     expect(buildXmp(readXmpCredits(xmpPacket({ gps: true })))).toBeUndefined();
   });
 
+  it('come without control characters and empty values, which no reader takes', () => {
+    const packet = buildXmp({ creators: ['Ann\0', ' Zoë\u0007 ', '\0'], rights: 'a\u001bb', terms: [] })!;
+    expect(Buffer.from(packet).toString('utf8')).not.toMatch(/\p{Cc}/u);
+    expect(readXmpCredits(packet)).toMatchObject({ creators: ['Ann', 'Zoë'], rights: 'ab' });
+    expect(buildXmp({ creators: [''], rights: ' ', terms: [['Owner', '']] })).toBeUndefined();
+  });
+
   it('cannot smuggle markup', () => {
     const packet = xmpPacket({ creator: 'a<exif:GPSLatitude>48</exif:GPSLatitude>b' });
     expect(Buffer.from(buildXmp(readXmpCredits(packet)) ?? []).includes('GPS')).toBe(false);
