@@ -5,7 +5,13 @@ import { buildExif, readCredits, withOrientation, withoutExifPrefix } from './ex
 import { creditsOnly, readIptcCredits } from './iptc.ts';
 import { readIsoImage } from './iso-boxes.ts';
 import { readIsoMetadata } from './iso-metadata.ts';
-import { joinExtendedXmp, joinIccSegments, readJpeg, XMP_PREFIX } from './jpeg-markers.ts';
+import {
+  joinExtendedXmp,
+  joinIccSegments,
+  joinPhotoshopSegments,
+  readJpeg,
+  XMP_PREFIX,
+} from './jpeg-markers.ts';
 import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
 import { findRiffChunk, readWebP } from './riff-chunks.ts';
 import { numbersOf, readDirectory, readTiff, valueBytes } from './tiff-directory.ts';
@@ -53,7 +59,7 @@ function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
     exif: payload('exif'),
     xmp: main && extended ? mergeExtendedXmp(main, extended) : main,
     icc: joinIccSegments(jpeg),
-    photoshop: payload('photoshop'),
+    photoshop: joinPhotoshopSegments(jpeg),
   });
 }
 

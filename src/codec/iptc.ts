@@ -1,4 +1,5 @@
 import { joinBytes, latin1, startsWith, textAt, uint16, uint32, viewOf } from './bytes.ts';
+import { PHOTOSHOP_PREFIX } from './jpeg-markers.ts';
 
 /** IPTC (IIM) as it lies in Photoshop's image resources. */
 
@@ -13,7 +14,6 @@ export interface IptcCredits {
   readonly rights?: string;
 }
 
-const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 const IPTC_RESOURCE = 0x0404;
 const UTF8 = latin1('\x1b%G');
 

@@ -1,4 +1,4 @@
-import { joinBytes, startsWith, textAt, uint16, viewOf } from './bytes.ts';
+import { joinBytes, latin1, startsWith, textAt, uint16, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 /** What a JPEG file is made of, marker by marker; no coefficient is decoded. */
@@ -67,6 +67,7 @@ export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';
 export const EXTENDED_XMP_PREFIX = 'http://ns.adobe.com/xmp/extension/\0';
 export const EXIF_PREFIX = 'Exif\0\0';
 export const ICC_PREFIX = 'ICC_PROFILE\0';
+export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
 const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKind])[] = [
   [APP0, 'JFIF\0', 'jfif'],
@@ -79,7 +80,7 @@ const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKi
   [APP2, 'MPF\0', 'multi-picture'],
   [APP2, 'urn:iso:std:iso:ts:21496:-1', 'gain-map'],
   [0xeb, 'JP', 'jumbf'],
-  [APP13, 'Photoshop 3.0\0', 'photoshop'],
+  [APP13, PHOTOSHOP_PREFIX, 'photoshop'],
   [0xee, 'Adobe', 'adobe'],
 ];
 
@@ -282,4 +283,11 @@ export function joinExtendedXmp(jpeg: Jpeg): Uint8Array | undefined {
     length += part.length;
   }
   return length > 0 ? joinBytes(...inOrder.map(({ part }) => part)) : undefined;
+}
+
+/** Photoshop's resources out of all of their APP13 segments, as if one were large enough; undefined when there are none. */
+export function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
+  const parts = jpeg.segments.filter(({ kind }) => kind === 'photoshop').map(({ payload }) => payload);
+  if (parts.length < 2) return parts[0];
+  return joinBytes(latin1(PHOTOSHOP_PREFIX), ...parts.map((part) => part.subarray(PHOTOSHOP_PREFIX.length)));
 }

@@ -9,6 +9,8 @@ import {
   makeJpeg,
   makePng,
   makeWebp,
+  photoshopResource,
+  photoshopSegment,
   pngText,
   pngXmp,
   withSegments,
@@ -60,4 +62,14 @@ test.each([
     creditsInWebp('jpeg', withSegments(jpeg, [xmpSegment(packet), iptc]), policy);
   expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
+});
+
+test('IPTC is found in the second APP13, and where a resource is cut in two', async () => {
+  const iptc = iptcSegment({ byline: 'Ann', copyright: '(c) Ann' });
+  const second = withSegments(await makeJpeg(), [photoshopSegment(photoshopResource(0x03ed)), iptc]);
+  expect(creditsInWebp('jpeg', second)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  const resources = iptc.payload.subarray(14);
+  const cut = [resources.subarray(0, 20), resources.subarray(20)].map(photoshopSegment);
+  const halves = withSegments(await makeJpeg(), cut);
+  expect(creditsInWebp('jpeg', halves)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
 });

@@ -131,18 +131,17 @@ export function iptcSegment(values: { byline?: string; copyright?: string; city?
   const dataset = (id: number, text: string | undefined) =>
     text === undefined ? [] : concat([0x1c, 2, id], uint16(text.length), ascii(text));
   const iptc = concat(dataset(80, values.byline), dataset(90, values.city), dataset(116, values.copyright));
-  const padded = iptc.length % 2 ? concat(iptc, [0]) : iptc;
-  return {
-    marker: 0xed,
-    payload: concat(
-      ascii('Photoshop 3.0\0'),
-      ascii('8BIM'),
-      uint16(0x0404),
-      [0, 0],
-      uint32(iptc.length),
-      padded,
-    ),
-  };
+  return photoshopSegment(photoshopResource(0x0404, iptc));
+}
+
+/** APP13 with these resources. */
+export function photoshopSegment(resources: Uint8Array): Segment {
+  return { marker: 0xed, payload: concat(ascii('Photoshop 3.0\0'), resources) };
+}
+
+export function photoshopResource(id: number, content: Uint8Array = new Uint8Array(16), signature = '8BIM') {
+  const padding = content.length % 2 ? [0] : [];
+  return concat(ascii(signature), uint16(id), [0, 0], uint32(content.length), content, padding);
 }
 
 /** APP11 with a JUMBF box of C2PA. */
