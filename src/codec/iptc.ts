@@ -15,6 +15,10 @@ export interface IptcCredits {
 }
 
 const IPTC_RESOURCE = 0x0404;
+
+/** Other programs than Photoshop sign their resources in its list with names of their own. */
+const SIGNATURES: ReadonlySet<string> = new Set(['8BIM', 'MeSa', 'AgHg', 'PHUT', 'DCSR']);
+
 const UTF8 = latin1('\x1b%G');
 
 /** By-line, by-line title, credit, source, copyright; with the character set they are written in. */
@@ -24,13 +28,13 @@ const CREDIT_IDS: ReadonlySet<string> = new Set(['1:90', '2:80', '2:85', '2:110'
 export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
   const view = viewOf(photoshop);
   let at = startsWith(photoshop, PHOTOSHOP_PREFIX) ? PHOTOSHOP_PREFIX.length : 0;
-  while (at + 12 <= photoshop.length && startsWith(photoshop, '8BIM', at)) {
+  while (at + 12 <= photoshop.length && SIGNATURES.has(textAt(photoshop, at, 4))) {
     const nameLength = photoshop[at + 6]! + 1;
     const lengthAt = at + 6 + nameLength + (nameLength % 2);
     if (lengthAt + 4 > photoshop.length) return undefined;
     const length = view.getUint32(lengthAt);
     if (lengthAt + 4 + length > photoshop.length) return undefined;
-    if (view.getUint16(at + 4) === IPTC_RESOURCE)
+    if (startsWith(photoshop, '8BIM', at) && view.getUint16(at + 4) === IPTC_RESOURCE)
       return photoshop.subarray(lengthAt + 4, lengthAt + 4 + length);
     at = lengthAt + 4 + length + (length % 2);
   }

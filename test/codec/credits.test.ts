@@ -5,6 +5,7 @@ import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
 import {
   ascii,
+  concat,
   iptcSegment,
   makeJpeg,
   makePng,
@@ -72,4 +73,11 @@ test('IPTC is found in the second APP13, and where a resource is cut in two', as
   const cut = [resources.subarray(0, 20), resources.subarray(20)].map(photoshopSegment);
   const halves = withSegments(await makeJpeg(), cut);
   expect(creditsInWebp('jpeg', halves)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+});
+
+test.each(['MeSa', 'AgHg', 'PHUT', 'DCSR'])('IPTC is found behind a resource of %s', async (signature) => {
+  const iptc = iptcSegment({ byline: 'Ann', copyright: '(c) Ann' }).payload.subarray(14);
+  const resources = concat(photoshopResource(0x0404, new Uint8Array(15), signature), iptc);
+  const source = withSegments(await makeJpeg(), [photoshopSegment(resources)]);
+  expect(creditsInWebp('jpeg', source)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
 });
