@@ -1,10 +1,12 @@
 import { joinBytes, latin1, startsWith, uint16, uint32 } from './bytes.ts';
 import {
+  isText,
   numbersOf,
   readDirectory,
   readTiff,
   type Tiff,
   type TiffDirectory,
+  type TiffEntry,
   valueBytes,
 } from './tiff-directory.ts';
 
@@ -89,14 +91,14 @@ export interface ExifContent {
 export function readCredits(exif: Uint8Array): ExifContent {
   const main = readMain(exif);
   if (!main) return {};
-  const read = (tag: number, type: number) => {
+  const read = (tag: number, isRight: (entry: TiffEntry) => boolean) => {
     const entry = main.directory.entries.get(tag);
-    return entry?.type === type ? valueBytes(main.tiff, entry) : undefined;
+    return entry && isRight(entry) ? valueBytes(main.tiff, entry) : undefined;
   };
   return {
-    artist: read(ARTIST, TYPE_ASCII),
-    copyright: read(COPYRIGHT, TYPE_ASCII),
-    xpAuthor: read(XP_AUTHOR, TYPE_BYTE),
+    artist: read(ARTIST, isText),
+    copyright: read(COPYRIGHT, isText),
+    xpAuthor: read(XP_AUTHOR, ({ type }) => type === TYPE_BYTE),
   };
 }
 

@@ -32,9 +32,12 @@ export interface TiffDirectory {
 }
 
 const TYPE_LENGTHS = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+const TYPE_ASCII = 2;
 const TYPE_SHORT = 3;
 const TYPE_LONG = 4;
 const TYPE_LONG8 = 16;
+/** EXIF 3.0 */
+const TYPE_UTF8 = 129;
 
 /** The header of a TIFF structure; undefined when these bytes are none. */
 export function readTiff(bytes: Uint8Array): Tiff | undefined {
@@ -71,7 +74,7 @@ function readEntry(tiff: Tiff, view: DataView, at: number): TiffEntry | undefine
   const { littleEndian, big, bytes } = tiff;
   const type = view.getUint16(at + 2, littleEndian);
   const count = big ? Number(view.getBigUint64(at + 4, littleEndian)) : view.getUint32(at + 4, littleEndian);
-  const length = (TYPE_LENGTHS[type] ?? 0) * count;
+  const length = (type === TYPE_UTF8 ? 1 : (TYPE_LENGTHS[type] ?? 0)) * count;
   const inlineAt = at + (big ? 12 : 8);
   const valueAt = length <= (big ? 8 : 4) ? inlineAt : readOffset(tiff, view, inlineAt);
   if (length === 0 || valueAt + length > bytes.length) return undefined;
@@ -107,6 +110,10 @@ export function valueBytes(tiff: Tiff, entry: TiffEntry): Uint8Array {
 
 /** A text entry without the NUL at its end. */
 export function textOf(tiff: Tiff, entry: TiffEntry | undefined): string | undefined {
-  if (entry?.type !== 2 && entry?.type !== 129) return undefined;
+  if (!entry || !isText(entry)) return undefined;
   return textAt(tiff.bytes, entry.valueAt, entry.length).split('\0')[0]!;
+}
+
+export function isText({ type }: TiffEntry): boolean {
+  return type === TYPE_ASCII || type === TYPE_UTF8;
 }

@@ -60,6 +60,15 @@ describe.each(['II', 'MM'] as const)('EXIF in byte order %s', (byteOrder) => {
   });
 });
 
+it('gives its credits also as UTF-8, which EXIF 3 has a type for', () => {
+  const copyright = '© 2024 Müller';
+  const exif = exifBlock({ copyright: Buffer.from(copyright, 'utf8').toString('latin1') });
+  const utf8 = Buffer.from(exif);
+  utf8[utf8.indexOf(Buffer.from([0x82, 0x98, 0, 2])) + 3] = 129;
+  const rebuilt = buildExif(readCredits(utf8));
+  expect(text(readCredits(rebuilt).copyright)).toBe(copyright);
+});
+
 describe('EXIF that cannot be read', () => {
   it('has no orientation and is carried as it is', () => {
     for (const bytes of [ascii(''), ascii('II'), ascii('no TIFF at all'), ascii('MM\0*\xff\xff\xff\xff')]) {
