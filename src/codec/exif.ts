@@ -19,6 +19,7 @@ const COPYRIGHT = 0x8298;
 const TYPE_BYTE = 1;
 const TYPE_ASCII = 2;
 const TYPE_SHORT = 3;
+const TYPE_LONG = 4;
 
 /** EXIF without the prefix that JPEG demands and some writers of PNG, WebP and AVIF add. */
 export function withoutExifPrefix(block: Uint8Array): Uint8Array {
@@ -103,27 +104,47 @@ export function readCredits(exif: Uint8Array): ExifContent {
 }
 
 /** A new EXIF that holds this and nothing else. */
-export function buildExif(content: ExifContent): Uint8Array {
-  const rows: [tag: number, type: number, value: Uint8Array][] = [];
-  const { orientation, artist, copyright, xpAuthor } = content;
-  if (orientation !== undefined) rows.push([ORIENTATION, TYPE_SHORT, uint16(orientation)]);
-  if (artist) rows.push([ARTIST, TYPE_ASCII, terminated(artist)]);
-  if (copyright) rows.push([COPYRIGHT, TYPE_ASCII, terminated(copyright)]);
-  if (xpAuthor) rows.push([XP_AUTHOR, TYPE_BYTE, xpAuthor]);
-  rows.sort(([one], [other]) => one - other);
+export function buildExif({ orientation, artist, copyright, xpAuthor }: ExifContent): Uint8Array {
+  const text = (tag: number, value: Uint8Array | undefined): NewEntry[] =>
+    value ? [{ tag, type: TYPE_ASCII, count: terminated(value).length, value: terminated(value) }] : [];
+  const entries: NewEntry[] = [...text(ARTIST, artist), ...text(COPYRIGHT, copyright)];
+  if (orientation !== undefined)
+    entries.push({ tag: ORIENTATION, type: TYPE_SHORT, count: 1, value: uint16(orientation) });
+  if (xpAuthor) entries.push({ tag: XP_AUTHOR, type: TYPE_BYTE, count: xpAuthor.length, value: xpAuthor });
+  return joinBytes(tiffHeader(), directoryBytes(entries, 8));
+}
 
-  let outsideAt = 8 + 2 + rows.length * 12 + 4;
+/** The head of a structure whose first directory lies at 8, right behind it. */
+export function tiffHeader(littleEndian = false): Uint8Array {
+  return joinBytes(latin1(littleEndian ? 'II' : 'MM'), uint16(42, littleEndian), uint32(8, littleEndian));
+}
+
+/** An entry to be written; its value is in the byte order of the whole. */
+export interface NewEntry {
+  readonly tag: number;
+  readonly type: number;
+  readonly count: number;
+  readonly value: Uint8Array;
+}
+
+export function longEntry(tag: number, value: number, littleEndian: boolean): NewEntry {
+  return { tag, type: TYPE_LONG, count: 1, value: uint32(value, littleEndian) };
+}
+
+/** The last directory of a structure, lying at `at`, with its longer values behind it. */
+export function directoryBytes(entries: readonly NewEntry[], at: number, littleEndian = false): Uint8Array {
+  let outsideAt = at + 2 + entries.length * 12 + 4;
   const outside: Uint8Array[] = [];
-  const entries = rows.map(([tag, type, value]) => {
-    const count = type === TYPE_SHORT ? value.length / 2 : value.length;
-    if (value.length <= 4) return directoryEntry(tag, type, count, value);
-    const entry = directoryEntry(tag, type, count, uint32(outsideAt));
+  const sorted = entries.toSorted((one, other) => one.tag - other.tag);
+  const rows = sorted.map(({ tag, type, count, value }) => {
+    if (value.length <= 4) return directoryEntry(tag, type, count, value, littleEndian);
+    const row = directoryEntry(tag, type, count, uint32(outsideAt, littleEndian), littleEndian);
     const padded = value.length % 2 ? joinBytes(value, [0]) : value;
     outside.push(padded);
     outsideAt += padded.length;
-    return entry;
+    return row;
   });
-  return joinBytes(latin1('MM\0*'), uint32(8), uint16(rows.length), ...entries, uint32(0), ...outside);
+  return joinBytes(uint16(entries.length, littleEndian), ...rows, [0, 0, 0, 0], ...outside);
 }
 
 function directoryEntry(

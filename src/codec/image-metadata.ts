@@ -14,7 +14,7 @@ import {
 } from './jpeg-markers.ts';
 import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
 import { findRiffChunk, readWebP } from './riff-chunks.ts';
-import { numbersOf, readDirectory, readTiff, valueBytes } from './tiff-directory.ts';
+import { readTiffMetadata } from './tiff-metadata.ts';
 import {
   buildXmp,
   mergeExtendedXmp,
@@ -91,26 +91,6 @@ function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
     xmp: findRiffChunk(webp, 'XMP '),
     icc: findRiffChunk(webp, 'ICCP'),
   });
-}
-
-/** TIFF is itself what EXIF is made of: its credits are taken over, its layout tags mean nothing elsewhere. */
-function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
-  const [XMP, ICC, ORIENTATION] = [700, 34675, 274];
-  const tiff = readTiff(bytes);
-  const first = tiff && readDirectory(tiff, tiff.first);
-  if (!tiff || !first) return {};
-  const value = (tag: number) => {
-    const entry = first.entries.get(tag);
-    return entry && valueBytes(tiff, entry);
-  };
-  const orientation = numbersOf(tiff, first.entries.get(ORIENTATION))[0];
-  const credits = tiff.big ? {} : readCredits(bytes);
-  const isWorthIt = orientation !== undefined || credits.artist || credits.copyright;
-  return {
-    exif: isWorthIt ? buildExif({ orientation, ...credits }) : undefined,
-    xmp: value(XMP),
-    icc: value(ICC),
-  };
 }
 
 function withPlainExif(metadata: ImageMetadata): ImageMetadata {

@@ -46,18 +46,23 @@ export function creditsOnly(photoshop: Uint8Array): Uint8Array | undefined {
   const iptc = readIptc(photoshop);
   const credits = iptc ? readDatasets(iptc).filter(isCredit) : [];
   if (!credits.some(({ record }) => record === 2)) return undefined;
-  const block = joinBytes(
-    ...credits.map(({ record, id, value }) => joinBytes([0x1c, record, id], uint16(value.length), value)),
+  return asPhotoshop(
+    joinBytes(
+      ...credits.map(({ record, id, value }) => joinBytes([0x1c, record, id], uint16(value.length), value)),
+    ),
   );
-  const padding = block.length % 2 ? [0] : [];
+}
+
+/** An APP13 payload with this IIM block in it. */
+export function asPhotoshop(iptc: Uint8Array): Uint8Array {
   return joinBytes(
     latin1(PHOTOSHOP_PREFIX),
     latin1('8BIM'),
     uint16(IPTC_RESOURCE),
     [0, 0],
-    uint32(block.length),
-    block,
-    padding,
+    uint32(iptc.length),
+    iptc,
+    new Uint8Array(iptc.length % 2),
   );
 }
 

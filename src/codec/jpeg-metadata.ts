@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { joinBytes, latin1, uint32 } from './bytes.ts';
 import { readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
 import { type ImageMetadata, type MetadataPolicy, readMetadata, underPolicy } from './image-metadata.ts';
+import { creditsOnly } from './iptc.ts';
 import {
   APP1,
   APP2,
@@ -75,7 +76,7 @@ export function metadataSegments({ exif, xmp, icc, photoshop }: ImageMetadata): 
     ...(exif ? exifSegments(exif) : []),
     ...(xmp ? xmpSegments(xmp) : []),
     ...(icc ? iccSegments(icc) : []),
-    ...(photoshop && photoshop.length <= MAX_PAYLOAD ? [{ marker: APP13, payload: photoshop }] : []),
+    ...(photoshop ? photoshopSegments(photoshop) : []),
   ];
 }
 
@@ -85,6 +86,12 @@ function exifSegments(exif: Uint8Array): NewSegment[] {
   if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
   const { exif: credits } = underPolicy({ exif }, 'copyright', readOrientation(exif));
   return credits ? exifSegments(credits) : [];
+}
+
+/** Of what is too large for one segment the credits go on. */
+function photoshopSegments(photoshop: Uint8Array): NewSegment[] {
+  const payload = photoshop.length <= MAX_PAYLOAD ? photoshop : creditsOnly(photoshop);
+  return payload && payload.length <= MAX_PAYLOAD ? [{ marker: APP13, payload }] : [];
 }
 
 function xmpSegments(packet: Uint8Array): NewSegment[] {

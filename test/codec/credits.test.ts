@@ -1,6 +1,8 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { applyMetadata } from '../../src/codec/apply-metadata.ts';
+import { sameBytes } from '../../src/codec/bytes.ts';
 import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
+import { readIptc } from '../../src/codec/iptc.ts';
 import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
 import {
@@ -9,12 +11,17 @@ import {
   iptcSegment,
   makeJpeg,
   makePng,
+  makeTiff,
   makeWebp,
   photoshopResource,
   photoshopSegment,
   pngText,
   pngXmp,
+  tiffBytes,
+  tiffDirectory,
+  tiffText,
   withSegments,
+  withTiffTags,
   xmpPacket,
   xmpSegment,
 } from './fixtures.ts';
@@ -22,9 +29,11 @@ import {
 /** Who made a picture and whose it is, out of every place where it may be written, comes along with the picture. */
 
 let webp: Uint8Array;
+let jpeg: Uint8Array;
 
 beforeAll(async () => {
   webp = await makeWebp();
+  jpeg = await makeJpeg();
 });
 
 /** What a WebP made of this source says about them. */
@@ -80,4 +89,54 @@ test.each(['MeSa', 'AgHg', 'PHUT', 'DCSR'])('IPTC is found behind a resource of 
   const resources = concat(photoshopResource(0x0404, new Uint8Array(15), signature), iptc);
   const source = withSegments(await makeJpeg(), [photoshopSegment(resources)]);
   expect(creditsInWebp('jpeg', source)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+});
+
+describe('a TIFF', () => {
+  const iptc = readIptc(iptcSegment({ byline: 'Ann', copyright: '(c) Ann', city: 'Paris' }).payload)!;
+  const taken = tiffText(0x9003, '2024:05:06 07:08:09');
+  const place = tiffDirectory(34853, [tiffText(29, '2024:05:07')]);
+  let source: Uint8Array;
+
+  beforeAll(async () => {
+    source = withTiffTags(await makeTiff(), [
+      tiffText(270, 'a view of Paris'),
+      tiffText(315, 'Ann Artist'),
+      tiffBytes(33723, iptc),
+      tiffDirectory(34665, [taken, tiffBytes(37500, ascii('a maker note of no use elsewhere'))]),
+      place,
+    ]);
+  });
+
+  const intoJpeg = (policy: MetadataPolicy, bytes = source) =>
+    applyMetadata({ format: 'tiff', bytes }, jpeg, 'jpeg', policy, { orientation: 1 });
+
+  test('hands EXIF and IPTC on under keep, as far as they mean something elsewhere', () => {
+    const { exif, photoshop } = readMetadata('jpeg', intoJpeg('keep'));
+    const text = Buffer.from(exif!).toString('latin1');
+    for (const kept of ['a view of Paris', 'Ann Artist', '2024:05:06', '2024:05:07'])
+      expect(text).toContain(kept);
+    expect(text).not.toContain('maker note');
+    expect(sameBytes(readIptc(photoshop!)!, iptc)).toBe(true);
+    expect(creditsInWebp('tiff', source, 'keep')).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  });
+
+  test('hands its credits on under copyright, and nothing else', () => {
+    const output = intoJpeg('copyright');
+    const text = Buffer.from(output).toString('latin1');
+    for (const credit of ['Ann Artist', '(c) Ann']) expect(text).toContain(credit);
+    for (const secret of ['Paris', '2024:']) expect(text).not.toContain(secret);
+    expect(creditsInWebp('tiff', source)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  });
+
+  test('hands on IPTC that lies in its Photoshop resources only', async () => {
+    const bytes = withTiffTags(await makeTiff(), [tiffBytes(34377, photoshopResource(0x0404, iptc))]);
+    expect(creditsInWebp('tiff', bytes)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  });
+
+  test('whose entries are larger than any EXIF hands on its credits alone', async () => {
+    const large = [tiffText(315, 'Ann Artist'), tiffText(270, 'x'.repeat(1_000_001))];
+    const text = Buffer.from(intoJpeg('keep', withTiffTags(await makeTiff(), large))).toString('latin1');
+    expect(text).toContain('Ann Artist');
+    expect(text).not.toContain('xxx');
+  });
 });

@@ -677,6 +677,47 @@ export async function makeTiff(colourspace: 'srgb' | 'cmyk' | 'lab' | 'b-w' = 's
   return bytesOf(await image.toColourspace(colourspace).tiff({ compression: 'lzw' }).toBuffer());
 }
 
+/** An entry of more than four bytes, or a pointer at a directory of such. */
+export interface TiffTag {
+  readonly tag: number;
+  readonly type: number;
+  readonly value: Uint8Array | readonly TiffTag[];
+}
+
+export const tiffText = (tag: number, text: string): TiffTag => ({ tag, type: 2, value: ascii(`${text}\0`) });
+export const tiffBytes = (tag: number, value: Uint8Array): TiffTag => ({ tag, type: 7, value });
+export const tiffDirectory = (tag: number, value: readonly TiffTag[]): TiffTag => ({ tag, type: 4, value });
+
+/** The little-endian TIFF with these tags besides its own: its first directory moves to the end. */
+export function withTiffTags(tiff: Uint8Array, tags: readonly TiffTag[]): Uint8Array {
+  let whole = tiff;
+  const append = (bytesAt: (at: number) => Uint8Array) => {
+    whole = concat(whole, new Uint8Array(whole.length % 2));
+    const at = whole.length;
+    whole = concat(whole, bytesAt(at));
+    return at;
+  };
+  const rowOf = ({ tag, type, value }: TiffTag) => {
+    const isValue = value instanceof Uint8Array;
+    const entries = isValue
+      ? []
+      : value.map((inner) => ({ ...inner, count: (inner.value as Uint8Array).length }));
+    const at = append((place) => (isValue ? value : ifd(entries as Entry[], place, 0, true)));
+    const count = isValue ? value.length : 1;
+    return concat(uint16(tag, true), uint16(type, true), uint32(count, true), uint32(at, true));
+  };
+  const view = new DataView(tiff.buffer, tiff.byteOffset, tiff.byteLength);
+  const from = view.getUint32(4, true) + 2;
+  const own = Array.from({ length: view.getUint16(from - 2, true) }, (_, index) =>
+    tiff.subarray(from + index * 12, from + (index + 1) * 12),
+  );
+  const tagOf = (row: Uint8Array) => row[0]! + row[1]! * 256;
+  const rows = [...own, ...tags.map(rowOf)].sort((one, other) => tagOf(one) - tagOf(other));
+  const at = append(() => concat(uint16(rows.length, true), ...rows, uint32(0)));
+  whole.set(uint32(at, true), 4);
+  return whole;
+}
+
 // Damage
 
 /** The first part of a file, as an interrupted upload leaves it. */
