@@ -1,4 +1,4 @@
-import { viewOf } from './bytes.ts';
+import { startsWith, textAt, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 export interface Gif {
@@ -8,7 +8,17 @@ export interface Gif {
   /** Some frame has a transparent colour. */
   readonly transparent: boolean;
   readonly interlaced: boolean;
+  readonly applications: readonly GifApplication[];
   /** Where the trailer ends, or the file when there is none. */
+  readonly end: number;
+}
+
+/** An application extension. */
+export interface GifApplication {
+  /** Its identifier of eight letters and its code of three. */
+  readonly name: string;
+  /** Where its data lies: from the length of the first sub-block to the zero behind the last. */
+  readonly from: number;
   readonly end: number;
 }
 
@@ -16,6 +26,10 @@ const EXTENSION = 0x21;
 const IMAGE = 0x2c;
 const TRAILER = 0x3b;
 const GRAPHIC_CONTROL = 0xf9;
+const APPLICATION = 0xff;
+
+// Far above what any program writes; the blocks of a file that has more are walked through all the same.
+const MAX_APPLICATIONS = 1000;
 
 /** Walks the blocks of a GIF; throws CorruptImageError when its screen has no size or the header is cut off. */
 export function readGif(bytes: Uint8Array): Gif {
@@ -32,13 +46,18 @@ export function readGif(bytes: Uint8Array): Gif {
 
 function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'height'> {
   let [frames, transparent, interlaced, at] = [0, false, false, from];
+  const applications: GifApplication[] = [];
   while (at < bytes.length) {
     const block = bytes[at]!;
-    if (block === TRAILER) return { frames: Math.max(frames, 1), transparent, interlaced, end: at + 1 };
+    if (block === TRAILER)
+      return { frames: Math.max(frames, 1), transparent, interlaced, applications, end: at + 1 };
     if (block === EXTENSION) {
       if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 2] === 4)
         transparent ||= ((bytes[at + 3] ?? 0) & 1) === 1;
-      at = skipSubBlocks(bytes, at + 2);
+      const end = skipSubBlocks(bytes, at + 2);
+      if (bytes[at + 1] === APPLICATION && bytes[at + 2] === 11 && applications.length < MAX_APPLICATIONS)
+        applications.push({ name: textAt(bytes, at + 3, 11), from: at + 14, end });
+      at = end;
     } else if (block === IMAGE) {
       const flags = bytes[at + 9] ?? 0;
       frames++;
@@ -48,7 +67,7 @@ function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'heigh
       break;
     }
   }
-  return { frames: Math.max(frames, 1), transparent, interlaced, end: bytes.length };
+  return { frames: Math.max(frames, 1), transparent, interlaced, applications, end: bytes.length };
 }
 
 function tableLength(flags: number): number {
@@ -59,4 +78,16 @@ function skipSubBlocks(bytes: Uint8Array, from: number): number {
   let at = from;
   while (at < bytes.length && bytes[at] !== 0) at += bytes[at]! + 1;
   return at + 1;
+}
+
+// XMP lies in a GIF as it is. Who skips sub-blocks and comes to stand anywhere in it is led by these to its end.
+const XMP_TRAILER_LENGTH = 258;
+
+/** The XMP packet in its application extension; undefined when there is none. */
+export function readGifXmp(bytes: Uint8Array): Uint8Array | undefined {
+  const block = readGif(bytes).applications.find(({ name }) => name === 'XMP DataXMP');
+  const end = (block?.end ?? 0) - XMP_TRAILER_LENGTH;
+  return block && end > block.from && startsWith(bytes, '\x01\xff\xfe', end)
+    ? bytes.subarray(block.from, end)
+    : undefined;
 }

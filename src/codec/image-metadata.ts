@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { ImageFormat } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { buildExif, readCredits, withOrientation, withoutExifPrefix } from './exif.ts';
+import { readGifXmp } from './gif-blocks.ts';
 import { creditsOnly, readIptcCredits } from './iptc.ts';
 import { readIsoImage } from './iso-boxes.ts';
 import { readIsoMetadata } from './iso-metadata.ts';
@@ -48,6 +49,7 @@ const READERS: Partial<Record<ImageFormat, (bytes: Uint8Array) => ImageMetadata>
   avif: (bytes) => withPlainExif(readIsoMetadata(readIsoImage(bytes))),
   heif: (bytes) => withPlainExif(readIsoMetadata(readIsoImage(bytes))),
   tiff: readTiffMetadata,
+  gif: (bytes) => ({ xmp: readGifXmp(bytes) }),
 };
 
 function readJpegMetadata(bytes: Uint8Array): ImageMetadata {

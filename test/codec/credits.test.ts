@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../src/codec/bytes.ts';
 import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
+import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIptc } from '../../src/codec/iptc.ts';
 import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
@@ -9,6 +10,7 @@ import {
   ascii,
   concat,
   iptcSegment,
+  makeAnimation,
   makeJpeg,
   makePng,
   makeTiff,
@@ -20,6 +22,7 @@ import {
   tiffBytes,
   tiffDirectory,
   tiffText,
+  withGifXmp,
   withSegments,
   withTiffTags,
   xmpPacket,
@@ -139,4 +142,11 @@ describe('a TIFF', () => {
     expect(text).toContain('Ann Artist');
     expect(text).not.toContain('xxx');
   });
+});
+
+test.each(['keep', 'copyright'] as const)('the XMP of a GIF comes along under %s', async (policy) => {
+  const packet = xmpPacket({ creator: 'Ann', rights: '(c) Ann', gps: true });
+  const source = withGifXmp(await makeAnimation('gif'), packet);
+  expect(inspectImage(source)).toMatchObject({ pages: 4, trailingBytes: 0 });
+  expect(creditsInWebp('gif', source, policy)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
 });

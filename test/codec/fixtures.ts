@@ -568,6 +568,18 @@ export async function makeAnimation(format: 'gif' | 'webp', frames = 4, width = 
   );
 }
 
+/** The GIF with this application extension before its first picture. */
+export function withGifApplication(gif: Uint8Array, name: string, blocks: Uint8Array): Uint8Array {
+  const at = 13 + (gif[10]! & 0x80 ? 3 * 2 ** ((gif[10]! & 7) + 1) : 0);
+  return concat(gif.subarray(0, at), [0x21, 0xff, 11], ascii(name), blocks, gif.subarray(at));
+}
+
+/** The GIF with XMP, as it is and with the trailer that leads to its end. */
+export function withGifXmp(gif: Uint8Array, packet: Uint8Array): Uint8Array {
+  const countdown = Array.from({ length: 256 }, (_, index) => 255 - index);
+  return withGifApplication(gif, 'XMP DataXMP', concat(packet, [1], countdown, [0]));
+}
+
 export async function makeWebp(options: { lossless?: boolean; alpha?: boolean } = {}): Promise<Uint8Array> {
   const channels = options.alpha ? 4 : 3;
   const image = sharp(photoPixels(96, 64, channels), { raw: { width: 96, height: 64, channels } });
