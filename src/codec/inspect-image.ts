@@ -127,6 +127,7 @@ function inspectGif(bytes: Uint8Array): Partial<ImageFacts> {
     alpha: gif.transparent,
     progressive: gif.interlaced,
     lossless: true,
+    contentCredentials: gif.applications.some(({ name }) => name.startsWith('C2PA_GIF')),
     trailingBytes: countTrailing(bytes, gif.end),
   };
 }

@@ -25,6 +25,7 @@ const TAG = {
   extraSamples: 338,
   icc: 34675,
   dngVersion: 50706,
+  contentCredentials: 52545,
 } as const;
 
 export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
@@ -54,6 +55,7 @@ export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
     colour: isCameraRaw(bytes, first) || !isClear ? 'other' : colour,
     alpha,
     icc: first.entries.has(TAG.icc),
+    contentCredentials: first.entries.has(TAG.contentCredentials),
     orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
     lossless: ![6, 7, 34712, 50001].includes(number(TAG.compression) ?? 1),
   };

@@ -335,6 +335,14 @@ describe('inspectImage on other formats', () => {
     expect(await factsOf(make.makeTiff('lab'))).toMatchObject({ colour: 'lab' });
   });
 
+  it('sees content credentials in TIFF and GIF', async () => {
+    const store = make.c2paSegment().payload.subarray(8);
+    const tiff = make.withTiffTags(await make.makeTiff(), [make.tiffBytes(52545, store)]);
+    const blocks = concat([store.length], store, [0]);
+    const gif = make.withGifApplication(await make.makeAnimation('gif'), 'C2PA_GIF\x01\0\0', blocks);
+    for (const file of [tiff, gif]) expect(await factsOf(file)).toMatchObject({ contentCredentials: true });
+  });
+
   it('agrees with libvips on size, channels and depth', async () => {
     const files = [
       await make.makeJpeg(),
