@@ -57,7 +57,9 @@ function turned(segment: JpegSegment, orientation: number): NewSegment & { kind:
   const { kind, marker, payload } = segment;
   if (kind === 'exif') {
     const exif = withOrientation(withoutExifPrefix(payload), orientation);
-    return { kind, marker, payload: joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif) };
+    const turnedPayload = joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif);
+    // Only a further EXIF grows, one that tells no orientation of its own: no viewer asks it for one.
+    return turnedPayload.length <= MAX_PAYLOAD ? { kind, marker, payload: turnedPayload } : segment;
   }
   if (kind !== 'xmp') return segment;
   const packet = withXmpOrientation(payload.subarray(XMP_PREFIX.length), orientation);
@@ -80,12 +82,14 @@ export function metadataSegments({ exif, xmp, icc, photoshop }: ImageMetadata): 
   ];
 }
 
-/** EXIF has no way to be split: what is too large for a JPEG goes on as credits and orientation. */
+/** EXIF has no way to be split: of what is too large for a JPEG the credits and the orientation go on, or that alone. */
 function exifSegments(exif: Uint8Array): NewSegment[] {
-  const payload = joinBytes(latin1(EXIF_PREFIX), exif);
-  if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
-  const { exif: credits } = underPolicy({ exif }, 'copyright', readOrientation(exif));
-  return credits ? exifSegments(credits) : [];
+  const orientation = readOrientation(exif);
+  const shorter = (policy: MetadataPolicy) => underPolicy({ exif }, policy, orientation).exif;
+  const payload = [exif, shorter('copyright'), shorter('strip')]
+    .map((form) => joinBytes(latin1(EXIF_PREFIX), form ?? []))
+    .find(({ length }) => length <= MAX_PAYLOAD);
+  return payload && payload.length > EXIF_PREFIX.length ? [{ marker: APP1, payload }] : [];
 }
 
 /** Of what is too large for one segment the credits go on. */

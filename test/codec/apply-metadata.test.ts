@@ -192,6 +192,30 @@ describe('applyMetadata', () => {
     expect(Buffer.from(readMetadata('jpeg', jpeg).xmp!).includes(long)).toBe(true);
   });
 
+  it('leaves a second EXIF as it is that has no room for an orientation', async () => {
+    const empty = make.concat(make.ascii('Exif\0\0MM\0*'), make.uint32(8), make.uint16(0), make.uint32(0));
+    const full = { marker: 0xe1, payload: make.concat(empty, new Uint8Array(65_533 - empty.length)) };
+    const source = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 }), full]);
+    const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(Buffer.from(result).includes(Buffer.from(full.payload))).toBe(true);
+  });
+
+  it.each([
+    ['credits and orientation', { make: 'x'.repeat(70_000), artist: 'Ann Artist' }, 'Ann Artist'],
+    ['orientation alone', { artist: 'x'.repeat(70_000) }, ''],
+  ])('hands the %s on of an EXIF that is too large for a JPEG', (_, options, credit) => {
+    const png = make.makePng({ chunks: [make.pngExif({ orientation: 6, ...options })] });
+    const result = applyMetadata({ format: 'png', bytes: png }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(Buffer.from(result).toString('latin1')).toContain(credit);
+    expect(result.length - outputs.jpeg.length).toBeLessThan(200);
+  });
+
   it('carries the metadata of a real camera file', async () => {
     const source = new Uint8Array(await readFile('node_modules/exif-js/example/DSCN0614_small.jpg'));
     const before = readMetadata('jpeg', source).exif!;
