@@ -13,7 +13,7 @@ import { readJpeg, segmentBytes } from './jpeg-markers.ts';
 import { jfifHeader, metadataSegments, type NewSegment, segmentsOfSource } from './jpeg-metadata.ts';
 import { findChunk, iccChunk, readPng, writePng, xmpChunk } from './png-chunks.ts';
 import { chunksOfCopy, type NewChunk } from './png-metadata.ts';
-import { withWebPMetadata } from './riff-chunks.ts';
+import { foreignChunks, readWebP, withWebPMetadata } from './riff-chunks.ts';
 
 export interface MetadataSource {
   readonly format: ImageFormat;
@@ -64,7 +64,7 @@ const WRITERS: Readonly<
 > = {
   jpeg: writeJpeg,
   png: writePngOutput,
-  webp: (output, metadata) => withWebPMetadata(output, { ...metadata, xmp: xmpWithIptc(metadata) }),
+  webp: writeWebPOutput,
   // A viewer of AVIF goes by the properties irot and imir alone, so EXIF says 1 beside them.
   avif: (output, metadata, { orientation, ownsIcc }) =>
     withIsoMetadata(output, {
@@ -117,6 +117,16 @@ function segmentsFromJpeg(
   const jpeg = readJpeg(source.bytes);
   if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
   return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];
+}
+
+function writeWebPOutput(
+  output: Uint8Array,
+  metadata: ImageMetadata,
+  { source, policy }: Splice,
+): Uint8Array {
+  const carriesAll = policy === 'keep' && source.format === 'webp';
+  const foreign = carriesAll ? foreignChunks(readWebP(source.bytes)) : [];
+  return withWebPMetadata(output, { ...metadata, xmp: xmpWithIptc(metadata), foreign });
 }
 
 function writePngOutput(output: Uint8Array, metadata: ImageMetadata, splice: Splice): Uint8Array {

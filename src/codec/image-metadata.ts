@@ -14,7 +14,7 @@ import {
   XMP_PREFIX,
 } from './jpeg-markers.ts';
 import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
-import { findRiffChunk, readWebP } from './riff-chunks.ts';
+import { findAnnounced, findRiffChunk, readWebP } from './riff-chunks.ts';
 import { readTiffMetadata } from './tiff-metadata.ts';
 import {
   buildXmp,
@@ -88,10 +88,11 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
 
 function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
   const webp = readWebP(bytes);
+  // Tools find EXIF and XMP also where the header does not announce them; no viewer turns a picture by such.
   return withPlainExif({
     exif: findRiffChunk(webp, 'EXIF'),
     xmp: findRiffChunk(webp, 'XMP '),
-    icc: findRiffChunk(webp, 'ICCP'),
+    icc: findAnnounced(webp, 'ICCP'),
   });
 }
 

@@ -9,7 +9,7 @@ import { inspectPng } from './inspect-png.ts';
 import { inspectTiff } from './inspect-tiff.ts';
 import { chromaSubsampling, isProgressive, type Jpeg, quantisationTables, readJpeg } from './jpeg-markers.ts';
 import { readMultiPicture } from './jpeg-pictures.ts';
-import { findRiffChunk, readWebP } from './riff-chunks.ts';
+import { findAnnounced, findRiffChunk, readWebP } from './riff-chunks.ts';
 import { sniffFormat } from './sniff-format.ts';
 import { estimateSourceQuality } from './source-quality.ts';
 import { countTrailing } from './trailing-bytes.ts';
@@ -99,7 +99,7 @@ function isApart({ frame, segments }: Jpeg): boolean {
 
 function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
   const webp = readWebP(bytes);
-  const exif = findRiffChunk(webp, 'EXIF');
+  const exif = findAnnounced(webp, 'EXIF');
   return {
     width: webp.width,
     height: webp.height,
@@ -107,7 +107,7 @@ function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
     channels: webp.alpha ? 4 : 3,
     alpha: webp.alpha,
     alphaDenied: webp.alphaDenied || undefined,
-    icc: findRiffChunk(webp, 'ICCP') !== undefined,
+    icc: findAnnounced(webp, 'ICCP') !== undefined,
     orientation: exif ? readOrientation(withoutExifPrefix(exif)) : 1,
     chromaSubsampling: webp.lossless ? undefined : '4:2:0',
     lossless: webp.lossless,

@@ -108,27 +108,48 @@ export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined 
   return webp.chunks.find((chunk) => chunk.type === type)?.payload;
 }
 
+const FLAGS = { ICCP: ICC_FLAG, EXIF: EXIF_FLAG } as const;
+
+/** The chunk where the header announces it: without that no viewer applies a profile or turns the picture. */
+export function findAnnounced(webp: WebP, type: keyof typeof FLAGS): Uint8Array | undefined {
+  const header = findRiffChunk(webp, 'VP8X');
+  return header && (header[0]! & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
+}
+
+/** What no reader knows by its name, and a profile that none applies. */
+export function foreignChunks(webp: WebP): RiffChunk[] {
+  const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
+  const profile = findAnnounced(webp, 'ICCP');
+  return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
+}
+
+const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
+
 export interface WebPMetadata {
   readonly icc?: Uint8Array;
   readonly exif?: Uint8Array;
   readonly xmp?: Uint8Array;
+  readonly foreign?: readonly RiffChunk[];
 }
 
-/** The same pictures with exactly this metadata; every other chunk stays where it is. */
+/** The same pictures with exactly this metadata. */
 export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
   const webp = readWebP(bytes);
-  const { icc, exif, xmp } = metadata;
-  const pictures = webp.chunks.filter(({ type }) => !['VP8X', 'ICCP', 'EXIF', 'XMP '].includes(type));
+  const { icc, exif, xmp, foreign = [] } = metadata;
+  const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
+  const aside: RiffChunk[] = [
+    ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
+    ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
+    ...foreign,
+  ];
   const isExtended = webp.chunks[0]!.type === 'VP8X';
-  if (!icc && !exif && !xmp && !isExtended) return bytes;
-  const chunks: RiffChunk[] = [
+  if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
+  return writeWebP([
     { type: 'VP8X', payload: extendedHeader(webp, metadata) },
     ...(icc ? [{ type: 'ICCP', payload: icc }] : []),
     ...pictures,
-    ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
-    ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
-  ];
-  return writeWebP(chunks);
+    ...aside,
+  ]);
 }
 
 function extendedHeader(webp: WebP, { icc, exif, xmp }: WebPMetadata): Uint8Array {

@@ -279,6 +279,38 @@ describe('applyMetadata', () => {
     expect(inspectImage(second)).toMatchObject({ alpha: true });
   });
 
+  it.each([
+    ['keep', true],
+    ['copyright', false],
+    ['strip', false],
+  ] as const)('carries chunks of WebP that nobody knows under %s: %s', (policy, carries) => {
+    const foreign = make.riffChunk('ABCD', make.ascii('who knows what'));
+    const source = make.extendedWebp(outputs.webp, 0, [], [foreign]);
+    const result = applyMetadata({ format: 'webp', bytes: source }, outputs.webp, 'webp', policy, {
+      orientation: 1,
+    });
+    expect(Buffer.from(result).includes(Buffer.from(foreign))).toBe(carries);
+    expect(inspectImage(result)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
+  });
+
+  it('applies no profile and no turn that a WebP holds but does not announce, as viewers do', async () => {
+    const source = make.extendedWebp(
+      outputs.webp,
+      0,
+      [make.riffChunk('ICCP', icc)],
+      [make.riffChunk('EXIF', make.exifBlock({ orientation: 6, artist: 'Ann Artist' }))],
+    );
+    expect(inspectImage(source)).toMatchObject({ icc: false, orientation: 1 });
+    for (const to of FORMATS) {
+      const result = applyMetadata({ format: 'webp', bytes: source }, outputs[to], to, 'keep', {
+        orientation: 1,
+      });
+      expect(inspectImage(result)).toMatchObject({ icc: false, orientation: 1 });
+      expect((await sharp(result).metadata()).icc).toBeUndefined();
+      expect(Buffer.from(readMetadata(to, result).exif!).includes('Ann Artist')).toBe(true);
+    }
+  });
+
   it('keeps the animation of WebP (R07)', async () => {
     const webp = await make.makeAnimation('webp');
     const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {

@@ -586,6 +586,22 @@ export async function makeWebp(options: { lossless?: boolean; alpha?: boolean } 
   return bytesOf(await image.webp({ lossless: options.lossless ?? false, quality: 90 }).toBuffer());
 }
 
+/** The plain WebP of 96 × 64 in an extended container, with `flags` in its header whatever chunks there are. */
+export function extendedWebp(
+  webp: Uint8Array,
+  flags: number,
+  before: Uint8Array[],
+  after: Uint8Array[] = [],
+) {
+  const header = riffChunk('VP8X', concat([flags, 0, 0, 0], [95, 0, 0], [63, 0, 0]));
+  const chunks = concat(header, ...before, webp.subarray(12), ...after);
+  return concat(ascii('RIFF'), uint32(chunks.length + 4, true), ascii('WEBP'), chunks);
+}
+
+export function riffChunk(type: string, payload: Uint8Array): Uint8Array {
+  return concat(ascii(type), uint32(payload.length, true), payload, new Uint8Array(payload.length % 2));
+}
+
 export async function makeAvif(
   options: { alpha?: boolean; bitdepth?: 8 | 10 | 12 } = {},
 ): Promise<Uint8Array> {
