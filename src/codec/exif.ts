@@ -86,6 +86,7 @@ export interface ExifContent {
   readonly copyright?: Uint8Array;
   /** Windows' author, UTF-16. */
   readonly xpAuthor?: Uint8Array;
+  readonly littleEndian?: boolean;
 }
 
 /** Who made the picture and whose it is: no place, no camera, no thumbnail, no maker note. */
@@ -100,18 +101,22 @@ export function readCredits(exif: Uint8Array): ExifContent {
     artist: read(ARTIST, isText),
     copyright: read(COPYRIGHT, isText),
     xpAuthor: read(XP_AUTHOR, ({ type }) => type === TYPE_BYTE),
+    littleEndian: main.tiff.littleEndian,
   };
 }
 
 /** A new EXIF that holds this and nothing else. */
-export function buildExif({ orientation, artist, copyright, xpAuthor }: ExifContent): Uint8Array {
+export function buildExif(content: ExifContent): Uint8Array {
+  const { orientation, artist, copyright, xpAuthor, littleEndian = false } = content;
   const text = (tag: number, value: Uint8Array | undefined): NewEntry[] =>
     value ? [{ tag, type: TYPE_ASCII, count: terminated(value).length, value: terminated(value) }] : [];
   const entries: NewEntry[] = [...text(ARTIST, artist), ...text(COPYRIGHT, copyright)];
-  if (orientation !== undefined)
-    entries.push({ tag: ORIENTATION, type: TYPE_SHORT, count: 1, value: uint16(orientation) });
+  if (orientation !== undefined) {
+    const value = uint16(orientation, littleEndian);
+    entries.push({ tag: ORIENTATION, type: TYPE_SHORT, count: 1, value });
+  }
   if (xpAuthor) entries.push({ tag: XP_AUTHOR, type: TYPE_BYTE, count: xpAuthor.length, value: xpAuthor });
-  return joinBytes(tiffHeader(), directoryBytes(entries, 8));
+  return joinBytes(tiffHeader(littleEndian), directoryBytes(entries, 8, littleEndian));
 }
 
 /** The head of a structure whose first directory lies at 8, right behind it. */

@@ -126,10 +126,7 @@ const POLICIES: Readonly<
     icc,
     photoshop: photoshop && creditsOnly(photoshop),
   }),
-  strip: ({ icc }, orientation) => ({
-    exif: orientation === 1 ? undefined : buildExif({ orientation }),
-    icc,
-  }),
+  strip: ({ exif, icc }, orientation) => ({ exif: orientationExif(exif, orientation), icc }),
 };
 
 const NO_EXIF = new Uint8Array();
@@ -138,8 +135,14 @@ const NO_EXIF = new Uint8Array();
 function creditsExif(exif: Uint8Array | undefined, orientation: number): Uint8Array | undefined {
   const credits = exif ? readCredits(exif) : {};
   const hasCredits = credits.artist || credits.copyright || credits.xpAuthor;
-  if (!hasCredits && orientation === 1) return undefined;
+  if (!hasCredits) return orientationExif(exif, orientation);
   return buildExif({ ...credits, orientation: orientation === 1 ? undefined : orientation });
+}
+
+// In the byte order of the source: an EXIF that says no more than this comes out as it went in.
+function orientationExif(exif: Uint8Array | undefined, orientation: number): Uint8Array | undefined {
+  if (orientation === 1) return undefined;
+  return buildExif({ orientation, littleEndian: exif && readCredits(exif).littleEndian });
 }
 
 /** The XMP with the credits of Photoshop's resources, for formats that have no place for those. */

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { sameBytes } from '../../src/codec/bytes.ts';
+import { sameBytes, textAt } from '../../src/codec/bytes.ts';
 import {
   buildExif,
   readCredits,
@@ -57,6 +57,12 @@ describe.each(['II', 'MM'] as const)('EXIF in byte order %s', (byteOrder) => {
     expect(readOrientation(rebuilt)).toBe(3);
     expect(text(readCredits(rebuilt).copyright)).toBe('hers');
     expect(Buffer.from(rebuilt).includes('Maker')).toBe(false);
+  });
+
+  it('is built anew as it was when it says no more than is asked of it', () => {
+    const exif = buildExif({ orientation: 6, artist: ascii('Ann'), littleEndian: byteOrder === 'II' });
+    expect(textAt(exif, 0, 2)).toBe(byteOrder);
+    expect(buildExif({ ...readCredits(exif), orientation: 6 })).toEqual(exif);
   });
 });
 
