@@ -5,7 +5,7 @@ import {
   type MetadataPolicy,
   readMetadata,
   underPolicy,
-  xmpWithIptc,
+  withIptcAsXmp,
 } from './image-metadata.ts';
 import { inspectImage } from './inspect-image.ts';
 import { withIsoMetadata } from './iso-metadata.ts';
@@ -40,7 +40,8 @@ export function applyMetadata(
   { orientation }: OutputNature,
 ): Uint8Array {
   const shown = outputFormat === 'avif' ? 1 : orientation;
-  const found = readMetadata(source.format, source.bytes);
+  const all = readMetadata(source.format, source.bytes);
+  const found = outputFormat === 'jpeg' ? all : withIptcAsXmp(all);
   const own = readMetadata(outputFormat, output);
   const icc = own.icc ?? fittingProfile(found.icc, source, output);
   const metadata = { ...underPolicy(found, policy, shown), icc };
@@ -69,7 +70,7 @@ const WRITERS: Readonly<
   avif: (output, metadata, { orientation, ownsIcc }) =>
     withIsoMetadata(output, {
       exif: metadata.exif,
-      xmp: xmpWithIptc(metadata),
+      xmp: metadata.xmp,
       icc: ownsIcc ? undefined : metadata.icc,
       orientation,
     }),
@@ -126,7 +127,7 @@ function writeWebPOutput(
 ): Uint8Array {
   const carriesAll = policy === 'keep' && source.format === 'webp';
   const foreign = carriesAll ? foreignChunks(readWebP(source.bytes)) : [];
-  return withWebPMetadata(output, { ...metadata, xmp: xmpWithIptc(metadata), foreign });
+  return withWebPMetadata(output, { ...metadata, foreign });
 }
 
 function writePngOutput(output: Uint8Array, metadata: ImageMetadata, splice: Splice): Uint8Array {
@@ -137,11 +138,10 @@ function writePngOutput(output: Uint8Array, metadata: ImageMetadata, splice: Spl
   return writePng([header!, ...added, ...rest]);
 }
 
-function chunksFromOther(metadata: ImageMetadata, { ownsIcc }: Splice): NewChunk[] {
-  const xmp = xmpWithIptc(metadata);
+function chunksFromOther({ exif, xmp, icc }: ImageMetadata, { ownsIcc }: Splice): NewChunk[] {
   return [
-    ...(metadata.icc && !ownsIcc ? [iccChunk(metadata.icc)] : []),
-    ...(metadata.exif ? [{ type: 'eXIf', payload: metadata.exif }] : []),
+    ...(icc && !ownsIcc ? [iccChunk(icc)] : []),
+    ...(exif ? [{ type: 'eXIf', payload: exif }] : []),
     ...(xmp ? [xmpChunk(xmp)] : []),
   ];
 }

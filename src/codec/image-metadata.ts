@@ -145,7 +145,7 @@ function orientationExif(exif: Uint8Array | undefined, orientation: number): Uin
   return buildExif({ orientation, littleEndian: exif && readCredits(exif).littleEndian });
 }
 
-/** The XMP with the credits of Photoshop's resources, for formats that have no place for those. */
-export function xmpWithIptc({ xmp, photoshop }: ImageMetadata): Uint8Array | undefined {
-  return photoshop ? withCredits(xmp, readIptcCredits(photoshop)) : xmp;
+/** The credits of Photoshop's resources moved to the XMP, for formats that have no place for those. */
+export function withIptcAsXmp({ photoshop, ...metadata }: ImageMetadata): ImageMetadata {
+  return photoshop ? { ...metadata, xmp: withCredits(metadata.xmp, readIptcCredits(photoshop)) } : metadata;
 }

@@ -77,6 +77,17 @@ test.each([
   expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
 });
 
+test('what came of two places comes out of a second copy as it went in', async () => {
+  const source = withSegments(await makeJpeg(), [
+    xmpSegment(xmpPacket({ creator: 'Bob' })),
+    iptcSegment({ copyright: '(c) Ann' }),
+  ]);
+  const copyOf = (format: ImageFormat, bytes: Uint8Array) =>
+    applyMetadata({ format, bytes }, webp, 'webp', 'copyright', { orientation: 1 });
+  const first = copyOf('jpeg', source);
+  expect(sameBytes(copyOf('webp', first), first)).toBe(true);
+});
+
 test('IPTC is found in the second APP13, and where a resource is cut in two', async () => {
   const iptc = iptcSegment({ byline: 'Ann', copyright: '(c) Ann' });
   const second = withSegments(await makeJpeg(), [photoshopSegment(photoshopResource(0x03ed)), iptc]);
