@@ -11,7 +11,7 @@ import {
   mayCompressAgain,
   withMark,
 } from './core/compression-mark.ts';
-import type { Encoding, ImageFormat, Kept, Outcome } from './core/image-result.ts';
+import type { Compressed, Encoding, ImageFormat, Kept, Outcome } from './core/image-result.ts';
 import type { PlannedImage } from './core/job.ts';
 import type { StoredObject } from './core/object-store.ts';
 import { outputFor, targetFormat } from './core/output-key.ts';
@@ -135,24 +135,22 @@ type KeptBytes = Pick<Kept, 'reason' | 'detail'> & { readonly contentType?: stri
 
 function compressedOutput(
   ofSource: OfSource,
-  { bytes, contentType, encoding }: Extract<BytesOutcome, { status: 'compressed' }>,
+  { bytes, contentType, encoding, detail }: Extract<BytesOutcome, { status: 'compressed' }>,
 ): NewOutput | Outcome {
   const { image, source, context } = ofSource;
   const location = outputFor(image, context.job, convertedFormat(encoding, context));
   const sha256 = sha256Of(bytes);
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
   if (!metadata) return keptOutput(ofSource, { reason: 'metadata-limit' });
-  const bytesOut = bytes.byteLength;
-  const output = formatS3Uri(location);
-  return {
-    status: 'output',
-    location,
-    bytes,
-    sha256,
-    contentType,
-    metadata,
-    outcome: { status: 'compressed', output, bytesIn: source.size, bytesOut, encoding },
+  const compressed: Compressed = {
+    status: 'compressed',
+    output: formatS3Uri(location),
+    bytesIn: source.size,
+    bytesOut: bytes.byteLength,
+    encoding,
+    ...(detail && { detail }),
   };
+  return { status: 'output', location, bytes, sha256, contentType, metadata, outcome: compressed };
 }
 
 function keptOutput(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): NewOutput | Outcome {

@@ -77,7 +77,7 @@ interface Replacement {
   readonly encoding: Encoding;
   readonly contentType: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly remark: string | undefined;
+  readonly detail: string;
 }
 
 async function examine(
@@ -142,6 +142,7 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   if (outcome.status === 'kept') return kept(source, outcome.reason, outcome.detail, remark);
 
   const { bytes, encoding } = outcome;
+  const detail = joined(outcome.detail, remark);
   // The second guard: what is not smaller is never written, whoever says that it is compressed.
   if (bytes.byteLength >= source.size) return kept(source, 'no-gain', remark);
   // The third guard: a write is conditional, on a change of content here and on the ETag that was read below.
@@ -151,12 +152,12 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
   if (!metadata) return kept(source, 'metadata-limit', remark);
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
-  return write(original, { bytes, sha256, sourceSha256, encoding, contentType, metadata, remark }, context);
+  return write(original, { bytes, sha256, sourceSha256, encoding, contentType, metadata, detail }, context);
 }
 
 async function write(original: Original, made: Replacement, context: InPlaceContext): Promise<Outcome> {
   const { location, source } = original;
-  const { bytes, encoding, contentType, metadata, remark } = made;
+  const { bytes, encoding, contentType, metadata, detail } = made;
   const output = formatS3Uri(location);
   const outcome: Outcome = {
     status: 'compressed',
@@ -164,7 +165,7 @@ async function write(original: Original, made: Replacement, context: InPlaceCont
     bytesIn: source.size,
     bytesOut: bytes.byteLength,
     encoding,
-    ...(remark && { detail: remark }),
+    ...(detail && { detail }),
   };
   if (context.dryRun) return outcome;
   const tags = source.tagCount > 0 ? await context.store.tags(location) : undefined;
@@ -231,8 +232,12 @@ function gone(location: S3Location): Outcome {
 }
 
 function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
-  const detail = remarks.filter((remark) => remark !== undefined).join('; ');
+  const detail = joined(...remarks);
   return { status: 'kept', reason, ...(detail && { detail }), bytesIn: size };
+}
+
+function joined(...remarks: (string | undefined)[]): string {
+  return remarks.filter((remark) => remark !== undefined).join('; ');
 }
 
 function isLocked({ objectLock }: ObjectAttributes): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MARK_KEY, readMark } from '../src/core/compression-mark.ts';
 import { DEFAULT_COMPRESSION, type Job } from '../src/core/job.ts';
 import { ObjectStoreError } from '../src/core/object-store.ts';
-import { answering, halve, JOB, keep, LOSSLESS, runImage } from './image-jobs.ts';
+import { answering, halve, JOB, keep, LOSSLESS, remark, runImage } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 const SOURCE = 's3://sources/a/photo.jpg';
@@ -32,6 +32,14 @@ describe('an image compressed to elsewhere', () => {
     });
     expect(store.calls).toEqual([`HEAD ${OUTPUT}`, `GET ${SOURCE}`, `PUT ${OUTPUT}`]);
     expect(store.bytes(OUTPUT)).toHaveLength(500);
+  });
+
+  test('is reported with what the codec says', async () => {
+    const outcome = await runImage(storeWith(), SOURCE, { compress: remark });
+    expect(outcome).toMatchObject({
+      status: 'compressed',
+      detail: 'only its metadata was taken out (no-gain)',
+    });
   });
 
   test('takes its headers, metadata and tags along and gets the type of its bytes', async () => {

@@ -4,7 +4,7 @@ import { MARK_KEY, readMark } from '../src/core/compression-mark.ts';
 import { DEFAULT_COMPRESSION, type Job } from '../src/core/job.ts';
 import { ObjectStoreError, type PutOptions } from '../src/core/object-store.ts';
 import type { UndoEntry } from '../src/core/undo.ts';
-import { answering, halve, IN_PLACE, keep, LOSSLESS, runImage } from './image-jobs.ts';
+import { answering, halve, IN_PLACE, keep, LOSSLESS, remark, runImage } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 const IMAGE = 's3://photos/a/photo.jpg';
@@ -81,6 +81,15 @@ describe('an image replaced in place', () => {
     expect(asked.object(IMAGE)?.contentType).toBe('image/jpeg');
     const kept = await runImage(storeWith('x', wrong), IMAGE, { job: IN_PLACE, compress: keep });
     expect(kept).toMatchObject({ status: 'kept', detail });
+  });
+
+  test('is reported with what the codec says, and with its Content-Type', async () => {
+    const taken = 'only its metadata was taken out (no-gain)';
+    const options = { job: IN_PLACE, compress: remark };
+    expect(await runImage(storeWith(), IMAGE, options)).toMatchObject({ detail: taken });
+    const wrong = storeWith('x'.repeat(1000), { attributes: { contentType: 'image/png' } });
+    const detail = `${taken}; its Content-Type is image/png, its bytes are image/jpeg`;
+    expect(await runImage(wrong, IMAGE, options)).toMatchObject({ detail });
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { isStreamed } from '../core/admission.ts';
 import type { ImageFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
-import { type EncodeTask, openImage, shrunkAfterDecoding } from './encode-image.ts';
+import { openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
 import { readGif } from './gif-blocks.ts';
 import { CorruptImageError } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
@@ -9,7 +9,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import { findPngFault } from './png-fault.ts';
 
 /** What a strict decode by libvips does not show of a source; the encode itself decodes it. @throws CorruptImageError */
-export function assertSound(task: EncodeTask): void {
+export function assertSound(task: PlannedTask): void {
   if (task.facts.format === 'jpeg') assertSoundJpeg(task);
   if (task.facts.format === 'gif') assertWholeGif(task.source);
   if (task.facts.format === 'png') assertSoundPng(task.source);
@@ -26,7 +26,7 @@ function assertSoundPng(source: Uint8Array): void {
  * until too many or too few bytes are left at the end, and there it looks away. Walking through the codes costs a
  * twentieth of mozjpeg but most of the fast preset, which has to do with the markers and with what libvips mentions.
  */
-function assertSoundJpeg(task: EncodeTask): void {
+function assertSoundJpeg(task: PlannedTask): void {
   assertMarkers(task.source);
   if (!isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
 }
@@ -39,7 +39,7 @@ function assertWholeGif(source: Uint8Array): void {
 }
 
 /** @throws CorruptImageError */
-export function assertWholeScan({ source, facts }: EncodeTask): void {
+export function assertWholeScan({ source, facts }: PlannedTask): void {
   const fault = facts.format === 'jpeg' ? findScanFault(source) : undefined;
   if (fault && fault !== 'unknown-kind') throw new CorruptImageError(fault);
 }

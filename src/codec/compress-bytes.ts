@@ -4,13 +4,20 @@ import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
 import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
-import { countWarnings, type Encoded, type EncodeTask, encodeImage } from './encode-image.ts';
+import {
+  countWarnings,
+  type Encoded,
+  type EncodeTask,
+  encodeImage,
+  type PlannedTask,
+} from './encode-image.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type PalettePng, palettePng } from './palette-png.ts';
 import { recompressJpeg } from './recompress-jpeg.ts';
 import { recompressPng } from './recompress-png.ts';
 import { searchQuality } from './search-quality.ts';
+import { takeOutMetadata } from './take-out-metadata.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
@@ -20,6 +27,7 @@ export type BytesOutcome =
       readonly bytes: Uint8Array;
       readonly contentType: string;
       readonly encoding: Encoding;
+      readonly detail?: string;
     }
   | {
       readonly status: 'kept';
@@ -47,7 +55,8 @@ export interface CompressHost {
 
 /**
  * Compresses one image held in memory. Never throws and never changes `source`: whatever goes wrong is an outcome,
- * and `compressed` means decoded, checked against the source, and smaller by `minSavings`.
+ * and `compressed` means decoded, checked against the source, and smaller by `minSavings`, or without the metadata
+ * that had to go.
  */
 export async function compressBytes(
   source: Uint8Array,
@@ -58,15 +67,22 @@ export async function compressBytes(
   try {
     const facts = inspectImage(source);
     if (!facts) return { status: 'skipped', reason: 'not-an-image' };
-    const recipe = chooseRecipe(facts, settings);
-    if (recipe.action === 'keep') {
-      await checkKept(source, facts, host.budget);
-      return kept(facts, recipe.reason, recipe.detail);
-    }
-    return await carryOut({ source, facts, recipe, settings }, host);
+    const outcome = await compressSound({ source, facts, settings }, host);
+    if (outcome.status !== 'kept') return outcome;
+    return await takeOutMetadata(outcome, { source, facts, settings }, host.budget);
   } catch (error) {
     return failed(error);
   }
+}
+
+async function compressSound(
+  { source, facts, settings }: Omit<PlannedTask, 'recipe'>,
+  host: CompressHost,
+): Promise<BytesOutcome> {
+  const recipe = chooseRecipe(facts, settings);
+  if (recipe.action === 'encode') return carryOut({ source, facts, recipe, settings }, host);
+  await checkKept(source, facts, host.budget);
+  return kept(facts, recipe.reason, recipe.detail);
 }
 
 /** The encoder threw, hung or wrote something that is not the picture; the source is sound. */
@@ -86,8 +102,6 @@ export class HostTooSmallError extends TooLargeError {
 
 // AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.
 export const DEFAULT_TIME_LIMIT_MS = 300_000;
-
-type PlannedTask = Omit<EncodeTask, 'timeLimitMs'>;
 
 async function carryOut(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
   const timeLimitMs = host.timeLimitMs ?? DEFAULT_TIME_LIMIT_MS;

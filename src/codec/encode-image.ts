@@ -9,10 +9,14 @@ import type { RgbPixels } from './perceptual-score.ts';
 sharp.concurrency(1);
 sharp.cache(false);
 
-export interface EncodeTask extends EncodePlan {
+export interface EncodeTask extends PlannedTask {
+  readonly timeLimitMs: number;
+}
+
+/** What is to be done with an image; how long it may take, its host knows. */
+export interface PlannedTask extends EncodePlan {
   readonly source: Uint8Array;
   readonly facts: ImageFacts;
-  readonly timeLimitMs: number;
 }
 
 /** All that an encoder has to know. */

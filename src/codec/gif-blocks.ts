@@ -9,6 +9,7 @@ export interface Gif {
   readonly transparent: boolean;
   readonly interlaced: boolean;
   readonly applications: readonly GifApplication[];
+  readonly comments: boolean;
   /** Where the trailer ends, or the file when there is none. */
   readonly end: number;
 }
@@ -26,6 +27,7 @@ const EXTENSION = 0x21;
 const IMAGE = 0x2c;
 const TRAILER = 0x3b;
 const GRAPHIC_CONTROL = 0xf9;
+const COMMENT = 0xfe;
 const APPLICATION = 0xff;
 
 // Far above what any program writes; the blocks of a file that has more are walked through all the same.
@@ -45,17 +47,25 @@ export function readGif(bytes: Uint8Array): Gif {
 }
 
 function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'height'> {
-  let [frames, transparent, interlaced, at] = [0, false, false, from];
+  let [frames, transparent, interlaced, comments, at] = [0, false, false, false, from];
   const applications: GifApplication[] = [];
+  const seen = (end: number) => ({
+    frames: Math.max(frames, 1),
+    transparent,
+    interlaced,
+    comments,
+    applications,
+    end,
+  });
   while (at < bytes.length) {
     const block = bytes[at]!;
-    if (block === TRAILER)
-      return { frames: Math.max(frames, 1), transparent, interlaced, applications, end: at + 1 };
+    if (block === TRAILER) return seen(at + 1);
     if (block === EXTENSION) {
-      if (bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 2] === 4)
-        transparent ||= ((bytes[at + 3] ?? 0) & 1) === 1;
+      const [label, length] = [bytes[at + 1], bytes[at + 2]];
       const end = skipSubBlocks(bytes, at + 2);
-      if (bytes[at + 1] === APPLICATION && bytes[at + 2] === 11 && applications.length < MAX_APPLICATIONS)
+      comments ||= label === COMMENT;
+      if (label === GRAPHIC_CONTROL && length === 4) transparent ||= ((bytes[at + 3] ?? 0) & 1) === 1;
+      if (label === APPLICATION && length === 11 && applications.length < MAX_APPLICATIONS)
         applications.push({ name: textAt(bytes, at + 3, 11), from: at + 14, end });
       at = end;
     } else if (block === IMAGE) {
@@ -67,7 +77,7 @@ function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'heigh
       break;
     }
   }
-  return { frames: Math.max(frames, 1), transparent, interlaced, applications, end: bytes.length };
+  return seen(bytes.length);
 }
 
 function tableLength(flags: number): number {

@@ -14,7 +14,7 @@ export interface PngTarget {
 }
 
 // Written by whoever writes the pixels.
-const PIXEL_CHUNKS: ReadonlySet<string> = new Set([
+export const PIXEL_CHUNKS: ReadonlySet<string> = new Set([
   'IHDR',
   'PLTE',
   'tRNS',
@@ -45,7 +45,7 @@ const APPEARANCE: ReadonlySet<string> = new Set([
 const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['Author', 'Copyright']);
 
 /** Apple's table of offsets into the compressed data: wrong in every copy. */
-const STALE: ReadonlySet<string> = new Set(['iDOT']);
+export const STALE: ReadonlySet<string> = new Set(['iDOT']);
 
 /**
  * The ancillary chunks of a PNG as they go with a copy of its pixels. Undefined when one of them cannot be said

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { sameBytes } from './bytes.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
 import { apngFrames, findChunk, type Png, readPng, writePng } from './png-chunks.ts';
-import { chunksOfCopy, readPngOrientation } from './png-metadata.ts';
+import { chunksOfCopy, type NewChunk, readPngOrientation } from './png-metadata.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 /**
@@ -50,7 +50,15 @@ async function repack(
   const palette = findChunk(packed, 'PLTE')?.payload;
   const aside = chunksOfCopy(source, { ...packed.header, palette }, policy, readPngOrientation(source));
   if (!aside) return undefined;
-  const pixels = packed.chunks.filter(({ type }) => PIXELS.has(type));
+  return assemblePng(packed, aside);
+}
+
+/** The chunks of a picture's pixels, and the others in the places where they belong. */
+export function assemblePng(
+  { chunks }: Pick<Png, 'chunks'>,
+  aside: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
+): Uint8Array {
+  const pixels = chunks.filter(({ type }) => PIXELS.has(type));
   const [head, rest] = [pixels.slice(0, 1), pixels.slice(1)];
   const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
   const colours = aside.before.filter(({ type }) => BEFORE_PALETTE.has(type));
@@ -94,7 +102,7 @@ const BEFORE_PALETTE: ReadonlySet<string> = new Set([
  * Chunks that lean on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
  * some); a critical one means that this is no PNG as others read it.
  */
-function isUnderstood({ chunks }: Png): boolean {
+export function isUnderstood({ chunks }: Png): boolean {
   return chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type));
 }
 

@@ -123,7 +123,8 @@ export function foreignChunks(webp: WebP): RiffChunk[] {
   return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
 }
 
-const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
+/** The chunks that hold the pixels and their order in time. */
+export const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
 
 export interface WebPMetadata {
   readonly icc?: Uint8Array;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
-import { type EncodeTask, openImage, shrunkAfterDecoding } from './encode-image.ts';
+import { type EncodeTask, openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
 import { inspectImage } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 
@@ -74,7 +74,7 @@ async function timingOf(bytes: Uint8Array): Promise<string> {
 }
 
 /** What the header of an output, metadata and all, says otherwise than it should; or undefined. */
-export function findHeaderFault(output: ImageFacts, { facts, recipe }: EncodeTask): string | undefined {
+export function findHeaderFault(output: ImageFacts, { facts, recipe }: PlannedTask): string | undefined {
   const { width, height } = recipe.reshape ?? facts;
   const expected = {
     format: recipe.format,
@@ -95,7 +95,7 @@ export function findHeaderFault(output: ImageFacts, { facts, recipe }: EncodeTas
 }
 
 /** What is wrong with the turn of an output; or undefined. */
-export function findOrientationFault(output: ImageFacts, { facts, recipe }: EncodeTask): string | undefined {
+export function findOrientationFault(output: ImageFacts, { facts, recipe }: PlannedTask): string | undefined {
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   if (output.orientation === orientation) return undefined;
   return `Expected orientation ${orientation} but the output has ${output.orientation}`;

@@ -25,6 +25,14 @@ export function isStreamed(facts: ImageFacts, recipe: EncodeRecipe, settings: Co
   return recipe.format === 'jpeg' && !recipe.lossless && !wholeInput && !wholeOutput;
 }
 
+/** Peak memory of decoding an image whole to compare its pixels, in bytes beside BASE_BYTES. */
+export function estimateDecoding(facts: ImageFacts, fileBytes: number): number {
+  const { baseline, progressive } = DECODED_BYTES_PER_PIXEL;
+  const depth = facts.bitsPerChannel > 8 || facts.colour === 'cmyk' ? 2 : 1;
+  const perPixel = depth * (baseline[facts.format] ?? progressive) + (facts.progressive ? progressive : 0);
+  return 3 * fileBytes + facts.width * facts.height * facts.pages * perPixel;
+}
+
 /** The planes of a scored tile of 512 x 512, and those of earlier ones that are not collected yet. */
 const SCORING_BYTES = 150e6;
 
@@ -61,4 +69,10 @@ const BYTES_PER_PIXEL = {
   alpha: 5,
   losslessWebp: 62,
   palette: 16,
+} as const;
+
+/** Measured likewise, at 20 MP. */
+const DECODED_BYTES_PER_PIXEL = {
+  baseline: { jpeg: 5, png: 9, webp: 17 } as Partial<Record<ImageFacts['format'], number>>,
+  progressive: 8,
 } as const;
