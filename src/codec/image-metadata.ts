@@ -78,12 +78,13 @@ function readPngMetadata(bytes: Uint8Array): ImageMetadata {
 function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
   const texts = png.chunks.flatMap((chunk) => readText(chunk) ?? []);
   const textOf = (wanted: string) => {
-    const value = texts.find(({ keyword }) => keyword === wanted)?.value;
+    const value = texts.find(({ keyword }) => keyword.toLowerCase() === wanted)?.value;
     // tEXt and zTXt are Latin-1 and iTXt is UTF-8, but many writers put UTF-8 into all of them.
     return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
   };
-  const author = textOf('Author');
-  return { creators: author ? [author] : [], rights: textOf('Copyright') };
+  // The second is no keyword of the standard's, but some programs write it.
+  const author = textOf('author') || textOf('artist');
+  return { creators: author ? [author] : [], rights: textOf('copyright') };
 }
 
 function readWebPMetadata(bytes: Uint8Array): ImageMetadata {

@@ -42,7 +42,7 @@ const APPEARANCE: ReadonlySet<string> = new Set([
   'sTER',
 ]);
 
-const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['Author', 'Copyright']);
+const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['author', 'artist', 'copyright']);
 
 /** Apple's table of offsets into the compressed data: wrong in every copy. */
 export const STALE: ReadonlySet<string> = new Set(['iDOT']);
@@ -73,7 +73,7 @@ function isCarried(chunk: NewChunk, policy: MetadataPolicy): boolean {
   if (policy === 'keep' || APPEARANCE.has(chunk.type)) return true;
   if (policy === 'strip' || !['tEXt', 'zTXt', 'iTXt'].includes(chunk.type)) return false;
   const keyword = readText(chunk)?.keyword;
-  return keyword !== undefined && CREDIT_KEYWORDS.has(keyword);
+  return keyword !== undefined && CREDIT_KEYWORDS.has(keyword.toLowerCase());
 }
 
 function turned(chunk: NewChunk, orientation: number): NewChunk {

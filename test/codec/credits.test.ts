@@ -4,6 +4,7 @@ import { sameBytes } from '../../src/codec/bytes.ts';
 import { type MetadataPolicy, readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIptc } from '../../src/codec/iptc.ts';
+import { recompressPng } from '../../src/codec/recompress-png.ts';
 import { readXmpCredits } from '../../src/codec/xmp.ts';
 import type { ImageFormat } from '../../src/core/image-result.ts';
 import {
@@ -51,6 +52,13 @@ test.each([
 ])('the text of a PNG is read as %s', (_, value) => {
   const source = makePng({ chunks: [pngText('Copyright', Buffer.from(value).toString('latin1'))] });
   expect(creditsInWebp('png', source)).toMatchObject({ rights: '© 2024 Müller' });
+});
+
+test.each(['Author', 'author', 'Artist'])('a PNG may name its creator as %s', async (keyword) => {
+  const source = makePng({ chunks: [pngText(keyword, 'Ann'), pngText('copyright', '(c) Ann')] });
+  expect(creditsInWebp('png', source)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+  const copy = Buffer.from(await recompressPng(source, 'copyright')).toString('latin1');
+  expect(copy).toContain(`${keyword}\0Ann`);
 });
 
 test.each([
