@@ -209,14 +209,16 @@ function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoRef
 }
 
 function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
-  const content = contentOf(bytes, metaBoxes, 'iloc');
-  if (!content || content.length < 8) return [];
+  const box = metaBoxes.find(({ type }) => type === 'iloc');
+  if (!box || box.end - box.from < 8) return [];
+  const content = bytes.subarray(box.from, box.end);
   const version = content[0]!;
   const [offsetLength, lengthLength, baseLength] = [content[4]! >> 4, content[4]! & 15, content[5]! >> 4];
   const indexLength = version > 0 ? content[5]! & 15 : 0;
   const idLength = version < 2 ? 2 : 4;
   const count = Math.min(readUint(content, 6, idLength), MAX_BOXES);
   const locations: ItemLocation[] = [];
+  let total = 0;
   let at = 6 + idLength;
   const take = (length: number) => {
     at += length;
@@ -229,10 +231,14 @@ function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLoc
     const base = take(baseLength);
     const extentCount = take(2);
     const extents: { offset: number; length: number }[] = [];
-    for (let extent = 0; extent < extentCount && at < content.length; extent++) {
+    // An extent that takes no bytes says the same however often it is counted.
+    for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
+      last = at;
       take(indexLength);
       extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
     }
+    total += extents.length;
+    if (total > MAX_BOXES) throw corrupt(`more than ${MAX_BOXES} extents`, box.from);
     locations.push({ id, construction, extents });
   }
   return locations;

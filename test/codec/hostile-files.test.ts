@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { readIsoImage } from '../../src/codec/iso-boxes.ts';
+import { ascii, concat, uint16, uint32 } from './fixtures.ts';
+
+/** Small files made to exhaust a host: what they count up to must cost nothing before it is there. */
+
+describe('AVIF', () => {
+  it('reads an extent that takes no bytes once, however often it is counted', () => {
+    const rows = Array.from({ length: 20 }, (_, index) => isoExtents(index + 2, 65_535));
+    const { locations } = readIsoImage(makeIso({ iloc: [[0, 0], uint16(rows.length), ...rows, [0]] }));
+    expect(locations.map(({ extents }) => extents.length)).toEqual(rows.map(() => 1));
+  });
+
+  it('is corrupt where it has more extents than any picture', () => {
+    const rows = [2, 3].map((id) => concat(isoExtents(id, 65_535), new Uint8Array(65_535)));
+    const bytes = makeIso({ iloc: [[0x01, 0], uint16(rows.length), ...rows] });
+    expect(() => readIsoImage(bytes)).toThrow(/more than 65536 extents/);
+  });
+});
+
+interface IsoParts {
+  /** Behind version and flags. */
+  readonly iloc?: readonly (Uint8Array | readonly number[])[];
+}
+
+/** An AVIF header of 64 × 64 without any picture in it. */
+function makeIso({ iloc = [] }: IsoParts): Uint8Array {
+  const size = isoBox('ispe', uint32(0), uint32(64), uint32(64));
+  const associations = isoBox('ipma', uint32(0), uint32(1), uint16(1), [1, 0x81]);
+  return concat(
+    isoBox('ftyp', ascii('avif'), uint32(0), ascii('avif')),
+    isoBox(
+      'meta',
+      uint32(0),
+      isoBox('pitm', uint32(0), uint16(1)),
+      isoBox('iinf', uint32(0), uint16(1), isoItem(1)),
+      isoBox('iprp', isoBox('ipco', size), associations),
+      isoBox('iloc', uint32(0), ...iloc),
+    ),
+  );
+}
+
+function isoItem(id: number): Uint8Array {
+  return isoBox('infe', [2, 0, 0, 0], uint16(id), uint16(0), ascii('av01'), [0]);
+}
+
+/** The head of a row in `iloc`: item, data reference, number of extents. */
+function isoExtents(id: number, count: number): Uint8Array {
+  return concat(uint16(id), uint16(0), uint16(count));
+}
+
+function isoBox(type: string, ...content: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  const whole = concat(...content);
+  return concat(uint32(whole.length + 8), ascii(type), whole);
+}
