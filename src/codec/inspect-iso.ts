@@ -1,17 +1,18 @@
 import type { ImageFacts } from '../core/recipe.ts';
 import { startsWith, textAt, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { type IsoImage, readBoxes, readIsoImage } from './iso-boxes.ts';
+import { auxiliariesOf, type IsoImage, readBoxes, readIsoImage } from './iso-boxes.ts';
 import { readIsoMetadata, readIsoOrientation } from './iso-metadata.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
+const ALPHA_URNS = ['urn:mpeg:mpegB:cicp:systems:auxiliary:alpha', 'urn:mpeg:hevc:2015:auxid:1'];
 const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo:aux:hdrgainmap'];
 
 /** AVIF and HEIF. */
 export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   const image = readIsoImage(bytes);
-  const { primary, items, references, brands } = image;
+  const { primary, items, brands } = image;
   const property = (type: string) => primary.properties.find((box) => box.type === type);
   const size = property('ispe');
   if (!size || size.end - size.from < 12) {
@@ -22,9 +23,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   const view = viewOf(bytes);
   const { bits, planes, subsampling } = readIsoSamples(image);
   const icc = readIsoMetadata(image).icc !== undefined;
-  const alpha = references.some(
-    ({ type, from, to }) => type === 'auxl' && to.includes(primary.id) && isAlpha(image, from),
-  );
+  const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));
   return {
     width: view.getUint32(size.from + 4),
     height: view.getUint32(size.from + 8),
@@ -40,7 +39,9 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
     cropped: property('clap') !== undefined || undefined,
     multiPicture: hasMorePictures(image),
     trailingBytes: countForeign(image),
-    gainMap: items.some((item) => item.type === 'tmap' || isAuxiliary(image, item.id, GAIN_MAP_URNS)),
+    gainMap: [...items.values()].some(
+      ({ id, type }) => type === 'tmap' || isAuxiliary(image, id, GAIN_MAP_URNS),
+    ),
     contentCredentials: image.boxes.some(
       ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
     ),
@@ -71,16 +72,13 @@ function hasMorePictures(image: IsoImage): boolean {
   const parts = new Set(
     references.flatMap(({ type, from, to }) => (type === 'dimg' ? to : type === 'thmb' ? [from] : [])),
   );
-  const masks = new Set(
-    references.filter(({ type, from }) => type === 'auxl' && isAlpha(image, from)).map(({ from }) => from),
-  );
-  return items.some(
+  const auxiliaries = new Set(references.filter(({ type }) => type === 'auxl').map(({ from }) => from));
+  return [...items.values()].some(
     ({ id, type, hidden }) =>
       id !== primary.id &&
       PICTURES.includes(type) &&
       !parts.has(id) &&
-      !masks.has(id) &&
-      (!hidden || references.some((one) => one.type === 'auxl' && one.from === id)),
+      (auxiliaries.has(id) ? !isAuxiliary(image, id, ALPHA_URNS) : !hidden),
   );
 }
 
@@ -95,15 +93,8 @@ function countForeign({ bytes, boxes }: IsoImage): number {
   return foreign.reduce((sum, box) => sum + box.end - box.at, behind);
 }
 
-function isAlpha(image: IsoImage, id: number): boolean {
-  return isAuxiliary(image, id, [
-    'urn:mpeg:mpegB:cicp:systems:auxiliary:alpha',
-    'urn:mpeg:hevc:2015:auxid:1',
-  ]);
-}
-
 function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {
-  const properties = items.find((item) => item.id === id)?.properties ?? [];
+  const properties = items.get(id)?.properties ?? [];
   return properties.some(
     ({ type, from }) => type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4)),
   );
@@ -113,7 +104,7 @@ function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly stri
 function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsampling?: string } {
   const { bytes, primary, items, references } = image;
   const tileId = references.find(({ type, from }) => type === 'dimg' && from === primary.id)?.to[0];
-  const tile = items.find(({ id }) => id === tileId);
+  const tile = tileId === undefined ? undefined : items.get(tileId);
   const properties = [...primary.properties, ...(tile?.properties ?? [])];
   const av1 = properties.find(({ type, from, end }) => type === 'av1C' && end - from >= 4);
   if (av1) return readAv1Samples(bytes[av1.from + 2]!);
@@ -138,7 +129,7 @@ function countSamples({ bytes, boxes }: IsoImage): number {
     .flatMap(({ from, end }) => readBoxes(bytes, from, end).filter(({ type }) => type === 'trak'))
     .flatMap((track) => descend(bytes, track, ['mdia', 'minf', 'stbl', 'stsz']))
     .flatMap(({ from, end }) => (end - from >= 12 ? [view.getUint32(from + 8)] : []));
-  return Math.max(1, ...counts);
+  return counts.reduce((most, count) => Math.max(most, count), 1);
 }
 
 function descend(

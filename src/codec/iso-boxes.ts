@@ -28,7 +28,7 @@ export interface IsoImage {
   readonly meta: IsoBox;
   readonly metaBoxes: readonly IsoBox[];
   readonly primary: IsoItem;
-  readonly items: readonly IsoItem[];
+  readonly items: ReadonlyMap<number, IsoItem>;
   readonly references: readonly IsoReference[];
   readonly locations: readonly ItemLocation[];
 }
@@ -57,7 +57,7 @@ export function readIsoImage(bytes: Uint8Array): IsoImage {
   const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
   const items = readItems(bytes, metaBoxes);
   const primaryId = readPrimaryId(bytes, metaBoxes);
-  const primary = items.find(({ id }) => id === primaryId);
+  const primary = primaryId === undefined ? undefined : items.get(primaryId);
   if (!primary) throw corrupt('no primary item', meta.at);
   return {
     bytes,
@@ -123,24 +123,30 @@ function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number 
   return content[0] === 0 ? viewOf(content).getUint16(4) : readUint(content, 4, 4);
 }
 
-function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoItem[] {
+function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
+  const items = new Map<number, IsoItem>();
   const list = metaBoxes.find(({ type }) => type === 'iinf');
-  if (!list) return [];
+  if (!list) return items;
   const properties = readProperties(bytes, metaBoxes);
   const from = list.from + (bytes[list.from] === 0 ? 6 : 8);
-  return readBoxes(bytes, from, list.end).flatMap((box) => {
-    const content = bytes.subarray(box.from, box.end);
-    const version = content[0] ?? 0;
-    if (box.type !== 'infe' || version < 2) return [];
-    const idLength = version === 2 ? 2 : 4;
-    const id = readUint(content, 4, idLength);
-    const typeAt = 4 + idLength + 2;
-    const nameEnd = content.indexOf(0, typeAt + 4);
-    const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
-    const type = textAt(content, typeAt, 4);
-    const hidden = ((content[3] ?? 0) & 1) === 1;
-    return [{ id, type, contentType, hidden, properties: properties.get(id) ?? [] }];
-  });
+  for (const box of readBoxes(bytes, from, list.end)) {
+    const item = box.type === 'infe' && readItem(bytes.subarray(box.from, box.end), properties);
+    if (item && !items.has(item.id)) items.set(item.id, item);
+  }
+  return items;
+}
+
+function readItem(content: Uint8Array, properties: ReadonlyMap<number, IsoBox[]>): IsoItem | undefined {
+  const version = content[0] ?? 0;
+  if (version < 2) return undefined;
+  const idLength = version === 2 ? 2 : 4;
+  const id = readUint(content, 4, idLength);
+  const typeAt = 4 + idLength + 2;
+  const nameEnd = content.indexOf(0, typeAt + 4);
+  const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
+  const type = textAt(content, typeAt, 4);
+  const hidden = ((content[3] ?? 0) & 1) === 1;
+  return { id, type, contentType, hidden, properties: properties.get(id) ?? [] };
 }
 
 /** Which properties each item has, by its id. */
@@ -153,8 +159,9 @@ function readProperties(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<nu
   for (const { type, from, end } of boxes) {
     if (type !== 'ipma') continue;
     for (const { id, indices } of readAssociations(bytes.subarray(from, end))) {
-      const own = indices.flatMap((index) => (properties[index - 1] ? [properties[index - 1]!] : []));
-      result.set(id, [...(result.get(id) ?? []), ...own]);
+      const own = result.get(id) ?? [];
+      for (const index of indices) if (properties[index - 1]) own.push(properties[index - 1]!);
+      result.set(id, own);
     }
   }
   return result;
@@ -174,10 +181,12 @@ export function readAssociations(ipma: Uint8Array): Association[] {
   const wide = ((ipma[3] ?? 0) & 1) === 1;
   const count = Math.min(readUint(ipma, 4, 4), MAX_BOXES);
   const associations: Association[] = [];
+  let total = 0;
   let at = 8;
-  for (let item = 0; item < count && at + idLength + 1 <= ipma.length; item++) {
+  for (let item = 0; item < count && total < MAX_BOXES && at + idLength + 1 <= ipma.length; item++) {
     const id = readUint(ipma, at, idLength);
     const length = ipma[at + idLength]!;
+    total += length;
     at += idLength + 1;
     const values = Array.from({ length }, (_, index) =>
       wide
@@ -242,6 +251,13 @@ function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLoc
     locations.push({ id, construction, extents });
   }
   return locations;
+}
+
+/** The items that belong to the primary one, each once: its transparency, a gain map. */
+export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
+  return new Set(
+    references.filter(({ type, to }) => type === 'auxl' && to.includes(primary.id)).map(({ from }) => from),
+  );
 }
 
 /** A big-endian number of 0 to 8 bytes; what lies behind the end reads as 0. */

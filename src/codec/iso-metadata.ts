@@ -1,6 +1,7 @@
 import { joinBytes, latin1, startsWith, uint16, uint32 } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import {
+  auxiliariesOf,
   ESSENTIAL,
   type IsoImage,
   readAssociations,
@@ -20,10 +21,9 @@ export interface IsoMetadata {
 
 /** The metadata that belongs to the picture. EXIF comes without its prefix. */
 export function readIsoMetadata(image: IsoImage): IsoMetadata {
-  const exif = image.items.find(({ type }) => type === 'Exif');
-  const xmp = image.items.find(
-    ({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml',
-  );
+  const items = [...image.items.values()];
+  const exif = items.find(({ type }) => type === 'Exif');
+  const xmp = items.find(({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml');
   const block = exif && readItemContent(image, exif.id);
   return {
     exif: block && block.length > 4 ? block.subarray(4 + readUint(block, 0, 4)) : undefined,
@@ -101,7 +101,7 @@ interface NewItem {
 }
 
 function newItems({ items }: IsoImage, { exif, xmp }: IsoMetadata): NewItem[] {
-  let id = Math.max(...items.map((item) => item.id));
+  let id = Math.max(...items.keys());
   const entry = (type: string, rest: string) =>
     isoBox('infe', joinBytes([2, 0, 0, 1], uint16(id), uint16(0), latin1(`${type}\0${rest}`)));
   const added: NewItem[] = [];
@@ -203,11 +203,7 @@ function writeProperties(
     ...(mirror === undefined ? [] : [isoBox('imir', Uint8Array.of(mirror))]),
   ];
   const added = [...profile, ...transforms];
-  const auxiliary = new Set(
-    image.references
-      .filter(({ type, to }) => type === 'auxl' && to.includes(primary.id))
-      .map(({ from }) => from),
-  );
+  const auxiliary = auxiliariesOf(image);
   const associations = boxes
     .filter(({ type }) => type === 'ipma')
     .flatMap(({ from, end }) => readAssociationRows(bytes.subarray(from, end)));
