@@ -13,7 +13,7 @@ import {
   readJpeg,
   XMP_PREFIX,
 } from './jpeg-markers.ts';
-import { findChunk, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
+import { findChunk, keywordOf, type Png, readPng, readPngIcc, readPngXmp, readText } from './png-chunks.ts';
 import { findAnnounced, findRiffChunk, readWebP } from './riff-chunks.ts';
 import { readTiffMetadata } from './tiff-metadata.ts';
 import {
@@ -76,9 +76,9 @@ function readPngMetadata(bytes: Uint8Array): ImageMetadata {
 
 /** Author and copyright as PNG writes them in texts of its own. */
 function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
-  const texts = png.chunks.flatMap((chunk) => readText(chunk) ?? []);
   const textOf = (wanted: string) => {
-    const value = texts.find(({ keyword }) => keyword.toLowerCase() === wanted)?.value;
+    const chunk = png.chunks.find((candidate) => keywordOf(candidate)?.toLowerCase() === wanted);
+    const value = chunk && readText(chunk)?.value;
     // tEXt and zTXt are Latin-1 and iTXt is UTF-8, but many writers put UTF-8 into all of them.
     return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
   };

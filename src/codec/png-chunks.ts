@@ -29,7 +29,10 @@ export const PNG_SIGNATURE = '\x89PNG\r\n\x1a\n';
 export const XMP_KEYWORD = 'XML:com.adobe.xmp';
 
 const MAX_CHUNKS = 200_000;
-const MAX_INFLATED_BYTES = 16_000_000;
+const MAX_PROFILE_BYTES = 16_000_000;
+// Credits are a line; what Photoshop writes about layers and history can be some megabytes.
+const MAX_TEXT_BYTES = 65_536;
+const MAX_XMP_BYTES = 4_000_000;
 
 /** Reads the chunks up to IEND or as far as they go; throws CorruptImageError when IHDR cannot be read. */
 export function readPng(bytes: Uint8Array): Png {
@@ -98,7 +101,7 @@ function chunkParts({ type, payload }: Pick<PngChunk, 'type' | 'payload'>): Uint
 export function readPngIcc(png: Png): Uint8Array | undefined {
   const payload = findChunk(png, 'iCCP')?.payload;
   const nameEnd = payload?.indexOf(0) ?? -1;
-  return payload && nameEnd >= 0 ? inflated(payload.subarray(nameEnd + 2)) : undefined;
+  return payload && nameEnd >= 0 ? inflated(payload.subarray(nameEnd + 2), MAX_PROFILE_BYTES) : undefined;
 }
 
 export function iccChunk(profile: Uint8Array): Pick<PngChunk, 'type' | 'payload'> {
@@ -119,31 +122,39 @@ export function xmpChunk(packet: Uint8Array): Pick<PngChunk, 'type' | 'payload'>
   return { type: 'iTXt', payload: joinBytes(latin1(`${XMP_KEYWORD}\0\0\0\0\0`), packet) };
 }
 
-/** Keyword and value of a tEXt, zTXt or iTXt chunk. */
-export function readText({
-  type,
-  payload,
-}: Pick<PngChunk, 'type' | 'payload'>): { keyword: string; value: Uint8Array } | undefined {
-  const end = payload.indexOf(0);
-  if (end < 1 || end > 79) return undefined;
-  const keyword = textAt(payload, 0, end);
-  const value = textValue(type, payload, end + 1);
+const TEXT_CHUNKS: ReadonlySet<string> = new Set(['tEXt', 'zTXt', 'iTXt']);
+
+/** Keyword of a tEXt, zTXt or iTXt chunk, whose value may be compressed: it is not touched. */
+export function keywordOf({ type, payload }: Pick<PngChunk, 'type' | 'payload'>): string | undefined {
+  if (!TEXT_CHUNKS.has(type)) return undefined;
+  const end = payload.subarray(0, 80).indexOf(0);
+  return end < 1 ? undefined : textAt(payload, 0, end);
+}
+
+/** Keyword and value of a text chunk; undefined where the value inflates to more than such a text ever has. */
+export function readText(
+  chunk: Pick<PngChunk, 'type' | 'payload'>,
+): { keyword: string; value: Uint8Array } | undefined {
+  const keyword = keywordOf(chunk);
+  if (keyword === undefined) return undefined;
+  const maxBytes = keyword === XMP_KEYWORD ? MAX_XMP_BYTES : MAX_TEXT_BYTES;
+  const value = textValue(chunk.type, chunk.payload, keyword.length + 1, maxBytes);
   return value && { keyword, value };
 }
 
-function textValue(type: string, payload: Uint8Array, at: number): Uint8Array | undefined {
+function textValue(type: string, payload: Uint8Array, at: number, maxBytes: number): Uint8Array | undefined {
   if (type === 'tEXt') return payload.subarray(at);
-  if (type === 'zTXt') return inflated(payload.subarray(at + 1));
+  if (type === 'zTXt') return inflated(payload.subarray(at + 1), maxBytes);
   const languageEnd = payload.indexOf(0, at + 2);
   const translatedEnd = languageEnd < 0 ? -1 : payload.indexOf(0, languageEnd + 1);
-  if (type !== 'iTXt' || translatedEnd < 0) return undefined;
+  if (translatedEnd < 0) return undefined;
   const text = payload.subarray(translatedEnd + 1);
-  return payload[at] === 1 ? inflated(text) : text;
+  return payload[at] === 1 ? inflated(text, maxBytes) : text;
 }
 
-function inflated(compressed: Uint8Array): Uint8Array | undefined {
+function inflated(compressed: Uint8Array, maxOutputLength: number): Uint8Array | undefined {
   try {
-    return inflateSync(compressed, { maxOutputLength: MAX_INFLATED_BYTES });
+    return inflateSync(compressed, { maxOutputLength });
   } catch {
     return undefined;
   }

@@ -1,7 +1,15 @@
 import { sameBytes, uint16, viewOf } from './bytes.ts';
 import { buildExif, readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
 import { type MetadataPolicy, underPolicy } from './image-metadata.ts';
-import { findChunk, isXmpChunk, type Png, type PngChunk, readText, xmpChunk } from './png-chunks.ts';
+import {
+  findChunk,
+  isXmpChunk,
+  keywordOf,
+  type Png,
+  type PngChunk,
+  readText,
+  xmpChunk,
+} from './png-chunks.ts';
 import { withXmpOrientation } from './xmp.ts';
 
 export type NewChunk = Pick<PngChunk, 'type' | 'payload'>;
@@ -58,12 +66,15 @@ export function chunksOfCopy(
   orientation: number,
 ): { before: NewChunk[]; after: NewChunk[] } | undefined {
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
+  const xmp = source.chunks.find(isXmpChunk);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
     if (PIXEL_CHUNKS.has(chunk.type) || STALE.has(chunk.type) || !isCarried(chunk, policy)) continue;
     const fitted = fitChunk(chunk, source, target);
     if (!fitted) return undefined;
-    (index < firstData ? before : after).push(turned(fitted, orientation));
+    // A picture has one packet of XMP: a second one is inflated by nobody.
+    const isSpare = fitted !== xmp && isXmpChunk(fitted);
+    (index < firstData ? before : after).push(isSpare ? fitted : turned(fitted, orientation));
   }
   before.push(...rewrittenChunks(source, policy, orientation));
   return { before, after };
@@ -71,8 +82,7 @@ export function chunksOfCopy(
 
 function isCarried(chunk: NewChunk, policy: MetadataPolicy): boolean {
   if (policy === 'keep' || APPEARANCE.has(chunk.type)) return true;
-  if (policy === 'strip' || !['tEXt', 'zTXt', 'iTXt'].includes(chunk.type)) return false;
-  const keyword = readText(chunk)?.keyword;
+  const keyword = policy === 'strip' ? undefined : keywordOf(chunk);
   return keyword !== undefined && CREDIT_KEYWORDS.has(keyword.toLowerCase());
 }
 

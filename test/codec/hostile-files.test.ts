@@ -1,7 +1,11 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../src/codec/iso-boxes.ts';
-import { ascii, concat, uint16, uint32 } from './fixtures.ts';
+import { readPng } from '../../src/codec/png-chunks.ts';
+import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
+import { ascii, concat, makePng, pngChunk, uint16, uint32 } from './fixtures.ts';
 
 /** Small files made to exhaust a host: what they count up to must cost nothing before it is there. */
 
@@ -31,6 +35,37 @@ describe('AVIF', () => {
       iref: ids.map((id) => isoBox('auxl', uint16(id), uint16(1), uint16(1))),
     });
     expect(atOnce(() => inspectImage(bytes))).toMatchObject({ alpha: false, width: 64 });
+  });
+});
+
+describe('PNG', () => {
+  const spaces = (count: number) => deflateSync(new Uint8Array(count).fill(32), { level: 9 });
+  const compressedText = (keyword: string, value: Uint8Array) =>
+    pngChunk('zTXt', concat(ascii(keyword), [0, 0], value));
+
+  it('inflates no text but credits', () => {
+    const author = compressedText('Author', deflateSync('Ann Onymous'));
+    const bomb = spaces(15_000_000);
+    const comments = Array.from({ length: 100 }, () => compressedText('Comment', bomb));
+    const png = makePng({ chunks: [...comments, author] });
+    const { xmp } = atOnce(() => readMetadata('png', png));
+    expect(Buffer.from(xmp!).toString()).toMatch('Ann Onymous');
+    const target = { colourType: 2, bitDepth: 8 };
+    const carried = atOnce(() => chunksOfCopy(readPng(png), target, 'copyright', 1))!;
+    expect(carried.before).toHaveLength(1);
+  });
+
+  it('takes no text for credits that inflates to more than a page', () => {
+    const png = makePng({ chunks: [compressedText('Copyright', spaces(1_000_000))] });
+    expect(readMetadata('png', png).xmp).toBeUndefined();
+  });
+
+  it('inflates one packet of XMP, however many there are', () => {
+    const bomb = concat(ascii('XML:com.adobe.xmp'), [0, 1, 0, 0, 0], spaces(3_900_000));
+    const packets = Array.from({ length: 400 }, () => pngChunk('iTXt', bomb));
+    const png = readPng(makePng({ chunks: packets }));
+    const carried = atOnce(() => chunksOfCopy(png, { colourType: 2, bitDepth: 8 }, 'keep', 1))!;
+    expect(carried.before).toHaveLength(packets.length);
   });
 });
 
