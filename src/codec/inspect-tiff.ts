@@ -1,7 +1,14 @@
 import type { ImageFacts } from '../core/recipe.ts';
 import { startsWith } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { numbersOf, readDirectory, readTiff, type Tiff, type TiffDirectory } from './tiff-directory.ts';
+import {
+  nextDirectory,
+  numbersOf,
+  readDirectory,
+  readTiff,
+  type Tiff,
+  type TiffDirectory,
+} from './tiff-directory.ts';
 
 const TIFF_PHOTOMETRIC = {
   0: 'grey',
@@ -13,7 +20,8 @@ const TIFF_PHOTOMETRIC = {
   8: 'lab',
   9: 'lab',
 } as const;
-const MAX_TIFF_PAGES = 10_000;
+// Nothing asks for more than whether there are several.
+const MAX_TIFF_PAGES = 1000;
 const TAG = {
   width: 256,
   height: 257,
@@ -73,13 +81,15 @@ function isCameraRaw(bytes: Uint8Array, first: TiffDirectory): boolean {
   );
 }
 
+/** Directories may lie over one another: reading all entries of each would take as long as the file is made to. */
 function countPages(tiff: Tiff, first: TiffDirectory): number {
   const seen = new Set([first.at]);
-  let directory: TiffDirectory | undefined = first;
-  while (directory && directory.next !== 0 && !seen.has(directory.next) && seen.size < MAX_TIFF_PAGES) {
-    const next: TiffDirectory | undefined = readDirectory(tiff, directory.next);
-    if (next) seen.add(directory.next);
-    directory = next;
+  let at = first.next;
+  while (at !== 0 && !seen.has(at) && seen.size < MAX_TIFF_PAGES) {
+    const next = nextDirectory(tiff, at);
+    if (next === undefined) break;
+    seen.add(at);
+    at = next;
   }
   return seen.size;
 }

@@ -53,6 +53,24 @@ export function readTiff(bytes: Uint8Array): Tiff | undefined {
 
 /** The directory at this place; undefined where none fits. Entries whose value lies outside the bytes are left out. */
 export function readDirectory(tiff: Tiff, at: number): TiffDirectory | undefined {
+  const bounds = boundsOf(tiff, at);
+  if (!bounds) return undefined;
+  const { count, entriesAt, entryLength, nextAt, next } = bounds;
+  const view = viewOf(tiff.bytes);
+  const entries = new Map<number, TiffEntry>();
+  for (let index = 0; index < count; index++) {
+    const entry = readEntry(tiff, view, entriesAt + index * entryLength);
+    if (entry && !entries.has(entry.tag)) entries.set(entry.tag, entry);
+  }
+  return { at, entries, nextAt, next };
+}
+
+/** Where the directory behind this one lies: 0 for the last one, undefined where none fits. No entry is looked at. */
+export function nextDirectory(tiff: Tiff, at: number): number | undefined {
+  return boundsOf(tiff, at)?.next;
+}
+
+function boundsOf(tiff: Tiff, at: number) {
   const { bytes, littleEndian, big } = tiff;
   const countLength = big ? 8 : 2;
   const entryLength = big ? 20 : 12;
@@ -62,12 +80,7 @@ export function readDirectory(tiff: Tiff, at: number): TiffDirectory | undefined
   const entriesAt = at + countLength;
   const nextAt = entriesAt + count * entryLength;
   if (count > 65_535 || nextAt > bytes.length) return undefined;
-  const entries = new Map<number, TiffEntry>();
-  for (let index = 0; index < count; index++) {
-    const entry = readEntry(tiff, view, entriesAt + index * entryLength);
-    if (entry && !entries.has(entry.tag)) entries.set(entry.tag, entry);
-  }
-  return { at, entries, nextAt, next: readOffset(tiff, view, nextAt) };
+  return { count, entriesAt, entryLength, nextAt, next: readOffset(tiff, view, nextAt) };
 }
 
 function readEntry(tiff: Tiff, view: DataView, at: number): TiffEntry | undefined {

@@ -69,6 +69,13 @@ describe('PNG', () => {
   });
 });
 
+describe('TIFF', () => {
+  it('counts pages that lie over one another without reading each, and not for ever', () => {
+    expect(atOnce(() => inspectImage(makeOverlappingTiff(300)))).toMatchObject({ pages: 301 });
+    expect(atOnce(() => inspectImage(makeOverlappingTiff(3000)))).toMatchObject({ pages: 1000 });
+  });
+});
+
 /** Far more than it takes, and far less than it took. */
 function atOnce<T>(act: () => T): T {
   const started = performance.now();
@@ -118,4 +125,18 @@ function isoExtents(id: number, count: number): Uint8Array {
 function isoBox(type: string, ...content: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   const whole = concat(...content);
   return concat(uint32(whole.length + 8), ascii(type), whole);
+}
+
+/** A directory of 65,535 entries begins at every twelfth byte, and the next one is told where its entries end. */
+function makeOverlappingTiff(pages: number): Uint8Array {
+  const entry = concat(uint16(256), uint16(3), uint32(1), uint16(64), [0, 0]);
+  const entries = Buffer.alloc((65_535 + pages) * 12, entry);
+  const tiff = Buffer.concat([concat(ascii('MM\0*'), uint32(8), [0, 0]), entries, new Uint8Array(8)]);
+  tiff.writeUInt16BE(257, 10 + 12);
+  for (let page = 0; page < pages; page++) {
+    const at = 8 + 12 * page;
+    tiff.writeUInt16BE(65_535, at);
+    tiff.writeUInt32BE(at + 12, at + 2 + 12 * 65_535);
+  }
+  return tiff;
 }
