@@ -87,10 +87,9 @@ const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKi
 // Far above what any camera writes; a file with more is made to exhaust memory.
 const MAX_SEGMENTS = 50_000;
 
-/** Reads the JPEG that begins at `from`; throws CorruptImageError when no frame header can be reached. */
-export function readJpeg(bytes: Uint8Array, from = 0): Jpeg {
-  if (from !== 0) return readJpegAt(bytes, from);
-  const jpeg = ALREADY_READ.get(bytes) ?? readJpegAt(bytes, 0);
+/** Reads a JPEG; throws CorruptImageError when no frame header can be reached. */
+export function readJpeg(bytes: Uint8Array): Jpeg {
+  const jpeg = ALREADY_READ.get(bytes) ?? readMarkers(bytes);
   ALREADY_READ.set(bytes, jpeg);
   return jpeg;
 }
@@ -99,9 +98,9 @@ export function readJpeg(bytes: Uint8Array, from = 0): Jpeg {
 // it by the fast preset.
 const ALREADY_READ = new WeakMap<Uint8Array, Jpeg>();
 
-function readJpegAt(bytes: Uint8Array, from: number): Jpeg {
+function readMarkers(bytes: Uint8Array): Jpeg {
   const segments: JpegSegment[] = [];
-  let at = from + 2;
+  let at = 2;
   let end: number | undefined;
   while (at < bytes.length) {
     const marker = nextMarker(bytes, at);

@@ -1,4 +1,4 @@
-import { indexOfText, viewOf } from './bytes.ts';
+import { indexOfText, startsWith, viewOf } from './bytes.ts';
 import { type Jpeg, type JpegSegment, readJpeg } from './jpeg-markers.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from './tiff-directory.ts';
 
@@ -32,15 +32,29 @@ const GAIN_MAP_NAMES = [
 
 export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const pictures = readPictureEntries(jpeg);
-  const others = pictures.filter(
-    ({ start, length }) => start >= jpeg.end && start + length <= jpeg.bytes.length,
-  );
+  const others = picturesBehind(jpeg, pictures);
   const trailing = jpeg.bytes.subarray(jpeg.end);
   return {
     count: Math.max(1, pictures.length),
-    gainMap: hasGainMapMarker(jpeg.segments) || others.some(({ start }) => isGainMap(jpeg.bytes, start)),
+    gainMap: hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture)),
     unknownTrailingBytes: countUnknown(trailing, others, jpeg.end),
   };
+}
+
+/**
+ * The pictures that lie behind the first one whole, in order of their place. One that begins inside another is none:
+ * each byte is looked at once, however many pictures the index names.
+ */
+function picturesBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]): PictureEntry[] {
+  const behind: PictureEntry[] = [];
+  let at = end;
+  for (const picture of pictures.toSorted((one, other) => one.start - other.start)) {
+    const { start, length } = picture;
+    if (start < at || start + length > bytes.length) continue;
+    behind.push(picture);
+    at = start + length;
+  }
+  return behind;
 }
 
 /** What the index in APP2 (MPF) names; none when there is no index or it cannot be read. */
@@ -76,9 +90,10 @@ function hasGainMapMarker(segments: readonly JpegSegment[]): boolean {
   );
 }
 
-function isGainMap(bytes: Uint8Array, start: number): boolean {
+function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean {
+  if (!startsWith(bytes, '\xff\xd8', start)) return false;
   try {
-    return hasGainMapMarker(readJpeg(bytes, start).segments);
+    return hasGainMapMarker(readJpeg(bytes.subarray(start, start + length)).segments);
   } catch {
     return false;
   }
@@ -88,8 +103,7 @@ function isGainMap(bytes: Uint8Array, start: number): boolean {
 function countUnknown(trailing: Uint8Array, pictures: readonly PictureEntry[], base: number): number {
   let unknown = 0;
   let at = 0;
-  const ordered = [...pictures].sort((one, other) => one.start - other.start);
-  for (const { start, length } of [...ordered, { start: base + trailing.length, length: 0 }]) {
+  for (const { start, length } of [...pictures, { start: base + trailing.length, length: 0 }]) {
     const gap = trailing.subarray(at, Math.max(at, start - base));
     if (gap.some((byte) => byte !== 0)) unknown += gap.length;
     at = Math.max(at, start - base + length);

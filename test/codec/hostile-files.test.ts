@@ -5,7 +5,7 @@ import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../src/codec/iso-boxes.ts';
 import { readPng } from '../../src/codec/png-chunks.ts';
 import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
-import { ascii, concat, makePng, pngChunk, uint16, uint32 } from './fixtures.ts';
+import { ascii, concat, makeJpeg, makePng, pngChunk, uint16, uint32, withSegments } from './fixtures.ts';
 
 /** Small files made to exhaust a host: what they count up to must cost nothing before it is there. */
 
@@ -66,6 +66,13 @@ describe('PNG', () => {
     const png = readPng(makePng({ chunks: packets }));
     const carried = atOnce(() => chunksOfCopy(png, { colourType: 2, bitDepth: 8 }, 'keep', 1))!;
     expect(carried.before).toHaveLength(packets.length);
+  });
+});
+
+describe('JPEG', () => {
+  it('looks once at the bytes behind a picture, however many pictures its index names', async () => {
+    const jpeg = makeCrowdedMpo(await makeJpeg(), 1000);
+    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, gainMap: false });
   });
 });
 
@@ -139,4 +146,23 @@ function makeOverlappingTiff(pages: number): Uint8Array {
     tiff.writeUInt32BE(at + 12, at + 2 + 12 * 65_535);
   }
   return tiff;
+}
+
+/** Each picture that the index names begins a little later in the same bytes, and goes on to their end. */
+function makeCrowdedMpo(jpeg: Uint8Array, pictures: number): Uint8Array {
+  const starts = Buffer.alloc(6 * pictures, concat([0xff, 0xd8, 0xff, 0xda], uint16(2)));
+  const behind = concat(starts, Buffer.alloc(300_000, concat([0xff, 0])));
+  const head = concat(ascii('MM\0*'), uint32(8), uint16(1), uint16(0xb002), uint16(7));
+  const indexLength = head.length + 12 + 16 * pictures;
+  const firstAt = indexLength + jpeg.length - headerLengthOf(jpeg);
+  const entries = Array.from({ length: pictures }, (_, index) =>
+    concat(uint32(0), uint32(behind.length - 6 * index), uint32(firstAt + 6 * index), uint32(0)),
+  );
+  const index = concat(head, uint32(16 * pictures), uint32(26), uint32(0), ...entries);
+  return concat(withSegments(jpeg, [{ marker: 0xe2, payload: concat(ascii('MPF\0'), index) }]), behind);
+}
+
+/** Where `withSegments` puts them. */
+function headerLengthOf(jpeg: Uint8Array): number {
+  return jpeg[3] === 0xe0 ? 4 + ((jpeg[4]! << 8) | jpeg[5]!) : 2;
 }
