@@ -1,5 +1,5 @@
 import { indexOfText } from './bytes.ts';
-import { readJpeg } from './jpeg-markers.ts';
+import { isFrame, readJpeg } from './jpeg-markers.ts';
 import {
   bitsIn,
   isKnownMarker,
@@ -26,6 +26,9 @@ export function findMarkerFault(jpeg: Uint8Array): string | undefined {
 
 const [SOF0, SOF1, SOF2, DHT, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xdd];
 
+// Encoders write some ten scans, those that search for the best split some twenty; each costs time of its own.
+const MAX_SCANS = 100;
+
 /**
  * Walks through every Huffman code of a JPEG as a decoder would, without making pixels of it: cheaper than libjpeg's
  * smallest decode, and it sees damage in the last lines, where libvips looks away. Answers what is wrong, undefined
@@ -34,12 +37,19 @@ const [SOF0, SOF1, SOF2, DHT, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xdd];
 export function findScanFault(jpeg: Uint8Array): string | undefined | 'unknown-kind' {
   const parts = readParts(jpeg);
   if (typeof parts === 'string') return parts;
+  const scans = parts.filter(({ pieces }) => pieces).length;
+  if (scans > MAX_SCANS) return `Expected at most ${MAX_SCANS} scans but found ${scans}`;
   const definitions = new Map<number, Uint8Array>();
   let walker: FrameWalker | undefined;
   let interval = 0;
   for (const { marker, payload, pieces } of parts) {
     if (marker === DHT) readDefinitions(payload, definitions);
-    if (marker === SOF0 || marker === SOF1 || marker === SOF2) walker = walkerOf(marker, payload);
+    if (isFrame(marker)) {
+      // The memory for the image is reckoned by the first.
+      if (walker) return 'Expected one frame header but found a second';
+      walker = walkerOf(marker, payload);
+      if (!walker) return 'unknown-kind';
+    }
     if (marker === DRI) interval = (payload[0]! << 8) | payload[1]!;
     if (!pieces) continue;
     const header = walker && readScanHeader(payload, walker.frame, definitions);
@@ -57,8 +67,13 @@ interface FrameWalker {
   open(header: ScanHeader): ScanWalk | string;
 }
 
-function walkerOf(marker: number, payload: Uint8Array): FrameWalker {
+// Four is CMYK; decoders take ten at the most.
+const MAX_COMPONENTS = 4;
+
+function walkerOf(marker: number, payload: Uint8Array): FrameWalker | undefined {
+  if (marker !== SOF0 && marker !== SOF1 && marker !== SOF2) return undefined;
   const frame = readScanFrame(payload);
+  if (frame.components.length > MAX_COMPONENTS) return undefined;
   return { frame, open: marker === SOF2 ? progressiveWalks() : walkBaseline };
 }
 

@@ -195,7 +195,7 @@ function readComponent(payload: Uint8Array, at: number): JpegComponent {
   return { id: payload[at]!, horizontal: sampling >> 4, vertical: sampling & 15, table: payload[at + 2]! };
 }
 
-function isFrame(marker: number): boolean {
+export function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 

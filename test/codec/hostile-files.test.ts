@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../src/codec/iso-boxes.ts';
+import { findScanFault } from '../../src/codec/jpeg-fault.ts';
 import { readPng } from '../../src/codec/png-chunks.ts';
 import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
 import { ascii, concat, makeJpeg, makePng, pngChunk, uint16, uint32, withSegments } from './fixtures.ts';
@@ -73,6 +74,21 @@ describe('JPEG', () => {
   it('looks once at the bytes behind a picture, however many pictures its index names', async () => {
     const jpeg = makeCrowdedMpo(await makeJpeg(), 1000);
     expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, gainMap: false });
+  });
+});
+
+describe('the codes of a JPEG', () => {
+  it('are no picture in more scans than any encoder writes', () => {
+    expect(findScanFault(makeManyScans(100))).toBeUndefined();
+    expect(findScanFault(makeManyScans(101))).toMatch('at most 100 scans');
+  });
+
+  it('are no picture behind a second frame header, whose size nobody reckoned with', () => {
+    const jpeg = Buffer.from(makeManyScans(1));
+    const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
+    const frame = jpeg.subarray(frameAt, frameAt + 13);
+    const second = concat(jpeg.subarray(0, frameAt), frame, jpeg.subarray(frameAt));
+    expect(findScanFault(second)).toMatch('a second');
   });
 });
 
@@ -165,4 +181,31 @@ function makeCrowdedMpo(jpeg: Uint8Array, pictures: number): Uint8Array {
 /** Where `withSegments` puts them. */
 function headerLengthOf(jpeg: Uint8Array): number {
   return jpeg[3] === 0xe0 ? 4 + ((jpeg[4]! << 8) | jpeg[5]!) : 2;
+}
+
+/** A progressive JPEG of one black block: a scan for each coefficient, and then again for its last bit. */
+function makeManyScans(scans: number): Uint8Array {
+  // One code of one bit: no difference (DC), nothing more in the block (AC).
+  const table = (id: number) => concat([id, 1], new Uint8Array(15), [0]);
+  const coefficient = (scan: number) => ((scan - 1) % 63) + 1;
+  const others = Array.from({ length: scans - 1 }, (_, index) => index + 1).map((scan) =>
+    scanOf([1, 1, 0, coefficient(scan), coefficient(scan), scan <= 63 ? 0x01 : 0x10], [0x7f]),
+  );
+  return concat(
+    [0xff, 0xd8],
+    segment(0xdb, [0, ...new Uint8Array(64).fill(1)]),
+    segment(0xc2, [8, 0, 8, 0, 8, 1, 1, 0x11, 0]),
+    segment(0xc4, concat(table(0), table(0x10))),
+    scanOf([1, 1, 0, 0, 0, 0], [0x7f]),
+    ...others,
+    [0xff, 0xd9],
+  );
+}
+
+function scanOf(header: readonly number[], codes: Uint8Array | readonly number[]): Uint8Array {
+  return concat(segment(0xda, header), codes);
+}
+
+function segment(marker: number, payload: Uint8Array | readonly number[]): Uint8Array {
+  return concat([0xff, marker], uint16(payload.length + 2), payload);
 }
