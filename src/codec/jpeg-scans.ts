@@ -142,12 +142,16 @@ export function readScanHeader(
   definitions: HuffmanDefinitions,
 ): ScanHeader | undefined {
   const count = payload[0] ?? 0;
-  const chosen = Array.from({ length: count }, (_, index) => {
-    const component = frame.components.findIndex(({ id }) => id === payload[1 + 2 * index]);
-    const tables = payload[2 + 2 * index]!;
-    return { component, dc: tables >> 4, ac: tables & 15 };
-  });
-  if (count === 0 || chosen.some(({ component }) => component < 0)) return undefined;
+  const chosen: ScanHeader['blocks'][number][] = [];
+  for (let at = 1; at < 1 + 2 * count; at += 2) {
+    const isFree = (number: number) => chosen.every(({ component }) => component !== number);
+    // Some writers give all components one name: then they come in their order.
+    const component = frame.components.findIndex(({ id }, number) => id === payload[at] && isFree(number));
+    if (component < 0) return undefined;
+    const tables = payload[at + 1]!;
+    chosen.push({ component, dc: tables >> 4, ac: tables & 15 });
+  }
+  if (count === 0) return undefined;
   const [from, to, bits] = payload.subarray(1 + 2 * count);
   if (from === undefined || to === undefined || bits === undefined) return undefined;
   const { mcus, blocks } = layoutOf(frame, chosen);

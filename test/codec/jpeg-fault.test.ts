@@ -27,6 +27,7 @@ test.each([
           .toBuffer(),
       ),
   ],
+  ['whose components share one name', async () => withOneName(await makeJpeg())],
   ['with data behind it', async () => withTrailingBytes(await makeJpeg(), 500)],
   ['progressive', () => makeJpeg({ progressive: true, width: 203, height: 149 })],
   ['progressive, grey', () => makeJpeg({ progressive: true, colourspace: 'b-w', width: 17, height: 3 })],
@@ -57,6 +58,18 @@ test.each([
 function withBefore(jpeg: Buffer, marker: number, bytes: Buffer): Buffer {
   const at = jpeg.indexOf(Buffer.from([0xff, marker]));
   return Buffer.concat([jpeg.subarray(0, at), bytes, jpeg.subarray(at)]);
+}
+
+/** The JPEG with the number 1 for all its components, in frame and scan. */
+function withOneName(jpeg: Uint8Array): Uint8Array {
+  const renamed = Buffer.from(jpeg);
+  const frameAt = renamed.indexOf(Buffer.from([0xff, 0xc0]));
+  const scanAt = renamed.indexOf(Buffer.from([0xff, 0xda]));
+  for (let index = 0; index < 3; index++) {
+    renamed[frameAt + 10 + 3 * index] = 1;
+    renamed[scanAt + 5 + 2 * index] = 1;
+  }
+  return renamed;
 }
 
 test('a JPEG with arithmetic codes is told to be of another kind', async () => {
