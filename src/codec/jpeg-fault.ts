@@ -1,5 +1,5 @@
 import { indexOfText } from './bytes.ts';
-import { isFrame, readJpeg } from './jpeg-markers.ts';
+import { isFrame, isProgressive, type Jpeg, readJpeg } from './jpeg-markers.ts';
 import {
   bitsIn,
   isKnownMarker,
@@ -15,16 +15,31 @@ import {
 import { walkBaseline } from './walk-baseline.ts';
 import { progressiveWalks } from './walk-progressive.ts';
 
-/** What is wrong with the markers of a JPEG: one that no decoder knows, or no end; undefined when all is well. */
-export function findMarkerFault(jpeg: Uint8Array): string | undefined {
-  const { segments, hasEnd } = readJpeg(jpeg);
-  const foreign = segments.find(({ marker }) => !isKnownMarker(marker));
+/** What is wrong with the markers of a JPEG: one no decoder knows, no end, a colour without a scan; undefined when all is well. */
+export function findMarkerFault(bytes: Uint8Array): string | undefined {
+  const jpeg = readJpeg(bytes);
+  const foreign = jpeg.segments.find(({ marker }) => !isKnownMarker(marker));
   if (foreign)
     return `Expected a known marker at byte ${foreign.at} but found 0x${foreign.marker.toString(16)}`;
-  return hasEnd ? undefined : 'Expected an end-of-image marker but the file ends before it';
+  if (!jpeg.hasEnd) return 'Expected an end-of-image marker but the file ends before it';
+  return findMissingScan(jpeg);
 }
 
-const [SOF0, SOF1, SOF2, DHT, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xdd];
+/** Decoders fill a component that no scan brings with one value, and do not complain. */
+function findMissingScan({ frame, segments }: Jpeg): string | undefined {
+  const scanned = new Set<number>();
+  for (const { marker, payload } of segments) {
+    if (marker !== SOS) continue;
+    const headerEnd = 1 + 2 * payload[0]!;
+    // A progressive picture is there with its first coefficients; all that follows refines it.
+    const isRefinement = isProgressive(frame) && payload[headerEnd] !== 0;
+    for (let at = 1; at < headerEnd && !isRefinement; at += 2) scanned.add(payload[at]!);
+  }
+  const missing = frame.components.find(({ id }) => !scanned.has(id));
+  return missing && `Expected a scan of each of the components but number ${missing.id} has none`;
+}
+
+const [SOF0, SOF1, SOF2, DHT, SOS, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xda, 0xdd];
 
 // Encoders write some ten scans, those that search for the best split some twenty; each costs time of its own.
 const MAX_SCANS = 100;

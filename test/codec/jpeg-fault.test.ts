@@ -5,7 +5,15 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { makePhotos } from '../../bench/photos.ts';
 import { findMarkerFault, findScanFault } from '../../src/codec/jpeg-fault.ts';
-import { bitRotten, concat, makeJpeg, makeRestartJpeg, truncated, withTrailingBytes } from './fixtures.ts';
+import {
+  bitRotten,
+  concat,
+  makeJpeg,
+  makeRestartJpeg,
+  truncated,
+  uint16,
+  withTrailingBytes,
+} from './fixtures.ts';
 
 const KINDS = [
   ['baseline', false],
@@ -28,6 +36,8 @@ test.each([
       ),
   ],
   ['whose components share one name', async () => withOneName(await makeJpeg())],
+  ['with a scan for each component', async () => makeSeparateScans(0xc0, [1, 2, 3])],
+  ['progressive, with a scan for each component', async () => makeSeparateScans(0xc2, [1, 2, 3])],
   ['with data behind it', async () => withTrailingBytes(await makeJpeg(), 500)],
   ['progressive', () => makeJpeg({ progressive: true, width: 203, height: 149 })],
   ['progressive, grey', () => makeJpeg({ progressive: true, colourspace: 'b-w', width: 17, height: 3 })],
@@ -71,6 +81,29 @@ function withOneName(jpeg: Uint8Array): Uint8Array {
   }
   return renamed;
 }
+
+/** A JPEG of one grey block in three components, each of these in a scan of its own. */
+function makeSeparateScans(frameMarker: number, scanned: readonly number[]): Uint8Array {
+  const segment = (marker: number, payload: readonly number[]) =>
+    concat([0xff, marker], uint16(payload.length + 2), payload);
+  // One code of one bit: no difference (DC), nothing more in the block (AC).
+  const table = (id: number) => [id, 1, ...new Uint8Array(15), 0];
+  const last = frameMarker === 0xc2 ? 0 : 63;
+  return concat(
+    [0xff, 0xd8],
+    segment(0xdb, [0, ...new Uint8Array(64).fill(1)]),
+    segment(frameMarker, [8, 0, 8, 0, 8, 3, ...[1, 2, 3].flatMap((id) => [id, 0x11, 0])]),
+    segment(0xc4, [...table(0), ...table(0x10)]),
+    ...scanned.flatMap((id) => [segment(0xda, [1, id, 0, 0, last, 0]), [0x3f]]),
+    [0xff, 0xd9],
+  );
+}
+
+test.each(KINDS)('a component without a scan is missed (%s)', async (_name, progressive) => {
+  const frameMarker = progressive ? 0xc2 : 0xc0;
+  expect(findMarkerFault(makeSeparateScans(frameMarker, [1, 2]))).toMatch('number 3 has none');
+  expect(findMarkerFault(makeSeparateScans(frameMarker, []))).toMatch('number 1 has none');
+});
 
 test('a JPEG with arithmetic codes is told to be of another kind', async () => {
   const jpeg = Buffer.from(await makeJpeg());
