@@ -24,14 +24,26 @@ export function progressiveWalks(): (header: ScanHeader) => ScanWalk | string {
   };
 }
 
-/** By block, a bit for each coefficient that is not zero: 0 to 31, and 32 to 63. */
+/**
+ * By block, a bit for each coefficient that is not zero: 0 to 31, and 32 to 63. The size that a header declares costs
+ * nothing: zeros take no memory until they are written over, and groups of blocks that have no bit are passed over.
+ */
 interface NonZero {
   readonly low: Uint32Array;
   readonly high: Uint32Array;
+  /** By group, whether one of its blocks has a bit. */
+  readonly groups: Uint8Array;
 }
 
+const GROUP = 64;
+const GROUP_BITS = 6;
+
 function newNonZero(blocks: number): NonZero {
-  return { low: new Uint32Array(blocks), high: new Uint32Array(blocks) };
+  return {
+    low: new Uint32Array(blocks),
+    high: new Uint32Array(blocks),
+    groups: new Uint8Array(Math.ceil(blocks / GROUP)),
+  };
 }
 
 /** By the next sixteen bits: the length of the code above, its symbol below; 0 where no code fits. */
@@ -76,18 +88,15 @@ function refineDc(blocks: number): ScanWalk {
   return (bits, mcus) => (mcus * blocks > bitsIn(bits) ? cut(bitsIn(bits), mcus) : mcus * blocks);
 }
 
-function walkAc(codes: Codes, from: number, to: number, { low, high }: NonZero): ScanWalk {
+function walkAc(codes: Codes, from: number, to: number, { low, high, groups }: NonZero): ScanWalk {
   return (bits, mcus, first) => {
     const view = viewOf(bits);
     const end = bitsIn(bits);
     let at = 0;
     // So many of the blocks that follow have nothing in this scan.
     let ended = 0;
-    for (let mcu = 0; mcu < mcus; mcu++) {
-      if (ended > 0) {
-        ended--;
-        continue;
-      }
+    for (let mcu = 0; mcu < mcus; mcu += 1 + ended) {
+      ended = 0;
       let [lowBits, highBits] = [0, 0];
       for (let coefficient = from; coefficient <= to; ) {
         if (at >= end) return cut(mcu, mcus);
@@ -112,14 +121,16 @@ function walkAc(codes: Codes, from: number, to: number, { low, high }: NonZero):
           break;
         }
       }
+      if ((lowBits | highBits) === 0) continue;
       low[first + mcu]! |= lowBits;
       high[first + mcu]! |= highBits;
+      groups[(first + mcu) >> GROUP_BITS] = 1;
     }
     return at;
   };
 }
 
-function refineAc(codes: Codes, from: number, to: number, { low, high }: NonZero): ScanWalk {
+function refineAc(codes: Codes, from: number, to: number, { low, high, groups }: NonZero): ScanWalk {
   const [lowMask, highMask] = [maskOf(0, to), maskOf(32, to)];
   return (bits, mcus, first) => {
     const view = viewOf(bits);
@@ -127,6 +138,12 @@ function refineAc(codes: Codes, from: number, to: number, { low, high }: NonZero
     let at = 0;
     let ended = 0;
     for (let mcu = 0; mcu < mcus; mcu++) {
+      if (ended > 0 && groups[(first + mcu) >> GROUP_BITS] === 0) {
+        const over = Math.min(ended, GROUP - ((first + mcu) % GROUP));
+        ended -= over;
+        mcu += over - 1;
+        continue;
+      }
       let lowBits = low[first + mcu]!;
       let highBits = high[first + mcu]!;
       let coefficient = from;
@@ -157,8 +174,11 @@ function refineAc(codes: Codes, from: number, to: number, { low, high }: NonZero
         }
         coefficient++;
       }
-      low[first + mcu] = lowBits;
-      high[first + mcu] = highBits;
+      if ((lowBits | highBits) !== 0) {
+        low[first + mcu] = lowBits;
+        high[first + mcu] = highBits;
+        groups[(first + mcu) >> GROUP_BITS] = 1;
+      }
       if (ended === 0) continue;
       ended--;
       at += ones(lowBits & lowMask & maskFrom(0, coefficient));

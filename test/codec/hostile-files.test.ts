@@ -83,6 +83,13 @@ describe('the codes of a JPEG', () => {
     expect(findScanFault(makeManyScans(101))).toMatch('at most 100 scans');
   });
 
+  it('of a huge picture cost nothing where none of its blocks has any', () => {
+    const jpeg = makeEmptyScans(90, 32_760);
+    const memoryBefore = process.memoryUsage().rss;
+    expect(atOnce(() => findScanFault(jpeg))).toBeUndefined();
+    expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
+  });
+
   it('are no picture behind a second frame header, whose size nobody reckoned with', () => {
     const jpeg = Buffer.from(makeManyScans(1));
     const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
@@ -198,6 +205,20 @@ function makeManyScans(scans: number): Uint8Array {
     segment(0xc4, concat(table(0), table(0x10))),
     scanOf([1, 1, 0, 0, 0, 0], [0x7f]),
     ...others,
+    [0xff, 0xd9],
+  );
+}
+
+/** A progressive JPEG of one component whose scans, every second one to refine the others, say that there is nothing. */
+function makeEmptyScans(scans: number, side: number): Uint8Array {
+  // One code of one bit for a run of 16,384 empty blocks and more: fourteen bits of 0 tell how many more.
+  const runs = Math.ceil((side / 8) ** 2 / 16_384);
+  const codes = new Uint8Array((15 * runs) / 8);
+  return concat(
+    [0xff, 0xd8],
+    segment(0xc2, concat([8], uint16(side), uint16(side), [1, 1, 0x11, 0])),
+    segment(0xc4, concat([0x10, 1], new Uint8Array(15), [0xe0])),
+    ...Array.from({ length: scans }, (_, scan) => scanOf([1, 1, 0, 1, 63, scan % 2 ? 0x10 : 0x01], codes)),
     [0xff, 0xd9],
   );
 }
