@@ -72,19 +72,24 @@ interface CodeTable {
 const BLOCK_END = 1 << 15;
 const stepOf = (entry: number) => (entry >> 8) & 0x7f;
 
-// The fast preset writes the standard's own tables, so the work is done once for them.
+// The fast preset writes the standard's own tables, so the work is done once for them. The least recently used goes
+// first: one file with many tables of its own must not keep those of all others out.
 const KNOWN_TABLES = new Map<string, CodeTable>();
 const MAX_KNOWN_TABLES = 64;
 
 /** @param definition of DHT: how many codes there are of each length, and what they stand for */
 function tableOf(definition: Uint8Array, isAc: boolean): CodeTable {
   const name = `${isAc} ${Buffer.from(definition).toString('latin1')}`;
-  const known = KNOWN_TABLES.get(name);
-  if (known) return known;
-  const { single, codeLengths } = singleSteps(definition, isAc);
-  const table = { single, several: severalSteps(single, codeLengths, isAc) };
-  if (KNOWN_TABLES.size < MAX_KNOWN_TABLES) KNOWN_TABLES.set(name, table);
+  const table = KNOWN_TABLES.get(name) ?? newTable(definition, isAc);
+  KNOWN_TABLES.delete(name);
+  KNOWN_TABLES.set(name, table);
+  if (KNOWN_TABLES.size > MAX_KNOWN_TABLES) KNOWN_TABLES.delete(KNOWN_TABLES.keys().next().value!);
   return table;
+}
+
+function newTable(definition: Uint8Array, isAc: boolean): CodeTable {
+  const { single, codeLengths } = singleSteps(definition, isAc);
+  return { single, several: severalSteps(single, codeLengths, isAc) };
 }
 
 function singleSteps(
