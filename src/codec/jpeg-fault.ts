@@ -4,6 +4,7 @@ import {
   bitsIn,
   isKnownMarker,
   LOOK_AHEAD_BYTES,
+  piecesOf,
   readDefinitions,
   readParts,
   readScanFrame,
@@ -52,12 +53,12 @@ const MAX_SCANS = 100;
 export function findScanFault(jpeg: Uint8Array): string | undefined | 'unknown-kind' {
   const parts = readParts(jpeg);
   if (typeof parts === 'string') return parts;
-  const scans = parts.filter(({ pieces }) => pieces).length;
+  const scans = parts.filter(({ coded }) => coded).length;
   if (scans > MAX_SCANS) return `Expected at most ${MAX_SCANS} scans but found ${scans}`;
   const definitions = new Map<number, Uint8Array>();
   let walker: FrameWalker | undefined;
   let interval = 0;
-  for (const { marker, payload, pieces } of parts) {
+  for (const { marker, payload, coded } of parts) {
     if (marker === DHT) readDefinitions(payload, definitions);
     if (isFrame(marker)) {
       // The memory for the image is reckoned by the first.
@@ -66,11 +67,11 @@ export function findScanFault(jpeg: Uint8Array): string | undefined | 'unknown-k
       if (!walker) return 'unknown-kind';
     }
     if (marker === DRI) interval = (payload[0]! << 8) | payload[1]!;
-    if (!pieces) continue;
+    if (!coded) continue;
     const header = walker && readScanHeader(payload, walker.frame, definitions);
     if (!walker || !header) return 'unknown-kind';
     const walk = walker.open(header);
-    const fault = typeof walk === 'string' ? walk : walkPieces(pieces, header, interval, walk);
+    const fault = typeof walk === 'string' ? walk : walkPieces(coded, header, interval, walk);
     if (fault) return fault;
   }
   return undefined;
@@ -93,14 +94,19 @@ function walkerOf(marker: number, payload: Uint8Array): FrameWalker | undefined 
 }
 
 function walkPieces(
-  pieces: readonly Uint8Array[],
+  coded: Uint8Array,
   { mcus }: ScanHeader,
   interval: number,
   walk: ScanWalk,
 ): string | undefined {
   let first = 0;
-  for (const piece of pieces) {
-    if (first === mcus && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) continue;
+  let isBehind = false;
+  for (const piece of piecesOf(coded)) {
+    // Some writers put one restart more behind the last block, and padding.
+    if (first === mcus && !isBehind && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) {
+      isBehind = true;
+      continue;
+    }
     if (first === mcus) return 'Expected the end of the picture but found more coded data behind it';
     const count = interval > 0 ? Math.min(interval, mcus - first) : mcus - first;
     const fault = walkPiece(unstuff(piece), count, first, walk);

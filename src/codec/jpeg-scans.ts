@@ -1,12 +1,10 @@
-import { indexOfText } from './bytes.ts';
-
 /** The parts of a JPEG in the order in which a decoder meets them, and what the header of a scan asks it to do. */
 
 export interface Part {
   readonly marker: number;
   readonly payload: Uint8Array;
-  /** Behind SOS: the coded bytes, cut at the restart markers. */
-  readonly pieces?: readonly Uint8Array[];
+  /** Behind SOS: the coded bytes, restart markers and all. */
+  readonly coded?: Uint8Array;
 }
 
 const [EOI, SOS, TEM] = [0xd9, 0xda, 0x01];
@@ -40,37 +38,46 @@ export function readParts(jpeg: Uint8Array): Part[] | string {
     at = end;
     if (marker !== SOS) parts.push({ marker, payload });
     else {
-      const coded = cutAtRestarts(jpeg, end);
-      parts.push({ marker, payload, pieces: coded.pieces });
-      at = coded.end;
+      at = endOfCoded(jpeg, end);
+      parts.push({ marker, payload, coded: jpeg.subarray(end, at) });
     }
   }
   return 'Expected an end-of-image marker but the file ends before it';
 }
 
-/** The coded bytes from `from` to the next marker that is no restart. */
-function cutAtRestarts(jpeg: Uint8Array, from: number): { pieces: Uint8Array[]; end: number } {
-  const pieces: Uint8Array[] = [];
-  let start = from;
-  let at = indexOfText(jpeg, '\xff', from);
-  while (at >= 0 && at + 1 < jpeg.length) {
-    const marker = jpeg[at + 1]!;
-    if (marker === 0) at = indexOfText(jpeg, '\xff', at + 2);
-    else if (marker === 0xff) at++;
-    else {
-      pieces.push(jpeg.subarray(start, beforeFill(jpeg, start, at)));
-      if (!isRestart(marker)) return { pieces, end: at };
-      start = at + 2;
-      at = indexOfText(jpeg, '\xff', start);
-    }
+/** Where the next marker that is no restart lies; the end of the file where there is none. */
+function endOfCoded(jpeg: Uint8Array, from: number): number {
+  for (let at = markerIn(jpeg, from); at >= 0; at = markerIn(jpeg, at + 2)) {
+    if (!isRestart(jpeg[at + 1]!)) return at;
   }
-  return { pieces: [...pieces, jpeg.subarray(start)], end: jpeg.length };
+  return jpeg.length;
+}
+
+/** Coded bytes cut at their restart markers, one piece after the other: a small file can hold millions of markers. */
+export function* piecesOf(coded: Uint8Array): Generator<Uint8Array> {
+  let start = 0;
+  for (let at = markerIn(coded, 0); at >= 0; at = markerIn(coded, start)) {
+    yield coded.subarray(start, beforeFill(coded, start, at));
+    start = at + 2;
+  }
+  yield coded.subarray(start, beforeFill(coded, start, coded.length));
+}
+
+/** Where a 0xff lies that guards no data and is not followed by another; -1 where there is none. */
+function markerIn(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at)) {
+    const next = bytes[at + 1];
+    if (next === undefined) return -1;
+    if (next !== 0 && next !== 0xff) return at;
+    at += next === 0 ? 2 : 1;
+  }
+  return -1;
 }
 
 /** Any number of 0xff may stand before a marker; of coded data it would be followed by a zero. */
-function beforeFill(jpeg: Uint8Array, start: number, at: number): number {
+function beforeFill(coded: Uint8Array, start: number, at: number): number {
   let end = at;
-  while (end > start && jpeg[end - 1] === 0xff) end--;
+  while (end > start && coded[end - 1] === 0xff) end--;
   return end;
 }
 

@@ -98,6 +98,15 @@ describe('the codes of a JPEG', () => {
     });
   });
 
+  it('are not cut at restart markers beyond the last block', async () => {
+    const jpeg = await makeJpeg();
+    const markers = Buffer.alloc(6_000_000, concat([0xff, 0xd0]));
+    const crowded = concat(jpeg.subarray(0, -2), markers, [0xff, 0xd9]);
+    const memoryBefore = process.memoryUsage().rss;
+    expect(atOnce(() => findScanFault(crowded))).toMatch('more coded data');
+    expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
+  });
+
   it('are no picture behind a second frame header, whose size nobody reckoned with', () => {
     const jpeg = Buffer.from(makeManyScans(1));
     const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
