@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../core/image-result.ts';
-import { joinBytes, startsWith, textAt } from './bytes.ts';
+import { joinAll, startsWith, textAt } from './bytes.ts';
 import {
   type ImageMetadata,
   type MetadataPolicy,
@@ -104,11 +104,11 @@ function writeJpeg(output: Uint8Array, metadata: ImageMetadata, splice: Splice):
   const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
   const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
   const first = jpeg.segments.find(({ kind }) => kind === 'coding')!;
-  return joinBytes(
+  return joinAll([
     [0xff, 0xd8],
     ...[...ownHeader, ...carried, ...own].map(({ marker, payload }) => segmentBytes(marker, payload)),
     output.subarray(first.at, jpeg.end),
-  );
+  ]);
 }
 
 function segmentsFromJpeg(

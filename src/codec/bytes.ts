@@ -29,6 +29,11 @@ export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
 }
 
 export function joinBytes(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  return joinAll(parts);
+}
+
+/** For as many parts as a file can have: arguments lie on the stack. */
+export function joinAll(parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

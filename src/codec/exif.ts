@@ -1,4 +1,4 @@
-import { joinBytes, latin1, startsWith, uint16, uint32 } from './bytes.ts';
+import { joinAll, joinBytes, latin1, startsWith, uint16, uint32 } from './bytes.ts';
 import {
   isText,
   numbersOf,
@@ -70,7 +70,7 @@ function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation:
   const directoryAt = bytes.length + padding.length;
   const count = uint16(before.length + 1 + after.length, littleEndian);
   const entry = orientationEntry(orientation, littleEndian);
-  const extended = joinBytes(bytes, padding, count, ...before, entry, ...after, [0, 0, 0, 0]);
+  const extended = joinAll([bytes, padding, count, ...before, entry, ...after, [0, 0, 0, 0]]);
   extended.set(uint32(directoryAt, littleEndian), 4);
   return extended;
 }

@@ -1,4 +1,4 @@
-import { joinBytes, startsWith, textAt, viewOf } from './bytes.ts';
+import { joinAll, startsWith, textAt, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 /** AVIF and HEIF are ISO media files: boxes in boxes, pictures as items with properties. */
@@ -282,5 +282,5 @@ export function readItemContent(image: IsoImage, id: number): Uint8Array | undef
     if (end > store.length || offset > end || total > store.length) return undefined;
     parts.push(store.subarray(offset, end));
   }
-  return joinBytes(...parts);
+  return joinAll(parts);
 }

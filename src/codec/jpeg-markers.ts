@@ -1,4 +1,4 @@
-import { joinBytes, latin1, startsWith, textAt, uint16, viewOf } from './bytes.ts';
+import { joinAll, joinBytes, latin1, startsWith, textAt, uint16, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 /** What a JPEG file is made of, marker by marker; no coefficient is decoded. */
@@ -281,12 +281,12 @@ export function joinExtendedXmp(jpeg: Jpeg): Uint8Array | undefined {
     if (offset !== length) return undefined;
     length += part.length;
   }
-  return length > 0 ? joinBytes(...inOrder.map(({ part }) => part)) : undefined;
+  return length > 0 ? joinAll(inOrder.map(({ part }) => part)) : undefined;
 }
 
 /** Photoshop's resources out of all of their APP13 segments, as if one were large enough; undefined when there are none. */
 export function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
   const parts = jpeg.segments.filter(({ kind }) => kind === 'photoshop').map(({ payload }) => payload);
   if (parts.length < 2) return parts[0];
-  return joinBytes(latin1(PHOTOSHOP_PREFIX), ...parts.map((part) => part.subarray(PHOTOSHOP_PREFIX.length)));
+  return joinAll([latin1(PHOTOSHOP_PREFIX), ...parts.map((part) => part.subarray(PHOTOSHOP_PREFIX.length))]);
 }

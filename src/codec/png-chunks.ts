@@ -1,5 +1,5 @@
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
-import { joinBytes, latin1, startsWith, textAt, uint32, viewOf } from './bytes.ts';
+import { joinAll, joinBytes, latin1, startsWith, textAt, uint32, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 /** What a PNG is made of, chunk by chunk. */
@@ -89,7 +89,7 @@ export function findChunk(png: Png, type: string): PngChunk | undefined {
 
 /** A PNG of these chunks; their checksums are computed anew. */
 export function writePng(chunks: readonly Pick<PngChunk, 'type' | 'payload'>[]): Uint8Array {
-  return joinBytes(latin1(PNG_SIGNATURE), ...chunks.flatMap(chunkParts));
+  return joinAll([latin1(PNG_SIGNATURE), ...chunks.flatMap(chunkParts)]);
 }
 
 function chunkParts({ type, payload }: Pick<PngChunk, 'type' | 'payload'>): Uint8Array[] {
@@ -184,7 +184,7 @@ export function apngFrames(bytes: Uint8Array): ApngFrame[] {
     const whole = [
       { type: 'IHDR', payload: frameHeader },
       ...shared,
-      { type: 'IDAT', payload: joinBytes(...parts) },
+      { type: 'IDAT', payload: joinAll(parts) },
       { type: 'IEND', payload: new Uint8Array() },
     ];
     return { png: writePng(whole), control: control.subarray(4) };

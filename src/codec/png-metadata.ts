@@ -14,7 +14,7 @@ import { withXmpOrientation } from './xmp.ts';
 
 export type NewChunk = Pick<PngChunk, 'type' | 'payload'>;
 
-/** The palette and colour type that chunks of the source have to be fitted to. */
+/** The palette and colour type that chunks speak in, or have to be fitted to. */
 export interface PngTarget {
   readonly colourType: number;
   readonly bitDepth: number;
@@ -67,10 +67,11 @@ export function chunksOfCopy(
 ): { before: NewChunk[]; after: NewChunk[] } | undefined {
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
+  const own = { ...source.header, palette: findChunk(source, 'PLTE')?.payload };
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
     if (PIXEL_CHUNKS.has(chunk.type) || STALE.has(chunk.type) || !isCarried(chunk, policy)) continue;
-    const fitted = fitChunk(chunk, source, target);
+    const fitted = fitChunk(chunk, own, target);
     if (!fitted) return undefined;
     // A picture has one packet of XMP: a second one is inflated by nobody.
     const isSpare = fitted !== xmp && isXmpChunk(fitted);
@@ -117,22 +118,23 @@ export function readPngOrientation(png: Png): number {
   return exif ? readOrientation(withoutExifPrefix(exif)) : 1;
 }
 
-/** Four chunks speak in the colour type of the picture; the others fit everywhere. */
-function fitChunk(chunk: NewChunk, source: Png, target: PngTarget): NewChunk | undefined {
-  const palette = findChunk(source, 'PLTE')?.payload;
-  const { colourType, bitDepth } = source.header;
-  const isSame = target.colourType === colourType && target.bitDepth === bitDepth;
-  const samePalette =
-    palette === undefined ? !target.palette : !!target.palette && sameBytes(palette, target.palette);
-  if (isSame && samePalette) return chunk;
-  if (chunk.type === 'bKGD') return fitBackground(chunk, source, target);
-  if (chunk.type === 'sBIT') return fitSignificantBits(chunk, colourType, target);
-  if (chunk.type === 'hIST') return undefined;
-  return chunk;
+const IN_COLOUR_TYPE: ReadonlySet<string> = new Set(['bKGD', 'sBIT', 'hIST']);
+
+/** Three chunks speak in the colour type of the picture; the others fit everywhere. */
+function fitChunk(chunk: NewChunk, own: PngTarget, target: PngTarget): NewChunk | undefined {
+  if (!IN_COLOUR_TYPE.has(chunk.type) || isSameNature(own, target)) return chunk;
+  if (chunk.type === 'bKGD') return fitBackground(chunk, own, target);
+  return chunk.type === 'sBIT' ? fitSignificantBits(chunk, own.colourType, target) : undefined;
 }
 
-function fitBackground({ type, payload }: NewChunk, source: Png, target: PngTarget): NewChunk | undefined {
-  const colour = readBackground(payload, source);
+function isSameNature(own: PngTarget, target: PngTarget): boolean {
+  if (target.colourType !== own.colourType || target.bitDepth !== own.bitDepth) return false;
+  if (!own.palette || !target.palette) return own.palette === target.palette;
+  return sameBytes(own.palette, target.palette);
+}
+
+function fitBackground({ type, payload }: NewChunk, own: PngTarget, target: PngTarget): NewChunk | undefined {
+  const colour = readBackground(payload, own);
   const value = colour && writeBackground(colour, target);
   return value && { type, payload: value };
 }
@@ -142,11 +144,13 @@ interface Background {
   readonly bitDepth: number;
 }
 
-function readBackground(payload: Uint8Array, source: Png): Background | undefined {
-  const { colourType, bitDepth } = source.header;
+function readBackground(
+  payload: Uint8Array,
+  { colourType, bitDepth, palette }: PngTarget,
+): Background | undefined {
   if (colourType === 3) {
     const at = (payload[0] ?? 256) * 3;
-    const colour = findChunk(source, 'PLTE')?.payload.subarray(at, at + 3);
+    const colour = palette?.subarray(at, at + 3);
     return colour?.length === 3 ? { samples: [...colour], bitDepth: 8 } : undefined;
   }
   const count = colourType & 2 ? 3 : 1;

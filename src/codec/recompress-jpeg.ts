@@ -1,5 +1,5 @@
 import { compressJpeg } from '@napi-rs/image';
-import { joinBytes, sameBytes, uint32 } from './bytes.ts';
+import { joinAll, joinBytes, sameBytes, uint32 } from './bytes.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
 import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
 import { type NewSegment, segmentsOfCopy } from './jpeg-metadata.ts';
@@ -39,11 +39,11 @@ function assertSameFrame(source: Jpeg, result: Jpeg): void {
 /** These segments and the engine's part from its first table to EOI. */
 function assemble(segments: readonly NewSegment[], { bytes, segments: coded, end }: Jpeg): Uint8Array {
   const first = coded.find(({ kind }) => kind === 'coding')!;
-  return joinBytes(
+  return joinAll([
     [0xff, 0xd8],
     ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
     bytes.subarray(first.at, end),
-  );
+  ]);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { joinBytes, latin1, startsWith, textAt, uint32, viewOf } from './bytes.ts';
+import { joinAll, joinBytes, latin1, startsWith, textAt, uint32, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 /** WebP is a RIFF file: what it is made of, chunk by chunk. */
@@ -171,7 +171,7 @@ function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
     new Uint8Array(payload.length % 2),
   ]);
   const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return joinBytes(latin1('RIFF'), uint32(length + 4, true), latin1('WEBP'), ...parts);
+  return joinAll([latin1('RIFF'), uint32(length + 4, true), latin1('WEBP'), ...parts]);
 }
 
 function uint24(value: number): Uint8Array {

@@ -1,12 +1,24 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { sameBytes } from '../../src/codec/bytes.ts';
 import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../src/codec/iso-boxes.ts';
 import { findScanFault } from '../../src/codec/jpeg-fault.ts';
-import { readPng } from '../../src/codec/png-chunks.ts';
+import { readPng, writePng } from '../../src/codec/png-chunks.ts';
 import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
-import { ascii, concat, makeJpeg, makePng, pngChunk, uint16, uint32, withSegments } from './fixtures.ts';
+import {
+  ascii,
+  concat,
+  makeJpeg,
+  makePng,
+  PNG_SIGNATURE,
+  pngChunk,
+  pngText,
+  uint16,
+  uint32,
+  withSegments,
+} from './fixtures.ts';
 
 /** Small files made to exhaust a host: what they count up to must cost nothing before it is there. */
 
@@ -59,6 +71,14 @@ describe('PNG', () => {
   it('takes no text for credits that inflates to more than a page', () => {
     const png = makePng({ chunks: [compressedText('Copyright', spaces(1_000_000))] });
     expect(readMetadata('png', png).xmp).toBeUndefined();
+  });
+
+  it('is written with as many chunks as it came with, in the time they take', () => {
+    const text = pngText('Comment', 'x');
+    const png = makePng({ chunks: [concat(...Array.from({ length: 36_000 }, () => text))] });
+    const target = { colourType: 2, bitDepth: 8 };
+    const { before } = atOnce(() => chunksOfCopy(readPng(png), target, 'keep', 1))!;
+    expect(sameBytes(writePng(before), concat(PNG_SIGNATURE, ...before.map(() => text)))).toBe(true);
   });
 
   it('inflates one packet of XMP, however many there are', () => {
