@@ -1,7 +1,7 @@
 import type { ImageFacts } from '../core/recipe.ts';
 import { viewOf } from './bytes.ts';
 import { readOrientation, withoutExifPrefix } from './exif.ts';
-import { findChunk, type Png, readPng } from './png-chunks.ts';
+import { countFrames, findChunk, type Png, readPng } from './png-chunks.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 const PNG_COLOURS = { 0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey', 6: 'rgb' } as const;
@@ -13,12 +13,11 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
   const colourType = header.colourType as keyof typeof PNG_COLOURS;
   const has = (...types: string[]) => types.some((type) => findChunk(png, type));
   const exif = findChunk(png, 'eXIf');
-  const animation = findChunk(png, 'acTL')?.payload;
   const isKeyed = has('tRNS') && (colourType & 4) === 0;
   return {
     width: header.width,
     height: header.height,
-    pages: animation && animation.length >= 4 ? countPictures(png, viewOf(animation).getUint32(0)) : 1,
+    pages: countPictures(png, countFrames(png)),
     channels: PNG_CHANNELS[colourType] + (isKeyed ? 1 : 0),
     bitsPerChannel: header.bitDepth,
     colour: PNG_COLOURS[colourType],
@@ -38,7 +37,7 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
 function countPictures({ chunks }: Png, frames: number): number {
   const first = chunks.findIndex(({ type }) => type === 'fcTL');
   const stillFirst = first < 0 || first > chunks.findIndex(({ type }) => type === 'IDAT');
-  return Math.max(1, frames + (stillFirst && first >= 0 ? 1 : 0));
+  return Math.max(1, frames + (frames > 0 && stillFirst && first >= 0 ? 1 : 0));
 }
 
 const SRGB_GAMMA = 45_455;

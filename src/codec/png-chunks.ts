@@ -160,6 +160,26 @@ function inflated(compressed: Uint8Array, maxOutputLength: number): Uint8Array |
   }
 }
 
+/**
+ * Frames of an animation, 0 of a still. Whoever decodes a frame makes room for all of it, so each has to lie within
+ * the picture. @throws CorruptImageError
+ */
+export function countFrames(png: Png): number {
+  const controls = png.chunks.filter(({ type }) => type === 'fcTL');
+  const outside = controls.find(({ payload }) => !isWithin(png.header, payload));
+  if (outside) throw corrupt('a frame outside the picture', outside.at);
+  const animation = findChunk(png, 'acTL')?.payload;
+  const told = animation && animation.length >= 4 ? viewOf(animation).getUint32(0) : 0;
+  return animation ? Math.max(told, controls.length) : 0;
+}
+
+function isWithin({ width, height }: PngHeader, control: Uint8Array): boolean {
+  if (control.length !== 26) return false;
+  const view = viewOf(control);
+  const [frameWidth, frameHeight, left, top] = [4, 8, 12, 16].map((at) => view.getUint32(at));
+  return left! + frameWidth! <= width && top! + frameHeight! <= height;
+}
+
 export interface ApngFrame {
   /** The frame alone as a PNG of its own, in its own size. */
   readonly png: Uint8Array;

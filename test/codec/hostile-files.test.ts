@@ -10,6 +10,7 @@ import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
 import {
   ascii,
   concat,
+  makeApng,
   makeJpeg,
   makePng,
   PNG_SIGNATURE,
@@ -79,6 +80,23 @@ describe('PNG', () => {
     const target = { colourType: 2, bitDepth: 8 };
     const { before } = atOnce(() => chunksOfCopy(readPng(png), target, 'keep', 1))!;
     expect(sameBytes(writePng(before), concat(PNG_SIGNATURE, ...before.map(() => text)))).toBe(true);
+  });
+
+  it('is corrupt where a frame lies outside the picture', () => {
+    const apng = Buffer.from(makeApng(3, 40, 30));
+    expect(inspectImage(apng)).toMatchObject({ pages: 3 });
+    const last = apng.lastIndexOf('fcTL') + 4;
+    for (const [at, value] of Object.entries({ 4: 6000, 8: 6000, 12: 30, 16: 1 })) {
+      const hostile = Buffer.from(apng);
+      hostile.writeUInt32BE(value, last + Number(at));
+      expect(() => inspectImage(hostile)).toThrow(/a frame outside the picture at byte/);
+    }
+  });
+
+  it('has as many pages as there are frames, whatever it says', () => {
+    const apng = Buffer.from(makeApng(3, 40, 30));
+    apng.writeUInt32BE(1, apng.indexOf('acTL') + 4);
+    expect(inspectImage(apng)).toMatchObject({ pages: 3 });
   });
 
   it('inflates one packet of XMP, however many there are', () => {
