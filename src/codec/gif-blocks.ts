@@ -2,6 +2,7 @@ import { startsWith, textAt, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 
 export interface Gif {
+  /** Of the screen, or of the first frame where it reaches beyond: decoders make the picture as large as both. */
   readonly width: number;
   readonly height: number;
   readonly frames: number;
@@ -43,11 +44,19 @@ export function readGif(bytes: Uint8Array): Gif {
   if (width === 0 || height === 0) {
     throw new CorruptImageError('Expected a readable GIF header but found a width or height of 0 at byte 6');
   }
-  return { width, height, ...walkBlocks(bytes, 13 + tableLength(bytes[10]!)) };
+  const { right, bottom, ...blocks } = walkBlocks(bytes, 13 + tableLength(bytes[10]!));
+  return { ...blocks, width: Math.max(width, right), height: Math.max(height, bottom) };
 }
 
-function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'height'> {
+interface Blocks extends Omit<Gif, 'width' | 'height'> {
+  /** Where the first frame ends. */
+  readonly right: number;
+  readonly bottom: number;
+}
+
+function walkBlocks(bytes: Uint8Array, from: number): Blocks {
   let [frames, transparent, interlaced, comments, at] = [0, false, false, false, from];
+  let [right, bottom] = [0, 0];
   const applications: GifApplication[] = [];
   const seen = (end: number) => ({
     frames: Math.max(frames, 1),
@@ -55,6 +64,8 @@ function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'heigh
     interlaced,
     comments,
     applications,
+    right,
+    bottom,
     end,
   });
   while (at < bytes.length) {
@@ -70,6 +81,7 @@ function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'heigh
       at = end;
     } else if (block === IMAGE) {
       const flags = bytes[at + 9] ?? 0;
+      if (frames === 0) [right, bottom] = endOfFrame(bytes, at);
       frames++;
       interlaced ||= (flags & 0x40) !== 0;
       at = skipSubBlocks(bytes, at + 10 + tableLength(flags) + 1);
@@ -78,6 +90,16 @@ function walkBlocks(bytes: Uint8Array, from: number): Omit<Gif, 'width' | 'heigh
     }
   }
   return seen(bytes.length);
+}
+
+/** Its right and lower edge. @param at of the image block */
+function endOfFrame(bytes: Uint8Array, at: number): [right: number, bottom: number] {
+  const [left, top, width, height] = [1, 3, 5, 7].map((offset) => uint16At(bytes, at + offset));
+  return [left! + width!, top! + height!];
+}
+
+function uint16At(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
 function tableLength(flags: number): number {

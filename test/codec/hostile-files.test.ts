@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { sameBytes } from '../../src/codec/bytes.ts';
 import { readMetadata } from '../../src/codec/image-metadata.ts';
@@ -10,6 +11,7 @@ import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
 import {
   ascii,
   concat,
+  makeAnimation,
   makeApng,
   makeJpeg,
   makePng,
@@ -105,6 +107,19 @@ describe('PNG', () => {
     const png = readPng(makePng({ chunks: packets }));
     const carried = atOnce(() => chunksOfCopy(png, { colourType: 2, bitDepth: 8 }, 'keep', 1))!;
     expect(carried.before).toHaveLength(packets.length);
+  });
+});
+
+describe('GIF', () => {
+  it('is as large as the decoder makes it for a first frame beyond the screen', async () => {
+    const gif = Buffer.from(await makeAnimation('gif', 3, 120, 90));
+    const frameAt = gif.indexOf(concat([0x2c], uint16(0), uint16(0), uint16(120, true), uint16(90, true)));
+    for (const [at, value] of Object.entries({ 6: 64, 8: 60, [frameAt + 1]: 30, [frameAt + 7]: 9000 })) {
+      const hostile = Buffer.from(gif);
+      hostile.writeUInt16LE(value, Number(at));
+      const { width, pageHeight } = await sharp(hostile, { animated: true }).metadata();
+      expect(inspectImage(hostile)).toMatchObject({ width, height: pageHeight, pages: 3 });
+    }
   });
 });
 
