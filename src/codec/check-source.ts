@@ -2,7 +2,7 @@ import { isStreamed } from '../core/admission.ts';
 import type { ImageFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
-import { readGif } from './gif-blocks.ts';
+import { findGifFault } from './gif-fault.ts';
 import { CorruptImageError } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -33,9 +33,8 @@ function assertSoundJpeg(task: PlannedTask): void {
 
 /** libnsgif makes a picture of whatever is there. @throws CorruptImageError */
 function assertWholeGif(source: Uint8Array): void {
-  const GIF_TRAILER = 0x3b;
-  if (source[readGif(source).end - 1] === GIF_TRAILER) return;
-  throw new CorruptImageError('Expected a GIF trailer but the file ends before it');
+  const fault = findGifFault(source);
+  if (fault) throw new CorruptImageError(fault);
 }
 
 /** @throws CorruptImageError */
@@ -59,7 +58,11 @@ export async function checkKept(source: Uint8Array, facts: ImageFacts, budget: M
   if (facts.format === 'jpeg' && (facts.lossless || facts.bitsPerChannel > 8)) return assertMarkers(source);
   const pixels = facts.width * facts.height * facts.pages;
   const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
-  if (pixels > MAX_PIXELS || bytes > budget.capacity) return;
+  if (pixels > MAX_PIXELS || bytes > budget.capacity) {
+    // What is too large to be decoded here may be a lie: the codes of a GIF tell without a decode.
+    if (facts.format === 'gif') assertWholeGif(source);
+    return;
+  }
   const release = await budget.acquire(bytes);
   await decodeStrictly(source, facts).finally(release);
   if (facts.format === 'jpeg') assertMarkers(source);

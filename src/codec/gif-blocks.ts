@@ -25,8 +25,8 @@ export interface GifApplication {
 }
 
 const EXTENSION = 0x21;
-const IMAGE = 0x2c;
-const TRAILER = 0x3b;
+export const IMAGE = 0x2c;
+export const TRAILER = 0x3b;
 const GRAPHIC_CONTROL = 0xf9;
 const COMMENT = 0xfe;
 const APPLICATION = 0xff;
@@ -34,7 +34,7 @@ const APPLICATION = 0xff;
 // Far above what any program writes; the blocks of a file that has more are walked through all the same.
 const MAX_APPLICATIONS = 1000;
 
-/** Walks the blocks of a GIF; throws CorruptImageError when its screen has no size or the header is cut off. */
+/** Reads the blocks of a GIF; throws CorruptImageError when its screen has no size or the header is cut off. */
 export function readGif(bytes: Uint8Array): Gif {
   if (bytes.length < 13) {
     throw new CorruptImageError(`Expected a readable GIF header but the file ends at byte ${bytes.length}`);
@@ -44,58 +44,76 @@ export function readGif(bytes: Uint8Array): Gif {
   if (width === 0 || height === 0) {
     throw new CorruptImageError('Expected a readable GIF header but found a width or height of 0 at byte 6');
   }
-  const { right, bottom, ...blocks } = walkBlocks(bytes, 13 + tableLength(bytes[10]!));
-  return { ...blocks, width: Math.max(width, right), height: Math.max(height, bottom) };
+  const { right, bottom, ...summary } = summarise(bytes);
+  return { ...summary, width: Math.max(width, right), height: Math.max(height, bottom) };
 }
 
-interface Blocks extends Omit<Gif, 'width' | 'height'> {
+interface Summary extends Omit<Gif, 'width' | 'height'> {
   /** Where the first frame ends. */
   readonly right: number;
   readonly bottom: number;
 }
 
-function walkBlocks(bytes: Uint8Array, from: number): Blocks {
-  let [frames, transparent, interlaced, comments, at] = [0, false, false, false, from];
-  let [right, bottom] = [0, 0];
+function summarise(bytes: Uint8Array): Summary {
   const applications: GifApplication[] = [];
-  const seen = (end: number) => ({
-    frames: Math.max(frames, 1),
-    transparent,
-    interlaced,
-    comments,
-    applications,
-    right,
-    bottom,
-    end,
-  });
-  while (at < bytes.length) {
-    const block = bytes[at]!;
-    if (block === TRAILER) return seen(at + 1);
-    if (block === EXTENSION) {
-      const [label, length] = [bytes[at + 1], bytes[at + 2]];
-      const end = skipSubBlocks(bytes, at + 2);
-      comments ||= label === COMMENT;
-      if (label === GRAPHIC_CONTROL && length === 4) transparent ||= ((bytes[at + 3] ?? 0) & 1) === 1;
-      if (label === APPLICATION && length === 11 && applications.length < MAX_APPLICATIONS)
-        applications.push({ name: textAt(bytes, at + 3, 11), from: at + 14, end });
-      at = end;
-    } else if (block === IMAGE) {
-      const flags = bytes[at + 9] ?? 0;
-      if (frames === 0) [right, bottom] = endOfFrame(bytes, at);
-      frames++;
-      interlaced ||= (flags & 0x40) !== 0;
-      at = skipSubBlocks(bytes, at + 10 + tableLength(flags) + 1);
-    } else {
-      break;
+  let [frames, transparent, interlaced, comments] = [0, false, false, false];
+  let [end, right, bottom] = [bytes.length, 0, 0];
+  for (const block of readBlocks(bytes)) {
+    const { kind, at } = block;
+    if (kind === TRAILER) end = block.end;
+    if (kind === EXTENSION) {
+      comments ||= bytes[at + 1] === COMMENT;
+      transparent ||= isTransparent(bytes, at);
+      if (isApplication(bytes, at) && applications.length < MAX_APPLICATIONS)
+        applications.push({ name: textAt(bytes, at + 3, 11), from: at + 14, end: block.end });
     }
+    if (kind !== IMAGE) continue;
+    if (frames === 0) [right, bottom] = endOfFrame(bytes, at);
+    frames++;
+    interlaced ||= ((bytes[at + 9] ?? 0) & 0x40) !== 0;
   }
-  return seen(bytes.length);
+  return { frames: Math.max(frames, 1), transparent, interlaced, comments, applications, end, right, bottom };
+}
+
+export interface GifBlock {
+  readonly kind: number;
+  readonly at: number;
+  /** Where its sub-blocks begin. */
+  readonly dataAt: number;
+  readonly end: number;
+}
+
+/** The blocks behind the header, up to the trailer or as far as they are blocks. */
+export function* readBlocks(bytes: Uint8Array): Generator<GifBlock> {
+  let at = 13 + tableLength(bytes[10]!);
+  while (at < bytes.length) {
+    const kind = bytes[at]!;
+    if (kind === TRAILER) yield { kind, at, dataAt: at + 1, end: at + 1 };
+    if (kind !== EXTENSION && kind !== IMAGE) return;
+    const dataAt = kind === IMAGE ? at + 11 + tableLength(bytes[at + 9] ?? 0) : at + 2;
+    const end = skipSubBlocks(bytes, dataAt);
+    yield { kind, at, dataAt, end };
+    at = end;
+  }
+}
+
+function isTransparent(bytes: Uint8Array, at: number): boolean {
+  return bytes[at + 1] === GRAPHIC_CONTROL && bytes[at + 2] === 4 && ((bytes[at + 3] ?? 0) & 1) === 1;
+}
+
+function isApplication(bytes: Uint8Array, at: number): boolean {
+  return bytes[at + 1] === APPLICATION && bytes[at + 2] === 11;
 }
 
 /** Its right and lower edge. @param at of the image block */
 function endOfFrame(bytes: Uint8Array, at: number): [right: number, bottom: number] {
-  const [left, top, width, height] = [1, 3, 5, 7].map((offset) => uint16At(bytes, at + offset));
-  return [left! + width!, top! + height!];
+  const { width, height } = sizeOfFrame(bytes, at);
+  return [uint16At(bytes, at + 1) + width, uint16At(bytes, at + 3) + height];
+}
+
+/** @param at of the image block */
+export function sizeOfFrame(bytes: Uint8Array, at: number): { width: number; height: number } {
+  return { width: uint16At(bytes, at + 5), height: uint16At(bytes, at + 7) };
 }
 
 function uint16At(bytes: Uint8Array, at: number): number {
