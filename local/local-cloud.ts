@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -28,6 +29,8 @@ export interface LocalCloudOptions {
   readonly processes?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly port?: number;
+  /** Whether buckets that are not local are those of the S3 that the user's own AWS settings name. */
+  readonly reachesS3: boolean;
   onObject?(record: S3EventRecord): void;
 }
 
@@ -63,6 +66,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
   const onLog = (line: string) => void log.write(`${line}\n`);
 
+  const credentials = newCredentials();
   const s3 = await startS3Server({
     buckets: {
       [WORK_BUCKET]: { folder: papers, state: state('papers') },
@@ -74,10 +78,12 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
       ...options.moreBuckets,
     },
     port: options.port ?? 0,
-    upstream: upstreamClient,
+    ...(options.reachesS3 && {
+      upstream: { accessKeyId: credentials.accessKeyId, client: upstreamClient },
+    }),
     onEvent: options.onObject,
   });
-  const environment = { ...environmentOf(s3.endpoint, papers), ...options.environment };
+  const environment = { ...environmentOf(s3.endpoint, credentials, papers), ...options.environment };
   const lambda = startLambdaHost({
     functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
     processes: options.processes ?? 1,
@@ -86,7 +92,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   });
   const program = new URL('../fargate/main.ts', import.meta.url);
   const runTask = createTaskResources({ lambda, fargate: { program, environment, onLog } });
-  const machine = loadMachine(s3.endpoint);
+  const machine = loadMachine(s3.endpoint, credentials);
   machine.catch(() => {}); // whoever needs it hears of it
 
   return {
@@ -119,31 +125,43 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 }
 
 const REGION = 'us-east-1';
-const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Known to the hosts of this run alone: the local S3 lets nobody else through to the user's buckets. */
+function newCredentials(): Credentials {
+  return { accessKeyId: `local${randomBytes(16).toString('hex')}`, secretAccessKey: 'local' };
+}
 
 /** Loaded while the hosts load theirs: the SDK takes a fifth of a second. */
-async function loadMachine(endpoint: string) {
+async function loadMachine(endpoint: string, credentials: Credentials) {
   const [{ createS3Client }, { runStateMachine }, { readLocalDefinition }] = await Promise.all([
     import('../src/aws/s3-store.ts'),
     import('./run-state-machine.ts'),
     import('./local-definition.ts'),
   ]);
-  const client = createS3Client({ endpoint, region: REGION, credentials: CREDENTIALS, forcePathStyle: true });
+  const client = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
   return { runStateMachine, definition: await readLocalDefinition(), client };
 }
 
-/** Buckets that are not local are those of the S3 that the user's own AWS settings name. */
 async function upstreamClient(): Promise<S3Client> {
   const { createS3Client } = await import('../src/aws/s3-store.ts');
   return createS3Client({ region: process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? REGION });
 }
 
-function environmentOf(endpoint: string, papers: string): Record<string, string> {
+function environmentOf(
+  endpoint: string,
+  { accessKeyId, secretAccessKey }: Credentials,
+  papers: string,
+): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_S3: endpoint,
     AWS_REGION: REGION,
-    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
     WORK_BUCKET,
     OUTPUT_BUCKET,
     FARGATE: 'deployed',

@@ -27,6 +27,7 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     out: input.out,
     source: input.folder,
     lists: input.listFolder,
+    reachesS3: true,
     onObject: (record) => {
       if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
     },

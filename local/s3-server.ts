@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { strangerIn } from './loopback.ts';
 import { Bucket, type BucketFolder } from './s3/bucket-folder.ts';
 import { type Address, type Call, sendError, sendXml } from './s3/call.ts';
 import { FaultInjector, type FaultPlan } from './s3/faults.ts';
@@ -19,10 +20,18 @@ export interface S3ServerOptions {
   readonly region?: string;
   /** Told of every object created or removed, once it is so and before the client has its answer. Must not throw. */
   readonly onEvent?: (record: S3EventRecord) => void;
-  /** Makes the client for buckets that are not local, when one is asked for: reads, lists, tags and PutObject. */
-  readonly upstream?: () => Promise<S3Client>;
+  /** Where buckets that are not local lie: reads, lists, tags and PutObject. Without it there are none. */
+  readonly upstream?: Upstream;
   /** For tests of robustness: what shall go wrong with a request. */
   readonly faults?: FaultPlan;
+}
+
+/** An S3 that is reached with the user's own rights. */
+export interface Upstream {
+  /** Every request has to name this access key: else whoever finds the port would act with those rights. */
+  readonly accessKeyId: string;
+  /** Called when such a bucket is asked for. */
+  client(): Promise<S3Client>;
 }
 
 export interface S3Server {
@@ -34,7 +43,8 @@ export interface S3Server {
 }
 
 /**
- * An S3-compatible server on loopback that serves plain folders in place. Credentials are not checked.
+ * An S3-compatible server on loopback that serves plain folders in place. Signatures are not checked, and the access
+ * key only where there is an upstream.
  * @throws Error when a folder cannot be served or the port is taken
  */
 export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
@@ -70,7 +80,7 @@ class RequestHandler {
   readonly #region: string;
   readonly #buckets: ReadonlyMap<string, Bucket>;
   readonly #onEvent: (record: S3EventRecord) => void;
-  readonly #upstream: (() => Promise<S3Client>) | undefined;
+  readonly #upstream: Upstream | undefined;
   #upstreamClient: Promise<S3Client> | undefined;
   readonly #faults: FaultInjector | undefined;
 
@@ -95,6 +105,7 @@ class RequestHandler {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#refuseStrangers(request);
     const method = request.method ?? '';
     const address = addressOf(request.url ?? '/');
     const { bucket: name, key, query } = address;
@@ -102,7 +113,7 @@ class RequestHandler {
     this.#faults?.inject(method, name, key, response);
     if (this.#upstream && !this.#buckets.has(name)) {
       const { passThrough } = await import('./s3/upstream.ts');
-      this.#upstreamClient ??= this.#upstream();
+      this.#upstreamClient ??= this.#upstream.client();
       return passThrough(await this.#upstreamClient, request, response, address);
     }
     const operation = operationFor(method, key, query);
@@ -121,6 +132,17 @@ class RequestHandler {
     await operation(call);
   }
 
+  #refuseStrangers({ headers }: IncomingMessage): void {
+    const stranger = strangerIn(headers);
+    if (stranger) throw new S3Error(403, 'AccessDenied', stranger);
+    if (this.#upstream && accessKeyOf(headers.authorization) !== this.#upstream.accessKeyId)
+      throw new S3Error(
+        403,
+        'InvalidAccessKeyId',
+        'Expected the access key of the run that this server is for.',
+      );
+  }
+
   #bucketNamed(name: string): Bucket {
     const bucket = this.#buckets.get(name);
     if (!bucket) throw noSuchBucket(name);
@@ -135,6 +157,11 @@ function addressOf(url: string): Address {
   const decodedKey = decodeURIComponent(key);
   if (Buffer.byteLength(decodedKey) > 1024) throw new S3Error(400, 'KeyTooLongError', 'Your key is too long');
   return { bucket: decodeURIComponent(bucket), key: decodedKey, query: new URLSearchParams(search) };
+}
+
+/** `KEY` of `AWS4-HMAC-SHA256 Credential=KEY/20260131/…`. */
+function accessKeyOf(authorization = ''): string | undefined {
+  return /\bCredential=([^/,\s]+)\//.exec(authorization)?.[1];
 }
 
 function answerService(method: string, response: ServerResponse, buckets: Iterable<string>): void {

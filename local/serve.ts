@@ -33,6 +33,8 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     out: outFolder,
     source: undefined,
     port,
+    // Whoever may reach the port may use it: the user's own buckets are not behind it.
+    reachesS3: false,
     moreBuckets: { [INPUT_BUCKET]: bucket(INPUT_BUCKET), [UPLOAD_BUCKET]: bucket(UPLOAD_BUCKET) },
     moreFunctions: ['start-job', 'recompress-upload'],
     // One for the job that runs, one for uploads and for starting others meanwhile.

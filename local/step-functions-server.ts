@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { strangerIn } from './loopback.ts';
 
 export interface StepFunctionsServer {
   readonly endpoint: string;
@@ -43,6 +44,8 @@ async function startExecution(
   executions: Map<string, Started>,
   run: Parameters<typeof startStepFunctionsServer>[0],
 ): Promise<object> {
+  const stranger = strangerIn(request.headers);
+  if (stranger) return refusal('AccessDeniedException', stranger);
   const action = String(request.headers['x-amz-target']);
   if (action !== 'AWSStepFunctions.StartExecution')
     return refusal('NotImplemented', `${action} is not answered locally`);

@@ -23,6 +23,8 @@ import {
 } from './served-bucket.ts';
 
 const Bucket = 'archive';
+const accessKeyId = 'local';
+const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260131/us-east-1/s3/aws4_request`;
 
 /** A server that knows only `photos`, before one that has `archive` as well. */
 async function serveWithUpstream(
@@ -31,7 +33,9 @@ async function serveWithUpstream(
   const root = await temporaryFolder();
   const place = { folder: path.join(root, 'archive'), state: path.join(root, 'archive-state') };
   const far = await serveBucket({ buckets: { archive: place }, ...faults });
-  const near = await serveBucket({ upstream: async () => clientOf(far.server.endpoint) });
+  const near = await serveBucket({
+    upstream: { accessKeyId, client: async () => clientOf(far.server.endpoint) },
+  });
   return { far: { ...far, folder: place.folder }, near };
 }
 
@@ -115,7 +119,9 @@ describe('buckets that are not local', () => {
     expect(
       await statusOf(client.send(new CopyObjectCommand({ Bucket, Key: 'a', CopySource: 'photos/a' }))),
     ).toBe(501);
-    expect(await rawRequest(near.server, 'PUT', '/archive/a?tagging')).toMatchObject({ status: 501 });
+    expect(await rawRequest(near.server, 'PUT', '/archive/a?tagging', { authorization })).toMatchObject({
+      status: 501,
+    });
     await expect(client.send(new GetObjectCommand({ Bucket, Key: 'none' }))).rejects.toMatchObject({
       name: 'NoSuchKey',
     });
@@ -134,12 +140,34 @@ describe('buckets that are not local', () => {
     expect(far.events).toHaveLength(0);
   });
 
+  it.each([
+    ['no key', {}],
+    ['another key', { authorization: authorization.replace(accessKeyId, 'guessed') }],
+  ])('are closed to a request that brings %s, and so are the local ones beside them', async (_case, headers) => {
+    const { far, near } = await serveWithUpstream();
+    const refused = { status: 403, code: 'InvalidAccessKeyId' };
+    expect(await rawRequest(near.server, 'GET', '/archive/?list-type=2', headers)).toMatchObject(refused);
+    expect(await rawRequest(near.server, 'PUT', '/archive/a', headers, 'x')).toMatchObject(refused);
+    expect(await rawRequest(near.server, 'GET', '/photos/a', headers)).toMatchObject(refused);
+    expect(far.events).toEqual([]);
+  });
+
+  it('do not exist where nothing lies behind', async () => {
+    const { server } = await serveBucket();
+    expect(await rawRequest(server, 'PUT', '/archive/a', {}, 'x')).toMatchObject({
+      status: 404,
+      code: 'NoSuchBucket',
+    });
+  });
+
   it('pass a body on without waiting for its end, and break off when it breaks off', async () => {
     const { far, near } = await serveWithUpstream({
       faults: ({ method }) => (method === 'GET' ? 'cut-body' : undefined),
     });
     await far.client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: Buffer.alloc(3_000_000) }));
-    await expect(rawRequest(near.server, 'GET', '/archive/a')).rejects.toThrow(/aborted|hang up/);
+    await expect(rawRequest(near.server, 'GET', '/archive/a', { authorization })).rejects.toThrow(
+      /aborted|hang up/,
+    );
   });
 
   it('say so when credentials are missing or nobody answers', async () => {
@@ -154,14 +182,14 @@ describe('buckets that are not local', () => {
       credentials,
       maxAttempts: 1,
     });
-    const { server } = await serveBucket({ upstream: async () => upstream });
-    const answer = await rawRequest(server, 'GET', '/archive/a');
+    const { server } = await serveBucket({ upstream: { accessKeyId, client: async () => upstream } });
+    const answer = await rawRequest(server, 'GET', '/archive/a', { authorization });
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' });
     expect(answer.body.toString()).toContain('Could not load credentials');
     const { server: other } = await serveBucket({
-      upstream: async () => clientOf('http://127.0.0.1:9', { maxAttempts: 1 }),
+      upstream: { accessKeyId, client: async () => clientOf('http://127.0.0.1:9', { maxAttempts: 1 }) },
     });
-    expect(await rawRequest(other, 'GET', '/archive/a')).toMatchObject({
+    expect(await rawRequest(other, 'GET', '/archive/a', { authorization })).toMatchObject({
       status: 503,
       code: 'ServiceUnavailable',
     });

@@ -79,6 +79,10 @@ describe('npm start -- serve', () => {
     await until(() => /job bad-json-\w+ FAILED: .*JSON/.test(told), 'the failed job');
   });
 
+  it('knows no bucket of the S3 that its own AWS settings name', async () => {
+    await expect(put('my-bucket', 'a.jpg', photo)).rejects.toMatchObject({ name: 'NoSuchBucket' });
+  });
+
   it('finishes what is in hand at Ctrl-C and ends in good order', async () => {
     for (let n = 0; n < 20; n++) await put('local-input', `many/${n}.jpg`, photo);
     const list = Array.from({ length: 20 }, (_, n) => `s3://local-input/many/${n}.jpg`).join('\n');

@@ -1,0 +1,16 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+const LOOPBACK = /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/i;
+
+/**
+ * Listening on loopback keeps other machines out, but not the pages in this machine's browser: a name of theirs that
+ * was made to point here shows in Host, a script or form of theirs in Origin. Programs send no such header.
+ * @returns why a request is not answered; undefined when it comes from a program on this machine
+ */
+export function strangerIn({ host, origin }: IncomingHttpHeaders): string | undefined {
+  if (host === undefined || !LOOPBACK.test(host))
+    return `Expected the Host 127.0.0.1 or localhost but received ${host ?? 'none'}: this server is for programs on this machine.`;
+  if (origin !== undefined)
+    return `Expected no Origin but received ${origin}: this server is for programs on this machine, not for web pages.`;
+  return undefined;
+}
