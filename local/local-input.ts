@@ -35,11 +35,7 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
   }
   await refuseUnreadable(place);
   const folder = await folderOfList(place);
-  if ((await realPlace(outFolder)) === (await realpath(folder))) {
-    throw new InputError(
-      `Expected --out to be another folder than that of the list, ${folder}. Choose another, e.g. --out compressed`,
-    );
-  }
+  await refuseOutputsAround(folder, outFolder);
   return {
     folder,
     listFolder: path.dirname(place),
@@ -68,12 +64,26 @@ function s3Input(input: string, out: string): LocalInput {
 /** Outputs among the sources would be taken for sources by the next run. */
 async function refuseOverlap(folder: string, out: string): Promise<void> {
   const [inner, outer] = [await realPlace(out), await realpath(folder)];
-  const way = path.relative(outer, inner);
-  if (way === '' || (!way.startsWith('..') && !path.isAbsolute(way))) {
+  const advice = `Choose another, e.g. --out ${outer}-compressed`;
+  if (isAtOrBelow(inner, outer))
+    throw new InputError(`Expected --out outside the input folder ${folder} but received ${out}. ${advice}`);
+  if (isAtOrBelow(outer, inner))
     throw new InputError(
-      `Expected --out outside the input folder ${folder} but received ${out}. Choose another, e.g. --out ${outer}-compressed`,
+      `Expected --out to be a folder that does not hold the input folder ${folder} (outputs could fall into it) but received ${out}. ${advice}`,
     );
-  }
+}
+
+/** A folder below that of a list may take the outputs: the list alone says what is a source. */
+async function refuseOutputsAround(folder: string, out: string): Promise<void> {
+  if (!isAtOrBelow(await realpath(folder), await realPlace(out))) return;
+  throw new InputError(
+    `Expected --out to be a folder that does not hold the folder of the list, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,
+  );
+}
+
+function isAtOrBelow(place: string, folder: string): boolean {
+  const way = path.relative(folder, place);
+  return way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
 }
 
 /** The real path of what need not exist yet. */

@@ -220,15 +220,25 @@ describe('wrong usage', () => {
     ['no such place', ['nowhere'], 'there is no'],
     ['an empty folder', ['empty'], /images below \/.*\/empty\/ but received none/],
     ['outputs among the inputs', ['in', '--out', 'in/small'], 'outside the input folder'],
+    ['outputs around the inputs', ['in', '--out', '.'], /that does not hold the input folder \/.*\/in\b/],
+    ['outputs around a list', ['in/list.txt', '--out', '.'], /that does not hold the folder of the list/],
+    ['outputs around the inputs by default', ['compressed/in'], /that does not hold the input folder/],
     ['an unknown option', ['in', '--fast'], '--help'],
     ['a setting out of range', ['in', '--mode', 'quality=101'], '1 to 100'],
     ['an unknown setting', ['in', '--settings', '{"qualty":1}'], 'qualty'],
   ])('answers %s with exit code 2 and a sentence', async (_case, args, message) => {
-    const cwd = await folderWith({ 'in/a.jpg': photo });
+    const cwd = await folderWith({
+      'in/a.jpg': photo,
+      'in/in/a.jpg': photo,
+      'in/list.txt': 'in/a.jpg',
+      'compressed/in/compressed/in/a.jpg': photo,
+    });
     await mkdir(path.join(cwd, 'empty'));
+    const before = await contents(path.join(cwd, 'in'));
     const run = await start(cwd, ...args);
     expect(run.stderr).toMatch(message);
     expect(run.code).toBe(2);
     noStackTrace(run);
+    expect(await contents(path.join(cwd, 'in'))).toEqual(before);
   });
 });
