@@ -125,6 +125,7 @@ async function findStateMachine(client: SFNClient, stage: string): Promise<strin
 
 async function follow(client: SFNClient, executionArn: string): Promise<DescribeExecutionCommandOutput> {
   const progress = createProgress(process.stderr, 'batches');
+  progress.planning();
   for (;;) {
     const execution = await client.send(new DescribeExecutionCommand({ executionArn }));
     await lookAtBatches(client, executionArn, progress);

@@ -1,6 +1,11 @@
+import { readableSeconds } from '../src/core/readable.ts';
+
 const MILLISECONDS_BETWEEN_LINES = 2000;
+const MILLISECONDS_BETWEEN_PLANNING_LINES = 5000;
 
 export interface Progress {
+  /** Nothing is known yet but that time passes: said until the plan is made. */
+  planning(): void;
   /** How many images there are, once the plan is made. */
   planned(images: number): void;
   /** One output was written. */
@@ -22,6 +27,7 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
   let finished = 0;
   let failed = 0;
   let shownAt = Number.NEGATIVE_INFINITY;
+  let ticking: NodeJS.Timeout | undefined;
 
   const done = () => Math.min(Math.max(outputs, finished), total ?? Number.POSITIVE_INFINITY);
   const line = () => {
@@ -30,14 +36,20 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
     const faults = failed > 0 ? ` · ${failed} failed` : '';
     return `${bar(done(), total)} ${done()}/${total ?? '?'} ${things}${pace}${faults}`;
   };
+  const write = (text: string) => stream.write(stream.isTTY ? `\r\x1b[2K${text}` : `${text}\n`);
   const show = (force = false) => {
     const now = performance.now();
     if (!force && now - shownAt < (stream.isTTY ? 100 : MILLISECONDS_BETWEEN_LINES)) return;
     shownAt = now;
-    stream.write(stream.isTTY ? `\r\x1b[2K${line()}` : `${line()}\n`);
+    write(line());
   };
   return {
+    planning: () => {
+      const tell = () => write(`planning … ${readableSeconds((performance.now() - startedAt) / 1000)}`);
+      ticking = setInterval(tell, stream.isTTY ? 1000 : MILLISECONDS_BETWEEN_PLANNING_LINES).unref();
+    },
     planned: (images) => {
+      clearInterval(ticking);
       total = images;
       show(true);
     },
@@ -57,7 +69,11 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
     },
     say: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
     end: () => {
-      if (total === undefined) return;
+      clearInterval(ticking);
+      if (total === undefined) {
+        if (ticking && stream.isTTY) stream.write('\r\x1b[2K');
+        return;
+      }
       show(true);
       if (stream.isTTY) stream.write('\n');
     },

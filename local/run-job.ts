@@ -9,6 +9,7 @@ import type { BatchSummary } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
 import type { JobReport } from '../src/core/report.ts';
+import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
@@ -22,6 +23,9 @@ import { shapeOf } from './terminal-text.ts';
 /** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
 export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
   const progress = createProgress(process.stderr);
+  progress.planning();
+  const course: Course = { isPlanned: false };
+  const stop = stopOnInterrupt(progress, course);
   const cloud = await startLocalCloud({
     home: path.join(path.dirname(input.out), '.image-press'),
     out: input.out,
@@ -32,30 +36,63 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
       if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
     },
   });
-  const stop = stopOnInterrupt(progress);
   const jobId = `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
   try {
-    const execution = await cloud.execute(jobId, executionInput(input, line), {
-      signal: stop,
-      ...watch(progress),
-    });
-    if (execution.status === 'ABORTED') await reportWhatWasDone(cloud, jobId);
+    await askForAnswer(input, stop);
+    const execution = await Promise.race([
+      cloud.execute(jobId, executionInput(input, line), { signal: stop, ...watch(progress, course) }),
+      leftWhilePlanning(stop, course),
+    ]);
     progress.end();
+    if (execution === 'left' || (execution.status === 'ABORTED' && !course.isPlanned)) {
+      console.error('Stopped while planning: nothing was compressed.');
+      return EXIT.interrupted;
+    }
+    if (execution.status === 'ABORTED') await reportWhatWasDone(cloud, jobId);
     return await tell(execution, cloud, jobId, { input, line });
   } finally {
+    progress.end();
     await cloud.close();
   }
+}
+
+/** Where the job is, as far as Ctrl-C has to know. */
+interface Course {
+  isPlanned: boolean;
+}
+
+/** A job over S3 that nobody answers for would fail all the same, after the patience of every call in it. */
+async function askForAnswer({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {
+  if (folder !== undefined) return;
+  const { askUsersS3 } = await import('./users-s3.ts');
+  await askUsersS3(parseS3Prefix(fileList)?.bucket ?? parseS3Uri(fileList)!.bucket, stop);
+}
+
+const PLANNING_GRACE_MS = 2000;
+
+/** Until there is a plan nothing is in hand that is worth waiting for: a call that hangs is left alone. */
+function leftWhilePlanning(stop: AbortSignal, course: Course): Promise<'left'> {
+  return new Promise((resolve) => {
+    const leave = () => {
+      if (!course.isPlanned) setTimeout(() => resolve('left'), PLANNING_GRACE_MS).unref();
+    };
+    if (stop.aborted) leave();
+    stop.addEventListener('abort', leave, { once: true });
+  });
 }
 
 function executionInput({ fileList, relativeTo }: LocalInput, { settings }: CommandLine): object {
   return { fileList, ...(relativeTo !== undefined && { relativeTo }), ...settings };
 }
 
-function watch(progress: Progress) {
+function watch(progress: Progress, course: Course) {
   return {
     onTask: (state: string, answer: unknown) => {
       const { Payload } = answer as { Payload?: unknown };
-      if (state === 'PlanJob') progress.planned((Payload as PlanSummary).images);
+      if (state === 'PlanJob') {
+        course.isPlanned = true;
+        progress.planned((Payload as PlanSummary).images);
+      }
       if (state === 'CompressBatchOnLambda') progress.finishedBatch(countsOf(Payload as BatchSummary));
     },
   };
@@ -66,11 +103,15 @@ function countsOf({ compressed, kept, skipped, failed, remaining }: BatchSummary
   return remaining > 0 ? { images: 0, failed: 0 } : { images: compressed + kept + skipped + failed, failed };
 }
 
-function stopOnInterrupt(progress: Progress): AbortSignal {
+function stopOnInterrupt(progress: Progress, course: Course): AbortSignal {
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
-    progress.say('Stopping: the images in hand are finished first. Press Ctrl-C again to leave them.');
+    progress.say(
+      course.isPlanned
+        ? 'Stopping: the images in hand are finished first. Press Ctrl-C again to leave them.'
+        : 'Stopping.',
+    );
     stop.abort();
   });
   return stop.signal;
@@ -146,7 +187,9 @@ async function readable(report: JobReport, papers: string): Promise<string> {
 
 async function* results(jobId: string, papers: string): AsyncGenerator<ImageResult> {
   const folder = path.join(papers, jobKeys.results(jobId));
-  for (const name of await readdir(folder, { recursive: true })) {
+  // A job that was stopped before its first image has none.
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  for (const name of names) {
     if (!name.endsWith('.jsonl')) continue;
     const lines = createInterface({ input: createReadStream(path.join(folder, name)) });
     for await (const line of lines) yield JSON.parse(line);

@@ -12,6 +12,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { lacksCredentials, wordsOf } from '../users-s3.ts';
 import { type Address, sendEmpty } from './call.ts';
 import { payloadOf } from './receive-body.ts';
 import { routeOf } from './routes.ts';
@@ -29,7 +30,9 @@ export async function passThrough(
   address: Address,
 ): Promise<void> {
   const command = commandFor(request, response, address) as unknown as AnyCommand;
-  const answer = await send(client, command, request, address);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const answer = await send(client, command, request, address, gone.signal);
   if (request.method === 'HEAD' || answer.status === 304) {
     return sendEmpty(response, answer.status, answer.headers);
   }
@@ -100,6 +103,7 @@ async function send(
   command: AnyCommand,
   request: IncomingMessage,
   address: Address,
+  abortSignal: AbortSignal,
 ): Promise<Answer> {
   let answer: Answer | undefined;
   command.middlewareStack.add(
@@ -123,7 +127,7 @@ async function send(
     { step: 'deserialize', priority: 'low' },
   );
   try {
-    await client.send(command);
+    await client.send(command, { abortSignal });
   } catch (error) {
     if (answer?.status !== 304) throw upstreamError(error, answer?.status);
   }
@@ -172,12 +176,15 @@ function answeredHeaders(received: Record<string, string>): OutgoingHttpHeaders 
   );
 }
 
+/** A connection that broke: the next one may hold. */
+const MAY_PASS = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+
 function upstreamError(error: unknown, status: number | undefined): S3Error {
-  const { name, message } = error as Error;
-  const text = `The S3 behind this one: ${message}`;
+  const { name, code } = error as NodeJS.ErrnoException;
+  const text = `The S3 behind this one: ${wordsOf(error)}`;
   if (status !== undefined) return new S3Error(status, name, text);
-  // No answer at all. Missing credentials will be missing next time too; a network may come back.
-  return /Credentials|Token/.test(name)
-    ? new S3Error(403, 'AccessDenied', text)
-    : new S3Error(503, 'ServiceUnavailable', text);
+  if (lacksCredentials(error)) return new S3Error(403, 'AccessDenied', text);
+  if (MAY_PASS.has(code ?? '')) return new S3Error(500, 'InternalError', text);
+  // No status that is tried again: a name or an address that nobody answers to will not be answered to next time.
+  return new S3Error(400, 'S3Unreachable', `${text}. Check the network and your AWS settings.`);
 }

@@ -190,8 +190,8 @@ describe('buckets that are not local', () => {
       upstream: { accessKeyId, client: async () => clientOf('http://127.0.0.1:9', { maxAttempts: 1 }) },
     });
     expect(await rawRequest(other, 'GET', '/archive/a', { authorization })).toMatchObject({
-      status: 503,
-      code: 'ServiceUnavailable',
+      status: 400,
+      code: 'S3Unreachable',
     });
   });
 });
