@@ -10,7 +10,10 @@ export interface FaultyRequest {
 }
 
 /** `cut-body`: half of a GET's bytes, then the connection ends. `lose-answer`: the work is done, nobody hears of it. */
-export type Fault = { readonly status: number; readonly code: string } | 'cut-body' | 'lose-answer';
+export type Fault =
+  | { readonly status: number; readonly code: string; readonly message?: string }
+  | 'cut-body'
+  | 'lose-answer';
 
 /** Chooses what goes wrong with a request, for tests of robustness. */
 export type FaultPlan = (request: FaultyRequest) => Fault | undefined;
@@ -33,9 +36,13 @@ export class FaultInjector {
     if (fault === 'cut-body') cutBody(response);
     else if (fault === 'lose-answer') loseAnswer(response);
     else if (fault)
-      throw new S3Error(fault.status, fault.code, 'Please try again: this fault was asked for.');
+      throw new S3Error(fault.status, fault.code, fault.message ?? ORDINARY_WORDS[fault.code] ?? ASKED_FOR);
   }
 }
+
+const ASKED_FOR = 'Please try again: this fault was asked for.';
+/** What S3 itself says, and no more. */
+const ORDINARY_WORDS: Readonly<Record<string, string>> = { AccessDenied: 'Access Denied' };
 
 function loseAnswer(response: ServerResponse): void {
   response.write = () => true;

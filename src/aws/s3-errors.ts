@@ -64,7 +64,7 @@ function codeOf(error: AnsweredError): StoreErrorCode {
 function sentence(code: StoreErrorCode, error: AnsweredError, call: Call): string {
   switch (code) {
     case 'AccessDenied':
-      return `access denied; ${deniedPermission(error) ?? `the role needs ${PERMISSIONS[call]}`}`;
+      return `access denied; ${deniedPermission(error) ?? reasonInWords(error) ?? `the role needs ${PERMISSIONS[call]}`}`;
     case 'NotFound':
       return error.name === 'NoSuchBucket' ? 'no such bucket' : 'no such object';
     case 'Archived':
@@ -83,6 +83,12 @@ function deniedPermission(error: AnsweredError): string | undefined {
   if (error.name.startsWith('KMS.')) return `its KMS key cannot be used: ${error.name} ${error.message}`;
   const named = /not authorized to perform: ([a-z0-9-]+:\w+)/i.exec(error.message)?.[1];
   return named && `the role needs ${named} (${error.message})`;
+}
+
+/** What S3 says besides that access is denied: an unknown key, a wrong clock, a file that may not be read. */
+function reasonInWords({ name, message }: AnsweredError): string | undefined {
+  if (/^(access denied\.?|forbidden|unknownerror|)$/i.test(message)) return undefined;
+  return name === 'AccessDenied' ? message : `${name}: ${message}`;
 }
 
 /** Not so is an error of ours that passed through the SDK: a list that could not be read while it was uploaded. */

@@ -184,6 +184,21 @@ describe('what is not there or may not be read', () => {
     expect(error.message).toContain(`s3://${BUCKET}/${key}`);
   });
 
+  test.each([
+    ['AccessDenied', 'The file system refuses access to /photos/a.jpg (EACCES).', ''],
+    [
+      'InvalidAccessKeyId',
+      'The AWS Access Key Id you provided does not exist in our records.',
+      'InvalidAccessKeyId: ',
+    ],
+  ])('%s with a reason in words is told with them, not with a right that would not help', async (code, message, name) => {
+    faults.set('told', () => ({ status: 403, code, message }));
+    await expect(store.get(at('told'))).rejects.toMatchObject({
+      code: 'AccessDenied',
+      message: `GetObject s3://${BUCKET}/told: access denied; ${name}${message}`,
+    });
+  });
+
   test('a body above maxBytes is not read', async () => {
     await store.put(at('big'), Buffer.alloc(1000));
     await expect(store.get(at('big'), { maxBytes: 999 })).rejects.toMatchObject({ code: 'TooLarge' });
