@@ -25,6 +25,7 @@ export const HELP = `image-press: compress images through the whole state machin
   npm start -- serve                            keep a local S3 up: drop a file list or an image, watch it work
 
   --out DIR             where outputs go, mirroring the keys                      (./compressed)
+                        reports, the log and what outputs are known by lie beside it, in .image-press
 ${SETTINGS_HELP}
   --json                report.json on stdout, progress on stderr (use with npm run -s start)
   --port N              for serve: the port of the local S3                       (9090)

@@ -9,3 +9,6 @@ export const UPLOAD_BUCKET = 'local-uploads';
 export const SOURCE_BUCKET = 'local-source';
 /** The folder of the file list, only ever read. */
 export const LIST_BUCKET = 'local-lists';
+
+/** Beside the outputs: papers, logs and what the outputs are known by. No folder of that name is a source. */
+export const OWN_FOLDER = '.image-press';

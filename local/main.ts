@@ -2,7 +2,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
-import { InputError, resolveInput } from './local-input.ts';
+import { InputError } from './input-error.ts';
+import { resolveInput } from './local-input.ts';
+import { homeOf, prepareOutput } from './output-folder.ts';
 import { UsageError } from './settings-options.ts';
 
 /** `npm start`: samples, the user's own images, or serve. */
@@ -26,7 +28,8 @@ async function compressInput(line: CommandLine): Promise<number> {
 }
 
 async function compressSamples(line: CommandLine): Promise<number> {
-  const folder = path.join(path.dirname(path.resolve(line.out)), '.image-press', 'samples');
+  await prepareOutput(line.out);
+  const folder = path.join(homeOf(line.out), 'samples');
   const { runJob } = await import('./run-job.ts');
   const { makeSampleImages } = await import('./sample-images.ts');
   await rm(folder, { recursive: true, force: true });

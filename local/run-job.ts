@@ -15,6 +15,7 @@ import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 import { type LocalInput, SOURCE_NOTE } from './local-input.ts';
+import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { ExecutionResult } from './run-state-machine.ts';
@@ -22,12 +23,13 @@ import { shapeOf } from './terminal-text.ts';
 
 /** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
 export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
+  await prepareOutput(input.out);
   const progress = createProgress(process.stderr);
   progress.planning();
   const course: Course = { isPlanned: false };
   const stop = stopOnInterrupt(progress, course);
   const cloud = await startLocalCloud({
-    home: path.join(path.dirname(input.out), '.image-press'),
+    home: homeOf(input.out),
     out: input.out,
     source: input.folder,
     lists: input.listFolder,

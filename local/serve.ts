@@ -7,6 +7,7 @@ import type { CommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
+import { homeOf, prepareOutput } from './output-folder.ts';
 import { createQueue, type LocalQueue } from './queue.ts';
 import type { S3EventRecord } from './s3-server.ts';
 import { startStepFunctionsServer } from './step-functions-server.ts';
@@ -19,7 +20,8 @@ const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compre
  */
 export async function serve({ out, port }: CommandLine): Promise<number> {
   const outFolder = path.resolve(out);
-  const home = path.join(path.dirname(outFolder), '.image-press');
+  await prepareOutput(outFolder);
+  const home = homeOf(outFolder);
   const bucket = (name: string) => ({ folder: path.join(home, name), state: path.join(home, 'state', name) });
   const stop = new AbortController();
   const jobs = new Set<Promise<void>>();

@@ -1,6 +1,6 @@
 import { HeadBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { createS3Client } from '../src/aws/s3-store.ts';
-import { InputError } from './local-input.ts';
+import { InputError } from './input-error.ts';
 
 /** Few, because whoever asks through the local S3 asks again as well; the patience of both would multiply. */
 const ATTEMPTS = 3;

@@ -218,7 +218,14 @@ describe('npm start on a file list', () => {
 describe('wrong usage', () => {
   it.each([
     ['no such place', ['nowhere'], 'there is no'],
-    ['an empty folder', ['empty'], /images below \/.*\/empty\/ but received none/],
+    [
+      'an empty folder',
+      ['empty'],
+      /^Expected images below \/.*\/empty\/ but received none: it holds no file\n/,
+    ],
+    ['what is no file', ['/dev/null'], 'Expected a folder or a file list but /dev/null is neither'],
+    ['outputs below a file', ['in', '--out', 'in/a.jpg/x'], /Expected --out outside the input folder/],
+    ['outputs where a file is', ['in', '--out', 'in.zip'], /in\.zip is a file/],
     ['outputs among the inputs', ['in', '--out', 'in/small'], 'outside the input folder'],
     ['outputs around the inputs', ['in', '--out', '.'], /that does not hold the input folder \/.*\/in\b/],
     ['outputs around a list', ['in/list.txt', '--out', '.'], /that does not hold the folder of the list/],
@@ -231,6 +238,7 @@ describe('wrong usage', () => {
       'in/a.jpg': photo,
       'in/in/a.jpg': photo,
       'in/list.txt': 'in/a.jpg',
+      'in.zip': 'x',
       'compressed/in/compressed/in/a.jpg': photo,
     });
     await mkdir(path.join(cwd, 'empty'));
