@@ -4,6 +4,7 @@ import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import { InputError } from './input-error.ts';
 import { LIST_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
 import { refuseOutputsAround, refuseOverlap } from './output-folder.ts';
+import { LeftOut, linksNote, unreadableNote, walkFolder } from './walk-folder.ts';
 
 /** What the user handed in, as the state machine's input wants it. */
 export interface LocalInput {
@@ -14,6 +15,8 @@ export interface LocalInput {
   readonly fileList: string;
   readonly relativeTo: string | undefined;
   readonly out: string;
+  /** What of the folder is left out, in words. */
+  readonly note?: string;
 }
 
 /** Beside a job's papers: which folder `local-source` was, so that its failed.jsonl can be handed in again. */
@@ -33,12 +36,37 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
 
 async function folderInput(folder: string, out: string): Promise<LocalInput> {
   await refuseOverlap(folder, out);
+  const note = await surveyFolder(folder);
   return {
     folder,
     fileList: `s3://${SOURCE_BUCKET}/`,
     relativeTo: undefined,
     out,
+    ...(note !== undefined && { note }),
   };
+}
+
+/**
+ * Looks through a folder before anything is begun, so that nothing is left out unsaid.
+ * @returns which links are not followed
+ * @throws InputError for folders that may not be read, and for a folder without files
+ */
+async function surveyFolder(folder: string): Promise<string | undefined> {
+  const [links, unreadable] = [new LeftOut(), new LeftOut()];
+  let files = 0;
+  for await (const found of walkFolder(folder)) {
+    if (found.kind === 'file') files += 1;
+    if (found.kind === 'link') links.add(`${found.key} -> ${found.target}`);
+    if (found.kind === 'unreadable folder') unreadable.add(`${path.join(folder, found.key)} (${found.code})`);
+  }
+  if (unreadable.count > 0) throw new InputError(unreadableNote(folder, unreadable));
+  const note = linksNote(links);
+  if (files > 0) return note;
+  throw new InputError(
+    [`Expected images below ${path.join(folder, path.sep)} but received none: it holds no file`, note]
+      .filter(Boolean)
+      .join('. '),
+  );
 }
 
 async function listInput(place: string, out: string): Promise<LocalInput> {

@@ -24,6 +24,7 @@ import { shapeOf } from './terminal-text.ts';
 /** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
 export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
   await prepareOutput(input.out);
+  if (input.note) console.error(input.note);
   const progress = createProgress(process.stderr);
   progress.planning();
   const course: Course = { isPlanned: false };

@@ -16,6 +16,7 @@ import path from 'node:path';
 import type { Checksum } from './checksums.ts';
 import { FolderNames } from './folder-names.ts';
 import { contentTypeByName } from './object-headers.ts';
+import { isInside, readableFile, realPathOf } from './readable-file.ts';
 import { S3Error } from './s3-error.ts';
 import { hashOfKey, type ObjectRecord, Sidecars } from './sidecars.ts';
 import { findByLooks, mayBeUndecodable } from './undecodable-names.ts';
@@ -199,7 +200,7 @@ export class Bucket {
   }
 
   #found(key: string, file: string): FoundObject | undefined {
-    const stat = this.#readableFile(file);
+    const stat = readableFile(file, this.folder);
     return stat && { file, record: this.#sidecars.find(key, stat) ?? untouchedRecord(key, stat) };
   }
 
@@ -208,18 +209,6 @@ export class Bucket {
     if (!file) return undefined;
     const stat = lstatSync(file);
     return stat.isFile() ? { file, record: untouchedRecord(key, stat) } : undefined;
-  }
-
-  // A link is followed only from one file to another file of the same bucket. Linked folders are not entered:
-  // the way out of the bucket, and the way round in circles, both lead through them.
-  #readableFile(file: string): Stats | undefined {
-    const entry = entryAt(file);
-    if (!entry || entry.isDirectory()) return undefined;
-    const real = realPathOf(file);
-    if (real === file) return entry.isFile() ? entry : undefined;
-    if (real === undefined || !entry.isSymbolicLink() || !isInside(real, this.folder)) return undefined;
-    const target = realPathOf(path.dirname(file)) === path.dirname(file) ? statSync(file) : undefined;
-    return target?.isFile() ? target : undefined;
   }
 
   /** undefined when the key has no place among the files: a folder, a file or another spelling is in the way. */
@@ -359,29 +348,6 @@ function stateFolder(bucket: string, state: string, folder: string): string {
     throw new Error(`Expected the state of bucket "${bucket}" outside ${folder} but received ${real}.`);
   }
   return real;
-}
-
-const NOTHING_THERE = new Set(['ENOTDIR', 'ENAMETOOLONG', 'ELOOP']);
-
-function entryAt(file: string): Stats | undefined {
-  try {
-    return lstatSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    if (NOTHING_THERE.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-function realPathOf(file: string): string | undefined {
-  try {
-    return realpathSync.native(file);
-  } catch {
-    return undefined;
-  }
-}
-
-function isInside(file: string, folder: string): boolean {
-  return file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
 }
 
 function isSameDisk(folder: string, state: string): boolean {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -137,6 +137,18 @@ describe('npm start on a folder', () => {
       skippedReasons: { 'up-to-date': 2 },
     });
     expect(await contents(path.join(cwd, 'compressed'))).toEqual(outputs);
+  });
+
+  it('says which links it does not follow', async () => {
+    const cwd = await folderWith({
+      'in/a.jpg': photo,
+      'outside.jpg': photo,
+    });
+    await symlink('../outside.jpg', path.join(cwd, 'in/linked.jpg'));
+    const run = await start(cwd, 'in', '--json');
+    expect(run.code).toBe(0);
+    expect(run.stderr).toContain('left out: 1 link (linked.jpg -> ../outside.jpg)');
+    expect(JSON.parse(run.stdout)).toMatchObject({ planned: 1, compressed: 1 });
   });
 
   it('says in plain words what came of it, and where the report is', async () => {
