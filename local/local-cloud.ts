@@ -3,7 +3,7 @@ import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { startLambdaHost } from './lambda-host.ts';
-import { LIST_BUCKET, OUTPUT_BUCKET, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
+import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
 import type { ExecutionResult, StateMachineHost } from './run-state-machine.ts';
 import type { BucketFolder } from './s3/bucket-folder.ts';
 import { type S3EventRecord, startS3Server } from './s3-server.ts';
@@ -64,6 +64,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     folder,
     state: path.join(passing, name),
     readOnly: true,
+    unlisted: OWN_FOLDER,
   });
   const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
   const onLog = (line: string) => void log.write(`${line}\n`);

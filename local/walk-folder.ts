@@ -2,6 +2,7 @@ import { constants, type Dirent, realpathSync, type Stats, statSync } from 'node
 import { access, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { countOf } from '../src/core/readable.ts';
+import { OWN_FOLDER } from './local-buckets.ts';
 import { readableFile } from './s3/readable-file.ts';
 import { findByLooks } from './s3/undecodable-names.ts';
 
@@ -13,7 +14,7 @@ export type Found = { readonly key: string } & (
   | { readonly kind: 'unreadable folder'; readonly code: string }
 );
 
-/** Everything in a folder and below it, in the order of names. */
+/** Everything in a folder and below it, in the order of names. Our own `.image-press` is nothing of the user's. */
 export function walkFolder(folder: string): AsyncGenerator<Found> {
   return walkBelow(realpathSync.native(folder), '');
 }
@@ -27,8 +28,9 @@ async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
   }
   for (const child of children) {
     const childKey = key + child.name;
-    if (child.isDirectory()) yield* walkBelow(root, `${childKey}/`);
-    else if (child.isFile()) yield { key: childKey, kind: 'file', stat: () => statOf(root, childKey) };
+    if (child.isDirectory()) {
+      if (child.name !== OWN_FOLDER) yield* walkBelow(root, `${childKey}/`);
+    } else if (child.isFile()) yield { key: childKey, kind: 'file', stat: () => statOf(root, childKey) };
     else if (child.isSymbolicLink()) yield await linkAt(root, childKey);
   }
 }

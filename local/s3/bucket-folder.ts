@@ -29,6 +29,8 @@ export interface BucketFolder {
   readonly state: string;
   /** Every write is refused and nothing is created in `folder`. */
   readonly readOnly?: boolean;
+  /** The name of folders that no listing shows: our own, which may lie among the user's. */
+  readonly unlisted?: string;
   /** Replaced and deleted objects are kept as versions, below `state`. */
   readonly versioned?: boolean;
 }
@@ -69,7 +71,7 @@ export class Bucket {
   readonly state: string;
   readonly #sidecars: Sidecars;
   readonly #versions: Versions | undefined;
-  readonly #names = new FolderNames();
+  readonly #names: FolderNames;
   readonly #ignoresSpelling: boolean;
   readonly #sameDisk: boolean;
   /** Keys that cannot be plain files: `a` beside `a/b`, `//`, `..`, a trailing slash, 300-byte names. */
@@ -83,6 +85,7 @@ export class Bucket {
     this.folder = realFolder(name, place.folder);
     this.state = stateFolder(name, place.state, this.folder);
     this.#sidecars = new Sidecars(path.join(this.state, 'sidecars'));
+    this.#names = new FolderNames(place.unlisted);
     this.#versions = place.versioned ? new Versions(path.join(this.state, 'versions')) : undefined;
     this.#ignoresSpelling = ignoresSpelling(this.folder);
     this.#sameDisk = this.readOnly || isSameDisk(this.folder, this.state);

@@ -13,7 +13,13 @@ interface Listing {
 /** Sorted names of folders. Kept between the pages of a listing, as long as the folder's own time stamp stays. */
 export class FolderNames {
   readonly #listings = new Map<string, Listing>();
+  readonly #unlisted: string | undefined;
   #kept = 0;
+
+  /** @param unlisted the name of folders that are passed over */
+  constructor(unlisted?: string) {
+    this.#unlisted = unlisted;
+  }
 
   of(place: string | Buffer): readonly string[] {
     const stat = statSync(place, { throwIfNoEntry: false });
@@ -21,7 +27,7 @@ export class FolderNames {
     const folder = typeof place === 'string' ? place : place.toString('hex');
     const known = this.#listings.get(folder);
     if (known?.mtimeMs === stat.mtimeMs) return known.names;
-    const names = readNames(place);
+    const names = readNames(place, this.#unlisted);
     this.#forget(folder);
     if (Date.now() - stat.mtimeMs > SETTLED_MS) this.#keep(folder, { names, mtimeMs: stat.mtimeMs });
     return names;
@@ -42,10 +48,10 @@ export class FolderNames {
   }
 }
 
-function readNames(folder: string | Buffer): string[] {
+function readNames(folder: string | Buffer, unlisted: string | undefined): string[] {
   const names: string[] = [];
   for (const entry of entriesOf(folder)) {
-    if (entry.isDirectory()) names.push(`${entry.name}/`);
+    if (entry.isDirectory() && entry.name !== unlisted) names.push(`${entry.name}/`);
     else if (entry.isFile() || entry.isSymbolicLink()) names.push(entry.name);
   }
   return names.sort(compareKeys);

@@ -139,9 +139,10 @@ describe('npm start on a folder', () => {
     expect(await contents(path.join(cwd, 'compressed'))).toEqual(outputs);
   });
 
-  it('says which links it does not follow', async () => {
+  it('says which links it does not follow, and takes no image from its own folder', async () => {
     const cwd = await folderWith({
       'in/a.jpg': photo,
+      'in/.image-press/samples/b.jpg': photo,
       'outside.jpg': photo,
     });
     await symlink('../outside.jpg', path.join(cwd, 'in/linked.jpg'));

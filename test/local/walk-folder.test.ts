@@ -36,6 +36,11 @@ it('follows links to files within the folder, and tells of the others', async ()
   ]);
 });
 
+it('passes over our own folder wherever it lies', async () => {
+  const folder = await folderOf('a.jpg', '.image-press/samples/b.jpg', 'sub/.image-press/papers/c.jsonl');
+  expect(await walked(folder)).toEqual(['file a.jpg']);
+});
+
 it.runIf(process.platform === 'linux')('finds files and folders whose names are no UTF-8', async () => {
   const folder = await folderOf();
   const odd = Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]);
