@@ -1,6 +1,7 @@
 import {
   parseOptions,
   readSettings,
+  refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
   UsageError,
@@ -44,6 +45,16 @@ const OPTIONS = {
 /** Images in a batch here: small enough that every core has work, large enough that batches cost nothing. */
 const LOCAL_BATCH = { images: { perBatch: 50 } };
 
+/** Settings that would lead away from what the command line names, and why they are refused. */
+const SAID_OTHERWISE = {
+  fileList: 'the command line names what is compressed',
+  output: 'outputs go to the folder that --out names',
+};
+const SAID_OTHERWISE_LOCALLY = {
+  ...SAID_OTHERWISE,
+  relativeTo: "paths are relative to the list's own folder",
+};
+
 /** Reads the command line. @throws UsageError with what was expected; @returns 'help' when that was asked for. */
 export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm start -- --help');
@@ -54,12 +65,14 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
     );
   }
   const [input] = positionals;
+  const settings = readSettings(values);
+  refuseSettings(settings, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
   return {
     command: input === undefined ? 'samples' : input === 'serve' ? 'serve' : 'run',
     input: input === 'serve' ? undefined : input,
     out: values.out ?? 'compressed',
     json: values.json ?? false,
     port: values.port === undefined ? 9090 : wholeNumber('--port', values.port, 0, 65_535),
-    settings: { ...LOCAL_BATCH, ...readSettings(values) },
+    settings: { ...LOCAL_BATCH, ...settings },
   };
 }

@@ -24,6 +24,7 @@ import { createProgress, type Progress } from './progress.ts';
 import {
   parseOptions,
   readSettings,
+  refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
   UsageError,
@@ -63,8 +64,10 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return EXIT.done;
   }
+  const settings = readSettings(values);
+  refuseSettings(settings, { fileList: 'the command line names what is compressed' });
   const input = checked({
-    ...readSettings(values),
+    ...settings,
     ...(values.output && { output: values.output }),
     fileList: fileListOf(positionals),
   });

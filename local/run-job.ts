@@ -85,7 +85,7 @@ function leftWhilePlanning(stop: AbortSignal, course: Course): Promise<'left'> {
 }
 
 function executionInput({ fileList, relativeTo }: LocalInput, { settings }: CommandLine): object {
-  return { fileList, ...(relativeTo !== undefined && { relativeTo }), ...settings };
+  return { ...settings, fileList, ...(relativeTo !== undefined && { relativeTo }) };
 }
 
 function watch(progress: Progress, course: Course) {

@@ -58,6 +58,20 @@ export function readSettings(values: SettingsValues): Settings {
   return [given, ...options].reduce(merge, {});
 }
 
+/**
+ * Refuses settings that --settings must not hold, because the command line says the same in another way.
+ * @param reasons by the name of the setting
+ * @throws UsageError naming the setting, the reason and the value
+ */
+export function refuseSettings(settings: Settings, reasons: Readonly<Record<string, string>>): void {
+  for (const [name, reason] of Object.entries(reasons)) {
+    const value = settings[name];
+    if (value === undefined || value === null) continue;
+    const given = typeof value === 'string' ? value : JSON.stringify(value);
+    throw new UsageError(`'--settings' must leave out '${name}' (${reason}), '${given}' given`);
+  }
+}
+
 function settingOf(option: string, value: string | boolean | undefined): Settings {
   if (value === undefined) return {};
   const text = String(value);

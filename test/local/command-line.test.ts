@@ -44,6 +44,11 @@ describe('readCommandLine', () => {
     });
   });
 
+  it('takes relativeTo for a list on S3, whose folder says nothing', () => {
+    const line = readCommandLine(['s3://b/list.txt', '--settings', '{"relativeTo":"s3://b/photos/"}']);
+    expect(line).toMatchObject({ settings: { relativeTo: 's3://b/photos/' } });
+  });
+
   it.each([
     [['--mode', 'quality=0'], "'--mode quality=N' must be a whole number from 1 to 100, '0' given"],
     [['--mode', 'best'], "'--mode' must be quality | lossless | auto, 'best' given"],
@@ -51,6 +56,18 @@ describe('readCommandLine', () => {
     [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],
     [['a', 'b'], 'Expected one folder, file list or s3:// URI but received 2: a b'],
     [['--colour'], "Unknown option '--colour'"],
+    [
+      ['photos', '--settings', '{"output":"in-place"}'],
+      "'--settings' must leave out 'output' (outputs go to the folder that --out names), 'in-place' given",
+    ],
+    [
+      ['photos', '--settings', '{"fileList":"s3://other/"}'],
+      "'--settings' must leave out 'fileList' (the command line names what is compressed), 's3://other/' given",
+    ],
+    [
+      ['photos', '--settings', '{"relativeTo":"s3://other/"}'],
+      "'--settings' must leave out 'relativeTo' (paths are relative to the list's own folder), 's3://other/' given",
+    ],
   ])('refuses %j', (args, message) => {
     expect(() => readCommandLine(args)).toThrow(UsageError);
     expect(() => readCommandLine(args)).toThrow(message);
