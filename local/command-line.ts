@@ -65,6 +65,7 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
     );
   }
   const [input] = positionals;
+  refuseOptions(input, values);
   const settings = readSettings(values);
   refuseSettings(settings, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
   return {
@@ -75,4 +76,17 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
     port: values.port === undefined ? 9090 : wholeNumber('--port', values.port, 0, 65_535),
     settings: { ...LOCAL_BATCH, ...settings },
   };
+}
+
+const OF_SERVE: ReadonlySet<string> = new Set(['out', 'port']);
+
+/** What would be taken and not obeyed. */
+function refuseOptions(input: string | undefined, values: Readonly<Record<string, unknown>>): void {
+  const stranger = Object.keys(values).find((name) => !OF_SERVE.has(name));
+  if (input === 'serve' && stranger !== undefined)
+    throw new UsageError(
+      `'--${stranger}' must be left out for serve, which takes --out and --port alone: a list dropped there is compressed with the defaults`,
+    );
+  if (input !== 'serve' && values.port !== undefined)
+    throw new UsageError(`'--port' must be left out but for serve, '${values.port}' given`);
 }

@@ -113,7 +113,9 @@ function merge(first: Settings, second: Settings): Settings {
 function modeOf(text: string): Settings {
   const quality = /^quality=(.*)$/.exec(text);
   if (quality) return { mode: 'quality', quality: wholeNumber('--mode quality=N', quality[1]!, 1, 100) };
-  return { mode: oneOf('--mode', text, ['quality', 'lossless', 'auto']) };
+  if (['quality', 'lossless', 'auto'].includes(text)) return { mode: text };
+  const meant = /^\d+$/.test(text) ? `: did you mean --mode quality=${text}?` : '';
+  throw new UsageError(`'--mode' must be quality=N | lossless | auto, '${text}' given${meant}`);
 }
 
 function oneOf(option: string, text: string, allowed: readonly string[]): string {

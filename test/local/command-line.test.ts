@@ -51,10 +51,20 @@ describe('readCommandLine', () => {
 
   it.each([
     [['--mode', 'quality=0'], "'--mode quality=N' must be a whole number from 1 to 100, '0' given"],
-    [['--mode', 'best'], "'--mode' must be quality | lossless | auto, 'best' given"],
+    [
+      ['--mode', '70'],
+      "'--mode' must be quality=N | lossless | auto, '70' given: did you mean --mode quality=70?",
+    ],
+    [['--mode', 'best'], "'--mode' must be quality=N | lossless | auto, 'best' given"],
     [['--format', 'gif'], "'--format' must be keep | jpeg | webp | avif, 'gif' given"],
     [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],
     [['a', 'b'], 'Expected one folder, file list or s3:// URI but received 2: a b'],
+    [['serve', '--json'], "'--json' must be left out for serve, which takes --out and --port alone"],
+    [['serve', '--mode', 'lossless'], "'--mode' must be left out for serve"],
+    [['serve', '--dry-run'], "'--dry-run' must be left out for serve"],
+    [['serve', 'photos'], 'Expected one folder, file list or s3:// URI but received 2: serve photos'],
+    [['photos', '--port', '9000'], "'--port' must be left out but for serve, '9000' given"],
+    [['--port', '9000'], "'--port' must be left out but for serve, '9000' given"],
     [['--colour'], "Unknown option '--colour'"],
     [
       ['photos', '--settings', '{"output":"in-place"}'],
