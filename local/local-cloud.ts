@@ -85,6 +85,10 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
       upstream: { accessKeyId: credentials.accessKeyId, client: usersS3 },
     }),
     onEvent: options.onObject,
+  }).catch((error: unknown) => {
+    log.end();
+    rmSync(passing, { recursive: true, force: true });
+    throw error;
   });
   const environment = { ...environmentOf(s3.endpoint, credentials, papers), ...options.environment };
   const lambda = startLambdaHost({

@@ -10,6 +10,7 @@ import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { createQueue, type LocalQueue } from './queue.ts';
 import type { S3EventRecord } from './s3-server.ts';
+import { UsageError } from './settings-options.ts';
 import { startStepFunctionsServer } from './step-functions-server.ts';
 
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
@@ -43,6 +44,9 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     processes: 2,
     environment: { AWS_ENDPOINT_URL_SFN: stepFunctions.endpoint, STATE_MACHINE_ARN: STATE_MACHINE },
     onObject: (record) => route(record, cloud, uploads),
+  }).catch(async (error: unknown) => {
+    await stepFunctions.close();
+    throw asUsersFault(error, port);
   });
   const uploads = uploadQueue(cloud);
   console.log(welcome(cloud, home, outFolder));
@@ -55,6 +59,16 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
   await stepFunctions.close();
   await cloud.close();
   return EXIT.done;
+}
+
+/** A port that cannot be had is the user's to change. */
+function asUsersFault(error: unknown, port: number): unknown {
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen') return error;
+  const reason = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be opened (${code})`;
+  return new UsageError(
+    `Expected a free port but ${port} ${reason}. Choose another, e.g. --port 0 for any that is free`,
+  );
 }
 
 function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): void {

@@ -12,6 +12,7 @@ let cwd: string;
 let server: ReturnType<typeof spawn>;
 let told = '';
 let s3: S3Client;
+let endpoint: string;
 let photo: Buffer;
 
 async function until<T>(look: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
@@ -40,7 +41,7 @@ beforeAll(async () => {
       told += chunk;
     });
   }
-  const [, endpoint] = await until(() => /(http:\/\/127\.0\.0\.1:\d+)/.exec(told), 'the endpoint');
+  [endpoint] = await until(() => /http:\/\/127\.0\.0\.1:\d+/.exec(told), 'the endpoint');
   s3 = new S3Client({
     endpoint,
     region: 'us-east-1',
@@ -81,6 +82,21 @@ describe('npm start -- serve', () => {
 
   it('knows no bucket of the S3 that its own AWS settings name', async () => {
     await expect(put('my-bucket', 'a.jpg', photo)).rejects.toMatchObject({ name: 'NoSuchBucket' });
+  });
+
+  it('ends with exit code 2 where its port is taken, and names a way out', async () => {
+    const { port } = new URL(endpoint);
+    const second = spawn(process.execPath, [path.join(root, 'local/main.ts'), 'serve', '--port', port], {
+      cwd,
+    });
+    let said = '';
+    second.stderr.on('data', (chunk) => {
+      said += chunk;
+    });
+    expect(await new Promise((resolve) => second.once('close', resolve))).toBe(2);
+    expect(said).toBe(
+      `Expected a free port but ${port} is taken by another program. Choose another, e.g. --port 0 for any that is free\n`,
+    );
   });
 
   it('finishes what is in hand at Ctrl-C and ends in good order', async () => {
