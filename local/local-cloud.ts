@@ -34,6 +34,8 @@ export interface LocalCloudOptions {
   /** Whether buckets that are not local are those of the S3 that the user's own AWS settings name. */
   readonly reachesS3: boolean;
   onObject?(record: S3EventRecord): void;
+  /** Each line that the functions log. */
+  onLog?(line: string): void;
 }
 
 /** What AWS is to a deployment: S3, the functions, and the state machine, all on this machine. */
@@ -67,7 +69,10 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     unlisted: OWN_FOLDER,
   });
   const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
-  const onLog = (line: string) => void log.write(`${line}\n`);
+  const onLog = (line: string) => {
+    log.write(`${line}\n`);
+    options.onLog?.(line);
+  };
 
   const credentials = newCredentials();
   const s3 = await startS3Server({

@@ -12,6 +12,7 @@ import { createQueue, type LocalQueue } from './queue.ts';
 import type { S3EventRecord } from './s3-server.ts';
 import { UsageError } from './settings-options.ts';
 import { startStepFunctionsServer } from './step-functions-server.ts';
+import { createUploadOutcomes } from './upload-outcomes.ts';
 
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
 
@@ -26,6 +27,7 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
   const bucket = (name: string) => ({ folder: path.join(home, name), state: path.join(home, 'state', name) });
   const stop = new AbortController();
   const jobs = new Set<Promise<void>>();
+  const outcomeIn = createUploadOutcomes();
 
   const stepFunctions = await startStepFunctionsServer(({ name, input }) => {
     const job = runJob(cloud, name, input, stop.signal).finally(() => jobs.delete(job));
@@ -44,6 +46,10 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     processes: 2,
     environment: { AWS_ENDPOINT_URL_SFN: stepFunctions.endpoint, STATE_MACHINE_ARN: STATE_MACHINE },
     onObject: (record) => route(record, cloud, uploads),
+    onLog: (line) => {
+      const outcome = outcomeIn(line);
+      if (outcome) console.log(outcome);
+    },
   }).catch(async (error: unknown) => {
     await stepFunctions.close();
     throw asUsersFault(error, port);

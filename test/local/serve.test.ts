@@ -69,6 +69,17 @@ describe('npm start -- serve', () => {
     await sleep(500);
     const puts = told.split('\n').filter((line) => line.startsWith(`local-uploads/${key}:`));
     expect(puts).toHaveLength(2);
+    const outcomes = told.split('\n').filter((line) => line.startsWith(`local-uploads/${key} `));
+    expect(outcomes).toEqual([expect.stringMatching(/ compressed: .* kB → .* kB, [\d.]+ % smaller$/)]);
+  });
+
+  it('says what became of an upload that is kept, and of one that failed', async () => {
+    await put('local-uploads', 'tiny.gif', await sharp(photo).resize(8).gif().toBuffer());
+    await put('local-uploads', 'cut.jpg', photo.subarray(0, photo.length / 2));
+    await put('local-uploads', 'page.jpg', '<!doctype html>');
+    await until(() => /^local-uploads\/tiny\.gif kept: /m.test(told), 'the kept one');
+    await until(() => /^local-uploads\/cut\.jpg failed: CorruptImage: /m.test(told), 'the failed one');
+    await until(() => /^local-uploads\/page\.jpg skipped: its first bytes/m.test(told), 'the skipped one');
   });
 
   it('starts a job for a list that is dropped, and a failed one for a list that is none', async () => {
