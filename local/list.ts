@@ -5,7 +5,7 @@ import { FileListError } from '../src/core/file-list.ts';
 import type { Job } from '../src/core/job.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
 import { formatByName } from '../src/core/output-key.ts';
-import { formatS3Uri, parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import { formatS3Uri, isBucketName, parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { EntryLots } from '../src/file-list/reading.ts';
 import { type ListCut, type ListLine, type MadeList, MakeListError, makeList } from '../src/make-list.ts';
 import { openSpillFolder } from '../src/planning/spill.ts';
@@ -16,12 +16,14 @@ const HELP = `image-press list: make a file list with the images cut into batche
 
   npm run list -- <file | folder | s3://bucket/prefix/> --batches N --out list.json
 
-  <file>          a line for each image, s3://bucket/key or a path (lines of 'aws s3 ls' will do),
-                  or any other file list of docs/file-lists.md, which is then cut anew
+  <file>          a line for each image, s3://bucket/key or a path, or any other file list of
+                  docs/file-lists.md, which is then cut anew; with --bucket what
+                  'aws s3 ls --recursive s3://NAME/…' printed
   <folder>        every image in it and below it, as paths
   <s3://…/>       every image below a prefix; without the slash at its end, a file list on S3
 
   --batches N     how many batches; fewer where there are fewer images
+  --bucket NAME   the bucket of the keys that 'aws s3 ls' printed
   --bytes         cut into batches of about equal size instead of equal number
   --out PLACE     list.json or s3://bucket/key, or - for standard output
   --help          this text
@@ -30,6 +32,7 @@ Exit code: 0 the list is written · 2 it is not, and the message says why`;
 
 const OPTIONS = {
   batches: { type: 'string' },
+  bucket: { type: 'string' },
   bytes: { type: 'boolean' },
   out: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -38,6 +41,7 @@ const OPTIONS = {
 interface ListCommand {
   readonly input: string;
   readonly out: string;
+  readonly bucket: string | undefined;
   readonly cut: ListCut;
 }
 
@@ -73,6 +77,7 @@ function readCommand(args: readonly string[]): ListCommand | 'help' {
   return {
     input,
     out: values.out,
+    bucket: bucketOf(values.bucket),
     cut: {
       batches: wholeNumber('--batches', values.batches, 1, 10_000_000),
       by: values.bytes ? 'bytes' : 'count',
@@ -80,25 +85,36 @@ function readCommand(args: readonly string[]): ListCommand | 'help' {
   };
 }
 
+function bucketOf(name: string | undefined): string | undefined {
+  if (name === undefined || isBucketName(name)) return name;
+  throw new UsageError(`'--bucket' must be the name of a bucket, '${name}' given`);
+}
+
 const NO_FILTER: Job['select'] = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
 /** Stands for the place of a local list while its paths are read; it never gets into a list. */
 const HERE = 's3://paths-of-this-list/';
 
-async function linesOf({ input, out }: ListCommand): Promise<AsyncIterable<ListLine>> {
-  if (input.startsWith('s3:')) return linesFromS3(input);
+async function linesOf({ input, out, bucket }: ListCommand): Promise<AsyncIterable<ListLine>> {
   const kind = await stat(input).catch(() => undefined);
+  if (bucket !== undefined && !kind?.isFile())
+    throw new UsageError(
+      `'--bucket' must be left out but for a file with lines of 'aws s3 ls', '${bucket}' given`,
+    );
+  if (input.startsWith('s3:')) return linesFromS3(input);
   if (!kind)
     throw new UsageError(
       `Expected a file, a folder or an s3:// prefix but there is no ${path.resolve(input)}`,
     );
   if (kind.isDirectory()) return linesFromFolder(path.resolve(input), out);
-  const list = { name: input, relativeTo: HERE };
+  // Of a listing every line names an object: none is a path.
+  const list = { name: input, relativeTo: bucket === undefined ? HERE : null, listedBucket: bucket };
   // A local file reads nothing from S3, save an inventory's manifest its data files.
   const read: ObjectStore['read'] = async function* (location) {
     yield* (await s3Store()).read(location);
   };
   const store = { read } as ObjectStore;
-  return linesOfEntries(readListBytes(createReadStream(input), list, { store, select: NO_FILTER }));
+  const lines = linesOfEntries(readListBytes(createReadStream(input), list, { store, select: NO_FILTER }));
+  return bucket === undefined ? lines : onlyImages(lines);
 }
 
 async function linesFromS3(input: string): Promise<AsyncIterable<ListLine>> {

@@ -63,7 +63,7 @@ async function gather(lines: AsyncIterable<ListLine>, waiting: SpillFile, { by }
   for await (const { entry, size } of lines) {
     if (by === 'bytes' && !isByteCount(size))
       throw new MakeListError(
-        `The size of ${entry} is not known: cut by count, or give a folder, a prefix or lines of 'aws s3 ls'`,
+        `The size of ${entry} is not known: cut by count, or give a folder, a prefix or lines of 'aws s3 ls --recursive' with --bucket`,
       );
     count += 1;
     bytes += size ?? 0;

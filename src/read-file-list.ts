@@ -36,7 +36,7 @@ export function readFileList(
 /** The entries of a list whose bytes are at hand. @throws FileListError as readFileList */
 export function readListBytes(
   bytes: AsyncIterable<Uint8Array>,
-  list: Pick<Reading, 'name' | 'relativeTo'>,
+  list: Omit<Reading, 'problems'>,
   listing: Listing,
 ): EntryLots {
   return checked(

@@ -84,7 +84,17 @@ test('keeps the batches of a batch map, their names and their order', async () =
   expect(await read(`${JSON.stringify(map)}\n`)).toEqual(expected);
 });
 
-test("reads the sizes of 'aws s3 ls' lines, and keys with spaces at their end", async () => {
+test.each([
+  null,
+  's3://photos/2025/',
+])("refuses lines of 'aws s3 ls', which name no bucket, instead of taking them for paths (relativeTo %s)", async (relativeTo) => {
+  const lines = '2021-03-04 05:06:07     123456 a b.jpg\n2021-03-04 05:06:07    1.2 MiB c.jpg\n';
+  await expect(read(lines, { relativeTo })).rejects.toThrow(
+    /^Expected s3:\/\/bucket\/key \(lines of 'aws s3 ls' name no bucket: npm run list .*--bucket NAME.*\) at line 1 but received "2021.*\n.*at line 2/,
+  );
+});
+
+test('reads the sizes of lines with more columns before the URI, and keys with spaces at their end', async () => {
   const line = '2021-03-04 05:06:07     123456 s3://photos/my holiday.jpg';
   expect(await read(line)).toEqual([entry('my holiday.jpg', { size: 123456 })]);
 });

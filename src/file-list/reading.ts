@@ -5,6 +5,8 @@ export interface Reading {
   /** `s3://bucket/key` of the list, for messages. */
   readonly name: string;
   readonly relativeTo: string | null;
+  /** The bucket of the keys in lines of `aws s3 ls`; without it such lines are refused. */
+  readonly listedBucket?: string | undefined;
   readonly problems: EntryProblems;
 }
 

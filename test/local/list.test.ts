@@ -14,6 +14,20 @@ beforeAll(() => {
     writeFileSync(path.join(folder, 'photos', name), 'x'.repeat(name.length));
   const line = (_: unknown, i: number) => `2024-01-01 10:00:00 ${i + 1} s3://photos/img ${i + 1}.jpg\n`;
   writeFileSync(path.join(folder, 'ten.txt'), Array.from({ length: 10 }, line).join(''));
+  writeFileSync(
+    path.join(folder, 'ls.txt'),
+    [
+      '2026-11-25 22:17:22          0 photos/',
+      '2026-11-25 22:17:22     280497 photos/x.png',
+      '2026-11-25 22:17:22       1234 photos/my  holiday.jpg',
+      '2026-11-25 22:17:22    1.2 KiB z.jpg',
+      '',
+      'Total Objects: 4',
+      '   Total Size: 275.9 KiB',
+      '',
+    ].join('\n'),
+  );
+  writeFileSync(path.join(folder, 'folders.txt'), '                           PRE photos/\n');
   writeFileSync(path.join(folder, 'bad.txt'), 's3://photos/a.jpg\n../up.jpg\n');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,6 +50,18 @@ test('cuts a text file into even batches', () => {
   });
   expect(written('lists/ten.json').batch_4).toEqual(['s3://photos/img 9.jpg', 's3://photos/img 10.jpg']);
   expect(readdirSync(path.join(folder, 'lists'))).toEqual(['ten.json']);
+});
+
+test("puts the bucket into lines of 'aws s3 ls --recursive'", () => {
+  const cut = ['--bucket', 'my-bucket', '--batches', '2', '--out', '-'];
+  const { status, stdout, stderr } = list('ls.txt', ...cut);
+  expect(stderr).toBe('Left out 1 that are no images by name\n3 images in 2 batches (2, 1)\n');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    batch_1: ['s3://my-bucket/photos/x.png', 's3://my-bucket/photos/my  holiday.jpg'],
+    batch_2: ['s3://my-bucket/z.jpg'],
+  });
+  expect(list('ls.txt', ...cut, '--bytes').stderr).toMatch(/size of s3:\/\/my-bucket\/z\.jpg is not known/);
 });
 
 test('cuts by bytes, and to standard output', () => {
@@ -72,6 +98,19 @@ test.each<[string[], RegExp]>([
   [
     ['ten.txt', '--batches', '2', '--out', 's3:oops'],
     /Expected --out s3:\/\/bucket\/key but received s3:oops/,
+  ],
+  [['ls.txt', '--batches', '2', '--out', 'x.json'], /name no bucket: npm run list .* --bucket NAME/],
+  [
+    ['folders.txt', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],
+    /Expected a line of 'aws s3 ls --recursive' \(without --recursive keys are not whole\) at line 1/,
+  ],
+  [
+    ['photos', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],
+    /'--bucket' must be left out but for a file with lines of 'aws s3 ls', 'b-b' given/,
+  ],
+  [
+    ['ls.txt', '--bucket', 's3://b', '--batches', '2', '--out', 'x.json'],
+    /'--bucket' must be the name of a bucket, 's3:\/\/b' given/,
   ],
   [
     ['bad.txt', '--batches', '2', '--out', 'x.json'],
