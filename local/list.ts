@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { FileListError } from '../src/core/file-list.ts';
 import type { Job } from '../src/core/job.ts';
@@ -10,7 +10,9 @@ import type { EntryLots } from '../src/file-list/reading.ts';
 import { type ListCut, type ListLine, type MadeList, MakeListError, makeList } from '../src/make-list.ts';
 import { openSpillFolder } from '../src/planning/spill.ts';
 import { readFileList, readListBytes } from '../src/read-file-list.ts';
+import { InputError } from './input-error.ts';
 import { parseOptions, UsageError, wholeNumber } from './settings-options.ts';
+import { filesIn } from './walk-folder.ts';
 
 const HELP = `image-press list: make a file list with the images cut into batches
 
@@ -52,6 +54,7 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(HELP);
     return;
   }
+  await refuseFolder(command.out);
   const folder = openSpillFolder();
   try {
     const list = await makeList(await linesOf(command), command.cut, folder);
@@ -85,6 +88,15 @@ function readCommand(args: readonly string[]): ListCommand | 'help' {
   };
 }
 
+async function refuseFolder(out: string): Promise<void> {
+  const place = path.resolve(out);
+  if (out === '-' || out.startsWith('s3:') || !(await stat(place).catch(() => undefined))?.isDirectory())
+    return;
+  throw new UsageError(
+    `Expected --out to be a file, e.g. ${path.join(out, 'list.json')}, but ${place} is a folder`,
+  );
+}
+
 function bucketOf(name: string | undefined): string | undefined {
   if (name === undefined || isBucketName(name)) return name;
   throw new UsageError(`'--bucket' must be the name of a bucket, '${name}' given`);
@@ -113,7 +125,8 @@ async function linesOf({ input, out, bucket }: ListCommand): Promise<AsyncIterab
     yield* (await s3Store()).read(location);
   };
   const store = { read } as ObjectStore;
-  const lines = linesOfEntries(readListBytes(createReadStream(input), list, { store, select: NO_FILTER }));
+  const lots = readListBytes(createReadStream(input), list, { store, select: NO_FILTER });
+  const lines = linesOfEntries(lots, pathsIn(path.dirname(path.resolve(input)), out));
   return bucket === undefined ? lines : onlyImages(lines);
 }
 
@@ -131,33 +144,48 @@ async function s3Store(): Promise<ObjectStore> {
   return createS3Store(createS3Client());
 }
 
-async function* linesOfEntries(lots: EntryLots): AsyncIterable<ListLine> {
+/** @param paths where the paths of a local list start from; a list on S3 has none */
+async function* linesOfEntries(lots: EntryLots, paths?: Paths): AsyncIterable<ListLine> {
+  let toTell = paths?.way === undefined;
   for await (const lot of lots)
     for (const entry of lot) {
       const uri = formatS3Uri(entry);
-      yield { entry: uri.startsWith(HERE) ? uri.slice(HERE.length) : uri, size: entry.size };
+      const isPath = uri.startsWith(HERE);
+      if (isPath && toTell) tellPlace(paths!);
+      toTell &&= !isPath;
+      yield { entry: isPath ? (paths?.way ?? '') + uri.slice(HERE.length) : uri, size: entry.size };
     }
 }
 
-/** Paths as a list at `out` needs them: below its own folder where the images lie there, else below theirs. */
 async function linesFromFolder(folder: string, out: string): Promise<AsyncIterable<ListLine>> {
-  const home = out === '-' || out.startsWith('s3:') ? process.cwd() : path.dirname(path.resolve(out));
-  const way = path.relative(home, folder);
-  if (way.startsWith('..') || path.isAbsolute(way)) {
-    console.error(`The paths are relative to ${folder}: put the list there, or name it in 'relativeTo'`);
-    return onlyImages(filesBelow(folder, ''));
-  }
-  return onlyImages(filesBelow(folder, way === '' ? '' : `${way.split(path.sep).join('/')}/`));
+  const paths = pathsIn(folder, out);
+  if (paths.way === undefined) tellPlace(paths);
+  return onlyImages(linesOfFiles(folder, paths.way ?? ''));
 }
 
-async function* filesBelow(folder: string, prefix: string): AsyncIterable<ListLine> {
-  const children = await readdir(folder, { withFileTypes: true });
-  children.sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const child of children) {
-    const place = path.join(folder, child.name);
-    if (child.isDirectory()) yield* filesBelow(place, `${prefix}${child.name}/`);
-    else if (child.isFile()) yield { entry: prefix + child.name, size: (await stat(place)).size };
-  }
+/** Where paths start from, and how a list gets there. */
+interface Paths {
+  readonly folder: string;
+  /** From the list's own folder, `''` or `photos/`; undefined where that is not above. */
+  readonly way: string | undefined;
+}
+
+function pathsIn(folder: string, out: string): Paths {
+  if (out.startsWith('s3:')) return { folder, way: undefined };
+  const home = out === '-' ? process.cwd() : path.dirname(path.resolve(out));
+  const way = path.relative(home, folder);
+  if (way === '') return { folder, way };
+  const isBelow = way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+  return { folder, way: isBelow ? `${way.split(path.sep).join('/')}/` : undefined };
+}
+
+function tellPlace({ folder }: Paths): void {
+  console.error(`The paths are relative to ${folder}: put the list there, or name it in 'relativeTo'`);
+}
+
+async function* linesOfFiles(folder: string, way: string): AsyncIterable<ListLine> {
+  for await (const { key, stat: look } of filesIn(folder, console.error))
+    yield { entry: way + key, size: look().size };
 }
 
 async function* onlyImages(lines: AsyncIterable<ListLine>): AsyncIterable<ListLine> {
@@ -178,13 +206,15 @@ async function write(list: MadeList, out: string): Promise<void> {
   if (location) return (await s3Store()).upload(location, eachOf(list), 'application/json');
   const place = path.resolve(out);
   const unfinished = `${place}.${process.pid}.part`;
-  await mkdir(path.dirname(place), { recursive: true });
   try {
+    await mkdir(path.dirname(place), { recursive: true });
     await writeFile(unfinished, eachOf(list));
     await rename(unfinished, place);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
+  } catch (cause) {
+    await rm(unfinished, { force: true }).catch(() => {});
+    throw new UsageError(`Expected to write --out ${place} but cannot: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
@@ -202,7 +232,10 @@ function tell({ images, batches }: MadeList, out: string): void {
 main(process.argv.slice(2)).catch((error: unknown) => {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   const hint =
-    error instanceof UsageError || error instanceof FileListError || error instanceof MakeListError;
+    error instanceof UsageError ||
+    error instanceof InputError ||
+    error instanceof FileListError ||
+    error instanceof MakeListError;
   console.error(hint ? message.replaceAll(HERE, 'the folder of the list') : `${name}: ${message}`);
   process.exitCode = 2;
 });

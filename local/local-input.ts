@@ -4,7 +4,7 @@ import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import { InputError } from './input-error.ts';
 import { LIST_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
 import { refuseOutputsAround, refuseOverlap } from './output-folder.ts';
-import { LeftOut, linksNote, unreadableNote, walkFolder } from './walk-folder.ts';
+import { filesIn } from './walk-folder.ts';
 
 /** What the user handed in, as the state machine's input wants it. */
 export interface LocalInput {
@@ -52,15 +52,12 @@ async function folderInput(folder: string, out: string): Promise<LocalInput> {
  * @throws InputError for folders that may not be read, and for a folder without files
  */
 async function surveyFolder(folder: string): Promise<string | undefined> {
-  const [links, unreadable] = [new LeftOut(), new LeftOut()];
+  let note: string | undefined;
   let files = 0;
-  for await (const found of walkFolder(folder)) {
-    if (found.kind === 'file') files += 1;
-    if (found.kind === 'link') links.add(`${found.key} -> ${found.target}`);
-    if (found.kind === 'unreadable folder') unreadable.add(`${path.join(folder, found.key)} (${found.code})`);
-  }
-  if (unreadable.count > 0) throw new InputError(unreadableNote(folder, unreadable));
-  const note = linksNote(links);
+  const tell = (text: string) => {
+    note = text;
+  };
+  for await (const _file of filesIn(folder, tell)) files += 1;
   if (files > 0) return note;
   throw new InputError(
     [`Expected images below ${path.join(folder, path.sep)} but received none: it holds no file`, note]

@@ -2,6 +2,7 @@ import { constants, type Dirent, realpathSync, type Stats, statSync } from 'node
 import { access, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { countOf } from '../src/core/readable.ts';
+import { InputError } from './input-error.ts';
 import { OWN_FOLDER } from './local-buckets.ts';
 import { readableFile } from './s3/readable-file.ts';
 import { findByLooks } from './s3/undecodable-names.ts';
@@ -13,6 +14,30 @@ export type Found = { readonly key: string } & (
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'unreadable folder'; readonly code: string }
 );
+
+/**
+ * The files in a folder and below it. Nothing is left out unsaid: of links that are not followed it is told at the end.
+ * @throws InputError at the end when there were folders that may not be read
+ */
+export async function* filesIn(
+  folder: string,
+  tell: (note: string) => void,
+): AsyncGenerator<Extract<Found, { kind: 'file' }>> {
+  const [links, unreadable] = [new LeftOut(), new LeftOut()];
+  for await (const found of walkFolder(folder)) {
+    if (found.kind === 'file') yield found;
+    if (found.kind === 'link') links.add(`${found.key} -> ${found.target}`);
+    if (found.kind === 'unreadable folder') unreadable.add(`${path.join(folder, found.key)} (${found.code})`);
+  }
+  if (unreadable.count > 0)
+    throw new InputError(
+      `Expected to be allowed to read every folder in ${folder} but ${countOf(unreadable.count, 'folder')} cannot be read: ${unreadable.names}. Grant access to them, or hand in a folder, or a list, without them`,
+    );
+  if (links.count > 0)
+    tell(
+      `Links are followed to files within the folder alone; left out: ${countOf(links.count, 'link')} (${links.names})`,
+    );
+}
 
 /** Everything in a folder and below it, in the order of names. Our own `.image-press` is nothing of the user's. */
 export function walkFolder(folder: string): AsyncGenerator<Found> {
@@ -81,15 +106,4 @@ export class LeftOut {
     const more = this.#count - this.#names.length;
     return this.#names.join(', ') + (more > 0 ? ` and ${more} more` : '');
   }
-}
-
-/** What is said of links that were left out; undefined when there were none. */
-export function linksNote(links: LeftOut): string | undefined {
-  if (links.count === 0) return undefined;
-  return `Links are followed to files within the folder alone; left out: ${countOf(links.count, 'link')} (${links.names})`;
-}
-
-/** What is said of folders that may not be read. */
-export function unreadableNote(folder: string, unreadable: LeftOut): string {
-  return `Expected to be allowed to read every folder in ${folder} but ${countOf(unreadable.count, 'folder')} cannot be read: ${unreadable.names}. Grant access to them, or hand in a folder, or a list, without them`;
 }

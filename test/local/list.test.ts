@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -82,6 +90,42 @@ test('lists the images of a folder as paths from the place of the list', () => {
   });
 });
 
+test('follows links to files in the folder, names those it does not, and passes over our own folder', () => {
+  const place = path.join(folder, 'linked');
+  mkdirSync(path.join(place, '.image-press'), { recursive: true });
+  for (const name of ['a.jpg', '.image-press/b.jpg']) writeFileSync(path.join(place, name), 'x');
+  symlinkSync('a.jpg', path.join(place, 'inside.jpg'));
+  symlinkSync('../photos/b.PNG', path.join(place, 'outside.png'));
+  const { stdout, stderr } = list('linked', '--batches', '1', '--out', '-');
+  expect(JSON.parse(stdout)).toEqual({ batch_1: ['linked/a.jpg', 'linked/inside.jpg'] });
+  expect(stderr).toContain('left out: 1 link (outside.png -> ../photos/b.PNG)');
+});
+
+test.runIf(process.platform === 'linux')(
+  'lists a file whose name is no UTF-8 as the local S3 shows it',
+  () => {
+    mkdirSync(path.join(folder, 'odd'));
+    writeFileSync(
+      Buffer.concat([Buffer.from(`${folder}/odd/caf`), Buffer.from([0xe9]), Buffer.from('.jpg')]),
+      'x',
+    );
+    const { status, stdout } = list('odd', '--batches', '1', '--out', '-');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ batch_1: ['odd/caf\uFFFD.jpg'] });
+  },
+);
+
+test('keeps the paths of a list right where the new one lies elsewhere', () => {
+  writeFileSync(path.join(folder, 'photos/own.txt'), 'b.PNG\ns3://other/c.jpg\n');
+  expect(list('photos/own.txt', '--batches', '1', '--out', 'above.json').stderr).not.toContain('relative');
+  expect(written('above.json')).toEqual({ batch_1: ['photos/b.PNG', 's3://other/c.jpg'] });
+  const beside = list('photos/own.txt', '--batches', '1', '--out', 'lists/beside.json');
+  expect(beside.stderr).toContain(
+    `The paths are relative to ${path.join(folder, 'photos')}: put the list there, or name it in 'relativeTo'\n`,
+  );
+  expect(written('lists/beside.json')).toEqual({ batch_1: ['b.PNG', 's3://other/c.jpg'] });
+});
+
 test('shows its help', () => {
   const { status, stdout } = list('--help');
   expect(status).toBe(0);
@@ -95,6 +139,14 @@ test.each<[string[], RegExp]>([
   [['ten.txt', '--out', 'x.json'], /Expected --batches N/],
   [['ten.txt', '--batches', 'two', '--out', 'x.json'], /'--batches' must be a whole number .*'two' given/],
   [['ten.txt', '--batches', '2'], /Expected --out/],
+  [
+    ['ten.txt', '--batches', '2', '--out', 'photos'],
+    /Expected --out to be a file.* but \/.*\/photos is a folder/,
+  ],
+  [
+    ['ten.txt', '--batches', '2', '--out', 'ten.txt/x.json'],
+    /Expected to write --out \/.*ten\.txt\/x\.json but cannot: E/,
+  ],
   [
     ['ten.txt', '--batches', '2', '--out', 's3:oops'],
     /Expected --out s3:\/\/bucket\/key but received s3:oops/,
