@@ -15,8 +15,10 @@ import {
   irreversibleNote,
   type JobReport,
   meaningOfFailure,
+  needingALook,
   percentSaved,
   type ReportedFailure,
+  wasStopped,
 } from '../src/core/report.ts';
 import {
   cutEnd,
@@ -187,7 +189,7 @@ function failureLines(
   report: JobReport,
   terminal: TerminalShape,
 ): string[] {
-  const all = report.failed + report.lost;
+  const all = needingALook(report);
   if (all === 0) return [];
   const names = shortNames(failures.map(({ source }) => source));
   const codes = [...new Set(failures.map(({ code }) => code))];
@@ -202,7 +204,7 @@ function failureLines(
   ]);
   const more = all - failures.length;
   return [
-    toned(report.lost > 0 ? 'Failed or lost' : 'Failed', 'bold', terminal),
+    toned(all > report.failed ? 'Failed or lost' : 'Failed', 'bold', terminal),
     ...lines,
     ...(more > 0 ? [cutEnd(`and ${readableCount(more)} more in failed.jsonl`, terminal.columns)] : []),
   ];
@@ -216,7 +218,10 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
   const { planned, bytesIn, bytesOut, savedPercent, durationSeconds, status, cause, settings } = report;
   const parts = (['compressed', 'kept', 'skipped', 'failed', 'lost'] as const)
     .filter((part) => report[part] > 0)
-    .map((part) => `${readableCount(report[part])} ${part}`);
+    .map(
+      (part) =>
+        `${readableCount(report[part])} ${part === 'lost' && wasStopped(report) ? 'not started' : part}`,
+    );
   const counts = `${countOf(planned, 'image')}: ${parts.join(', ') || 'nothing to do'} (${readableSeconds(durationSeconds)})`;
   const bytes = `${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${savedPercent.toFixed(1)} % smaller`;
   return [
@@ -225,23 +230,26 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
     ...indented(irreversibleNote(report) ?? '', 0, terminal).filter(Boolean),
     ...(status === 'FAILED' && cause
-      ? indented(`${verdictOf(report)} ${cause}`, 0, terminal).map((line) => toned(line, 'bad', terminal))
+      ? indented(verdictOf(report, cause), 0, terminal).map((line) => toned(line, 'bad', terminal))
       : []),
   ];
 }
 
 /** A job that did its work, and only found too many bad images, says so: its exit code is that of failed images. */
-function verdictOf({ failure, lost }: JobReport): string {
-  return failure || lost > 0 ? 'The job failed.' : 'More images failed than are tolerated.';
+function verdictOf(report: JobReport, cause: string): string {
+  if (wasStopped(report)) return cause;
+  const itself = report.failure || report.lost > 0;
+  return `${itself ? 'The job failed.' : 'More images failed than are tolerated.'} ${cause}`;
 }
 
 /** Addresses are not cut: they are there to be copied. */
-function addressLines({ papers, jobId, failed, lost }: JobReport, terminal: TerminalShape): string[] {
+function addressLines(report: JobReport, terminal: TerminalShape): string[] {
+  const { papers, jobId } = report;
   const line = (name: string, key: string) =>
     `${toned(padEnd(name, 7), 'soft', terminal)}${printable(addressOf(papers, key))}`;
   return [
     line('report', jobKeys.reportHtml(jobId)),
-    ...(failed + lost > 0 ? [line('failed', jobKeys.failed(jobId))] : []),
+    ...(needingALook(report) > 0 ? [line('failed', jobKeys.failed(jobId))] : []),
   ];
 }
 

@@ -8,7 +8,7 @@ import type { ImageResult } from '../src/core/image-result.ts';
 import type { BatchSummary } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
-import type { JobReport } from '../src/core/report.ts';
+import { INTERRUPTED, type JobReport } from '../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
@@ -121,7 +121,7 @@ function stopOnInterrupt(progress: Progress, course: Course): AbortSignal {
 }
 
 async function reportWhatWasDone(cloud: LocalCloud, jobId: string): Promise<void> {
-  const failure = { Error: 'Interrupted', Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+  const failure = { Error: INTERRUPTED, Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
   await cloud.invoke('report-job', { jobId, course: { failure } });
 }
 

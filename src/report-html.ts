@@ -8,7 +8,9 @@ import {
   irreversibleNote,
   type JobReport,
   meaningOfFailure,
+  needingALook,
   percentSaved,
+  wasStopped,
 } from './core/report.ts';
 import { html, type Markup } from './html.ts';
 import { REPORT_STYLE } from './report-style.ts';
@@ -45,15 +47,22 @@ ${particulars(report)}
   return page.markup;
 }
 
-function titleOf({ status, savedPercent, jobId }: JobReport): string {
-  return status === 'FAILED' ? `Failed: ${jobId}` : `${percent(savedPercent)} % saved: ${jobId}`;
+function titleOf(report: JobReport): string {
+  const { status, savedPercent, jobId } = report;
+  return status === 'FAILED' ? `${endOf(report)}: ${jobId}` : `${percent(savedPercent)} % saved: ${jobId}`;
 }
 
-function heading({ jobId, status, startedAt, durationSeconds, settings }: JobReport): Markup {
+function endOf(report: JobReport): string {
+  if (report.status === 'SUCCEEDED') return 'Succeeded';
+  return wasStopped(report) ? 'Stopped' : 'Failed';
+}
+
+function heading(report: JobReport): Markup {
+  const { jobId, status, startedAt, durationSeconds, settings } = report;
   const failed = status === 'FAILED';
   return html`<header>
 <h1>${jobId}</h1>
-<span class="status ${failed ? 'bad' : 'good'}">${failed ? 'Failed' : 'Succeeded'}</span>
+<span class="status ${failed ? 'bad' : 'good'}">${endOf(report)}</span>
 ${settings?.dryRun && html`<span class="status good">Dry run: no image was written</span>`}
 <span class="soft">${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${readableSeconds(durationSeconds)}</span>
 </header>`;
@@ -97,9 +106,13 @@ function counts(report: JobReport): Markup {
 ${countsBar(report)}
 <ul class="counts">${shown.map(
     ([status, label, colour]) =>
-      html`<li><b>${readableCount(report[status])}</b><span class="dot" style="background:${colour}"></span>${label}</li>`,
+      html`<li><b>${readableCount(report[status])}</b><span class="dot" style="background:${colour}"></span>${labelIn(report, label)}</li>`,
   )}</ul>
 </section>`;
+}
+
+function labelIn(report: JobReport, label: string): string {
+  return label === 'lost' && wasStopped(report) ? 'not started' : label;
 }
 
 /** A single failure among a million images would be too thin to see: nothing is drawn narrower than this share. */
@@ -114,7 +127,7 @@ function countsBar(report: JobReport): Markup | undefined {
   let x = 0;
   const parts = present.map(([status, label, colour], index) => {
     const width = widths[index]! * percentPerWidth;
-    const part = html`<rect x="${x.toFixed(3)}%" width="${width.toFixed(3)}%" height="14" fill="${colour}"><title>${readableCount(report[status])} ${label}</title></rect>`;
+    const part = html`<rect x="${x.toFixed(3)}%" width="${width.toFixed(3)}%" height="14" fill="${colour}"><title>${readableCount(report[status])} ${labelIn(report, label)}</title></rect>`;
     x += width;
     return part;
   });
@@ -122,21 +135,28 @@ function countsBar(report: JobReport): Markup | undefined {
 }
 
 function whatWentWrong(report: JobReport): Markup | undefined {
-  const { failed, lost, cause, failure } = report;
-  if (failed + lost === 0 && !cause) return undefined;
+  const { cause, failure } = report;
+  const images = needingALook(report);
+  if (images === 0 && !cause) return undefined;
   return html`<section class="alarm long">
-<h2>${failed + lost > 0 ? `${countOf(failed + lost, 'image')} need${failed + lost === 1 ? 's' : ''} a look` : 'The job itself failed'}</h2>
+<h2>${headingOf(report, images)}</h2>
 ${failure && html`<p><b>${failure.error}</b> <span class="key">${failure.cause}</span></p>`}
 ${cause && !failure && html`<p class="key">${cause}</p>`}
 ${!cause && html`<p>Not more than the settings tolerate: the job succeeded all the same.</p>`}
 ${failureCodes(report)}
-${failed + lost > 0 && runAgain(report)}
-${failureList(report)}
+${images > 0 && runAgain(report)}
+${failureList(report, images)}
 </section>`;
 }
 
-function failureCodes({ failureCodes, lost }: JobReport): Markup | undefined {
-  const codes = byCount({ ...failureCodes, ...(lost > 0 && { Lost: lost }) });
+function headingOf(report: JobReport, images: number): string {
+  if (images > 0) return `${countOf(images, 'image')} need${images === 1 ? 's' : ''} a look`;
+  return wasStopped(report) ? 'The job was stopped before its end' : 'The job itself failed';
+}
+
+function failureCodes(report: JobReport): Markup | undefined {
+  const lost = needingALook(report) - report.failed;
+  const codes = byCount({ ...report.failureCodes, ...(lost > 0 && { Lost: lost }) });
   if (codes.length === 0) return undefined;
   return html`<table>
 <thead><tr><th>What</th><th class="number">Images</th><th>Meaning</th><th>What to do</th></tr></thead>
@@ -154,9 +174,9 @@ function runAgain({ papers, jobId }: JobReport): Markup {
 <pre class="command">npm run job -- ${list}</pre>`;
 }
 
-function failureList({ failures, failed, lost }: JobReport): Markup | undefined {
+function failureList({ failures }: JobReport, images: number): Markup | undefined {
   if (failures.length === 0) return undefined;
-  const more = failed + lost - failures.length;
+  const more = images - failures.length;
   return html`<details style="margin-top:.9rem"${{ markup: failures.length <= 12 ? ' open' : '' }}>
 <summary>${more > 0 ? `The first ${readableCount(failures.length)} by name` : 'By name'}</summary>
 <table><tbody>${failures.map(

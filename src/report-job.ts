@@ -8,6 +8,7 @@ import {
   addressOf,
   buildReport,
   type FailedBatch,
+  INTERRUPTED,
   type JobFailure,
   type JobReport,
   LOST_MEANING,
@@ -148,7 +149,7 @@ function openLedger(plan: Plan): Ledger {
 
 /** The lines of failed.jsonl. Drawing them is what does the counting: everything streams through once. */
 async function* failedLines(
-  { jobId }: ReportRequest,
+  { jobId, failure }: ReportRequest,
   host: ReportHost,
   ledger: Ledger,
 ): AsyncGenerator<string> {
@@ -166,7 +167,15 @@ async function* failedLines(
     }
     ledger.plan.missing.set(batchId, missing - answered);
   }
-  yield* lostLines(jobId, host, ledger);
+  yield* failure?.Error === INTERRUPTED ? missingLines(jobId, host, ledger) : lostLines(jobId, host, ledger);
+}
+
+/** Of a job that was stopped: what it did not come to waits for it to go on, and nobody has to look at it. */
+async function* missingLines(jobId: string, host: ReportHost, ledger: Ledger): AsyncGenerator<string> {
+  for await (const ref of readJsonLines<BatchRef>(host.store, at(host, jobKeys.batches(jobId)))) {
+    if (ledger.plan.missing.get(ref.batchId)! <= 0) continue;
+    for await (const image of imagesOf(ref, host)) if (!ledger.final.has(image.n)) yield failedLine(image);
+  }
 }
 
 async function* lostLines(jobId: string, host: ReportHost, ledger: Ledger): AsyncGenerator<string> {

@@ -238,6 +238,22 @@ describe('lost images', () => {
     expect(written(store).failedBatches).toMatchObject([{ batchId: 'two', error: 'NeverStarted' }]);
   });
 
+  it('are called not started where the user stopped the job, once and by number', async () => {
+    const store = createMemoryStore();
+    seedDeath(store);
+    const failure = { Error: 'Interrupted', Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+    const summary = await report(store, { failure });
+    expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
+    expect(summary.cause).toBe('Stopped by Ctrl-C; the same command goes on from here.');
+    expect(written(store)).toMatchObject({ failures: [], failedBatches: [], batches: { failed: 0 } });
+    expect(store.text(`${PAPERS}/failed.jsonl`)?.split('\n')).toHaveLength(3);
+    const page = store.text(`${PAPERS}/report.html`)!;
+    expect(page).toContain('The job was stopped before its end');
+    expect(page).toMatch(/<b>2<\/b><span[^>]*><\/span>not started/);
+    expect(page).toContain('>Stopped<');
+    expect(page).not.toMatch(/>lost|lost<|host died|>Failed/i);
+  });
+
   it('are those of the last attempt only, after a redrive has done the rest', async () => {
     const store = createMemoryStore();
     const image = seedDeath(store);

@@ -101,6 +101,18 @@ export interface JobCircumstances {
 /** How many failures, and how many dead batches, report.json and report.html name. */
 export const REPORTED_FAILURES = 200;
 
+/** The error of a job that its user stopped: what has no result then is not lost, but was not started. */
+export const INTERRUPTED = 'Interrupted';
+
+export function wasStopped({ failure }: Pick<JobReport, 'failure'>): boolean {
+  return failure?.error === INTERRUPTED;
+}
+
+/** How many images somebody should look at: those that wait for a stopped job to go on are none of them. */
+export function needingALook(report: Pick<JobReport, 'failed' | 'lost' | 'failure'>): number {
+  return report.failed + (wasStopped(report) ? 0 : report.lost);
+}
+
 export const LOST_MEANING = 'its host died and left no result for it';
 
 /** What to do next about images that failed, by code. */
@@ -191,6 +203,7 @@ interface Judged extends JobCircumstances {
 /** Why the job failed, in one sentence; undefined when it did not. */
 function causeOfFailure(judged: Judged): string | undefined {
   const { failure, failed, lost, planned } = judged;
+  if (failure && wasStopped(judged)) return failure.cause;
   const tolerated = judged.job?.toleratedFailurePercentage ?? 0;
   const lacking = failed + lost;
   if (!failure && lost === 0 && lacking * 100 <= tolerated * planned) return undefined;
