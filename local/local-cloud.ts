@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Folders } from '../src/core/report.ts';
 import { startLambdaHost } from './lambda-host.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
 import type { ExecutionResult, StateMachineHost } from './run-state-machine.ts';
@@ -43,6 +44,8 @@ export interface LocalCloud {
   readonly endpoint: string;
   /** The folder that holds jobs/<jobId>/. */
   readonly papers: string;
+  /** Which folder each bucket is. */
+  readonly folders: Folders;
   execute(name: string, input: unknown, watch: Watch): Promise<ExecutionResult>;
   invoke(functionName: string, payload: unknown): Promise<unknown>;
   close(): Promise<void>;
@@ -75,16 +78,16 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   };
 
   const credentials = newCredentials();
+  const buckets: Readonly<Record<string, BucketFolder>> = {
+    [WORK_BUCKET]: { folder: papers, state: state('papers') },
+    [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
+    ...(source !== undefined && { [SOURCE_BUCKET]: readOnly(source, SOURCE_BUCKET) }),
+    ...(lists !== undefined && { [LIST_BUCKET]: readOnly(lists, LIST_BUCKET) }),
+    ...options.moreBuckets,
+  };
+  const folders = Object.fromEntries(Object.entries(buckets).map(([name, { folder }]) => [name, folder]));
   const s3 = await startS3Server({
-    buckets: {
-      [WORK_BUCKET]: { folder: papers, state: state('papers') },
-      [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
-      ...(source !== undefined && {
-        [SOURCE_BUCKET]: readOnly(source, SOURCE_BUCKET),
-      }),
-      ...(lists !== undefined && { [LIST_BUCKET]: readOnly(lists, LIST_BUCKET) }),
-      ...options.moreBuckets,
-    },
+    buckets,
     port: options.port ?? 0,
     ...(options.reachesS3 && {
       upstream: { accessKeyId: credentials.accessKeyId, client: usersS3 },
@@ -95,7 +98,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     rmSync(passing, { recursive: true, force: true });
     throw error;
   });
-  const environment = { ...environmentOf(s3.endpoint, credentials, papers), ...options.environment };
+  const environment = { ...environmentOf(s3.endpoint, credentials, papers, folders), ...options.environment };
   const lambda = startLambdaHost({
     functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
     processes: options.processes ?? 1,
@@ -111,6 +114,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   return {
     endpoint: s3.endpoint,
     papers,
+    folders,
     execute: async (executionName, input, watch) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
       const { runStateMachine, definition, client } = await machine;
@@ -170,6 +174,7 @@ function environmentOf(
   endpoint: string,
   { accessKeyId, secretAccessKey }: Credentials,
   papers: string,
+  folders: Folders,
 ): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_S3: endpoint,
@@ -180,6 +185,7 @@ function environmentOf(
     OUTPUT_BUCKET,
     FARGATE: 'deployed',
     PAPERS: papers,
+    BUCKET_FOLDERS: JSON.stringify(folders),
   };
 }
 

@@ -12,9 +12,11 @@ import { countOf, readableBytes, readableCount, readableSeconds } from '../src/c
 import {
   addressOf,
   FAILURE_ADVICE,
+  inFolders,
   irreversibleNote,
   type JobReport,
   meaningOfFailure,
+  nameInFolder,
   needingALook,
   percentSaved,
   type ReportedFailure,
@@ -44,7 +46,7 @@ export async function printReport(
 ): Promise<string> {
   const { results, failures } = await gather(report, rows);
   const few = report.planned <= MOST_LINES;
-  const names = shortNames(few ? results.map(({ source }) => source) : []);
+  const names = shortNames(few ? results.map(({ source }) => source) : [], report);
   const blocks = [
     few ? imageTable(results, names, terminal) : savingsTable(report, terminal),
     few ? [] : reasonLines(report, terminal),
@@ -104,9 +106,13 @@ function imageTable(results: readonly ImageResult[], names: Names, terminal: Ter
   return table([HEADER, ...results.map((result) => lineOf(result, names))], terminal);
 }
 
-function savingsTable({ topSavings, compressed }: JobReport, terminal: TerminalShape): string[] {
+function savingsTable(report: JobReport, terminal: TerminalShape): string[] {
+  const { topSavings, compressed } = report;
   if (topSavings.length === 0) return [];
-  const names = shortNames(topSavings.map(({ source }) => source));
+  const names = shortNames(
+    topSavings.map(({ source }) => source),
+    report,
+  );
   const lines = topSavings.map(({ source, bytesIn, bytesOut }) => ({
     name: names(source),
     figures: figuresOf(bytesIn, bytesOut),
@@ -191,7 +197,10 @@ function failureLines(
 ): string[] {
   const all = needingALook(report);
   if (all === 0) return [];
-  const names = shortNames(failures.map(({ source }) => source));
+  const names = shortNames(
+    failures.map(({ source }) => source),
+    report,
+  );
   const codes = [...new Set(failures.map(({ code }) => code))];
   const lines = codes.flatMap((code) => [
     ...indented(`${code}: ${meaningOfFailure(code)}. ${FAILURE_ADVICE[code]}`, 0, terminal),
@@ -199,7 +208,9 @@ function failureLines(
       .filter((failure) => failure.code === code)
       .flatMap(({ source, message }) => [
         `  ${toned(cutStart(names(source), terminal.columns - 2), 'bad', terminal)}`,
-        ...indented(message, 4, terminal).map((line) => toned(line, 'soft', terminal)),
+        ...indented(inFolders(message, report.folders), 4, terminal).map((line) =>
+          toned(line, 'soft', terminal),
+        ),
       ]),
   ]);
   const more = all - failures.length;
@@ -244,23 +255,25 @@ function verdictOf(report: JobReport, cause: string): string {
 
 /** Addresses are not cut: they are there to be copied. */
 function addressLines(report: JobReport, terminal: TerminalShape): string[] {
-  const { papers, jobId } = report;
-  const line = (name: string, key: string) =>
-    `${toned(padEnd(name, 7), 'soft', terminal)}${printable(addressOf(papers, key))}`;
+  const { papers, jobId, output, folders, settings } = report;
+  const line = (name: string, address: string) =>
+    `${toned(padEnd(name, 7), 'soft', terminal)}${printable(address)}`;
+  const hasOutputs = output.startsWith('s3://') && !settings?.dryRun;
   return [
-    line('report', jobKeys.reportHtml(jobId)),
-    ...(needingALook(report) > 0 ? [line('failed', jobKeys.failed(jobId))] : []),
+    ...(hasOutputs ? [line('output', inFolders(output, folders))] : []),
+    line('report', addressOf(papers, jobKeys.reportHtml(jobId))),
+    ...(needingALook(report) > 0 ? [line('failed', addressOf(papers, jobKeys.failed(jobId)))] : []),
   ];
 }
 
 type Names = (source: string) => string;
 
-/** Sources as short as they stay clear: without s3://bucket/ when all lie in one. */
-function shortNames(sources: readonly string[]): Names {
+/** Sources as short as they stay clear: without s3://bucket/ when all lie in one, or in a folder. */
+function shortNames(sources: readonly string[], { folders }: JobReport): Names {
   const buckets = new Set(sources.map((source) => source.slice(0, source.indexOf('/', 5) + 1)));
   const [only] = buckets;
   const start = buckets.size === 1 && only !== undefined ? only.length : 0;
-  return (source) => printable(source.slice(start));
+  return (source) => printable(start > 0 ? source.slice(start) : nameInFolder(source, folders));
 }
 
 function entriesOf<Key extends string>(counts: Partial<Record<Key, number>>): [Key, number][] {

@@ -8,11 +8,11 @@ import type { ImageResult } from '../src/core/image-result.ts';
 import type { BatchSummary } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
-import { INTERRUPTED, type JobReport } from '../src/core/report.ts';
+import { INTERRUPTED, inFolders, type JobReport } from '../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
-import { LIST_BUCKET, OUTPUT_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
+import { OUTPUT_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 import { type LocalInput, SOURCE_NOTE } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
@@ -132,7 +132,7 @@ async function tell(
   asked: Asked,
 ): Promise<number> {
   if (execution.status === 'FAILED' && USERS_FAULT.has(execution.error)) {
-    console.error(inUsersWords(execution.cause, asked.input));
+    console.error(inFolders(execution.cause, cloud.folders));
     return EXIT.usage;
   }
   const text = await readFile(path.join(cloud.papers, jobKeys.reportJson(jobId)), 'utf8').catch(
@@ -158,19 +158,6 @@ async function noteSource(cloud: LocalCloud, jobId: string, { folder }: LocalInp
 interface Asked {
   readonly input: LocalInput;
   readonly line: CommandLine;
-}
-
-/** The user knows of a folder, not of the bucket it is served as. */
-function inUsersWords(message: string, { folder, listFolder }: LocalInput): string {
-  const places = [
-    [SOURCE_BUCKET, folder],
-    [LIST_BUCKET, listFolder],
-  ] as const;
-  return places.reduce(
-    (text, [bucket, place]) =>
-      place === undefined ? text : text.replaceAll(`s3://${bucket}/`, path.join(place, path.sep)),
-    message,
-  );
 }
 
 function causeOf(execution: ExecutionResult): string {

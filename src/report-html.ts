@@ -5,9 +5,11 @@ import { countOf, readableBytes, readableCount, readableSeconds } from './core/r
 import {
   addressOf,
   FAILURE_ADVICE,
+  inFolders,
   irreversibleNote,
   type JobReport,
   meaningOfFailure,
+  nameInFolder,
   needingALook,
   percentSaved,
   wasStopped,
@@ -174,14 +176,14 @@ function runAgain({ papers, jobId }: JobReport): Markup {
 <pre class="command">npm run job -- ${list}</pre>`;
 }
 
-function failureList({ failures }: JobReport, images: number): Markup | undefined {
+function failureList({ failures, folders }: JobReport, images: number): Markup | undefined {
   if (failures.length === 0) return undefined;
   const more = images - failures.length;
   return html`<details style="margin-top:.9rem"${{ markup: failures.length <= 12 ? ' open' : '' }}>
 <summary>${more > 0 ? `The first ${readableCount(failures.length)} by name` : 'By name'}</summary>
 <table><tbody>${failures.map(
     ({ source, code, message }) =>
-      html`<tr><td class="key">${source}</td><td><b>${code}</b><br><span class="soft key">${message}</span></td></tr>`,
+      html`<tr><td class="key">${nameInFolder(source, folders)}</td><td><b>${code}</b><br><span class="soft key">${inFolders(message, folders)}</span></td></tr>`,
   )}</tbody></table>
 ${more > 0 && html`<p class="soft">and ${readableCount(more)} more in failed.jsonl</p>`}
 </details>`;
@@ -257,14 +259,14 @@ function formats({ byFormat }: JobReport): Markup | undefined {
 </section>`;
 }
 
-function biggestSavings({ topSavings }: JobReport): Markup | undefined {
+function biggestSavings({ topSavings, folders }: JobReport): Markup | undefined {
   if (topSavings.length === 0) return undefined;
   return html`<section class="long">
 <h2>Biggest savings</h2>
 <table><thead><tr><th>Image</th><th class="number">Before</th><th class="number">After</th><th class="number">Saved</th></tr></thead>
 <tbody>${topSavings.map(
     ({ source, bytesIn, bytesOut }) =>
-      html`<tr><td class="key">${source}</td>${beforeAfterSaved(bytesIn, bytesOut)}</tr>`,
+      html`<tr><td class="key">${nameInFolder(source, folders)}</td>${beforeAfterSaved(bytesIn, bytesOut)}</tr>`,
   )}</tbody></table>
 </section>`;
 }
@@ -287,10 +289,10 @@ function deadBatches({ failedBatches, batches }: JobReport): Markup | undefined 
 }
 
 function particulars(report: JobReport): Markup {
-  const { fileList, output, papers, jobId, estimatedCost, settings } = report;
+  const { fileList, output, papers, folders, jobId, estimatedCost, settings } = report;
   const rows = [
-    ['File list', fileList],
-    ['Output', output],
+    ['File list', inFolders(fileList, folders)],
+    ['Output', inFolders(output, folders)],
     ['No way back', irreversibleNote(report)],
     ['Papers', addressOf(papers, `jobs/${jobId}/`)],
     ['Estimated cost', estimatedCost && costText(estimatedCost)],

@@ -8,6 +8,7 @@ import {
   addressOf,
   buildReport,
   type FailedBatch,
+  type Folders,
   INTERRUPTED,
   type JobFailure,
   type JobReport,
@@ -39,6 +40,8 @@ export interface ReportHost {
   readonly workBucket: string;
   /** Where jobs/<jobId>/ lies, as people reach it: `s3://bucket/`, or a folder. */
   readonly papers: string;
+  /** Which folders the buckets are, where they are folders. */
+  readonly folders?: Folders | undefined;
   readonly now: () => Date;
 }
 
@@ -82,6 +85,7 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
     jobId,
     job,
     papers: host.papers,
+    folders: host.folders,
     startedAt: request.startedAt ?? job?.startedAt ?? finishedAt,
     finishedAt,
     planned: plan.images,

@@ -80,6 +80,29 @@ describe('the report page', () => {
     expect(page).toContain('s3://in/cut.jpg');
   });
 
+  it('names folders and the images in them as their user does', () => {
+    const source = { n: 0, bucket: 'local-source', key: 'a b.jpg' };
+    const failed = { n: 1, bucket: 'local-source', key: 'c.jpg' };
+    const results = [
+      resultOf(source, compressed(1000, 10, 's3://local-source/a b.jpg')),
+      resultOf(failed, { status: 'failed', code: 'NotFound', message: 'none' }),
+    ];
+    const page = pageOf(results, {
+      job: { ...JOB, fileList: 's3://local-source/', output: 's3://local-output/', jobId: JOB_ID },
+      folders: { 'local-source': '/home/me/in', 'local-output': '/home/me/out' },
+      failures: [
+        { source: 's3://local-source/c.jpg', code: 'NotFound', message: 's3://local-source/c.jpg: none' },
+      ],
+    });
+    const [told] = page.split('<details style="margin-top:.9rem"><summary>All settings');
+    expect(told).toContain('<td class="key">a b.jpg</td>');
+    expect(told).toContain('<td class="key">c.jpg</td>');
+    expect(told).toContain('/home/me/in/c.jpg: none');
+    expect(told).toContain('<th>File list</th><td class="key">/home/me/in/</td>');
+    expect(told).toContain('<th>Output</th><td class="key">/home/me/out/</td>');
+    expect(told).not.toContain('local-');
+  });
+
   it('answers why images did not become smaller', () => {
     const kept = resultOf(image('a.jpg'), { status: 'kept', reason: 'hdr-gain-map', bytesIn: 10 });
     const skipped = resultOf(image('b.jpg', 1), { status: 'skipped', reason: 'archived' });

@@ -17,6 +17,8 @@ export interface JobReport {
   readonly output: string;
   /** Where jobs/<jobId>/ lies: `s3://bucket/`, or a folder in local mode. */
   readonly papers: string;
+  /** In local mode: which folders the buckets are. */
+  readonly folders?: Folders;
   readonly planned: number;
   readonly accounted: number;
   /** planned − accounted */
@@ -58,6 +60,9 @@ export interface Replaced {
   readonly irreversible: number;
 }
 
+/** Paths by the name of the bucket that they are served as. */
+export type Folders = Readonly<Record<string, string>>;
+
 export interface ReportedFailure {
   readonly source: string;
   readonly code: FailureCode | 'Lost';
@@ -87,6 +92,7 @@ export interface JobCircumstances {
   readonly jobId: string;
   readonly job?: Job;
   readonly papers: string;
+  readonly folders?: Folders | undefined;
   /** ISO 8601 */
   readonly startedAt: string;
   readonly finishedAt: string;
@@ -153,6 +159,7 @@ export function buildReport(tally: Tally, circumstances: JobCircumstances): JobR
     fileList: job?.fileList ?? '',
     output: job?.output ?? '',
     papers: circumstances.papers,
+    ...(circumstances.folders && { folders: circumstances.folders }),
     planned: circumstances.planned,
     accounted,
     lost,
@@ -193,6 +200,21 @@ export function addressOf(papers: string, key: string): string {
 export function irreversibleNote({ replaced, settings }: JobReport): string | undefined {
   if (!replaced?.irreversible || settings?.compression.mode === 'lossless') return undefined;
   return `The originals of ${countOf(replaced.irreversible, 'image')} are kept nowhere: the bucket has no versions, and 'backup' was not set.`;
+}
+
+/** A text with the folders that its user knows, in the place of the buckets that they are served as. */
+export function inFolders(text: string, folders: Folders = {}): string {
+  return Object.entries(folders).reduce(
+    (told, [bucket, folder]) =>
+      told.replaceAll(`s3://${bucket}/`, folder.endsWith('/') ? folder : `${folder}/`),
+    text,
+  );
+}
+
+/** What an image is called among others: of one in a folder, the path in it. */
+export function nameInFolder(source: string, folders: Folders = {}): string {
+  const bucket = source.slice('s3://'.length, source.indexOf('/', 's3://'.length));
+  return Object.hasOwn(folders, bucket) ? source.slice(`s3://${bucket}/`.length) : source;
 }
 
 interface Judged extends JobCircumstances {

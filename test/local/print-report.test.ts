@@ -111,6 +111,27 @@ describe('the report on a terminal', () => {
     expect(text.match(/not started/g)).toHaveLength(1);
   });
 
+  it('names images in folders by their paths, others by their URIs, and says where the outputs are', async () => {
+    const folders = { 'local-source': '/home/me/in', 'local-output': '/home/me/out' };
+    const rows = [
+      resultOf({ n: 0, bucket: 'local-source', key: 'a.jpg' }, compressed(1000, 500)),
+      resultOf(
+        { n: 1, bucket: 'local-source', key: 'b.jpg' },
+        { status: 'failed', code: 'NotFound', message: 's3://local-source/b.jpg: no such object' },
+      ),
+      resultOf({ n: 2, bucket: 'far', key: 'c.jpg' }, compressed(1000, 500)),
+    ];
+    const report = reportOf(rows, { folders, job: { ...JOB, output: 's3://local-output/' } });
+    const text = await printReport(report, rows, { columns: 100, colour: false });
+    expect(text).toMatch(/^a\.jpg +1\.00 kB/m);
+    expect(text).toMatch(/^s3:\/\/far\/c\.jpg +1\.00 kB/m);
+    expect(text).toContain('    /home/me/in/b.jpg: no such object\n');
+    expect(text).toMatch(/^output \/home\/me\/out\/$/m);
+    expect(text).not.toContain('local-');
+    const dryRun = { ...report, settings: { ...JOB, dryRun: true } };
+    expect(await printReport(dryRun, rows, { columns: 100, colour: false })).not.toMatch(/^output/m);
+  });
+
   it('lets no key take over the terminal', async () => {
     const text = await print([resultOf(image('\u001b[2Jclear\r\u202egpj.exe\nnext.jpg', 0), FAILED)]);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: their absence is what is tested

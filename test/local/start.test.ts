@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -159,6 +159,12 @@ describe('npm start on a folder', () => {
     expect(run.stdout).toContain('a.jpg');
     expect(run.stdout).toMatch(/report\.json/);
     expect(run.stdout).toMatch(/report\.html/);
+    expect(run.stdout).toContain(`output ${path.join(await realpath(cwd), 'small')}/\n`);
+    const report = JSON.parse(await readFile(/^data +(.*)$/m.exec(run.stdout)![1]!, 'utf8'));
+    expect(report.folders).toMatchObject({
+      'local-source': path.join(await realpath(cwd), 'in'),
+      'local-output': path.join(await realpath(cwd), 'small'),
+    });
   });
 });
 
