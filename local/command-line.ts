@@ -10,7 +10,7 @@ import {
 
 export interface CommandLine {
   readonly command: 'samples' | 'run' | 'serve';
-  /** Folder, file list or s3:// URI; undefined for the samples and for serve. */
+  /** Folder, image, file list or s3:// URI; undefined for the samples and for serve. */
   readonly input: string | undefined;
   readonly out: string;
   readonly json: boolean;
@@ -22,7 +22,7 @@ export interface CommandLine {
 export const HELP = `image-press: compress images through the whole state machine, on this machine
 
   npm start                                     compress sample pictures and show what comes out
-  npm start -- <folder | file list | s3://…>    compress your own; what you hand in is never written to
+  npm start -- <folder | image | list | s3://…> compress your own; what you hand in is never written to
   npm start -- serve                            keep a local S3 up: drop a file list or an image, watch it work
 
   --out DIR             where outputs go, mirroring the keys                      (./compressed)
@@ -61,7 +61,7 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
   if (values.help) return 'help';
   if (positionals.length > 1) {
     throw new UsageError(
-      `Expected one folder, file list or s3:// URI but received ${positionals.length}: ${positionals.join(' ')}`,
+      `Expected one folder, image, file list or s3:// URI but received ${positionals.length}: ${positionals.join(' ')}`,
     );
   }
   const [input] = positionals;

@@ -1,6 +1,7 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
+import { sniffFormat } from '../src/codec/sniff-format.ts';
+import { parseS3Prefix, parseS3Uri, type S3Location } from '../src/core/s3-uri.ts';
 import { InputError } from './input-error.ts';
 import { LIST_BUCKET, SOURCE_BUCKET } from './local-buckets.ts';
 import { refuseOutputsAround, refuseOverlap } from './output-folder.ts';
@@ -12,7 +13,8 @@ export interface LocalInput {
   readonly folder: string | undefined;
   /** The folder of the file list, served as the bucket `local-lists`. */
   readonly listFolder?: string;
-  readonly fileList: string;
+  /** `s3://…` of it, or its entries where the user handed in none. */
+  readonly fileList: string | readonly S3Location[];
   readonly relativeTo: string | undefined;
   readonly out: string;
   /** What of the folder is left out, in words. */
@@ -22,16 +24,17 @@ export interface LocalInput {
 /** Beside a job's papers: which folder `local-source` was, so that its failed.jsonl can be handed in again. */
 export const SOURCE_NOTE = 'source.json';
 
-/** Looks at what was handed in: a folder, a file list in it, or s3://. @throws InputError with what to do instead */
+/** Looks at what was handed in: a folder, an image, a file list, or s3://. @throws InputError with what to do instead */
 export async function resolveInput(input: string, out: string): Promise<LocalInput> {
   const outFolder = path.resolve(out);
   if (input.startsWith('s3://')) return s3Input(input, outFolder);
   const place = path.resolve(input);
   const kind = await stat(place).catch(() => undefined);
-  if (!kind) throw new InputError(`Expected a folder or a file list but there is no ${place}`);
+  if (!kind) throw new InputError(`Expected a folder, an image or a file list but there is no ${place}`);
   if (kind.isDirectory()) return folderInput(place, outFolder);
-  if (!kind.isFile()) throw new InputError(`Expected a folder or a file list but ${place} is neither`);
-  return listInput(place, outFolder);
+  if (!kind.isFile())
+    throw new InputError(`Expected a folder, an image or a file list but ${place} is neither`);
+  return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, outFolder);
 }
 
 async function folderInput(folder: string, out: string): Promise<LocalInput> {
@@ -66,14 +69,23 @@ async function surveyFolder(folder: string): Promise<string | undefined> {
   );
 }
 
+/** One image is a list of one in its folder. */
+async function imageInput(place: string, out: string): Promise<LocalInput> {
+  const file = await realpath(place);
+  const folder = path.dirname(file);
+  await refuseOutputsAround(folder, out, 'image');
+  const fileList = [{ bucket: SOURCE_BUCKET, key: path.basename(file) }];
+  return { folder, fileList, relativeTo: undefined, out };
+}
+
 async function listInput(place: string, out: string): Promise<LocalInput> {
-  await refuseUnreadable(place);
+  const list = await realpath(place);
   const folder = await folderOfList(place);
-  await refuseOutputsAround(folder, out);
+  await refuseOutputsAround(folder, out, 'list');
   return {
     folder,
-    listFolder: path.dirname(place),
-    fileList: `s3://${LIST_BUCKET}/${path.basename(place)}`,
+    listFolder: path.dirname(list),
+    fileList: `s3://${LIST_BUCKET}/${path.basename(list)}`,
     relativeTo: `s3://${SOURCE_BUCKET}/`,
     out,
   };
@@ -98,12 +110,18 @@ function s3Input(input: string, out: string): LocalInput {
   return { folder: undefined, fileList: input, relativeTo: undefined, out };
 }
 
-async function refuseUnreadable(place: string): Promise<void> {
+/** By its first bytes. @throws InputError when it cannot be opened */
+async function isImage(place: string): Promise<boolean> {
   const file = await open(place).catch((cause: unknown) => {
     throw new InputError(
-      `Expected a readable file list but ${place} cannot be opened: ${(cause as Error).message}`,
+      `Expected a readable image or file list but ${place} cannot be opened: ${(cause as Error).message}`,
       { cause },
     );
   });
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(FIRST_BYTES), position: 0 });
   await file.close();
+  return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
 }
+
+/** What sniffFormat looks at. */
+const FIRST_BYTES = 4096;

@@ -61,10 +61,14 @@ export async function refuseOverlap(folder: string, out: string): Promise<void> 
 }
 
 /** A folder below that of a list may take the outputs: the list alone says what is a source. */
-export async function refuseOutputsAround(folder: string, out: string): Promise<void> {
+export async function refuseOutputsAround(
+  folder: string,
+  out: string,
+  handedIn: 'list' | 'image',
+): Promise<void> {
   if (!isAtOrBelow(await realpath(folder), await realPlace(out))) return;
   throw new InputError(
-    `Expected --out to be a folder that does not hold the folder of the list, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,
+    `Expected --out to be a folder that does not hold the folder of the ${handedIn}, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { explainFailure } from '../src/core/explain-failure.ts';
@@ -12,7 +12,7 @@ import { INTERRUPTED, inFolders, type JobReport } from '../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../src/core/s3-uri.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
-import { OUTPUT_BUCKET } from './local-buckets.ts';
+import { OUTPUT_BUCKET, WORK_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
 import { type LocalInput, SOURCE_NOTE } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
@@ -42,8 +42,12 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
   const jobId = `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
   try {
     await askForAnswer(input, stop);
+    const fileList = await addressOfList(input, cloud, jobId);
     const execution = await Promise.race([
-      cloud.execute(jobId, executionInput(input, line), { signal: stop, ...watch(progress, course) }),
+      cloud.execute(jobId, executionInput(fileList, input, line), {
+        signal: stop,
+        ...watch(progress, course),
+      }),
       leftWhilePlanning(stop, course),
     ]);
     progress.end();
@@ -66,7 +70,7 @@ interface Course {
 
 /** A job over S3 that nobody answers for would fail all the same, after the patience of every call in it. */
 async function askForAnswer({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {
-  if (folder !== undefined) return;
+  if (folder !== undefined || typeof fileList !== 'string') return;
   const { askUsersS3 } = await import('./users-s3.ts');
   await askUsersS3(parseS3Prefix(fileList)?.bucket ?? parseS3Uri(fileList)!.bucket, stop);
 }
@@ -84,7 +88,16 @@ function leftWhilePlanning(stop: AbortSignal, course: Course): Promise<'left'> {
   });
 }
 
-function executionInput({ fileList, relativeTo }: LocalInput, { settings }: CommandLine): object {
+/** A list that nobody wrote lies among the job's papers. */
+async function addressOfList({ fileList }: LocalInput, cloud: LocalCloud, jobId: string): Promise<string> {
+  if (typeof fileList === 'string') return fileList;
+  const key = `jobs/${jobId}/list.json`;
+  await mkdir(path.join(cloud.papers, path.dirname(key)), { recursive: true });
+  await writeFile(path.join(cloud.papers, key), JSON.stringify(fileList));
+  return `s3://${WORK_BUCKET}/${key}`;
+}
+
+function executionInput(fileList: string, { relativeTo }: LocalInput, { settings }: CommandLine): object {
   return { ...settings, fileList, ...(relativeTo !== undefined && { relativeTo }) };
 }
 

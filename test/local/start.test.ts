@@ -168,7 +168,35 @@ describe('npm start on a folder', () => {
   });
 });
 
+describe('npm start on one image', () => {
+  it('compresses it alone, also by a link, and leaves its neighbours', async () => {
+    const cwd = await folderWith({ 'photos/a b+ä.jpg': photo, 'photos/other.jpg': photo });
+    await symlink('photos/a b+ä.jpg', path.join(cwd, 'link'));
+    for (const name of ['photos/a b+ä.jpg', 'link']) {
+      const run = await start(cwd, name, '--json', '--force');
+      expect(run.stderr).not.toContain('Expected');
+      expect(run.code).toBe(0);
+      expect(JSON.parse(run.stdout)).toMatchObject({ planned: 1, compressed: 1 });
+      expect(await readdir(path.join(cwd, 'compressed'))).toEqual(['a b+ä.jpg']);
+    }
+  });
+
+  it('names one that is broken', async () => {
+    const cwd = await folderWith({ 'cut.jpg': photo.subarray(0, photo.length / 2) });
+    const run = await start(cwd, 'cut.jpg');
+    expect(run.code).toBe(1);
+    expect(run.stdout).toMatch(/^ {2}cut\.jpg$/m);
+  });
+});
+
 describe('npm start on a file list', () => {
+  it('reads it through a link', async () => {
+    const cwd = await folderWith({ 'in/a.jpg': photo, 'lists/one.txt': 'a.jpg\n' });
+    await symlink('../lists/one.txt', path.join(cwd, 'in/linked.txt'));
+    const run = await start(cwd, 'in/linked.txt', '--json');
+    expect(JSON.parse(run.stdout)).toMatchObject({ planned: 1, compressed: 1 });
+  });
+
   it.each([
     [
       'MK batch map',
@@ -236,13 +264,14 @@ describe('npm start on a file list', () => {
 
 describe('wrong usage', () => {
   it.each([
+    ['outputs beside one image', ['in/a.jpg', '--out', 'in'], /does not hold the folder of the image, /],
     ['no such place', ['nowhere'], 'there is no'],
     [
       'an empty folder',
       ['empty'],
       /^Expected images below \/.*\/empty\/ but received none: it holds no file\n/,
     ],
-    ['what is no file', ['/dev/null'], 'Expected a folder or a file list but /dev/null is neither'],
+    ['what is no file', ['/dev/null'], 'Expected a folder, an image or a file list but /dev/null is neither'],
     ['outputs below a file', ['in', '--out', 'in/a.jpg/x'], /Expected --out outside the input folder/],
     ['outputs where a file is', ['in', '--out', 'in.zip'], /in\.zip is a file/],
     ['outputs among the inputs', ['in', '--out', 'in/small'], 'outside the input folder'],
