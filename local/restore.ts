@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
@@ -32,17 +33,33 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   if (positionals.length !== 1) throw new UsageError(`Expected one undo.jsonl. ${HELP}`);
+  const place = positionals[0]!;
+  refuseNoList(place);
+  const dryRun = values['dry-run'] ?? false;
   const store = createS3Store(createS3Client());
   const counts = { restored: 0, 'already-original': 0, refused: 0, failed: 0 };
-  await restoreAll(entriesOf(positionals[0]!, store), store, values['dry-run'] ?? false, (entry, outcome) => {
+  await restoreAll(entriesOf(place, store), store, dryRun, (entry, outcome) => {
     counts[outcome.status] += 1;
-    tell(entry, outcome);
+    tell(entry, outcome, dryRun);
   });
-  const what = values['dry-run'] ? 'could be restored' : 'restored';
+  const what = dryRun ? 'could be restored' : 'restored';
   console.error(
     `${counts.restored} ${what}, ${counts['already-original']} were the original already, ${counts.refused} refused, ${counts.failed} failed`,
   );
   return counts.refused + counts.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+function refuseNoList(place: string): void {
+  if (place.startsWith('s3:')) {
+    if (parseS3Uri(place)) return;
+    throw new UsageError(
+      `Expected s3://bucket/key of an undo.jsonl but received ${place}\nSee npm run restore -- --help`,
+    );
+  }
+  const file = statSync(place, { throwIfNoEntry: false });
+  if (!file) throw new UsageError(`Expected an undo.jsonl but there is no ${path.resolve(place)}`);
+  if (file.isDirectory())
+    throw new UsageError(`Expected an undo.jsonl but ${path.resolve(place)} is a folder`);
 }
 
 async function restoreAll(
@@ -78,9 +95,10 @@ async function* entriesOf(place: string, store: ObjectStore): AsyncGenerator<Und
   }
 }
 
-function tell(entry: UndoEntry, outcome: Restoration): void {
+function tell(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
   const uri = formatS3Uri(entry);
-  if (outcome.status === 'restored') console.log(`restored ${uri} from ${outcome.from}`);
+  if (outcome.status === 'restored')
+    console.log(`${dryRun ? 'would restore' : 'restored'} ${uri} from ${outcome.from}`);
   if (outcome.status === 'already-original') console.log(`already original ${uri}`);
   if ('reason' in outcome) console.error(`${outcome.status} ${uri}: ${outcome.reason}`);
 }

@@ -72,17 +72,25 @@ test('reads the list from S3, and in a dry run writes nothing', async () => {
   const { server, store } = await compressedImages();
   const ended = await restore(['s3://photos/jobs/undo.jsonl', '--dry-run'], server.endpoint);
   expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('2 could be restored') });
+  expect(ended.stdout).toMatch(/^(would restore s3:\/\/photos\/\S+.* from version \S+\n){2}$/);
   expect((await store.head({ bucket: 'photos', key: 'a.jpg' }))?.size).toBe(450);
 });
 
 test('refuses wrong usage and a list that is none, naming the line', async () => {
   const { server, file } = await compressedImages();
   await writeFile(file, '{"bucket":"photos","key":"a.jpg"}\n');
-  const [noList, unknownOption, notUndo] = await Promise.all([
+  const [noKey, noFile, noList, unknownOption, notUndo] = await Promise.all([
+    restore(['s3://photos/'], server.endpoint),
+    restore(['gone.jsonl'], server.endpoint),
     restore([], server.endpoint),
     restore(['--forse', file], server.endpoint),
     restore([file], server.endpoint),
   ]);
+  expect([noKey.code, noFile.code]).toEqual([2, 2]);
+  expect(noKey.stderr).toMatch(
+    /^Expected s3:\/\/bucket\/key of an undo\.jsonl but received s3:\/\/photos\/\n/,
+  );
+  expect(noFile.stderr).toMatch(/^Expected an undo\.jsonl but there is no \/.*gone\.jsonl\n$/);
   expect([noList.code, unknownOption.code, notUndo.code]).toEqual([2, 2, 3]);
   expect(notUndo.stderr).toContain(`${file}:1 but received {"bucket":"photos","key":"a.jpg"}`);
 });
