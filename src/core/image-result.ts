@@ -96,7 +96,7 @@ export type SkippedReason = keyof typeof SKIPPED_REASONS;
 /** Something a person has to look at. */
 export const FAILURE_CODES = {
   NotFound: 'no such object',
-  AccessDenied: 'the role lacks a permission',
+  AccessDenied: 'reading or writing it was denied',
   CorruptImage: 'cannot be decoded without errors',
   TooLarge: 'over the pixel or memory limit',
   EncoderCrash: 'the encoder threw, hung, killed its host or returned nonsense',
