@@ -11,7 +11,7 @@ import { jobKeys } from '../src/core/job-keys.ts';
 import { countOf, readableBytes, readableCount, readableSeconds } from '../src/core/readable.ts';
 import {
   addressOf,
-  FAILURE_ADVICE,
+  adviceOn,
   inFolders,
   irreversibleNote,
   type JobReport,
@@ -203,7 +203,7 @@ function failureLines(
   );
   const codes = [...new Set(failures.map(({ code }) => code))];
   const lines = codes.flatMap((code) => [
-    ...indented(`${code}: ${meaningOfFailure(code)}. ${FAILURE_ADVICE[code]}`, 0, terminal),
+    ...indented(`${code}: ${meaningOfFailure(code)}. ${adviceOn(code, report)}`, 0, terminal),
     ...failures
       .filter((failure) => failure.code === code)
       .flatMap(({ source, message }) => [

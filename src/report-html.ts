@@ -4,7 +4,7 @@ import { settingsOf } from './core/job-settings.ts';
 import { countOf, readableBytes, readableCount, readableSeconds } from './core/readable.ts';
 import {
   addressOf,
-  FAILURE_ADVICE,
+  adviceOn,
   inFolders,
   irreversibleNote,
   type JobReport,
@@ -164,7 +164,7 @@ function failureCodes(report: JobReport): Markup | undefined {
 <thead><tr><th>What</th><th class="number">Images</th><th>Meaning</th><th>What to do</th></tr></thead>
 <tbody>${codes.map(
     ([code, count]) =>
-      html`<tr><td><b>${code}</b></td><td class="number">${readableCount(count)}</td><td>${meaningOfFailure(code)}</td><td>${FAILURE_ADVICE[code]}</td></tr>`,
+      html`<tr><td><b>${code}</b></td><td class="number">${readableCount(count)}</td><td>${meaningOfFailure(code)}</td><td>${adviceOn(code, report)}</td></tr>`,
   )}</tbody></table>`;
 }
 

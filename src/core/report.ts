@@ -122,7 +122,7 @@ export function needingALook(report: Pick<JobReport, 'failed' | 'lost' | 'failur
 export const LOST_MEANING = 'its host died and left no result for it';
 
 /** What to do next about images that failed, by code. */
-export const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
+const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
   NotFound:
     'Check the key in the list, character by character: keys are taken raw, + and %20 are themselves.',
   AccessDenied:
@@ -135,6 +135,11 @@ export const FAILURE_ADVICE: Record<FailureCode | 'Lost', string> = {
   Unexpected: 'Read the message; running failed.jsonl again helps when the cause was temporary.',
   Lost: 'Run failed.jsonl again: these images were never answered for.',
 };
+
+/** What to do about images that failed with a code; on the user's own machine nothing was deployed. */
+export function adviceOn(code: FailureCode | 'Lost', { folders }: Pick<JobReport, 'folders'>): string {
+  return folders && code === 'AccessDenied' ? 'Grant what the message names.' : FAILURE_ADVICE[code];
+}
 
 /** What a failure code means, in plain language. */
 export function meaningOfFailure(code: FailureCode | 'Lost'): string {

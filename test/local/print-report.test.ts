@@ -101,6 +101,15 @@ describe('the report on a terminal', () => {
     expect(text).toContain('The job failed. Of 2 images 1 was lost');
   });
 
+  it('gives no advice on deploying for what this machine denied', async () => {
+    const denied: Outcome = { status: 'failed', code: 'AccessDenied', message: 'EACCES' };
+    const rows = [resultOf(image('a.jpg', 0), denied)];
+    const told = (folders?: Record<string, string>) =>
+      printReport(reportOf(rows, { folders }), rows, { columns: 100, colour: false });
+    expect(await told()).toContain('sourceBuckets');
+    expect(await told({ in: '/home/me/in' })).toMatch(/AccessDenied: .*\. Grant what the message names\.\n/);
+  });
+
   it('says of a job that was stopped how many were not started, and names none of them', async () => {
     const failure = { error: 'Interrupted', cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
     const report = reportOf(FEW, { planned: 90, failure });
