@@ -127,9 +127,9 @@ function walkPiece(bits: Uint8Array, mcus: number, first: number, walk: ScanWalk
     : 'Expected the picture to end with its data';
 }
 
-/** The bits without the zeros that guard 0xff bytes, and some bytes more to look ahead into. */
+/** The bits without the zeros that guard 0xff bytes, and some bytes more to look ahead into; until the next call. */
 function unstuff(piece: Uint8Array): Uint8Array {
-  const bits = new Uint8Array(piece.length + LOOK_AHEAD_BYTES);
+  const bits = roomFor(piece.length + LOOK_AHEAD_BYTES);
   let to = 0;
   let from = 0;
   for (let at = indexOfText(piece, '\xff\x00'); at >= 0; at = indexOfText(piece, '\xff\x00', from)) {
@@ -140,6 +140,16 @@ function unstuff(piece: Uint8Array): Uint8Array {
   bits.set(piece.subarray(from), to);
   to += piece.length - from;
   return bits.fill(0xff, to, to + LOOK_AHEAD_BYTES).subarray(0, to + LOOK_AHEAD_BYTES);
+}
+
+const KEPT_ROOM_BYTES = 4 * 1024 * 1024;
+let room = new Uint8Array(0);
+
+/** A megabyte for every picture would make V8 collect every few of them. */
+function roomFor(bytes: number): Uint8Array {
+  if (bytes > KEPT_ROOM_BYTES) return new Uint8Array(bytes);
+  if (bytes > room.length) room = new Uint8Array(Math.min(2 * bytes, KEPT_ROOM_BYTES));
+  return room;
 }
 
 // Some cameras fill up with a few bytes; what a damaged code leaves over is more, or of all kinds.
