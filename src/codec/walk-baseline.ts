@@ -88,27 +88,20 @@ function tableOf(definition: Uint8Array, isAc: boolean): CodeTable {
 }
 
 function newTable(definition: Uint8Array, isAc: boolean): CodeTable {
-  const { single, codeLengths } = singleSteps(definition, isAc);
-  return { single, several: severalSteps(single, codeLengths, isAc) };
-}
-
-function singleSteps(
-  definition: Uint8Array,
-  isAc: boolean,
-): { single: Uint16Array; codeLengths: Uint8Array } {
   const single = new Uint16Array(65_536);
-  const codeLengths = new Uint8Array(65_536);
+  /** Of the code that the next twelve bits begin with; longer ones do not fit into them. */
+  const codeLengths = new Uint8Array(1 << WINDOW).fill(WINDOW + 1);
   let valueAt = 16;
   let code = 0;
   for (let length = 1; length <= 16; length++, code <<= 1) {
     for (let left = definition[length - 1]!; left > 0; left--, code++, valueAt++) {
       const entry = entryOf(definition[valueAt]!, length, isAc);
-      const [first, behind] = [code << (16 - length), (code + 1) << (16 - length)];
-      single.fill(entry, first, behind);
-      codeLengths.fill(length, first, behind);
+      single.fill(entry, code << (16 - length), (code + 1) << (16 - length));
+      if (length <= WINDOW)
+        codeLengths.fill(length, code << (WINDOW - length), (code + 1) << (WINDOW - length));
     }
   }
-  return { single, codeLengths };
+  return { single, several: severalSteps(single, codeLengths, isAc) };
 }
 
 function entryOf(symbol: number, length: number, isAc: boolean): number {
@@ -121,11 +114,14 @@ function entryOf(symbol: number, length: number, isAc: boolean): number {
 const WINDOW = 12;
 
 function severalSteps(single: Uint16Array, codeLengths: Uint8Array, isAc: boolean): Uint32Array {
-  return Uint32Array.from({ length: 1 << WINDOW }, (_, bits) => {
-    let [skipped, step, end] = [0, 0, 0];
-    while (skipped < WINDOW && !end && step < 32) {
-      const ahead = (bits << (16 - WINDOW + skipped)) & 0xffff;
-      const entry = single[ahead]!;
+  const several = new Uint32Array(1 << WINDOW);
+  for (let bits = 0; bits < several.length; bits++) {
+    let skipped = 0;
+    let step = 0;
+    let end = 0;
+    while (skipped < WINDOW && end === 0 && step < 32) {
+      const ahead = (bits << skipped) & ((1 << WINDOW) - 1);
+      const entry = single[ahead << (16 - WINDOW)]!;
       // The bits behind the window are unknown, so only a code that lies in it whole is known to be this one.
       if (entry === 0 || codeLengths[ahead]! > WINDOW - skipped) break;
       skipped += entry & 0xff;
@@ -133,6 +129,7 @@ function severalSteps(single: Uint16Array, codeLengths: Uint8Array, isAc: boolea
       end = entry & BLOCK_END;
       if (!isAc) break;
     }
-    return skipped | (step << 8) | end;
-  });
+    several[bits] = skipped | (step << 8) | end;
+  }
+  return several;
 }
