@@ -12,7 +12,8 @@ export interface CommandLine {
   readonly command: 'samples' | 'run' | 'serve';
   /** Folder, image, file list or s3:// URI; undefined for the samples and for serve. */
   readonly input: string | undefined;
-  readonly out: string;
+  /** Undefined where `--out` was not given. */
+  readonly out: string | undefined;
   readonly json: boolean;
   readonly port: number;
   /** The job settings that the options ask for, in the form of the execution input. */
@@ -25,7 +26,8 @@ export const HELP = `image-press: compress images through the whole state machin
   npm start -- <folder | image | list | s3://…> compress your own; what you hand in is never written to
   npm start -- serve                            keep a local S3 up: drop a file list or an image, watch it work
 
-  --out DIR             where outputs go, mirroring the keys                      (./compressed)
+  --out DIR             where outputs go, mirroring the keys                      (./compressed;
+                        for the failed.jsonl of an earlier job, where that job put them)
                         reports, the log and what outputs are known by lie beside it, in .image-press
 ${SETTINGS_HELP}
   --json                report.json on stdout, progress on stderr (use with npm run -s start)
@@ -71,7 +73,7 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
   return {
     command: input === undefined ? 'samples' : input === 'serve' ? 'serve' : 'run',
     input: input === 'serve' ? undefined : input,
-    out: values.out ?? 'compressed',
+    out: values.out,
     json: values.json ?? false,
     port: values.port === undefined ? 9090 : wholeNumber('--port', values.port, 0, 65_535),
     settings: { ...LOCAL_BATCH, ...settings },

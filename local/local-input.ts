@@ -21,12 +21,24 @@ export interface LocalInput {
   readonly note?: string;
 }
 
-/** Beside a job's papers: which folder `local-source` was, so that its failed.jsonl can be handed in again. */
-export const SOURCE_NOTE = 'source.json';
+/** Where outputs go when neither `--out` nor an earlier job says so. */
+export const DEFAULT_OUT = 'compressed';
 
-/** Looks at what was handed in: a folder, an image, a file list, or s3://. @throws InputError with what to do instead */
-export async function resolveInput(input: string, out: string): Promise<LocalInput> {
-  const outFolder = path.resolve(out);
+/** Among a job's papers: what its failed.jsonl, handed in again, is read from and written to. */
+export const JOB_FOLDERS = 'folders.json';
+export interface JobFolders {
+  /** The folder that `local-source` was; undefined when all lay on S3. */
+  readonly folder?: string | undefined;
+  readonly out: string;
+}
+
+/**
+ * Looks at what was handed in: a folder, an image, a file list, or s3://.
+ * @param out - the folder for outputs; for the failed.jsonl of a job that of the job where it is undefined
+ * @throws InputError with what to do instead
+ */
+export async function resolveInput(input: string, out: string | undefined): Promise<LocalInput> {
+  const outFolder = path.resolve(out ?? DEFAULT_OUT);
   if (input.startsWith('s3://')) return s3Input(input, outFolder);
   const place = path.resolve(input);
   const kind = await stat(place).catch(() => undefined);
@@ -34,7 +46,7 @@ export async function resolveInput(input: string, out: string): Promise<LocalInp
   if (kind.isDirectory()) return folderInput(place, outFolder);
   if (!kind.isFile())
     throw new InputError(`Expected a folder, an image or a file list but ${place} is neither`);
-  return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, outFolder);
+  return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, out);
 }
 
 async function folderInput(folder: string, out: string): Promise<LocalInput> {
@@ -78,9 +90,11 @@ async function imageInput(place: string, out: string): Promise<LocalInput> {
   return { folder, fileList, relativeTo: undefined, out };
 }
 
-async function listInput(place: string, out: string): Promise<LocalInput> {
+async function listInput(place: string, asked: string | undefined): Promise<LocalInput> {
   const list = await realpath(place);
-  const folder = await folderOfList(place);
+  const job = await jobOfList(place);
+  const folder = job?.folder ?? path.dirname(place);
+  const out = path.resolve(asked ?? job?.out ?? DEFAULT_OUT);
   await refuseOutputsAround(folder, out, 'list');
   return {
     folder,
@@ -91,14 +105,13 @@ async function listInput(place: string, out: string): Promise<LocalInput> {
   };
 }
 
-/** What the entries of a list are relative to: its own folder, or for a job's failed.jsonl the folder of that job. */
-async function folderOfList(list: string): Promise<string> {
-  const folder = path.dirname(list);
-  const note = await readFile(path.join(folder, SOURCE_NOTE), 'utf8').catch(() => undefined);
-  if (note === undefined) return folder;
-  const { folder: earlier } = JSON.parse(note) as { folder: string };
-  if (await stat(earlier).catch(() => undefined)) return earlier;
-  throw new InputError(`Expected the folder that this job read, but there is no ${earlier} any more`);
+/** The job that a list lies among the papers of: its failed.jsonl is relative to what the job read. */
+async function jobOfList(list: string): Promise<JobFolders | undefined> {
+  const note = await readFile(path.join(path.dirname(list), JOB_FOLDERS), 'utf8').catch(() => undefined);
+  if (note === undefined) return undefined;
+  const job = JSON.parse(note) as JobFolders;
+  if (job.folder === undefined || (await stat(job.folder).catch(() => undefined))) return job;
+  throw new InputError(`Expected the folder that this job read, but there is no ${job.folder} any more`);
 }
 
 function s3Input(input: string, out: string): LocalInput {

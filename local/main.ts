@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { InputError } from './input-error.ts';
-import { resolveInput } from './local-input.ts';
+import { DEFAULT_OUT, resolveInput } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { UsageError } from './settings-options.ts';
 
@@ -28,14 +28,15 @@ async function compressInput(line: CommandLine): Promise<number> {
 }
 
 async function compressSamples(line: CommandLine): Promise<number> {
-  await prepareOutput(line.out);
-  const folder = path.join(homeOf(line.out), 'samples');
+  const out = path.resolve(line.out ?? DEFAULT_OUT);
+  await prepareOutput(out);
+  const folder = path.join(homeOf(out), 'samples');
   const { runJob } = await import('./run-job.ts');
   const { makeSampleImages } = await import('./sample-images.ts');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await makeSampleImages(folder);
-  const code = await runJob(await resolveInput(folder, line.out), line);
+  const code = await runJob(await resolveInput(folder, out), line);
   if (code !== EXIT.someFailed) return code;
   console.error(
     '\nOne sample is broken on purpose, to show what becomes of it: the demo counts as done (exit code 0).',

@@ -14,7 +14,7 @@ import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { OUTPUT_BUCKET, WORK_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
-import { type LocalInput, SOURCE_NOTE } from './local-input.ts';
+import { JOB_FOLDERS, type JobFolders, type LocalInput } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -152,7 +152,7 @@ async function tell(
     () => undefined,
   );
   if (text === undefined) throw new Error(causeOf(execution));
-  await noteSource(cloud, jobId, asked.input);
+  await noteFolders(cloud, jobId, asked.input);
   const report: JobReport = JSON.parse(text);
   if (asked.line.json) process.stdout.write(text);
   else process.stdout.write(await readable(report, cloud.papers));
@@ -162,10 +162,9 @@ async function tell(
   return code;
 }
 
-async function noteSource(cloud: LocalCloud, jobId: string, { folder }: LocalInput): Promise<void> {
-  if (folder === undefined) return;
-  const note = path.join(cloud.papers, path.dirname(jobKeys.job(jobId)), SOURCE_NOTE);
-  await writeFile(note, JSON.stringify({ folder }));
+async function noteFolders(cloud: LocalCloud, jobId: string, { folder, out }: LocalInput): Promise<void> {
+  const note = path.join(cloud.papers, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
+  await writeFile(note, JSON.stringify({ folder, out } satisfies JobFolders));
 }
 
 interface Asked {

@@ -7,6 +7,7 @@ import type { CommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from './local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from './local-cloud.ts';
+import { DEFAULT_OUT } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { createQueue, type LocalQueue } from './queue.ts';
 import type { S3EventRecord } from './s3-server.ts';
@@ -21,7 +22,7 @@ const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compre
  * job, an image in the upload bucket is recompressed in place. What is in hand then is finished first.
  */
 export async function serve({ out, port }: CommandLine): Promise<number> {
-  const outFolder = path.resolve(out);
+  const outFolder = path.resolve(out ?? DEFAULT_OUT);
   await prepareOutput(outFolder);
   const home = homeOf(outFolder);
   const bucket = (name: string) => ({ folder: path.join(home, name), state: path.join(home, 'state', name) });

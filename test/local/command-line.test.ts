@@ -4,7 +4,7 @@ import { UsageError } from '../../local/settings-options.ts';
 
 describe('readCommandLine', () => {
   it('takes the samples when nothing is named', () => {
-    expect(readCommandLine([])).toMatchObject({ command: 'samples', out: 'compressed', json: false });
+    expect(readCommandLine([])).toMatchObject({ command: 'samples', out: undefined, json: false });
   });
 
   it('turns options into the settings of the execution input', () => {

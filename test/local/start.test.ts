@@ -227,12 +227,37 @@ describe('npm start on a file list', () => {
     const cwd = await folderWith({ 'a.jpg': photo, 'list.txt': 'a.jpg\nlate.jpg\n' });
     const first = await start(cwd, 'list.txt', '--json');
     expect(first.code).toBe(1);
+    expect(await readdir(path.join(cwd, 'compressed'))).toEqual(['a.jpg']);
     const { papers, jobId } = JSON.parse(first.stdout);
     await writeFile(path.join(cwd, 'late.jpg'), photo);
-    const second = await start(cwd, path.join(papers, 'jobs', jobId, 'failed.jsonl'), '--json');
+    const elsewhere = path.join(cwd, 'elsewhere');
+    const second = await start(
+      cwd,
+      path.join(papers, 'jobs', jobId, 'failed.jsonl'),
+      '--json',
+      '--out',
+      elsewhere,
+    );
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject({ planned: 1, compressed: 1 });
-    expect(await readdir(path.join(cwd, 'compressed'))).toEqual(['a.jpg', 'late.jpg']);
+    expect(await readdir(elsewhere)).toEqual(['late.jpg']);
+  });
+
+  it('runs a failed.jsonl with the settings and into the folder of its job', async () => {
+    const cwd = await folderWith({ 'in/a.jpg': photo, 'in/list.txt': 'a.jpg\nlate.jpg\n' });
+    const first = await start(cwd, 'in/list.txt', '--out', 'smaller', '--mode', 'quality=60', '--json');
+    expect(first.code).toBe(1);
+    const { papers, jobId } = JSON.parse(first.stdout);
+    await writeFile(path.join(cwd, 'in/late.jpg'), photo);
+    const elsewhere = await folderWith({});
+    const second = await start(elsewhere, path.join(papers, 'jobs', jobId, 'failed.jsonl'), '--json');
+    expect(second.code).toBe(0);
+    expect(JSON.parse(second.stdout)).toMatchObject({
+      compressed: 1,
+      settings: { compression: { quality: 60 } },
+    });
+    expect(await readdir(path.join(cwd, 'smaller'))).toEqual(['a.jpg', 'late.jpg']);
+    expect(await readdir(elsewhere)).toEqual([]);
   });
 
   it('reports a key that does not exist', async () => {
