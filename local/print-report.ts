@@ -149,9 +149,16 @@ function figuresOf(bytesIn: number, bytesOut: number): Line['figures'] {
   return [readableBytes(bytesIn), readableBytes(bytesOut), `${percentSaved(bytesIn, bytesOut).toFixed(1)} %`];
 }
 
-function encodingNote({ format, lossless, quality }: Encoding): string {
+/** The quality is the encoder's own number, which is not the one that was asked for on libjpeg's scale. */
+function encodingNote({ format, lossless, quality, score }: Encoding): string {
   if (lossless) return `${format}, lossless`;
-  return quality === undefined ? format : `${format}, quality ${quality}`;
+  return [
+    format,
+    format === 'png' ? 'palette' : quality === undefined ? undefined : `encoder quality ${quality}`,
+    score === undefined ? undefined : `score ${score}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function table(lines: readonly Line[], terminal: TerminalShape): string[] {

@@ -50,6 +50,14 @@ test('the receipt says what was done', async () => {
   });
 });
 
+test('a PNG without a pixel is corrupt, in words', async () => {
+  const empty = concat(PNG_SIGNATURE, pngHeader(8, 8, 8, 2), pngChunk('IEND'));
+  expect(await compressBytes(empty, settings({ mode: 'lossless' }), plenty)).toMatchObject({
+    code: 'CorruptImage',
+    message: 'Expected an IDAT chunk before IEND at byte 33',
+  });
+});
+
 test('a PNG bomb of 65,500 × 65,500 is TooLarge at once and without a decode', async () => {
   const bomb = concat(
     PNG_SIGNATURE,

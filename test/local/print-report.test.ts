@@ -46,6 +46,21 @@ describe('the report on a terminal', () => {
     expect(lines[3]).toMatch(/^broken\/cut off\.jpg +failed {2}CorruptImage$/);
   });
 
+  it.each([
+    [{ format: 'jpeg', lossless: true }, 'jpeg, lossless'],
+    [{ format: 'jpeg', lossless: false, quality: 78 }, 'jpeg, encoder quality 78'],
+    [
+      { format: 'webp', lossless: false, quality: 70, score: 80.4, probes: 4 },
+      'webp, encoder quality 70, score 80.4',
+    ],
+    [{ format: 'png', lossless: true }, 'png, lossless'],
+    [{ format: 'png', lossless: false, score: 95.4 }, 'png, palette, score 95.4'],
+  ] as const)('tells how an image was encoded: %o', async (encoding, note) => {
+    const outcome = { ...compressed(2_000_000, 500_000), encoding } as Outcome;
+    const lines = (await print([resultOf(image('a.jpg', 0), outcome)])).split('\n');
+    expect(lines[1]).toMatch(new RegExp(`75\\.0 % {2}${note}$`));
+  });
+
   it('lines its columns up, also beside letters that are two columns wide', async () => {
     const lines = (await print(FEW)).split('\n').slice(0, 3);
     const ends = lines.map((line) => widthOf(line.match(/^.*(before|kB +5|MB)/)![0].replace(/ +5$/, '')));
