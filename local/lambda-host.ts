@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
 import { bareEnvironment, readLinesOf } from './process-lines.ts';
-import { StatesError } from './states-error.ts';
+import { StatesError } from './state-machine/states-error.ts';
 
 export interface LambdaHostOptions {
   /** By function name. Every process loads them all: the first begins with the first, the second with the second. */

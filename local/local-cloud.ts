@@ -5,9 +5,9 @@ import path from 'node:path';
 import type { Folders } from '../src/core/report.ts';
 import { startLambdaHost } from './lambda-host.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
-import type { ExecutionResult, StateMachineHost } from './run-state-machine.ts';
 import type { BucketFolder } from './s3/bucket-folder.ts';
 import { type S3EventRecord, startS3Server } from './s3-server.ts';
+import type { ExecutionResult, StateMachineHost } from './state-machine/run-state-machine.ts';
 import { createTaskResources } from './task-resources.ts';
 
 const SECONDS_OF_A_LAMBDA = 900;
@@ -163,7 +163,7 @@ function newCredentials(): Credentials {
 async function loadMachine(endpoint: string, credentials: Credentials) {
   const [{ createS3Client }, { runStateMachine }, { readLocalDefinition }] = await Promise.all([
     import('../src/aws/s3-store.ts'),
-    import('./run-state-machine.ts'),
+    import('./state-machine/run-state-machine.ts'),
     import('./local-definition.ts'),
   ]);
   const client = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });

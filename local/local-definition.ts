@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { WORK_BUCKET } from './local-buckets.ts';
-import { type Reference, readDefinition } from './read-definition.ts';
+import { type Reference, readDefinition } from './state-machine/read-definition.ts';
 
 /** The deployed definition, with the local names of what a deployment would put in. */
 export async function readLocalDefinition(): Promise<unknown> {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { bareEnvironment, readLinesOf } from './process-lines.ts';
-import { StatesError } from './states-error.ts';
+import { StatesError } from './state-machine/states-error.ts';
 
 export interface ContainerOptions {
   /** The program that is the container's entry point. */

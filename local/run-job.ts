@@ -18,7 +18,7 @@ import { JOB_FOLDERS, type JobFolders, type LocalInput } from './local-input.ts'
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
-import type { ExecutionResult } from './run-state-machine.ts';
+import type { ExecutionResult } from './state-machine/run-state-machine.ts';
 import { shapeOf } from './terminal-text.ts';
 
 /** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */

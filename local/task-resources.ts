@@ -1,7 +1,7 @@
 import type { LambdaHost } from './lambda-host.ts';
 import { type ContainerOptions, createRunTask, type RunTaskRequest } from './run-fargate-task.ts';
-import type { StateTask } from './run-state-machine.ts';
-import { StatesError } from './states-error.ts';
+import type { StateTask } from './state-machine/run-state-machine.ts';
+import { StatesError } from './state-machine/states-error.ts';
 
 export interface TaskResourcesOptions {
   readonly lambda: LambdaHost;

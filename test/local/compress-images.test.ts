@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChildEvent } from '../../local/distributed-map.ts';
-import { type Reference, readDefinition } from '../../local/read-definition.ts';
-import { runStateMachine, StatesError, type StateTask } from '../../local/run-state-machine.ts';
 import { startS3Server } from '../../local/s3-server.ts';
+import type { ChildEvent } from '../../local/state-machine/distributed-map.ts';
+import { type Reference, readDefinition } from '../../local/state-machine/read-definition.ts';
+import { runStateMachine, StatesError, type StateTask } from '../../local/state-machine/run-state-machine.ts';
 
 let folder: string;
 let server: Awaited<ReturnType<typeof startS3Server>>;

@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startLambdaHost } from '../../../local/lambda-host.ts';
-import { type Reference, readDefinition } from '../../../local/read-definition.ts';
-import { type ExecutionResult, runStateMachine } from '../../../local/run-state-machine.ts';
 import type { FaultPlan } from '../../../local/s3/faults.ts';
 import { type S3EventRecord, startS3Server } from '../../../local/s3-server.ts';
+import { type Reference, readDefinition } from '../../../local/state-machine/read-definition.ts';
+import { type ExecutionResult, runStateMachine } from '../../../local/state-machine/run-state-machine.ts';
 import { createTaskResources } from '../../../local/task-resources.ts';
 import { createS3Client, createS3Store } from '../../../src/aws/s3-store.ts';
 import type { ObjectStore } from '../../../src/core/object-store.ts';
@@ -39,7 +39,7 @@ export interface MortalCloud {
 }
 
 const BUCKETS = ['pictures', 'out', 'work'] as const;
-const root = new URL('../../../', import.meta.url);
+const root = new URL('../../..', import.meta.url);
 
 export async function startMortalCloud(options: MortalCloudOptions = {}): Promise<MortalCloud> {
   const home = await mkdtemp(path.join(tmpdir(), 'mortal-'));

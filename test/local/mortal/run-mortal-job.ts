@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import type { ExecutionResult } from '../../../local/run-state-machine.ts';
+import type { ExecutionResult } from '../../../local/state-machine/run-state-machine.ts';
 import { sha256Of } from '../../../src/confirm-mark.ts';
 import { readMark } from '../../../src/core/compression-mark.ts';
 import type { ImageResult } from '../../../src/core/image-result.ts';

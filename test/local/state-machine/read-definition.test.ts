@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { guardDefinition } from '../../local/definition-guard.ts';
-import { type Reference, readDefinition } from '../../local/read-definition.ts';
+import { guardDefinition } from '../../../local/state-machine/definition-guard.ts';
+import { type Reference, readDefinition } from '../../../local/state-machine/read-definition.ts';
 
 const told = (reference: Reference) => JSON.stringify(Object.values(reference));
 
@@ -61,7 +61,7 @@ describe('readDefinition', () => {
   });
 
   it("reads the project's own definition, which the guard lets through", async () => {
-    const file = new URL('../../statemachines/compress-images.asl.yml', import.meta.url);
+    const file = new URL('../../../statemachines/compress-images.asl.yml', import.meta.url);
     const definition = readDefinition(
       await readFile(file, 'utf8'),
       (reference) => reference.kind !== 'Condition',

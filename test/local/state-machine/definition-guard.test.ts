@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DefinitionError, guardDefinition } from '../../local/definition-guard.ts';
-import { runStateMachine } from '../../local/run-state-machine.ts';
+import { DefinitionError, guardDefinition } from '../../../local/state-machine/definition-guard.ts';
+import { runStateMachine } from '../../../local/state-machine/run-state-machine.ts';
 
 const task = { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', End: true };
 const pass = { Type: 'Pass', End: true };

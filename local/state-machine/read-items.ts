@@ -3,7 +3,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { GetObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
 import { JSONParser } from '@streamparser/json';
 import { parse as parseCsv } from 'csv-parse';
-import { createS3Store } from '../src/aws/s3-store.ts';
+import { createS3Store } from '../../src/aws/s3-store.ts';
 import type { ItemReader } from './definition.ts';
 import { StatesError } from './states-error.ts';
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect, it } from 'vitest';
-import { type ChildResult, writeResults } from '../../local/result-writer.ts';
-import { startS3Server } from '../../local/s3-server.ts';
+import { startS3Server } from '../../../local/s3-server.ts';
+import { type ChildResult, writeResults } from '../../../local/state-machine/result-writer.ts';
 
 it('begins a next file where one would be larger than allowed, and loses no record', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'result-writer-'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Retrier } from '../../local/definition.ts';
-import { RetryPolicy } from '../../local/retry-and-catch.ts';
+import type { Retrier } from '../../../local/state-machine/definition.ts';
+import { RetryPolicy } from '../../../local/state-machine/retry-and-catch.ts';
 
 /** The waits, in seconds, before each further attempt at a task that always fails with `A`. */
 function waitsOf(retrier: Partial<Retrier>): number[] {

@@ -4,9 +4,13 @@ import path from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChildEvent, MapRunEvent } from '../../local/distributed-map.ts';
-import { runStateMachine, type StateMachineHost, StatesError } from '../../local/run-state-machine.ts';
-import { startS3Server } from '../../local/s3-server.ts';
+import { startS3Server } from '../../../local/s3-server.ts';
+import type { ChildEvent, MapRunEvent } from '../../../local/state-machine/distributed-map.ts';
+import {
+  runStateMachine,
+  type StateMachineHost,
+  StatesError,
+} from '../../../local/state-machine/run-state-machine.ts';
 
 let folder: string;
 let server: Awaited<ReturnType<typeof startS3Server>>;

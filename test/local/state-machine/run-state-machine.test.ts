@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { State } from '../../local/definition.ts';
-import { runStateMachine, type StateMachineHost, StatesError } from '../../local/run-state-machine.ts';
+import type { State } from '../../../local/state-machine/definition.ts';
+import {
+  runStateMachine,
+  type StateMachineHost,
+  StatesError,
+} from '../../../local/state-machine/run-state-machine.ts';
 
 const identity = {
   stateMachineName: 'press',
