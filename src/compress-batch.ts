@@ -137,7 +137,8 @@ function possibleOutputs(job: Job): (image: PlannedImage) => readonly S3Location
 function realCompress({ memoryBytes }: BatchHost, job: Job): ImageContext['compress'] {
   const maxPixels = job.limits.maxPixels ?? undefined;
   const budget = createMemoryBudget(memoryBytes);
-  return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels });
+  const replacesSource = job.output === 'in-place';
+  return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels, replacesSource });
 }
 
 /** HEAD and nothing more: an image that kills its host may do so while it is read. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { findScanFault } from '../src/codec/jpeg-fault.ts';
 import { compressBatch } from '../src/compress-batch.ts';
 import type { Journal } from '../src/core/batch-journal.ts';
 import { addOutcome, NOTHING_YET } from '../src/core/batch-summary.ts';
@@ -11,6 +12,7 @@ import { type ObjectStore, ObjectStoreError } from '../src/core/object-store.ts'
 import { readJson } from '../src/json-lines.ts';
 import { journalKey } from '../src/result-log.ts';
 import { A_JOB } from './a-job.ts';
+import { bitRotten } from './codec/fixtures.ts';
 import { halve } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -72,6 +74,21 @@ async function results(): Promise<ImageResult[]> {
     for (const line of Buffer.from(object.body).toString().trim().split('\n')) found.push(JSON.parse(line));
   }
   return found.sort((a, b) => a.index - b.index);
+}
+
+/** One flipped bit that a strict libvips reads over, and a walk through the codes does not. */
+async function readOver(jpeg: Uint8Array): Promise<Uint8Array> {
+  for (let seed = 0; seed < 100; seed++) {
+    const rotten = bitRotten(jpeg, 1, seed, 700);
+    const isAccepted = await sharp(rotten, { failOn: 'warning' })
+      .stats()
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isAccepted && findScanFault(rotten)) return rotten;
+  }
+  throw new Error('Expected libvips to read over one flipped bit of a hundred');
 }
 
 /** A host whose calls to the store never come back once it is dead, nor does its codec. */
@@ -279,6 +296,20 @@ describe('compressBatch', () => {
       deaths: 0,
     });
     expect(await compressBatch(ref, host())).toMatchObject({ compressed: 4, remaining: 0 });
+  });
+
+  it('looks closest where the source is to be replaced: flipped bits that libvips reads over fail in place', async () => {
+    const fast = { ...job.compression, effort: 'fast' as const };
+    const rotten = await readOver(photo);
+    await store.put({ bucket: 'in', key: 'rotten.jpg' }, rotten);
+    await compressBatch(await planned(['rotten.jpg'], [], { compression: fast }), host());
+    expect(await results()).toMatchObject([{ status: 'compressed' }]);
+    store = createMemoryStore();
+    await store.put({ bucket: 'in', key: 'rotten.jpg' }, rotten);
+    await compressBatch(await planned(['rotten.jpg'], [], { compression: fast, output: 'in-place' }), host());
+    expect(await results()).toMatchObject([{ status: 'failed', code: 'CorruptImage' }]);
+    const object = await store.get({ bucket: 'in', key: 'rotten.jpg' });
+    expect(object).toMatchObject({ body: rotten });
   });
 
   it('tells what it finished before it fails, and how to undo it', async () => {

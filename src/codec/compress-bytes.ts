@@ -51,6 +51,8 @@ export interface CompressHost {
   readonly timeLimitMs?: number;
   /** Of all pages together; beyond it an image is TooLarge before a pixel is decoded. Default 268 million. */
   readonly maxPixels?: number;
+  /** The output takes the place of its source: damage is looked for at any cost. */
+  readonly replacesSource?: boolean;
 }
 
 /**
@@ -111,7 +113,7 @@ async function carryOut(planned: PlannedTask, host: CompressHost): Promise<Bytes
   const task = { ...fitting, timeLimitMs };
   const release = await host.budget.acquire(memoryFor(task));
   // The memory is handed back when the encoder really ends, also where nobody waits for it any more.
-  const work = compressTask(task).finally(release);
+  const work = compressTask(task, host.replacesSource).finally(release);
   return withinTime(work, timeLimitMs);
 }
 
@@ -151,9 +153,9 @@ function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
   return estimateMemory(facts, recipe, settings, source.length);
 }
 
-async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
+async function compressTask(task: EncodeTask, replacesSource = false): Promise<BytesOutcome> {
   const { recipe, facts } = task;
-  assertSound(task);
+  assertSound(task, replacesSource);
   const palette = recipe.tryPalette ? await explained(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   const keepsPixels = recipe.lossless && !recipe.reshape;
