@@ -3,6 +3,7 @@ import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } fr
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
+import { carryPictures } from './carry-pictures.ts';
 import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
 import {
   countWarnings,
@@ -12,6 +13,7 @@ import {
   type PlannedTask,
 } from './encode-image.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
+import { readJpeg } from './jpeg-markers.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type PalettePng, palettePng } from './palette-png.ts';
 import { recompressJpeg } from './recompress-jpeg.ts';
@@ -277,7 +279,9 @@ async function repackOrExplain({ source, settings }: EncodeTask, engine: Repacke
 function dressed({ bytes, encoding }: Encoded, { source, facts, recipe, settings }: EncodeTask): Encoded {
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   const from = { format: facts.format, bytes: source };
-  return { bytes: applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation }), encoding };
+  const whole = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
+  const carriesPreviews = facts.previews && settings.metadata === 'keep' && recipe.format === 'jpeg';
+  return { bytes: (carriesPreviews && carryPictures(readJpeg(source), whole)) || whole, encoding };
 }
 
 function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
@@ -290,6 +294,8 @@ function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
   // A profile of which a part is missing goes into no other file, and without it the colours would be others.
   if (task.facts.icc && !output?.icc)
     return kept(task.facts, 'colour-space', 'its colour profile cannot be read');
+  if (task.facts.previews && task.settings.metadata === 'keep' && !output?.previews)
+    return kept(task.facts, 'multi-picture', 'its previews could not be carried along');
   return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
 }
 

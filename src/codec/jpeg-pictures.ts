@@ -1,5 +1,6 @@
+import type { ImageFacts } from '../core/recipe.ts';
 import { indexOfText, startsWith, viewOf } from './bytes.ts';
-import { type Jpeg, type JpegSegment, readJpeg } from './jpeg-markers.ts';
+import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './jpeg-markers.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from './tiff-directory.ts';
 
 /** JPEG files of more than one picture: MPO, and gain maps that lie behind the picture. */
@@ -8,6 +9,7 @@ export interface MultiPicture {
   /** Pictures that the index names, the first one included; 1 without an index. */
   readonly count: number;
   readonly gainMap: boolean;
+  readonly previews?: ImageFacts['previews'];
   /** Bytes behind the picture that belong to no other picture and are no padding. */
   readonly unknownTrailingBytes: number;
 }
@@ -18,10 +20,17 @@ export interface PictureEntry {
   readonly length: number;
   /** Where its sixteen bytes lie in the file. */
   readonly at: number;
+  /** A smaller copy of the first picture ("large thumbnail"), not one of its own. */
+  readonly preview: boolean;
 }
 
 const MP_ENTRIES = 0xb002;
+/** Class of the type of a picture, its format (JPEG is 0) included: CIPA DC-007, 5.2.3.3. */
+const TYPE_CLASS = 0x07ff0000;
+const LARGE_THUMBNAIL = 0x00010000;
 const MAX_PICTURES = 1000;
+/** Bytes times pictures: far above what cameras write, and searched in a few hundredths of a second. */
+const MOST_SEARCHED = 4e6;
 
 const GAIN_MAP_NAMES = [
   'http://ns.adobe.com/hdr-gain-map/1.0/',
@@ -34,11 +43,57 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const pictures = readPictureEntries(jpeg);
   const others = picturesBehind(jpeg, pictures);
   const trailing = jpeg.bytes.subarray(jpeg.end);
+  const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
+  const unknownTrailingBytes = countUnknown(trailing, others, jpeg.end);
+  const isWhole = unknownTrailingBytes === 0 && areIndexed(jpeg, pictures);
+  const arePreviews = isWhole && !gainMap && others.every((picture) => isPreview(jpeg.bytes, picture));
   return {
     count: Math.max(1, pictures.length),
-    gainMap: hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture)),
-    unknownTrailingBytes: countUnknown(trailing, others, jpeg.end),
+    gainMap,
+    ...(arePreviews && { previews: isPointedAt(jpeg, others) ? 'pointed-at' : 'movable' }),
+    unknownTrailingBytes,
   };
+}
+
+/** Whether every picture that the index names beside the first lies behind it, whole. */
+export function areIndexed(jpeg: Jpeg, pictures: readonly PictureEntry[]): boolean {
+  const [own, ...others] = pictures;
+  return (
+    own?.start === 0 &&
+    own.length >= jpeg.end &&
+    others.length > 0 &&
+    picturesBehind(jpeg, pictures).length === others.length
+  );
+}
+
+function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean {
+  return preview && startsWith(bytes, '\xff\xd8', start);
+}
+
+/**
+ * Whether another part of the file holds the place of one of these pictures, or of what lies at its beginning: maker
+ * notes do (Sony's point into the preview's own header), and nobody can correct all of them. Any number that could be
+ * such a place counts, from the start of the file or of the TIFF structure, in either byte order.
+ */
+function isPointedAt({ segments }: Jpeg, pictures: readonly PictureEntry[]): boolean {
+  const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
+  const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
+  if (length * pictures.length > MOST_SEARCHED) return true;
+  return holders.some(({ at, payload }) => {
+    const view = viewOf(payload);
+    const bases = [0, at + 4 + EXIF_PREFIX.length];
+    for (let offset = 0; offset + 4 <= payload.length; offset += 2) {
+      for (const littleEndian of [true, false]) {
+        const value = view.getUint32(offset, littleEndian);
+        if (bases.some((base) => pictures.some(({ start }) => isNear(value + base, start)))) return true;
+      }
+    }
+    return false;
+  });
+}
+
+function isNear(place: number, start: number): boolean {
+  return place >= start - 64 && place < start + 512;
 }
 
 /**
@@ -77,6 +132,7 @@ function readEntries(tiff: Tiff, entry: TiffEntry, base: number): PictureEntry[]
       start: offset === 0 ? 0 : base + offset,
       length: view.getUint32(at + 4, tiff.littleEndian),
       at: base + at,
+      preview: (view.getUint32(at, tiff.littleEndian) & TYPE_CLASS) === LARGE_THUMBNAIL,
     };
   });
 }

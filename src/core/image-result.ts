@@ -66,7 +66,7 @@ export const KEPT_REASONS = {
     'the source is of this quality or below it; a further lossy generation would only harm',
   'unsupported-format': 'no encoder for this format here',
   'hdr-gain-map': 'carries an HDR gain map that would be lost',
-  'multi-picture': 'holds more than one picture (MPO)',
+  'multi-picture': 'holds more than one picture (MPO), or previews that maker notes point at',
   'content-credentials': 'carries C2PA content credentials that a change would break',
   'trailing-data': 'unknown data after the end of the image would be lost',
   animation: 'animated, and cannot be kept animated by this recipe',

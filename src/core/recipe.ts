@@ -24,6 +24,8 @@ export interface ImageFacts {
   readonly lossless?: boolean;
   readonly gainMap: boolean;
   readonly multiPicture: boolean;
+  /** A JPEG whose other pictures are smaller copies of it, and whether only their index tells where they lie. */
+  readonly previews?: 'movable' | 'pointed-at';
   readonly contentCredentials: boolean;
   /** A WebP whose header denies the transparency of its pictures. */
   readonly alphaDenied?: boolean;
@@ -101,10 +103,22 @@ function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recip
   }
   if (facts.gainMap)
     return canCarryGainMap(facts, settings) ? losslessJpeg(facts, settings) : keep('hdr-gain-map');
-  if (facts.multiPicture) return keep('multi-picture');
+  if (facts.multiPicture)
+    return facts.previews ? recipeBesidePreviews(facts, settings) : keep('multi-picture');
   if (facts.alphaDenied) return keep('alpha', 'its header denies the transparency that its pictures have');
   return undefined;
 }
+
+/** Previews are metadata: they go along with a JPEG of the same size, or go where all metadata goes. */
+function recipeBesidePreviews(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
+  if (settings.metadata !== 'keep') return undefined;
+  if (facts.previews === 'pointed-at') return keep('multi-picture', POINTED_AT);
+  const staysJpeg = settings.format === 'keep' || settings.format === 'jpeg';
+  return staysJpeg && !reshapeOf(facts, settings) ? undefined : losslessJpeg(facts, settings);
+}
+
+const POINTED_AT =
+  'its maker notes seem to tell where its previews lie; metadata copyright or strip compresses it without both';
 
 /** The coefficients of a JPEG can be packed tighter with the map carried behind them byte for byte. */
 function canCarryGainMap(facts: ImageFacts, settings: CompressionSettings): boolean {

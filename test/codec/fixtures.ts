@@ -161,18 +161,53 @@ export async function makeMpo(): Promise<Uint8Array> {
   return withMultiPicture(await makeJpeg(), second);
 }
 
+/** A camera's picture with a preview of it behind its end; `pointer` makes the maker's notes point there, too. */
+export async function makeJpegWithPreview(pointer?: number): Promise<Uint8Array> {
+  const photo = await makeJpeg({ width: 600, height: 450, quality: 95 });
+  const preview = await makeJpeg({ width: 50, height: 38, quality: 60 });
+  const withPointer = (value: number) =>
+    withMultiPicture(
+      withSegments(photo, [{ marker: 0xe1, payload: concat(ascii('Exif\0\0'), makerNotes(value)) }]),
+      preview,
+      LARGE_THUMBNAIL,
+    );
+  const plain = withPointer(0);
+  const tiffStart = 20 + 4 + 6;
+  return pointer === undefined ? plain : withPointer(plain.length - preview.length - tiffStart + pointer);
+}
+
+function makerNotes(previewStart: number): Uint8Array {
+  return concat(
+    ascii('MM\0*'),
+    uint32(8),
+    uint16(1),
+    uint16(0x2001),
+    uint16(4),
+    uint32(1),
+    uint32(previewStart),
+    uint32(0),
+  );
+}
+
+export const LARGE_THUMBNAIL = 0x010002;
+
 /** The JPEG with an MPF index in APP2 and a second JPEG behind its end. */
-export function withMultiPicture(first: Uint8Array, second: Uint8Array): Uint8Array {
+export function withMultiPicture(first: Uint8Array, second: Uint8Array, type = 0): Uint8Array {
   const mpfLength = 2 + 2 + 4 + MPF_LENGTH;
   const firstLength = first.length + mpfLength;
   const tiffStart = (first[3] === 0xe0 ? 4 + ((first[4]! << 8) | first[5]!) : 2) + 8;
-  const payload = concat(ascii('MPF\0'), mpfIndex(firstLength, second.length, firstLength - tiffStart));
+  const payload = concat(ascii('MPF\0'), mpfIndex(firstLength, second.length, firstLength - tiffStart, type));
   return concat(withSegments(first, [{ marker: 0xe2, payload }]), second);
 }
 
 const MPF_LENGTH = 8 + 2 + 3 * 12 + 4 + 2 * 16;
 
-function mpfIndex(firstLength: number, secondLength: number, secondOffset: number): Uint8Array {
+function mpfIndex(
+  firstLength: number,
+  secondLength: number,
+  secondOffset: number,
+  secondType: number,
+): Uint8Array {
   const entry = (tag: number, type: number, count: number, value: Uint8Array) =>
     concat(uint16(tag), uint16(type), uint32(count), value);
   return concat(
@@ -184,7 +219,7 @@ function mpfIndex(firstLength: number, secondLength: number, secondOffset: numbe
     entry(0xb002, 7, 32, uint32(8 + 2 + 36 + 4)),
     uint32(0),
     concat(uint32(0x030000), uint32(firstLength), uint32(0), uint32(0)),
-    concat(uint32(0), uint32(secondLength), uint32(secondOffset), uint32(0)),
+    concat(uint32(secondType), uint32(secondLength), uint32(secondOffset), uint32(0)),
   );
 }
 

@@ -11,6 +11,7 @@ import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
 import {
   ascii,
   concat,
+  LARGE_THUMBNAIL,
   makeAnimation,
   makeApng,
   makeJpeg,
@@ -20,6 +21,7 @@ import {
   pngText,
   uint16,
   uint32,
+  withMultiPicture,
   withSegments,
 } from './fixtures.ts';
 
@@ -127,6 +129,13 @@ describe('JPEG', () => {
   it('looks once at the bytes behind a picture, however many pictures its index names', async () => {
     const jpeg = makeCrowdedMpo(await makeJpeg(), 1000);
     expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, gainMap: false });
+  });
+
+  it('does not search any amount of notes for the place of a preview', async () => {
+    const notes = Array.from({ length: 2000 }, () => ({ marker: 0xe5, payload: new Uint8Array(65_000) }));
+    const preview = await makeJpeg();
+    const jpeg = withMultiPicture(withSegments(await makeJpeg(), notes), preview, LARGE_THUMBNAIL);
+    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, previews: 'pointed-at' });
   });
 });
 

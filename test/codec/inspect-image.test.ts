@@ -116,10 +116,29 @@ describe('inspectImage on JPEG', () => {
     }
   });
 
+  it('tells previews from pictures, and whether anything but the index points at them', async () => {
+    expect(await factsOf(make.makeJpegWithPreview())).toMatchObject({
+      multiPicture: true,
+      previews: 'movable',
+      trailingBytes: 0,
+    });
+    // Sony's maker notes point at the picture's own header, 130 bytes into it.
+    for (const pointer of [0, -32, 130]) {
+      expect(await factsOf(make.makeJpegWithPreview(pointer))).toMatchObject({ previews: 'pointed-at' });
+    }
+    const preview = await make.makeJpegWithPreview();
+    const damaged = Buffer.from(preview);
+    damaged[damaged.lastIndexOf(Buffer.from([0xff, 0xd8]))] = 0;
+    for (const file of [damaged, preview.slice(0, -1), make.withTrailingBytes(preview, 9)]) {
+      expect(inspectImage(file)?.previews).toBeUndefined();
+    }
+  });
+
   it('sees the second picture of an MPO', async () => {
     expect(await factsOf(make.makeMpo())).toMatchObject({
       gainMap: false,
       multiPicture: true,
+      previews: undefined,
       trailingBytes: 0,
     });
   });

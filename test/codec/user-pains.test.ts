@@ -2,6 +2,8 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { type BytesOutcome, compressBytes } from '../../src/codec/compress-bytes.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
+import { readJpeg } from '../../src/codec/jpeg-markers.ts';
+import { readPictureEntries } from '../../src/codec/jpeg-pictures.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
@@ -19,6 +21,7 @@ import {
   makeAvif,
   makeGainMapJpeg,
   makeJpeg,
+  makeJpegWithPreview,
   makePng,
   makeWebp,
   photoPixels,
@@ -293,6 +296,45 @@ test.each([
     status: 'kept',
     reason: 'hdr-gain-map',
   });
+});
+
+test.each([
+  ['lossless', { mode: 'lossless' }, true],
+  ['best', {}, false],
+  ['fast', { effort: 'fast' }, false],
+  ['auto', { mode: 'auto' }, false],
+  ['to WebP', { format: 'webp' }, true],
+] as const)('R12: the preview behind a camera picture is carried whole, %s', async (_name, changes, lossless) => {
+  const source = await makeJpegWithPreview();
+  const preview = source.subarray(readJpeg(source).end);
+  const { bytes, encoding } = await compressed(source, changes);
+  expect(encoding).toMatchObject({ format: 'jpeg', lossless });
+  const picture = readJpeg(bytes);
+  expect(Buffer.compare(bytes.subarray(picture.end), preview)).toBe(0);
+  expect(inspectImage(bytes)).toMatchObject({ multiPicture: true, trailingBytes: 0 });
+  const [own, other] = readPictureEntries(picture);
+  expect(own).toMatchObject({ start: 0, length: picture.end });
+  expect(other).toMatchObject({ start: picture.end, length: preview.length });
+});
+
+test('R12: a preview that maker notes point at stays where it is, unless metadata has to go', async () => {
+  const source = await makeJpegWithPreview(130);
+  for (const changes of [{}, { mode: 'lossless' }, { effort: 'fast' }, { format: 'avif' }] as const) {
+    expect(await compress(source, changes)).toMatchObject({ status: 'kept', reason: 'multi-picture' });
+  }
+  const untouched = { minSavings: { percent: 95, bytes: 1 } };
+  for (const changes of [
+    {},
+    { mode: 'lossless' },
+    { effort: 'fast' },
+    { mode: 'lossless', ...untouched },
+  ] as const) {
+    for (const metadata of ['strip', 'copyright'] as const) {
+      const { bytes } = await compressed(source, { ...changes, metadata });
+      expect(inspectImage(bytes)).toMatchObject({ multiPicture: false, trailingBytes: 0, width: 600 });
+      expect(readJpeg(bytes).end).toBe(bytes.length);
+    }
+  }
 });
 
 const EVERY_MODE: readonly Changes[] = [

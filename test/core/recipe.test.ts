@@ -20,6 +20,8 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG, CMYK', photo({ colour: 'cmyk', channels: 4 })],
   ['JPEG of 12 bits', photo({ bitsPerChannel: 12 })],
   ['JPEG with an HDR gain map', photo({ gainMap: true, multiPicture: true })],
+  ['JPEG with previews behind it', photo({ multiPicture: true, previews: 'movable' })],
+  ['JPEG with previews that its maker notes point at', photo({ multiPicture: true, previews: 'pointed-at' })],
   ['JPEG of several pictures (MPO)', photo({ multiPicture: true })],
   ['any with content credentials (C2PA)', photo({ contentCredentials: true })],
   ['any with unknown data behind its end', photo({ trailingBytes: 5000 })],
@@ -106,6 +108,42 @@ describe('what a re-encode would lose', () => {
       expect(recipeFor(photo({ gainMap: true }), { metadata })).toMatchObject({ reason: 'hdr-gain-map' });
     }
     expect(recipeFor(factsOf({ format: 'avif', gainMap: true }))).toMatchObject({ reason: 'hdr-gain-map' });
+  });
+});
+
+describe('previews behind a picture', () => {
+  const withPreviews = (previews: ImageFacts['previews'], changes: Partial<CompressionSettings> = {}) =>
+    recipeFor(photo({ multiPicture: true, previews }), changes);
+
+  test('go along with a JPEG, and where nothing can carry them it stays a JPEG', () => {
+    expect(withPreviews('movable')).toEqual(recipeFor(photo()));
+    expect(withPreviews('movable', { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
+    for (const changes of [
+      { mode: 'lossless' },
+      { format: 'webp' },
+      { format: 'avif' },
+      { resize: { maxWidth: 100 } },
+    ] as const) {
+      expect(withPreviews('movable', changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
+    }
+  });
+
+  test('hold the picture back where something points at them, and where they are pictures of their own', () => {
+    for (const format of ['keep', 'jpeg', 'webp'] as const) {
+      expect(withPreviews('pointed-at', { format })).toMatchObject({
+        reason: 'multi-picture',
+        detail: expect.stringContaining('metadata copyright or strip'),
+      });
+      expect(withPreviews(undefined, { format, metadata: 'strip' })).toMatchObject({
+        reason: 'multi-picture',
+      });
+    }
+  });
+
+  test.each(['copyright', 'strip'] as const)('are metadata, which %s takes away', (metadata) => {
+    for (const previews of ['movable', 'pointed-at'] as const) {
+      expect(withPreviews(previews, { metadata })).toEqual(recipeFor(photo(), { metadata }));
+    }
   });
 });
 
