@@ -12,7 +12,7 @@ import { type ObjectStore, ObjectStoreError } from '../src/core/object-store.ts'
 import { readJson } from '../src/json-lines.ts';
 import { journalKey } from '../src/result-log.ts';
 import { A_JOB } from './a-job.ts';
-import { bitRotten } from './codec/fixtures.ts';
+import { bitRotten, makeJpeg } from './codec/fixtures.ts';
 import { halve } from './image-jobs.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -300,7 +300,7 @@ describe('compressBatch', () => {
 
   it('looks closest where the source is to be replaced: flipped bits that libvips reads over fail in place', async () => {
     const fast = { ...job.compression, effort: 'fast' as const };
-    const rotten = await readOver(photo);
+    const rotten = await readOver(await makeJpeg({ quality: 95, width: 200, height: 160 }));
     await store.put({ bucket: 'in', key: 'rotten.jpg' }, rotten);
     await compressBatch(await planned(['rotten.jpg'], [], { compression: fast }), host());
     expect(await results()).toMatchObject([{ status: 'compressed' }]);

@@ -8,12 +8,9 @@ import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { findPngFault } from './png-fault.ts';
 
-/**
- * What a strict decode by libvips does not show of a source; the encode itself decodes it. A source that is replaced by
- * its output is looked at as closely as can be. @throws CorruptImageError
- */
-export function assertSound(task: PlannedTask, isReplaced = false): void {
-  if (task.facts.format === 'jpeg') assertSoundJpeg(task, isReplaced);
+/** What a strict decode by libvips does not show of a source; the encode itself decodes it. @throws CorruptImageError */
+export function assertSound(task: PlannedTask): void {
+  if (task.facts.format === 'jpeg') assertSoundJpeg(task);
   if (task.facts.format === 'gif') assertWholeGif(task.source);
   if (task.facts.format === 'png') assertSoundPng(task.source);
 }
@@ -30,9 +27,9 @@ function assertSoundPng(source: Uint8Array): void {
  * twentieth of mozjpeg but a third of the fast preset, which has to do with the markers and with what libvips mentions
  * as long as the source remains.
  */
-function assertSoundJpeg(task: PlannedTask, isReplaced: boolean): void {
+function assertSoundJpeg(task: PlannedTask): void {
   assertMarkers(task.source);
-  if (isReplaced || !isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
+  if (task.replacesSource || !isStreamed(task.facts, task.recipe, task.settings)) assertWholeScan(task);
 }
 
 /** libnsgif makes a picture of whatever is there. @throws CorruptImageError */

@@ -53,8 +53,7 @@ export interface CompressHost {
   readonly timeLimitMs?: number;
   /** Of all pages together; beyond it an image is TooLarge before a pixel is decoded. Default 268 million. */
   readonly maxPixels?: number;
-  /** The output takes the place of its source: damage is looked for at any cost. */
-  readonly replacesSource?: boolean;
+  readonly replacesSource?: PlannedTask['replacesSource'];
 }
 
 /**
@@ -112,10 +111,10 @@ async function carryOut(planned: PlannedTask, host: CompressHost): Promise<Bytes
   assertPixels(planned.facts, host.maxPixels ?? MAX_PIXELS);
   const fitting = fitMemory(planned, host.budget);
   if (!fitting) return keptForItsSize(planned, host.budget);
-  const task = { ...fitting, timeLimitMs };
+  const task = { ...fitting, timeLimitMs, replacesSource: host.replacesSource };
   const release = await host.budget.acquire(memoryFor(task));
   // The memory is handed back when the encoder really ends, also where nobody waits for it any more.
-  const work = compressTask(task, host.replacesSource).finally(release);
+  const work = compressTask(task).finally(release);
   return withinTime(work, timeLimitMs);
 }
 
@@ -155,9 +154,9 @@ function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
   return estimateMemory(facts, recipe, settings, source.length);
 }
 
-async function compressTask(task: EncodeTask, replacesSource = false): Promise<BytesOutcome> {
+async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
   const { recipe, facts } = task;
-  assertSound(task, replacesSource);
+  assertSound(task);
   const palette = recipe.tryPalette ? await explained(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   const keepsPixels = recipe.lossless && !recipe.reshape;

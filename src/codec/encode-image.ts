@@ -17,6 +17,8 @@ export interface EncodeTask extends PlannedTask {
 export interface PlannedTask extends EncodePlan {
   readonly source: Uint8Array;
   readonly facts: ImageFacts;
+  /** The output takes the place of its source: every check there is. */
+  readonly replacesSource?: boolean;
 }
 
 /** All that an encoder has to know. */

@@ -14,7 +14,7 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
   if (!facts) return 'Expected an image but the encoder wrote none';
   const fault = findHeaderFault(facts, task) ?? (await findTimingFault(output, task));
   if (fault) return fault;
-  if (isPlainJpeg(task) && !isSampled(output)) return findPlainJpegFault(output, facts, task);
+  if (isPlainJpeg(task) && !isCompared(output, task)) return findPlainJpegFault(output, facts, task);
   // At an eighth libjpeg reads over damage, so the codes are walked through.
   const scanFault = facts.format === 'jpeg' ? findScanFault(output) : undefined;
   if (scanFault && scanFault !== 'unknown-kind') return scanFault;
@@ -25,18 +25,18 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
 
 /**
  * From JPEG to JPEG on the same grid: one libvips call, the same for every such image, and its colours are proven by
- * tests. So only each eighth output is compared with its source; the others are decoded alone, to their last Huffman
- * code, which is all of the decoding that can fail.
+ * tests. So only each sixteenth output is compared with its source, and each that replaces it; the others are decoded
+ * alone, to their last Huffman code, which is all of the decoding that can fail.
  */
 function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
   return facts.format === 'jpeg' && recipe.format === 'jpeg' && !recipe.reshape;
 }
 
-const COMPARE_ONE_IN = 8;
+const COMPARE_ONE_IN = 16;
 
 // By length: as good as by lot, and the same for the same output.
-function isSampled(output: Uint8Array): boolean {
-  return output.length % COMPARE_ONE_IN === 0;
+function isCompared(output: Uint8Array, { replacesSource = false }: EncodeTask): boolean {
+  return replacesSource || output.length % COMPARE_ONE_IN === 0;
 }
 
 async function findPlainJpegFault(output: Uint8Array, facts: ImageFacts, task: EncodeTask) {

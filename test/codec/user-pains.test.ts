@@ -421,6 +421,21 @@ test('R14: an output that is cut, of another size, or another picture is found b
   expect(await findPixelFault(inverted, task)).toMatch('differs by');
 });
 
+test('R14: from JPEG to JPEG every output is compared where it replaces its source, else one of sixteen', async () => {
+  const source = await makeJpeg({ quality: 95 });
+  const recipe = { action: 'encode', format: 'jpeg', lossless: false, quality: 60 } as const;
+  const task = { source, facts: inspectImage(source)!, recipe, settings: EAGER, timeLimitMs: 10_000 };
+  const bytes = await sharp(source).negate().jpeg().toBuffer();
+  for (let padding = 0; padding < 32; padding++) {
+    const comment = { marker: 0xfe, payload: new Uint8Array(padding) };
+    const inverted = withSegments(new Uint8Array(bytes), [comment]);
+    expect(await findPixelFault(inverted, { ...task, replacesSource: true })).toMatch('differs by');
+    const fault = await findPixelFault(inverted, task);
+    if (inverted.length % 16 === 0) expect(fault).toMatch('differs by');
+    else expect(fault).toBeUndefined();
+  }
+});
+
 test.each([
   'jpeg',
   'webp',
