@@ -1,12 +1,14 @@
 /**
  * Whether the memory of a local run grows with the number of images: the peaks of the main process and of its hosts
- * over 500 and over 5,000 small photos. Linux only, since it reads /proc. `node bench/memory.ts [fewer] [more]`
+ * over 500 and over 5,000 small photos, and what is alive in the main process's heap after its last collection. (A peak
+ * holds garbage, too.) Linux only, since it reads /proc. `node bench/memory.ts [fewer] [more]`
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { makePhotos } from './photos.ts';
 
 const counts = [Number(process.argv[2] ?? 500), Number(process.argv[3] ?? 5_000)];
@@ -38,13 +40,17 @@ async function spread(from: string, to: string, count: number): Promise<void> {
     await copyFile(path.join(from, names[n % names.length]!), path.join(to, `${n}.jpg`));
 }
 
-/** Runs the command and answers the greatest memory of the main process and of any process that it started. */
-async function run(input: string, out: string): Promise<{ main: number; hosts: number }> {
-  const child = spawn(process.execPath, [...start, input, '--out', out, '--effort', 'fast'], {
+/** Runs the command and answers the greatest memory of the main process and of any process that it started, in MB. */
+async function run(input: string, out: string): Promise<Record<'main' | 'hosts' | 'alive', number>> {
+  const child = spawn(process.execPath, ['--trace-gc', ...start, input, '--out', out, '--effort', 'fast'], {
     cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const peaks = { main: 0, hosts: 0 };
+  const peaks = { main: 0, hosts: 0, alive: 0 };
+  createInterface(child.stdout).on('line', (line) => {
+    const alive = /Mark-Compact .* -> ([\d.]+)/.exec(line)?.[1];
+    if (alive) peaks.alive = Number(alive);
+  });
   const look = () => {
     peaks.main = Math.max(peaks.main, peakOf(child.pid!));
     for (const pid of childrenOf(child.pid!)) peaks.hosts = Math.max(peaks.hosts, peakOf(pid));
