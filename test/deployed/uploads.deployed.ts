@@ -42,9 +42,10 @@ describe('an upload with attributes', () => {
   const rows = Object.keys(ROWS) as Row[];
   const keyOf = (row: Row) => `attributes/${row.replaceAll(/\W+/g, '-')}.jpg`;
   const before = new Map<Row, HeadObjectCommandOutput>();
+  let photo: Uint8Array;
 
   beforeAll(async () => {
-    const photo = await makeJpeg({ width: 640, height: 480 });
+    photo = await makeJpeg({ width: 640, height: 480 });
     await Promise.all(
       rows.map(async (row) => {
         const set = { ContentType: 'image/jpeg', ...ROWS[row] };
@@ -58,7 +59,8 @@ describe('an upload with attributes', () => {
   test.each(rows)('becomes smaller and keeps its %s', async (row) => {
     const was = before.get(row)!;
     const is = await head(UPLOAD_BUCKET, keyOf(row));
-    expect(is.ContentLength).toBeLessThan(was.ContentLength!);
+    // Not than it was: a function that is warm may be done before the first look.
+    expect(is.ContentLength).toBeLessThan(photo.length);
     for (const attribute of KEPT) expect([attribute, is[attribute]]).toEqual([attribute, was[attribute]]);
     expect(is.Metadata).toEqual({ ...was.Metadata, [MARK_KEY]: expect.any(String) });
     const tags = await store.tags({ bucket: UPLOAD_BUCKET, key: RUN + keyOf(row) });
