@@ -3,7 +3,7 @@ import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } fr
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
-import { carryPictures } from './carry-pictures.ts';
+import { carryBehind } from './carry-behind.ts';
 import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
 import {
   countWarnings,
@@ -244,6 +244,7 @@ async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<B
 function whyUntouched(facts: ImageFacts): [KeptReason, string?] {
   if (facts.gainMap) return ['hdr-gain-map'];
   if (facts.multiPicture) return ['multi-picture'];
+  if (facts.behind) return ['trailing-data'];
   return ['not-identical', 'holds parts that a copy of its pixels would not fit'];
 }
 
@@ -279,8 +280,8 @@ function dressed({ bytes, encoding }: Encoded, { source, facts, recipe, settings
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   const from = { format: facts.format, bytes: source };
   const whole = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
-  const carriesPreviews = facts.previews && settings.metadata === 'keep' && recipe.format === 'jpeg';
-  return { bytes: (carriesPreviews && carryPictures(readJpeg(source), whole)) || whole, encoding };
+  const carries = facts.behind && settings.metadata === 'keep' && recipe.format === 'jpeg';
+  return { bytes: (carries && carryBehind(readJpeg(source), whole)) || whole, encoding };
 }
 
 function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
@@ -293,8 +294,8 @@ function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
   // A profile of which a part is missing goes into no other file, and without it the colours would be others.
   if (task.facts.icc && !output?.icc)
     return kept(task.facts, 'colour-space', 'its colour profile cannot be read');
-  if (task.facts.previews && task.settings.metadata === 'keep' && !output?.previews)
-    return kept(task.facts, 'multi-picture', 'its previews could not be carried along');
+  if (task.facts.behind && task.settings.metadata === 'keep' && !output?.behind)
+    return kept(task.facts, 'trailing-data', 'it could not be carried along');
   return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
 }
 

@@ -85,7 +85,7 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     arithmetic: frame.marker > 0xc8 || undefined,
     gainMap: pictures.gainMap,
     multiPicture: pictures.count > 1,
-    previews: pictures.previews,
+    behind: pictures.behind,
     contentCredentials: segments.some(
       ({ kind, payload }) => kind === 'jumbf' && indexOfText(payload, 'c2pa') >= 0,
     ),

@@ -1,16 +1,17 @@
-import type { ImageFacts } from '../core/recipe.ts';
+import type { PartsBehind } from '../core/recipe.ts';
 import { indexOfText, startsWith, viewOf } from './bytes.ts';
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './jpeg-markers.ts';
+import { readTrailer } from './jpeg-trailers.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from './tiff-directory.ts';
 
-/** JPEG files of more than one picture: MPO, and gain maps that lie behind the picture. */
+/** What lies behind the picture of a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
 
 export interface MultiPicture {
   /** Pictures that the index names, the first one included; 1 without an index. */
   readonly count: number;
   readonly gainMap: boolean;
-  readonly previews?: ImageFacts['previews'];
-  /** Bytes behind the picture that belong to no other picture and are no padding. */
+  readonly behind?: PartsBehind;
+  /** Bytes behind the picture that belong to no other picture, to no known trailer, and are no padding. */
   readonly unknownTrailingBytes: number;
 }
 
@@ -29,7 +30,7 @@ const MP_ENTRIES = 0xb002;
 const TYPE_CLASS = 0x07ff0000;
 const LARGE_THUMBNAIL = 0x00010000;
 const MAX_PICTURES = 1000;
-/** Bytes times pictures: far above what cameras write, and searched in a few hundredths of a second. */
+/** Bytes times places: far above what cameras write, and searched in a few hundredths of a second. */
 const MOST_SEARCHED = 4e6;
 
 const GAIN_MAP_NAMES = [
@@ -42,17 +43,31 @@ const GAIN_MAP_NAMES = [
 export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const pictures = readPictureEntries(jpeg);
   const others = picturesBehind(jpeg, pictures);
-  const trailing = jpeg.bytes.subarray(jpeg.end);
+  const gaps = gapsBehind(jpeg, others);
+  const trailer = readTrailer(gaps.at(-1)!.bytes);
+  const unknown = (trailer ? gaps.slice(0, -1) : gaps).filter(({ bytes }) =>
+    bytes.some((byte) => byte !== 0),
+  );
   const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
-  const unknownTrailingBytes = countUnknown(trailing, others, jpeg.end);
-  const isWhole = unknownTrailingBytes === 0 && areIndexed(jpeg, pictures);
-  const arePreviews = isWhole && !gainMap && others.every((picture) => isPreview(jpeg.bytes, picture));
+  const arePreviews = areIndexed(jpeg, pictures) && others.every((picture) => isPreview(jpeg.bytes, picture));
+  const isKnown =
+    unknown.length === 0 && !gainMap && (arePreviews || (trailer !== undefined && pictures.length <= 1));
+  const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
   return {
     count: Math.max(1, pictures.length),
     gainMap,
-    ...(arePreviews && { previews: isPointedAt(jpeg, others) ? 'pointed-at' : 'movable' }),
-    unknownTrailingBytes,
+    ...(isKnown && {
+      behind: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
+    }),
+    unknownTrailingBytes: unknown.reduce((sum, { bytes }) => sum + bytes.length, 0),
   };
+}
+
+/** What lies between the end of the picture, those behind it, and the end of the file. */
+function gapsBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
+  const from = [end, ...pictures.map(({ start, length }) => start + length)];
+  const to = [...pictures.map(({ start }) => start), bytes.length];
+  return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
 }
 
 /** Whether every picture that the index names beside the first lies behind it, whole. */
@@ -71,29 +86,29 @@ function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean
 }
 
 /**
- * Whether another part of the file holds the place of one of these pictures, or of what lies at its beginning: maker
- * notes do (Sony's point into the preview's own header), and nobody can correct all of them. Any number that could be
- * such a place counts, from the start of the file or of the TIFF structure, in either byte order.
+ * Whether another part of the file holds one of these places, or one soon behind it: maker notes do (Sony's point into
+ * the preview's own header), and nobody can correct all of them. Any number that could be such a place counts, from the
+ * start of the file or of the TIFF structure, in either byte order.
  */
-function isPointedAt({ segments }: Jpeg, pictures: readonly PictureEntry[]): boolean {
+function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
   const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
   const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
-  if (length * pictures.length > MOST_SEARCHED) return true;
+  if (length * places.length > MOST_SEARCHED) return true;
   return holders.some(({ at, payload }) => {
     const view = viewOf(payload);
     const bases = [0, at + 4 + EXIF_PREFIX.length];
     for (let offset = 0; offset + 4 <= payload.length; offset += 2) {
       for (const littleEndian of [true, false]) {
         const value = view.getUint32(offset, littleEndian);
-        if (bases.some((base) => pictures.some(({ start }) => isNear(value + base, start)))) return true;
+        if (bases.some((base) => places.some((place) => isNear(value + base, place)))) return true;
       }
     }
     return false;
   });
 }
 
-function isNear(place: number, start: number): boolean {
-  return place >= start - 64 && place < start + 512;
+function isNear(value: number, place: number): boolean {
+  return value >= place - 64 && value < place + 512;
 }
 
 /**
@@ -153,16 +168,4 @@ function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean 
   } catch {
     return false;
   }
-}
-
-/** What remains when the pictures and the zeros between them are taken away. */
-function countUnknown(trailing: Uint8Array, pictures: readonly PictureEntry[], base: number): number {
-  let unknown = 0;
-  let at = 0;
-  for (const { start, length } of [...pictures, { start: base + trailing.length, length: 0 }]) {
-    const gap = trailing.subarray(at, Math.max(at, start - base));
-    if (gap.some((byte) => byte !== 0)) unknown += gap.length;
-    at = Math.max(at, start - base + length);
-  }
-  return unknown;
 }

@@ -1,6 +1,6 @@
 import { compressJpeg } from '@napi-rs/image';
 import { joinAll } from './bytes.ts';
-import { carryPictures } from './carry-pictures.ts';
+import { carryBehind } from './carry-behind.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
 import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
 import { type NewSegment, segmentsOfCopy } from './jpeg-metadata.ts';
@@ -9,20 +9,20 @@ import { readMultiPicture } from './jpeg-pictures.ts';
 /**
  * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
  * and accepts damaged files, so markers are put back here, and the caller decodes the source strictly before.
- * What lies behind the picture is carried whole (a gain map or previews under `keep`), left out (previews where metadata
- * has to go), or the source is returned as it is.
+ * What lies behind the picture is carried whole (under `keep`), left out (previews and notes, where metadata has to go),
+ * or the source is returned as it is.
  * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
 export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readJpeg(bytes);
-  const pictures = readMultiPicture(source);
-  const isAlone = pictures.count === 1 && !pictures.gainMap && pictures.unknownTrailingBytes === 0;
-  const standsAlone = isAlone || (policy !== 'keep' && pictures.previews !== undefined);
+  const { count, gainMap, behind, unknownTrailingBytes } = readMultiPicture(source);
+  const isAlone = count === 1 && !gainMap && !behind && unknownTrailingBytes === 0;
+  const standsAlone = isAlone || (policy !== 'keep' && behind?.isMetadata === true);
   if (!standsAlone && policy !== 'keep') return bytes;
   const bare = readJpeg(await compressJpeg(bytes.subarray(0, source.end), { quality: 100 }));
   assertSameFrame(source, bare);
   const result = assemble(segmentsOfCopy(source, policy), bare);
-  return standsAlone ? result : (carryPictures(source, result) ?? bytes);
+  return standsAlone ? result : (carryBehind(source, result) ?? bytes);
 }
 
 /** Component ids tell a decoder the colour space where no marker does; the engine's own markers are dropped. */

@@ -54,10 +54,12 @@ interface Container {
 const CONTAINERS: Partial<Record<ImageFormat, Container>> = {
   jpeg: {
     // A profile may be cut in other places, and is never taken out.
-    parts: ({ bytes }) =>
-      readJpeg(bytes)
+    parts: ({ bytes }) => [
+      ...readJpeg(bytes)
         .segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc')
         .map(asPart),
+      ...behind(readJpeg(bytes)),
+    ],
     left: ({ bytes }, policy) => segmentsOfCopy(readJpeg(bytes), policy).map(asPart),
     splice: ({ bytes }, policy) => spliceJpeg(readJpeg(bytes), policy),
   },
@@ -76,6 +78,11 @@ const CONTAINERS: Partial<Record<ImageFormat, Container>> = {
     splice: spliceWebP,
   },
 };
+
+function behind({ bytes, end }: Jpeg): Part[] {
+  const payload = bytes.subarray(end);
+  return payload.some((byte) => byte !== 0) ? [{ type: 'behind', payload }] : [];
+}
 
 function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): Part {
   return { type: String.fromCharCode(marker), payload };

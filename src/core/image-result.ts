@@ -68,7 +68,7 @@ export const KEPT_REASONS = {
   'hdr-gain-map': 'carries an HDR gain map that would be lost',
   'multi-picture': 'holds more than one picture (MPO), or previews that maker notes point at',
   'content-credentials': 'carries C2PA content credentials that a change would break',
-  'trailing-data': 'unknown data after the end of the image would be lost',
+  'trailing-data': 'data after the end of the image would be lost',
   animation: 'animated, and cannot be kept animated by this recipe',
   alpha: 'has transparency that the target format cannot hold',
   'deep-colour': 'more than 8 bits per channel that the target format cannot hold',

@@ -24,8 +24,8 @@ export interface ImageFacts {
   readonly lossless?: boolean;
   readonly gainMap: boolean;
   readonly multiPicture: boolean;
-  /** A JPEG whose other pictures are smaller copies of it, and whether only their index tells where they lie. */
-  readonly previews?: 'movable' | 'pointed-at';
+  /** What lies behind a JPEG, if all of it is known: previews of it, the notes of a phone, the film of a moving photo. */
+  readonly behind?: PartsBehind;
   readonly contentCredentials: boolean;
   /** A WebP whose header denies the transparency of its pictures. */
   readonly alphaDenied?: boolean;
@@ -37,6 +37,13 @@ export interface ImageFacts {
   readonly trailingBytes: number;
   /** Its colours are not sRGB's, and no ICC profile says so: gAMA, cHRM or cICP of a PNG, nclx of an AVIF. */
   readonly ownColours?: boolean;
+}
+
+export interface PartsBehind {
+  /** Other parts of the file seem to hold its place, as maker notes do. */
+  readonly isPointedAt: boolean;
+  /** Nothing in it is content of its own, as a film is. */
+  readonly isMetadata: boolean;
 }
 
 export type OutputFormat = 'jpeg' | 'png' | 'webp' | 'avif';
@@ -103,22 +110,29 @@ function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recip
   }
   if (facts.gainMap)
     return canCarryGainMap(facts, settings) ? losslessJpeg(facts, settings) : keep('hdr-gain-map');
-  if (facts.multiPicture)
-    return facts.previews ? recipeBesidePreviews(facts, settings) : keep('multi-picture');
+  if (facts.behind) return recipeBeside(facts.behind, facts, settings);
+  if (facts.multiPicture) return keep('multi-picture');
   if (facts.alphaDenied) return keep('alpha', 'its header denies the transparency that its pictures have');
   return undefined;
 }
 
-/** Previews are metadata: they go along with a JPEG of the same size, or go where all metadata goes. */
-function recipeBesidePreviews(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
-  if (settings.metadata !== 'keep') return undefined;
-  if (facts.previews === 'pointed-at') return keep('multi-picture', POINTED_AT);
+/** It goes along with a JPEG of the same size; what is metadata goes where all metadata goes. */
+function recipeBeside(
+  behind: PartsBehind,
+  facts: ImageFacts,
+  settings: CompressionSettings,
+): Recipe | undefined {
+  const reason = facts.multiPicture ? 'multi-picture' : 'trailing-data';
+  if (settings.metadata !== 'keep') return behind.isMetadata ? undefined : keep(reason, CONTENT_BEHIND);
+  if (behind.isPointedAt) return keep(reason, POINTED_AT);
   const staysJpeg = settings.format === 'keep' || settings.format === 'jpeg';
   return staysJpeg && !reshapeOf(facts, settings) ? undefined : losslessJpeg(facts, settings);
 }
 
 const POINTED_AT =
-  'its maker notes seem to tell where its previews lie; metadata copyright or strip compresses it without both';
+  'its maker notes seem to tell where the parts behind it lie; metadata copyright or strip leaves out both';
+
+const CONTENT_BEHIND = 'a film, sound or picture behind it goes along with all metadata only';
 
 /** The coefficients of a JPEG can be packed tighter with the map carried behind them byte for byte. */
 function canCarryGainMap(facts: ImageFacts, settings: CompressionSettings): boolean {

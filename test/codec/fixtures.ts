@@ -176,6 +176,37 @@ export async function makeJpegWithPreview(pointer?: number): Promise<Uint8Array>
   return pointer === undefined ? plain : withPointer(plain.length - preview.length - tiffStart + pointer);
 }
 
+type SamsungBlock = readonly [type: number, name: string, value: Uint8Array];
+
+/** What Samsung's phones put behind a JPEG: blocks, and a directory whose entries count back from it. */
+export function samsungNotes(
+  blocks: readonly SamsungBlock[] = [
+    [0x0a01, 'Image_UTC_Data', ascii('1669716934000')],
+    [0x0aa1, 'MCC_Data', ascii('310')],
+  ],
+): Uint8Array {
+  const type = (number: number) => concat([0, 0], uint16(number, true));
+  const written = blocks.map(([number, name, value]) =>
+    concat(type(number), uint32(name.length, true), ascii(name), value),
+  );
+  const entries = written.map((block, index) => {
+    const back = written.slice(index).reduce((sum, { length }) => sum + length, 0);
+    return concat(type(blocks[index]![0]), uint32(back, true), uint32(block.length, true));
+  });
+  const directory = concat(ascii('SEFH'), uint32(106, true), uint32(blocks.length, true), ...entries);
+  return concat(...written, directory, uint32(directory.length, true), ascii('SEFT'));
+}
+
+/** The boxes of an MP4, with nothing to be seen in them. */
+export function makeFilm(): Uint8Array {
+  const box = (type: string, content: Uint8Array) => concat(uint32(8 + content.length), ascii(type), content);
+  return concat(
+    box('ftyp', ascii('mp42\0\0\0\0mp42')),
+    box('mdat', photoPixels(20, 20, 3, 5)),
+    box('moov', new Uint8Array(100)),
+  );
+}
+
 function makerNotes(previewStart: number): Uint8Array {
   return concat(
     ascii('MM\0*'),

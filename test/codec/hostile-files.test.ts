@@ -135,7 +135,7 @@ describe('JPEG', () => {
     const notes = Array.from({ length: 2000 }, () => ({ marker: 0xe5, payload: new Uint8Array(65_000) }));
     const preview = await makeJpeg();
     const jpeg = withMultiPicture(withSegments(await makeJpeg(), notes), preview, LARGE_THUMBNAIL);
-    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, previews: 'pointed-at' });
+    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ behind: { isPointedAt: true } });
   });
 });
 

@@ -119,18 +119,51 @@ describe('inspectImage on JPEG', () => {
   it('tells previews from pictures, and whether anything but the index points at them', async () => {
     expect(await factsOf(make.makeJpegWithPreview())).toMatchObject({
       multiPicture: true,
-      previews: 'movable',
+      behind: { isPointedAt: false, isMetadata: true },
       trailingBytes: 0,
     });
     // Sony's maker notes point at the picture's own header, 130 bytes into it.
     for (const pointer of [0, -32, 130]) {
-      expect(await factsOf(make.makeJpegWithPreview(pointer))).toMatchObject({ previews: 'pointed-at' });
+      expect(await factsOf(make.makeJpegWithPreview(pointer))).toMatchObject({
+        behind: { isPointedAt: true, isMetadata: true },
+      });
     }
     const preview = await make.makeJpegWithPreview();
     const damaged = Buffer.from(preview);
     damaged[damaged.lastIndexOf(Buffer.from([0xff, 0xd8]))] = 0;
     for (const file of [damaged, preview.slice(0, -1), make.withTrailingBytes(preview, 9)]) {
-      expect(inspectImage(file)?.previews).toBeUndefined();
+      expect(inspectImage(file)?.behind).toBeUndefined();
+    }
+  });
+
+  it('knows what phones put behind a picture, alone and behind its previews', async () => {
+    const notes = { isPointedAt: false, isMetadata: true };
+    const film = { isPointedAt: false, isMetadata: false };
+    const photo = await make.makeJpeg({ width: 600, height: 450 });
+    const preview = await make.makeJpegWithPreview();
+    const gainMap = await make.makeGainMapJpeg();
+    const trailers = [
+      [make.samsungNotes(), notes],
+      [make.makeFilm(), film],
+      [make.concat(make.makeFilm(), make.samsungNotes()), film],
+      [make.samsungNotes([[0x0a30, 'MotionPhoto_Data', make.makeFilm()]]), film],
+    ] as const;
+    for (const [trailer, behind] of trailers) {
+      expect(inspectImage(make.concat(photo, trailer))).toMatchObject({ behind, trailingBytes: 0 });
+      expect(inspectImage(make.concat(preview, trailer))).toMatchObject({
+        behind,
+        multiPicture: true,
+        trailingBytes: 0,
+      });
+      const withMap = inspectImage(make.concat(gainMap, trailer));
+      expect(withMap).toMatchObject({ gainMap: true, trailingBytes: 0 });
+      expect(withMap?.behind).toBeUndefined();
+      const stereo = inspectImage(make.concat(await make.makeMpo(), trailer));
+      expect(stereo).toMatchObject({ multiPicture: true, trailingBytes: 0 });
+      expect(stereo?.behind).toBeUndefined();
+      expect(inspectImage(make.concat(photo, trailer, [7]))).toMatchObject({
+        trailingBytes: trailer.length + 1,
+      });
     }
   });
 
@@ -138,7 +171,7 @@ describe('inspectImage on JPEG', () => {
     expect(await factsOf(make.makeMpo())).toMatchObject({
       gainMap: false,
       multiPicture: true,
-      previews: undefined,
+      behind: undefined,
       trailingBytes: 0,
     });
   });

@@ -19,6 +19,7 @@ import {
   makeAnimation,
   makeApng,
   makeAvif,
+  makeFilm,
   makeGainMapJpeg,
   makeJpeg,
   makeJpegWithPreview,
@@ -28,6 +29,7 @@ import {
   pngExif,
   pngIcc,
   pngXmp,
+  samsungNotes,
   truncated,
   withSegments,
   xmpPacket,
@@ -315,6 +317,33 @@ test.each([
   const [own, other] = readPictureEntries(picture);
   expect(own).toMatchObject({ start: 0, length: picture.end });
   expect(other).toMatchObject({ start: picture.end, length: preview.length });
+});
+
+test.each([
+  ['the notes of a Samsung', () => samsungNotes(), true],
+  ['the film of a moving photo', () => makeFilm(), false],
+  ['a film among the notes', () => samsungNotes([[0x0a30, 'MotionPhoto_Data', makeFilm()]]), false],
+] as const)('R12: %s is carried whole, or the file is kept for it', async (_name, make, isMetadata) => {
+  const source = concat(await makeJpeg({ width: 600, height: 450, quality: 95 }), make());
+  for (const changes of [{}, { mode: 'lossless' }, { effort: 'fast' }, { format: 'webp' }] as const) {
+    const { bytes, encoding } = await compressed(source, changes);
+    expect(encoding.format).toBe('jpeg');
+    expect(Buffer.compare(bytes.subarray(readJpeg(bytes).end), make())).toBe(0);
+  }
+  const untouched = { minSavings: { percent: 95, bytes: 1 } };
+  for (const changes of [{}, { mode: 'lossless' }, { mode: 'lossless', ...untouched }] as const) {
+    const outcome = await compress(source, { ...changes, metadata: 'strip' });
+    if (isMetadata) {
+      const { bytes } = outcome as Extract<BytesOutcome, { status: 'compressed' }>;
+      expect(readJpeg(bytes).end).toBe(bytes.length);
+    } else {
+      expect(outcome).toMatchObject({
+        status: 'kept',
+        reason: 'trailing-data',
+        detail: expect.stringContaining('its metadata was left in it'),
+      });
+    }
+  }
 });
 
 test('R12: a preview that maker notes point at stays where it is, unless metadata has to go', async () => {

@@ -13,6 +13,8 @@ const photo = (changes: Partial<ImageFacts> = {}) =>
   factsOf({ format: 'jpeg', sourceQuality: 95, ...changes });
 const png = (changes: Partial<ImageFacts> = {}) => factsOf({ format: 'png', lossless: true, ...changes });
 
+const PREVIEWS = { isPointedAt: false, isMetadata: true };
+
 /** The rows of the table in docs/encoding.md. */
 const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG above the wanted quality', photo()],
@@ -20,8 +22,15 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG, CMYK', photo({ colour: 'cmyk', channels: 4 })],
   ['JPEG of 12 bits', photo({ bitsPerChannel: 12 })],
   ['JPEG with an HDR gain map', photo({ gainMap: true, multiPicture: true })],
-  ['JPEG with previews behind it', photo({ multiPicture: true, previews: 'movable' })],
-  ['JPEG with previews that its maker notes point at', photo({ multiPicture: true, previews: 'pointed-at' })],
+  ['JPEG with previews behind it', photo({ multiPicture: true, behind: PREVIEWS })],
+  [
+    'JPEG with previews that its maker notes point at',
+    photo({ multiPicture: true, behind: { ...PREVIEWS, isPointedAt: true } }),
+  ],
+  [
+    'JPEG with the notes of a phone, or a film, behind it',
+    photo({ behind: { ...PREVIEWS, isMetadata: false } }),
+  ],
   ['JPEG of several pictures (MPO)', photo({ multiPicture: true })],
   ['any with content credentials (C2PA)', photo({ contentCredentials: true })],
   ['any with unknown data behind its end', photo({ trailingBytes: 5000 })],
@@ -111,39 +120,49 @@ describe('what a re-encode would lose', () => {
   });
 });
 
-describe('previews behind a picture', () => {
-  const withPreviews = (previews: ImageFacts['previews'], changes: Partial<CompressionSettings> = {}) =>
-    recipeFor(photo({ multiPicture: true, previews }), changes);
+describe('what lies behind a picture', () => {
+  const besides = (behind: ImageFacts['behind'], changes: Partial<CompressionSettings> = {}) =>
+    recipeFor(photo({ multiPicture: true, behind }), changes);
+  const pointedAt = { ...PREVIEWS, isPointedAt: true };
+  const film = { ...PREVIEWS, isMetadata: false };
 
-  test('go along with a JPEG, and where nothing can carry them it stays a JPEG', () => {
-    expect(withPreviews('movable')).toEqual(recipeFor(photo()));
-    expect(withPreviews('movable', { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
-    for (const changes of [
-      { mode: 'lossless' },
-      { format: 'webp' },
-      { format: 'avif' },
-      { resize: { maxWidth: 100 } },
-    ] as const) {
-      expect(withPreviews('movable', changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
+  test('goes along with a JPEG, and where nothing can carry it the picture stays a JPEG', () => {
+    for (const behind of [PREVIEWS, film]) {
+      expect(besides(behind)).toEqual(recipeFor(photo()));
+      expect(besides(behind, { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
+      for (const changes of [
+        { mode: 'lossless' },
+        { format: 'webp' },
+        { format: 'avif' },
+        { resize: { maxWidth: 100 } },
+      ] as const) {
+        expect(besides(behind, changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
+      }
     }
   });
 
-  test('hold the picture back where something points at them, and where they are pictures of their own', () => {
+  test('holds it back where something points there, and where it is a picture of its own', () => {
     for (const format of ['keep', 'jpeg', 'webp'] as const) {
-      expect(withPreviews('pointed-at', { format })).toMatchObject({
+      expect(besides(pointedAt, { format })).toMatchObject({
         reason: 'multi-picture',
         detail: expect.stringContaining('metadata copyright or strip'),
       });
-      expect(withPreviews(undefined, { format, metadata: 'strip' })).toMatchObject({
-        reason: 'multi-picture',
-      });
+      expect(besides(undefined, { format, metadata: 'strip' })).toMatchObject({ reason: 'multi-picture' });
     }
+    expect(recipeFor(photo({ behind: pointedAt }))).toMatchObject({ reason: 'trailing-data' });
   });
 
-  test.each(['copyright', 'strip'] as const)('are metadata, which %s takes away', (metadata) => {
-    for (const previews of ['movable', 'pointed-at'] as const) {
-      expect(withPreviews(previews, { metadata })).toEqual(recipeFor(photo(), { metadata }));
+  test.each([
+    'copyright',
+    'strip',
+  ] as const)('is left out under %s if it is metadata, and else holds the picture back', (metadata) => {
+    for (const behind of [PREVIEWS, pointedAt]) {
+      expect(besides(behind, { metadata })).toEqual(recipeFor(photo(), { metadata }));
     }
+    expect(recipeFor(photo({ behind: film }), { metadata })).toMatchObject({
+      reason: 'trailing-data',
+      detail: expect.stringContaining('film'),
+    });
   });
 });
 

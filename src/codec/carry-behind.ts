@@ -3,19 +3,20 @@ import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
 import { areIndexed, readMultiPicture, readPictureEntries } from './jpeg-pictures.ts';
 
 /**
- * A copy of a JPEG with the pictures that lie behind its source, byte for byte, and with the index of them corrected to
- * where they are now. Undefined where not every byte there is a gain map or a preview that the index names, or
- * a zero: other trailers may be pointed at from places that nobody knows.
+ * A copy of a JPEG with what lies behind its source, byte for byte, and with the index of pictures corrected to where
+ * they are now. Undefined where not every byte there is known: others may be pointed at from places that nobody knows.
  */
-export function carryPictures(source: Jpeg, copy: Uint8Array): Uint8Array | undefined {
+export function carryBehind(source: Jpeg, copy: Uint8Array): Uint8Array | undefined {
   if (!areMovable(source)) return undefined;
+  const before = readPictureEntries(source);
+  const behind = source.bytes.subarray(source.end);
+  if (before.length === 0) return joinBytes(copy, behind);
   const indexed = withIndex(source, readJpeg(copy));
-  const whole = joinBytes(indexed, source.bytes.subarray(source.end));
+  const whole = joinBytes(indexed, behind);
   const moved = indexed.length - source.end;
   const index = findIndex(readJpeg(whole));
   const littleEndian = index.payload[4] === 0x49;
   const base = index.at + 8;
-  const before = readPictureEntries(source);
   readPictureEntries(readJpeg(whole)).forEach(({ at }, number) => {
     const { start, length } = before[number]!;
     if (number === 0) whole.set(uint32(length + moved, littleEndian), at + 4);
@@ -25,9 +26,9 @@ export function carryPictures(source: Jpeg, copy: Uint8Array): Uint8Array | unde
 }
 
 function areMovable(source: Jpeg): boolean {
-  const { gainMap, previews, unknownTrailingBytes } = readMultiPicture(source);
-  const areKnown = (gainMap || previews === 'movable') && unknownTrailingBytes === 0;
-  return areKnown && areIndexed(source, readPictureEntries(source));
+  const { gainMap, behind, unknownTrailingBytes } = readMultiPicture(source);
+  if (!gainMap) return behind !== undefined && !behind.isPointedAt;
+  return unknownTrailingBytes === 0 && areIndexed(source, readPictureEntries(source));
 }
 
 /** A new encoding has none: it goes behind the other metadata. */
