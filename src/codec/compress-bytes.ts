@@ -276,12 +276,16 @@ async function repackOrExplain({ source, settings }: EncodeTask, engine: Repacke
 }
 
 /** The encoder's output with the metadata that belongs to it. */
-function dressed({ bytes, encoding }: Encoded, { source, facts, recipe, settings }: EncodeTask): Encoded {
+function dressed({ bytes, encoding }: Encoded, task: EncodeTask): Encoded {
+  const { source, facts, recipe, settings } = task;
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   const from = { format: facts.format, bytes: source };
   const whole = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
-  const carries = facts.behind && settings.metadata === 'keep' && recipe.format === 'jpeg';
-  return { bytes: (carries && carryBehind(readJpeg(source), whole)) || whole, encoding };
+  return { bytes: (carriesBehind(task) && carryBehind(readJpeg(source), whole)) || whole, encoding };
+}
+
+function carriesBehind({ facts, settings, recipe }: PlannedTask): boolean {
+  return facts.behind !== undefined && settings.metadata === 'keep' && recipe.format === 'jpeg';
 }
 
 function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
@@ -294,7 +298,7 @@ function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
   // A profile of which a part is missing goes into no other file, and without it the colours would be others.
   if (task.facts.icc && !output?.icc)
     return kept(task.facts, 'colour-space', 'its colour profile cannot be read');
-  if (task.facts.behind && task.settings.metadata === 'keep' && !output?.behind)
+  if (carriesBehind(task) && !output?.behind)
     return kept(task.facts, 'trailing-data', 'it could not be carried along');
   return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
 }

@@ -116,7 +116,7 @@ function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recip
   return undefined;
 }
 
-/** It goes along with a JPEG of the same size; what is metadata goes where all metadata goes. */
+/** It goes along with a JPEG; what is metadata goes where all metadata goes. */
 function recipeBeside(
   behind: PartsBehind,
   facts: ImageFacts,
@@ -124,9 +124,14 @@ function recipeBeside(
 ): Recipe | undefined {
   const reason = facts.multiPicture ? 'multi-picture' : 'trailing-data';
   if (settings.metadata !== 'keep') return behind.isMetadata ? undefined : keep(reason, CONTENT_BEHIND);
+  const becomesJpeg =
+    settings.mode === 'lossless' || settings.format === 'keep' || settings.format === 'jpeg';
+  // Notes have no place in another format, as comments have none.
+  if (!becomesJpeg && behind.isMetadata && !facts.multiPicture) return undefined;
   if (behind.isPointedAt) return keep(reason, POINTED_AT);
-  const staysJpeg = settings.format === 'keep' || settings.format === 'jpeg';
-  return staysJpeg && !reshapeOf(facts, settings) ? undefined : losslessJpeg(facts, settings);
+  // A preview is a copy of a picture of this size.
+  const outgrows = facts.multiPicture && reshapeOf(facts, settings) !== undefined;
+  return becomesJpeg && !outgrows ? undefined : losslessJpeg(facts, settings);
 }
 
 const POINTED_AT =

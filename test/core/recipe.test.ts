@@ -13,7 +13,7 @@ const photo = (changes: Partial<ImageFacts> = {}) =>
   factsOf({ format: 'jpeg', sourceQuality: 95, ...changes });
 const png = (changes: Partial<ImageFacts> = {}) => factsOf({ format: 'png', lossless: true, ...changes });
 
-const PREVIEWS = { isPointedAt: false, isMetadata: true };
+const METADATA = { isPointedAt: false, isMetadata: true };
 
 /** The rows of the table in docs/encoding.md. */
 const PICTURES: readonly (readonly [string, ImageFacts])[] = [
@@ -22,15 +22,13 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG, CMYK', photo({ colour: 'cmyk', channels: 4 })],
   ['JPEG of 12 bits', photo({ bitsPerChannel: 12 })],
   ['JPEG with an HDR gain map', photo({ gainMap: true, multiPicture: true })],
-  ['JPEG with previews behind it', photo({ multiPicture: true, behind: PREVIEWS })],
+  ['JPEG with previews behind it', photo({ multiPicture: true, behind: METADATA })],
   [
     'JPEG with previews that its maker notes point at',
-    photo({ multiPicture: true, behind: { ...PREVIEWS, isPointedAt: true } }),
+    photo({ multiPicture: true, behind: { ...METADATA, isPointedAt: true } }),
   ],
-  [
-    'JPEG with the notes of a phone, or a film, behind it',
-    photo({ behind: { ...PREVIEWS, isMetadata: false } }),
-  ],
+  ['JPEG with the notes of a phone behind it', photo({ behind: METADATA })],
+  ['JPEG with a film or sound behind it', photo({ behind: { ...METADATA, isMetadata: false } })],
   ['JPEG of several pictures (MPO)', photo({ multiPicture: true })],
   ['any with content credentials (C2PA)', photo({ contentCredentials: true })],
   ['any with unknown data behind its end', photo({ trailingBytes: 5000 })],
@@ -123,11 +121,11 @@ describe('what a re-encode would lose', () => {
 describe('what lies behind a picture', () => {
   const besides = (behind: ImageFacts['behind'], changes: Partial<CompressionSettings> = {}) =>
     recipeFor(photo({ multiPicture: true, behind }), changes);
-  const pointedAt = { ...PREVIEWS, isPointedAt: true };
-  const film = { ...PREVIEWS, isMetadata: false };
+  const pointedAt = { ...METADATA, isPointedAt: true };
+  const film = { ...METADATA, isMetadata: false };
 
   test('goes along with a JPEG, and where nothing can carry it the picture stays a JPEG', () => {
-    for (const behind of [PREVIEWS, film]) {
+    for (const behind of [METADATA, film]) {
       expect(besides(behind)).toEqual(recipeFor(photo()));
       expect(besides(behind, { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
       for (const changes of [
@@ -139,6 +137,21 @@ describe('what lies behind a picture', () => {
         expect(besides(behind, changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
       }
     }
+  });
+
+  test('as notes takes no part in another format, as comments do not, and bears another size', () => {
+    for (const isPointedAt of [false, true]) {
+      const notes = photo({ behind: { ...METADATA, isPointedAt } });
+      expect(recipeFor(notes, { format: 'webp' })).toEqual(recipeFor(photo(), { format: 'webp' }));
+    }
+    const resize = { maxWidth: 100 };
+    for (const behind of [METADATA, film]) {
+      expect(recipeFor(photo({ behind }), { resize })).toEqual(recipeFor(photo(), { resize }));
+    }
+    expect(recipeFor(photo({ behind: film }), { format: 'webp' })).toMatchObject({
+      format: 'jpeg',
+      lossless: true,
+    });
   });
 
   test('holds it back where something points there, and where it is a picture of its own', () => {
@@ -156,7 +169,7 @@ describe('what lies behind a picture', () => {
     'copyright',
     'strip',
   ] as const)('is left out under %s if it is metadata, and else holds the picture back', (metadata) => {
-    for (const behind of [PREVIEWS, pointedAt]) {
+    for (const behind of [METADATA, pointedAt]) {
       expect(besides(behind, { metadata })).toEqual(recipeFor(photo(), { metadata }));
     }
     expect(recipeFor(photo({ behind: film }), { metadata })).toMatchObject({
