@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { ImageFormat } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
-import { buildExif, readCredits, withOrientation, withoutExifPrefix } from './exif.ts';
+import { buildExif, readCredits, readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
 import { readGifXmp } from './gif-blocks.ts';
 import { creditsOnly, readIptcCredits } from './iptc.ts';
 import { readIsoImage } from './iso-boxes.ts';
@@ -113,14 +113,15 @@ export function underPolicy(
 const POLICIES: Readonly<
   Record<MetadataPolicy, (metadata: ImageMetadata, orientation: number) => ImageMetadata>
 > = {
-  keep: (metadata, orientation) => ({
-    ...metadata,
-    exif:
-      orientation === 1 && !metadata.exif
-        ? undefined
-        : withOrientation(metadata.exif ?? NO_EXIF, orientation),
-    xmp: metadata.xmp && withXmpOrientation(metadata.xmp, orientation),
-  }),
+  // What is not turned keeps every byte, also where XMP tells another orientation than EXIF.
+  keep: (metadata, orientation) =>
+    orientation === readOrientation(metadata.exif ?? NO_EXIF)
+      ? metadata
+      : {
+          ...metadata,
+          exif: withOrientation(metadata.exif ?? NO_EXIF, orientation),
+          xmp: metadata.xmp && withXmpOrientation(metadata.xmp, orientation),
+        },
   copyright: ({ exif, xmp, icc, photoshop }, orientation) => ({
     exif: creditsExif(exif, orientation),
     xmp: xmp && buildXmp(readXmpCredits(xmp)),

@@ -40,9 +40,10 @@ const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi
 
 /** The segments of a JPEG as they go with a new encoding of it: all of them, in order, turned to `orientation`. */
 export function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
-  const carried = source.segments
-    .filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'))
-    .map((segment) => turned(segment, orientation));
+  const kept = source.segments.filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'));
+  const own = kept.find(({ kind }) => kind === 'exif');
+  if (orientation === (own ? readOrientation(withoutExifPrefix(own.payload)) : 1)) return kept;
+  const carried = kept.map((segment) => turned(segment, orientation));
   if (orientation === 1 || carried.some(({ kind }) => kind === 'exif')) return carried;
   const { exif } = underPolicy({}, 'keep', orientation);
   const hasJfif = carried[0]?.kind === 'jfif';

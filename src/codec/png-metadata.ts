@@ -68,6 +68,8 @@ export function chunksOfCopy(
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
   const own = { ...source.header, palette: findChunk(source, 'PLTE')?.payload };
+  const exif = findChunk(source, 'eXIf');
+  const isTurned = orientation !== (exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
     if (PIXEL_CHUNKS.has(chunk.type) || STALE.has(chunk.type) || !isCarried(chunk, policy)) continue;
@@ -75,7 +77,7 @@ export function chunksOfCopy(
     if (!fitted) return undefined;
     // A picture has one packet of XMP: a second one is inflated by nobody.
     const isSpare = fitted !== xmp && isXmpChunk(fitted);
-    (index < firstData ? before : after).push(isSpare ? fitted : turned(fitted, orientation));
+    (index < firstData ? before : after).push(isTurned && !isSpare ? turned(fitted, orientation) : fitted);
   }
   before.push(...rewrittenChunks(source, policy, orientation));
   return { before, after };

@@ -112,6 +112,9 @@ export function numbersOf(tiff: Tiff, entry: TiffEntry | undefined, limit = 16):
       numbers.push(view.getUint32(at, tiff.littleEndian));
     else if (entry.type === TYPE_LONG8) numbers.push(Number(view.getBigUint64(at, tiff.littleEndian)));
     else if (entry.type === 1) numbers.push(view.getUint8(at));
+    else if (entry.type === 6) numbers.push(view.getInt8(at));
+    else if (entry.type === 8) numbers.push(view.getInt16(at, tiff.littleEndian));
+    else if (entry.type === 9) numbers.push(view.getInt32(at, tiff.littleEndian));
     else break;
   }
   return numbers;

@@ -8,7 +8,7 @@ import {
   withoutExifPrefix,
 } from '../../src/codec/exif.ts';
 import { readDirectory, readTiff, textOf } from '../../src/codec/tiff-directory.ts';
-import { ascii, concat, exifBlock, mutated } from './fixtures.ts';
+import { ascii, concat, exifBlock, mutated, uint16, uint32 } from './fixtures.ts';
 
 const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('utf8').split('\0')[0];
 
@@ -21,6 +21,25 @@ describe.each(['II', 'MM'] as const)('EXIF in byte order %s', (byteOrder) => {
     expect(readOrientation(turned)).toBe(orientation);
     expect(turned.length).toBe(exif.length);
     expect(Buffer.from(turned).indexOf('offsets in here')).toBe(Buffer.from(exif).indexOf('offsets in here'));
+  });
+
+  test.each([
+    ['BYTE', 1],
+    ['SHORT', 3],
+    ['LONG', 4],
+    ['SBYTE', 6],
+    ['SSHORT', 8],
+    ['SLONG', 9],
+  ])('tells its orientation in a %s, too, as some cameras do', (_name, type) => {
+    const little = byteOrder === 'II';
+    const exif = Buffer.from(exifBlock({ byteOrder, orientation: 6 }));
+    const at = exif.indexOf(concat(uint16(0x0112, little), uint16(3, little)));
+    const length = { 1: 1, 6: 1, 3: 2, 8: 2 }[type] ?? 4;
+    const value = little ? [6, 0, 0, 0] : [6, 0, 0, 0].map((_, index) => (index === length - 1 ? 6 : 0));
+    exif.set(concat(uint16(type, little), uint32(1, little), value), at + 2);
+    expect(readOrientation(exif)).toBe(6);
+    expect(readOrientation(withOrientation(exif, 8))).toBe(8);
+    expect(withOrientation(exif, 6)).toBe(exif);
   });
 
   it('is not touched when nothing changes', () => {

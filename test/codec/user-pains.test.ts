@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { type BytesOutcome, compressBytes } from '../../src/codec/compress-bytes.ts';
+import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readJpeg } from '../../src/codec/jpeg-markers.ts';
 import { readPictureEntries } from '../../src/codec/jpeg-pictures.ts';
@@ -56,6 +57,10 @@ async function compressed(source: Uint8Array, changes: Changes = {}) {
     throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
   expect(outcome.bytes.length).toBeLessThan(source.length);
   return outcome;
+}
+
+async function make600(segments: Parameters<typeof withSegments>[1]): Promise<Uint8Array> {
+  return withSegments(await makeJpeg({ width: 600, height: 450, quality: 95 }), segments);
 }
 
 /** The picture as a viewer shows it, 12 × 12 pixels from afar. */
@@ -203,6 +208,18 @@ test('R07: a GIF whose frames have no length becomes a WebP that viewers show as
   }
   const { bytes } = await compressed(new Uint8Array(source), { format: 'webp', quality: 30 });
   expect((await sharp(bytes, { animated: true }).metadata()).delay).toEqual([100, 100, 100, 100]);
+});
+
+test.each([
+  ['JPEG', (packet: Uint8Array) => make600([xmpSegment(packet)]), { mode: 'lossless' }],
+  ['JPEG', (packet: Uint8Array) => make600([xmpSegment(packet)]), {}],
+  ['JPEG', (packet: Uint8Array) => make600([xmpSegment(packet)]), { format: 'webp' }],
+  ['PNG', async (packet: Uint8Array) => makePng({ chunks: [pngXmp(packet)] }), { mode: 'lossless' }],
+] as const)('R02: an orientation that only the XMP of a %s tells stays as it is', async (_name, make, changes) => {
+  const packet = xmpPacket({ creator: 'Ada', orientation: 3 });
+  const { bytes, encoding } = await compressed(await make(packet), changes);
+  const after = readMetadata(encoding.format, bytes).xmp;
+  expect(Buffer.from(after!).toString()).toBe(Buffer.from(packet).toString());
 });
 
 test('R08: an APNG keeps its frames in every mode and is turned into nothing else', async () => {
