@@ -79,11 +79,15 @@ export function countWarnings(): number {
   return warnings;
 }
 
-/** The image resized after every pixel was decoded: shrinking on load is faster, but it skips over damage. */
+/**
+ * The image resized after every pixel was decoded: shrinking on load is faster, but that of JPEG skips over damage, and
+ * that of WebP mixes colours that nobody sees into the others.
+ */
 export function shrunkAfterDecoding(image: Sharp, facts: ImageFacts, width: number, height: number): Sharp {
-  // A crop, be it of nothing, turns it off. Only JPEG decoders skip.
+  // A crop, be it of nothing, turns it off.
   const whole = { left: 0, top: 0, width: facts.width, height: facts.height };
-  return (facts.format === 'jpeg' ? image.extract(whole) : image).resize({ width, height, fit: 'fill' });
+  const shrinksOnLoad = facts.pages === 1 && (facts.format === 'jpeg' || facts.format === 'webp');
+  return (shrinksOnLoad ? image.extract(whole) : image).resize({ width, height, fit: 'fill' });
 }
 
 const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise<Encoded>> = {

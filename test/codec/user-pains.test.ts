@@ -470,6 +470,18 @@ test('R14: an output that is cut, of another size, or another picture is found b
   expect(await findPixelFault(inverted, task)).toMatch('differs by');
 });
 
+test.each([
+  10, 160,
+])('R14: an icon of hard edges in %i pixels, mostly transparent, becomes a WebP', async (side) => {
+  const pixels = new Uint8Array(side * side * 4);
+  for (let at = 0; at < pixels.length; at += 4)
+    pixels.set(at % 12 ? [255, 255, 255, 3] : [0, 128, 0, 255], at);
+  const raw = { width: side, height: side, channels: 4 } as const;
+  const icon = new Uint8Array(await sharp(pixels, { raw }).png({ compressionLevel: 0 }).toBuffer());
+  const { encoding } = await compressed(icon, { format: 'webp' });
+  expect(encoding).toMatchObject({ format: 'webp', lossless: false });
+});
+
 test('R14: from JPEG to JPEG every output is compared where it replaces its source, else one of sixteen', async () => {
   const source = await makeJpeg({ quality: 95 });
   const recipe = { action: 'encode', format: 'jpeg', lossless: false, quality: 60 } as const;
