@@ -162,7 +162,7 @@ function inflated(compressed: Uint8Array, maxOutputLength: number): Uint8Array |
 
 /**
  * Frames of an animation, 0 of a still. Whoever decodes a frame makes room for all of it, so each has to lie within
- * the picture. @throws CorruptImageError
+ * the picture, and be there. @throws CorruptImageError
  */
 export function countFrames(png: Png): number {
   const controls = png.chunks.filter(({ type }) => type === 'fcTL');
@@ -170,7 +170,9 @@ export function countFrames(png: Png): number {
   if (outside) throw corrupt('a frame outside the picture', outside.at);
   const animation = findChunk(png, 'acTL')?.payload;
   const told = animation && animation.length >= 4 ? viewOf(animation).getUint32(0) : 0;
-  return animation ? Math.max(told, controls.length) : 0;
+  if (told > controls.length)
+    throw corrupt(`${controls.length} of the ${told} frames that its animation has`, png.end);
+  return animation ? controls.length : 0;
 }
 
 function isWithin({ width, height }: PngHeader, control: Uint8Array): boolean {

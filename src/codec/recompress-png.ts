@@ -103,7 +103,13 @@ const BEFORE_PALETTE: ReadonlySet<string> = new Set([
  * some); a critical one means that this is no PNG as others read it.
  */
 export function isUnderstood({ chunks }: Png): boolean {
-  return chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type));
+  return chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(chunks);
+}
+
+/** A still picture to every viewer; the engine takes it for an animation that is damaged. */
+function hasUnannouncedFrames(chunks: Png['chunks']): boolean {
+  const has = (type: string) => chunks.some((chunk) => chunk.type === type);
+  return !has('acTL') && (has('fcTL') || has('fdAT'));
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
