@@ -175,7 +175,7 @@ function whyNotInto(
   // A profile for grey does not fit the RGB that these two make of it.
   if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
   if (facts.format === 'avif' && (facts.orientation !== 1 || facts.cropped)) return 'unsupported-format';
-  if (!fitsInto(target, facts)) return 'unsupported-format';
+  if (!fitsInto(target, reshapeOf(facts, settings) ?? facts)) return 'unsupported-format';
   return undefined;
 }
 
@@ -212,6 +212,8 @@ const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
     if (facts.orientation !== 1) return keep('unsupported-format', TURNED_AVIF);
     if (facts.cropped) return keep('unsupported-format', 'an AVIF that shows a part of its pixels only');
     if (facts.ownColours) return keep('colour-space', 'its encoder here would call them sRGB');
+    if (!fitsInto('avif', reshapeOf(facts, settings) ?? facts))
+      return keep('unsupported-format', `an AVIF with a side over ${MAX_SIDE.avif} pixels`);
     return lossy('avif', facts, settings);
   },
   gif: (facts) =>
@@ -300,7 +302,7 @@ const TURNED_AVIF = 'an AVIF with a turn in its properties cannot be decoded as 
 
 const MAX_SIDE: Record<OutputFormat, number> = { jpeg: 65_500, png: 2 ** 31 - 1, webp: 16_383, avif: 16_384 };
 
-function fitsInto(format: OutputFormat, facts: ImageFacts): boolean {
+function fitsInto(format: OutputFormat, facts: Pick<ImageFacts, 'width' | 'height'>): boolean {
   return Math.max(facts.width, facts.height) <= MAX_SIDE[format];
 }
 

@@ -118,6 +118,21 @@ describe('what a re-encode would lose', () => {
   });
 });
 
+describe('a picture that is longer than a format can be', () => {
+  const tall = { width: 16, height: 17_000 };
+
+  test('keeps its format, also where that is an AVIF of several tiles', () => {
+    expect(recipeFor(factsOf({ format: 'avif', ...tall }))).toMatchObject({ reason: 'unsupported-format' });
+    expect(recipeFor(photo(tall), { format: 'webp' })).toMatchObject({ format: 'jpeg' });
+  });
+
+  test('is what it will be once it is resized', () => {
+    const resize = { maxHeight: 8000 };
+    expect(recipeFor(factsOf({ format: 'avif', ...tall }), { resize })).toMatchObject({ format: 'avif' });
+    expect(recipeFor(photo(tall), { format: 'webp', resize })).toMatchObject({ format: 'webp' });
+  });
+});
+
 describe('what lies behind a picture', () => {
   const besides = (behind: ImageFacts['behind'], changes: Partial<CompressionSettings> = {}) =>
     recipeFor(photo({ multiPicture: true, behind }), changes);
