@@ -37,6 +37,7 @@ const FORMATS: Readonly<Record<string, ImageFormat>> = {
   jpeg: 'jpeg',
   jpe: 'jpeg',
   jfif: 'jpeg',
+  mpo: 'jpeg',
   png: 'png',
   apng: 'png',
   webp: 'webp',

@@ -26,6 +26,7 @@ describe('the extension changes only when the format does', () => {
     ['a.jpg', 'jpeg', 'a.jpg'],
     ['a.JPEG', 'jpeg', 'a.JPEG'],
     ['a.jfif', 'avif', 'a.avif'],
+    ['stereo.MPO', 'webp', 'stereo.webp'],
     ['a', 'webp', 'a'],
     ['.png', 'webp', '.png'],
     ['a.dat', 'webp', 'a.dat'],
