@@ -154,8 +154,9 @@ function encodingNote({ format, lossless, quality, score }: Encoding): string {
   if (lossless) return `${format}, lossless`;
   return [
     format,
-    format === 'png' ? 'palette' : quality === undefined ? undefined : `encoder quality ${quality}`,
-    score === undefined ? undefined : `score ${score}`,
+    format === 'png' && score !== undefined && 'palette',
+    quality !== undefined && `encoder quality ${quality}`,
+    score !== undefined && `score ${score}`,
   ]
     .filter(Boolean)
     .join(', ');

@@ -300,7 +300,9 @@ function finish({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
     return kept(task.facts, 'colour-space', 'its colour profile cannot be read');
   if (carriesBehind(task) && !output?.behind)
     return kept(task.facts, 'trailing-data', 'it could not be carried along');
-  return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding };
+  // New pixels may be stored without loss; to the reader of the receipt it is the source's that count.
+  const receipt = task.recipe.reshape ? { ...encoding, lossless: false } : encoding;
+  return { status: 'compressed', bytes, contentType: CONTENT_TYPES[encoding.format], encoding: receipt };
 }
 
 /** One pipeline decodes and encodes: who failed is found by decoding once more, alone. */

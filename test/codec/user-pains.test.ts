@@ -579,6 +579,8 @@ test('R19: every receipt says lossless where all pixels are the same, and only t
       const isSame = (await storedPixels(source)).equals(await storedPixels(outcome.bytes));
       expect(outcome.encoding.lossless).toBe(isSame);
     }
+    const { encoding } = await compressed(source, { resize: { maxWidth: 40 } });
+    expect(encoding.lossless).toBe(false);
   }
 });
 
