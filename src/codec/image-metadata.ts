@@ -19,7 +19,9 @@ import { readTiffMetadata } from './tiff-metadata.ts';
 import {
   buildXmp,
   mergeExtendedXmp,
+  NO_CREDITS,
   readXmpCredits,
+  readXmpOrientation,
   withCredits,
   withXmpOrientation,
   type XmpCredits,
@@ -124,12 +126,26 @@ const POLICIES: Readonly<
         },
   copyright: ({ exif, xmp, icc, photoshop }, orientation) => ({
     exif: creditsExif(exif, orientation),
-    xmp: xmp && buildXmp(readXmpCredits(xmp)),
+    xmp: xmp && buildXmp(readXmpCredits(xmp), loneOrientation({ exif, xmp }, orientation)),
     icc,
     photoshop: photoshop && creditsOnly(photoshop),
   }),
-  strip: ({ exif, icc }, orientation) => ({ exif: orientationExif(exif, orientation), icc }),
+  strip: ({ exif, xmp, icc }, orientation) => ({
+    exif: orientationExif(exif, orientation),
+    xmp: xmp && buildXmp(NO_CREDITS, loneOrientation({ exif, xmp }, orientation)),
+    icc,
+  }),
 };
+
+/**
+ * An orientation that nothing but XMP tells, as Apple writes it into PNGs: viewers that obey it shall go on to do so, and
+ * those that do not shall not begin.
+ */
+function loneOrientation({ exif, xmp }: ImageMetadata, orientation: number): number | undefined {
+  const isTold = orientation !== 1 || readOrientation(exif ?? NO_EXIF) !== 1;
+  const lone = !isTold && xmp ? readXmpOrientation(xmp) : undefined;
+  return lone === 1 ? undefined : lone;
+}
 
 const NO_EXIF = new Uint8Array();
 

@@ -11,6 +11,8 @@ export interface XmpCredits {
   readonly terms: readonly (readonly [name: RightsName, value: string])[];
 }
 
+export const NO_CREDITS: XmpCredits = { creators: [], terms: [] };
+
 type RightsName = 'UsageTerms' | 'WebStatement' | 'Owner' | 'Marked' | 'Certificate';
 
 const RIGHTS_NAMES = ['UsageTerms', 'WebStatement', 'Owner', 'Marked', 'Certificate'] as const;
@@ -119,9 +121,9 @@ function bodyOf(text: string, name: string): string | undefined {
   return to < 0 ? undefined : text.slice(from, to);
 }
 
-/** A new packet that holds the credits and nothing else; undefined when there are none. */
-export function buildXmp(credits: XmpCredits): Uint8Array | undefined {
-  const description = descriptionOf(credits);
+/** A new packet that holds the credits, this tiff:Orientation and nothing else; undefined when there is neither. */
+export function buildXmp(credits: XmpCredits, orientation?: number): Uint8Array | undefined {
+  const description = descriptionOf(credits, orientation);
   if (description === undefined) return undefined;
   const packet = [
     '<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>',
@@ -156,11 +158,12 @@ export function withCredits(
     : joinBytes(packet.subarray(0, end), Buffer.from(lacking, 'utf8'), packet.subarray(end));
 }
 
-function descriptionOf(credits: XmpCredits): string | undefined {
+function descriptionOf(credits: XmpCredits, orientation?: number): string | undefined {
   const creators = credits.creators.map(printable).filter(Boolean);
   const rights = printable(credits.rights ?? '');
   const terms = credits.terms.map(([name, value]) => [name, printable(value)] as const);
   const parts = [
+    ...(orientation ? [`<tiff:Orientation>${orientation}</tiff:Orientation>`] : []),
     ...(creators.length > 0
       ? [`<dc:creator><rdf:Seq>${creators.map(listItem).join('')}</rdf:Seq></dc:creator>`]
       : []),
@@ -170,8 +173,9 @@ function descriptionOf(credits: XmpCredits): string | undefined {
       .map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
   ];
   if (parts.length === 0) return undefined;
+  const tiff = orientation ? ` xmlns:tiff="${TIFF}"` : '';
   return (
-    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}">` +
+    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}"${tiff}>` +
     `${parts.join('')}</rdf:Description>`
   );
 }

@@ -8,6 +8,7 @@ import { readPictureEntries } from '../../src/codec/jpeg-pictures.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
+import { readXmpOrientation } from '../../src/codec/xmp.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { SEARCH_RANGE } from '../../src/core/recipe.ts';
 import {
@@ -220,6 +221,36 @@ test.each([
   const { bytes, encoding } = await compressed(await make(packet), changes);
   const after = readMetadata(encoding.format, bytes).xmp;
   expect(Buffer.from(after!).toString()).toBe(Buffer.from(packet).toString());
+});
+
+test.each([
+  'strip',
+  'copyright',
+] as const)('R02: under %s an orientation that only XMP tells is still told', async (metadata) => {
+  const packet = xmpPacket({ creator: 'Ada', gps: true, orientation: 3 });
+  const jpeg = await make600([xmpSegment(packet)]);
+  const png = makePng({ chunks: [pngXmp(packet)] });
+  const untouched = { minSavings: { percent: 95, bytes: 1 } };
+  for (const changes of [
+    {},
+    { mode: 'lossless' },
+    { format: 'webp' },
+    { mode: 'lossless', ...untouched },
+  ] as const) {
+    for (const source of [jpeg, png]) {
+      const { bytes, encoding } = await compressed(source, { ...changes, metadata });
+      const { xmp } = readMetadata(encoding.format, bytes);
+      expect(readXmpOrientation(xmp!)).toBe(3);
+      expect(Buffer.from(xmp!).toString()).not.toMatch(/GPS/);
+      expect(Buffer.from(xmp!).includes('Ada')).toBe(metadata === 'copyright');
+      // A second time there is nothing to take out.
+      const again = await compress(bytes, { ...changes, ...untouched, metadata });
+      expect(again.status).toBe('kept');
+    }
+  }
+  const told = await make600([exifSegment({ orientation: 6 }), xmpSegment(packet)]);
+  const { bytes } = await compressed(told, { metadata: 'strip' });
+  expect(readMetadata('jpeg', bytes).xmp).toBeUndefined();
 });
 
 test('R08: an APNG keeps its frames in every mode and is turned into nothing else', async () => {
