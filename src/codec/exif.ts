@@ -26,9 +26,9 @@ export function withoutExifPrefix(block: Uint8Array): Uint8Array {
   return startsWith(block, 'Exif\0') ? block.subarray(6) : block;
 }
 
-/** 1 to 8; 1 when there is none or it is invalid. */
-export function readOrientation(exif: Uint8Array): number {
-  const main = readMain(exif);
+/** 1 to 8; 1 when there is none or it is invalid. The prefix may be there or not. */
+export function readOrientation(exif: Uint8Array | undefined): number {
+  const main = exif && readMain(withoutExifPrefix(exif));
   const [value] = main ? numbersOf(main.tiff, main.directory.entries.get(ORIENTATION)) : [];
   return value !== undefined && value >= 1 && value <= 8 ? value : 1;
 }

@@ -117,7 +117,7 @@ const POLICIES: Readonly<
 > = {
   // What is not turned keeps every byte, also where XMP tells another orientation than EXIF.
   keep: (metadata, orientation) =>
-    orientation === readOrientation(metadata.exif ?? NO_EXIF)
+    orientation === readOrientation(metadata.exif)
       ? metadata
       : {
           ...metadata,
@@ -142,7 +142,7 @@ const POLICIES: Readonly<
  * those that do not shall not begin.
  */
 function loneOrientation({ exif, xmp }: ImageMetadata, orientation: number): number | undefined {
-  const isTold = orientation !== 1 || readOrientation(exif ?? NO_EXIF) !== 1;
+  const isTold = orientation !== 1 || readOrientation(exif) !== 1;
   const lone = !isTold && xmp ? readXmpOrientation(xmp) : undefined;
   return lone === 1 ? undefined : lone;
 }

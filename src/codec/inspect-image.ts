@@ -2,12 +2,19 @@ import type { ImageFormat } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { indexOfText, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { readOrientation, withoutExifPrefix } from './exif.ts';
+import { readOrientation } from './exif.ts';
 import { readGif } from './gif-blocks.ts';
 import { inspectIso } from './inspect-iso.ts';
 import { inspectPng } from './inspect-png.ts';
 import { inspectTiff } from './inspect-tiff.ts';
-import { chromaSubsampling, isProgressive, type Jpeg, quantisationTables, readJpeg } from './jpeg-markers.ts';
+import {
+  chromaSubsampling,
+  isProgressive,
+  type Jpeg,
+  quantisationTables,
+  readJpeg,
+  readJpegOrientation,
+} from './jpeg-markers.ts';
 import { readMultiPicture } from './jpeg-pictures.ts';
 import { findAnnounced, findRiffChunk, readWebP } from './riff-chunks.ts';
 import { sniffFormat } from './sniff-format.ts';
@@ -67,7 +74,6 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
   const jpeg = readJpeg(bytes);
   const { frame, segments } = jpeg;
   const channels = frame.components.length;
-  const exif = segments.find(({ kind }) => kind === 'exif');
   const pictures = readMultiPicture(jpeg);
   return {
     width: frame.width,
@@ -76,7 +82,7 @@ function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     bitsPerChannel: frame.bits,
     colour: JPEG_COLOURS[channels] ?? 'other',
     icc: segments.some(({ kind }) => kind === 'icc'),
-    orientation: exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1,
+    orientation: readJpegOrientation(jpeg),
     progressive: isProgressive(frame),
     apart: isApart(jpeg) || undefined,
     sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
@@ -100,7 +106,6 @@ function isApart({ frame, segments }: Jpeg): boolean {
 
 function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
   const webp = readWebP(bytes);
-  const exif = findAnnounced(webp, 'EXIF');
   return {
     width: webp.width,
     height: webp.height,
@@ -109,7 +114,7 @@ function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
     alpha: webp.alpha,
     alphaDenied: webp.alphaDenied || undefined,
     icc: findAnnounced(webp, 'ICCP') !== undefined,
-    orientation: exif ? readOrientation(withoutExifPrefix(exif)) : 1,
+    orientation: readOrientation(findAnnounced(webp, 'EXIF')),
     chromaSubsampling: webp.lossless ? undefined : '4:2:0',
     lossless: webp.lossless,
     contentCredentials: findRiffChunk(webp, 'C2PA') !== undefined,

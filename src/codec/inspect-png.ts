@@ -1,7 +1,6 @@
 import type { ImageFacts } from '../core/recipe.ts';
 import { viewOf } from './bytes.ts';
-import { readOrientation, withoutExifPrefix } from './exif.ts';
-import { countFrames, findChunk, type Png, readPng } from './png-chunks.ts';
+import { countFrames, findChunk, type Png, readPng, readPngOrientation } from './png-chunks.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 const PNG_COLOURS = { 0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey', 6: 'rgb' } as const;
@@ -12,7 +11,6 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
   const { header } = png;
   const colourType = header.colourType as keyof typeof PNG_COLOURS;
   const has = (...types: string[]) => types.some((type) => findChunk(png, type));
-  const exif = findChunk(png, 'eXIf');
   const isKeyed = has('tRNS') && (colourType & 4) === 0;
   return {
     width: header.width,
@@ -23,7 +21,7 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
     colour: PNG_COLOURS[colourType],
     alpha: isKeyed || (colourType & 4) !== 0,
     icc: has('iCCP'),
-    orientation: exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1,
+    orientation: readPngOrientation(png),
     progressive: header.interlaced,
     lossless: true,
     gainMap: has('gmAP', 'gdAT'),

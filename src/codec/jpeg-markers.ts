@@ -1,5 +1,6 @@
 import { joinAll, joinBytes, latin1, startsWith, textAt, uint16, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
+import { readOrientation } from './exif.ts';
 
 /** What a JPEG file is made of, marker by marker; no coefficient is decoded. */
 
@@ -253,6 +254,11 @@ export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
   if (payload.length > 65_533)
     throw new RangeError(`A JPEG segment holds 65,533 bytes, not ${payload.length}`);
   return joinBytes([0xff, marker], uint16(payload.length + 2), payload);
+}
+
+/** Orientation that the JPEG's own EXIF tells. */
+export function readJpegOrientation({ segments }: Jpeg): number {
+  return readOrientation(segments.find(({ kind }) => kind === 'exif')?.payload);
 }
 
 /** The whole profile out of its APP2 segments; undefined when there is none or a part is missing. */

@@ -12,6 +12,7 @@ import {
   ICC_PREFIX,
   type Jpeg,
   type JpegSegment,
+  readJpegOrientation,
   type SegmentKind,
   XMP_PREFIX,
 } from './jpeg-markers.ts';
@@ -26,11 +27,9 @@ const MAX_PAYLOAD = 65_533;
 export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment[] {
   const own = source.segments.filter(({ kind }) => kind !== 'coding');
   if (policy === 'keep') return own;
-  const exif = own.find(({ kind }) => kind === 'exif');
-  const orientation = exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1;
   return [
     ...jfifHeader(own),
-    ...metadataSegments(underPolicy(readMetadata('jpeg', source.bytes), policy, orientation)),
+    ...metadataSegments(underPolicy(readMetadata('jpeg', source.bytes), policy, readJpegOrientation(source))),
     ...own.filter(({ kind }) => kind === 'adobe'),
   ];
 }
@@ -41,8 +40,7 @@ const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi
 /** The segments of a JPEG as they go with a new encoding of it: all of them, in order, turned to `orientation`. */
 export function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
   const kept = source.segments.filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'));
-  const own = kept.find(({ kind }) => kind === 'exif');
-  if (orientation === (own ? readOrientation(withoutExifPrefix(own.payload)) : 1)) return kept;
+  if (orientation === readJpegOrientation(source)) return kept;
   const carried = kept.map((segment) => turned(segment, orientation));
   if (orientation === 1 || carried.some(({ kind }) => kind === 'exif')) return carried;
   const { exif } = underPolicy({}, 'keep', orientation);

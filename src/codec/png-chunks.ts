@@ -1,6 +1,7 @@
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { joinAll, joinBytes, latin1, startsWith, textAt, uint32, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
+import { readOrientation } from './exif.ts';
 
 /** What a PNG is made of, chunk by chunk. */
 
@@ -102,6 +103,11 @@ export function readPngIcc(png: Png): Uint8Array | undefined {
   const payload = findChunk(png, 'iCCP')?.payload;
   const nameEnd = payload?.indexOf(0) ?? -1;
   return payload && nameEnd >= 0 ? inflated(payload.subarray(nameEnd + 2), MAX_PROFILE_BYTES) : undefined;
+}
+
+/** Orientation that the PNG's own EXIF tells. */
+export function readPngOrientation(png: Png): number {
+  return readOrientation(findChunk(png, 'eXIf')?.payload);
 }
 
 export function iccChunk(profile: Uint8Array): Pick<PngChunk, 'type' | 'payload'> {

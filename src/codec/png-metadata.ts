@@ -1,5 +1,5 @@
 import { sameBytes, uint16, viewOf } from './bytes.ts';
-import { buildExif, readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
+import { buildExif, withOrientation, withoutExifPrefix } from './exif.ts';
 import { type MetadataPolicy, underPolicy } from './image-metadata.ts';
 import {
   findChunk,
@@ -7,6 +7,7 @@ import {
   keywordOf,
   type Png,
   type PngChunk,
+  readPngOrientation,
   readText,
   xmpChunk,
 } from './png-chunks.ts';
@@ -68,8 +69,7 @@ export function chunksOfCopy(
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
   const own = { ...source.header, palette: findChunk(source, 'PLTE')?.payload };
-  const exif = findChunk(source, 'eXIf');
-  const isTurned = orientation !== (exif ? readOrientation(withoutExifPrefix(exif.payload)) : 1);
+  const isTurned = orientation !== readPngOrientation(source);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
     if (PIXEL_CHUNKS.has(chunk.type) || STALE.has(chunk.type) || !isCarried(chunk, policy)) continue;
@@ -112,12 +112,6 @@ function rewrittenChunks(source: Png, policy: MetadataPolicy, orientation: numbe
     ...(allowed.exif ? [{ type: 'eXIf', payload: allowed.exif }] : []),
     ...(allowed.xmp ? [xmpChunk(allowed.xmp)] : []),
   ];
-}
-
-/** Orientation that the PNG's own EXIF tells. */
-export function readPngOrientation(png: Png): number {
-  const exif = findChunk(png, 'eXIf')?.payload;
-  return exif ? readOrientation(withoutExifPrefix(exif)) : 1;
 }
 
 const IN_COLOUR_TYPE: ReadonlySet<string> = new Set(['bKGD', 'sBIT', 'hIST']);

@@ -2,8 +2,8 @@ import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
 import sharp from 'sharp';
 import { sameBytes } from './bytes.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
-import { apngFrames, findChunk, type Png, readPng, writePng } from './png-chunks.ts';
-import { chunksOfCopy, type NewChunk, readPngOrientation } from './png-metadata.ts';
+import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './png-chunks.ts';
+import { chunksOfCopy, type NewChunk } from './png-metadata.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 /**
