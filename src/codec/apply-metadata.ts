@@ -1,5 +1,5 @@
 import type { ImageFormat } from '../core/image-result.ts';
-import { joinAll, startsWith, textAt } from './bytes.ts';
+import { startsWith, textAt } from './bytes.ts';
 import {
   type ImageMetadata,
   type MetadataPolicy,
@@ -9,7 +9,7 @@ import {
 } from './image-metadata.ts';
 import { inspectImage } from './inspect-image.ts';
 import { withIsoMetadata } from './iso-metadata.ts';
-import { readJpeg, segmentBytes } from './jpeg-markers.ts';
+import { readJpeg, writeJpeg } from './jpeg-markers.ts';
 import { jfifHeader, metadataSegments, type NewSegment, segmentsOfSource } from './jpeg-metadata.ts';
 import { findChunk, iccChunk, readPng, writePng, xmpChunk } from './png-chunks.ts';
 import { chunksOfCopy, type NewChunk } from './png-metadata.ts';
@@ -63,7 +63,7 @@ interface Splice extends OutputNature {
 const WRITERS: Readonly<
   Record<Spliced, (output: Uint8Array, metadata: ImageMetadata, splice: Splice) => Uint8Array>
 > = {
-  jpeg: writeJpeg,
+  jpeg: writeJpegOutput,
   png: writePngOutput,
   webp: writeWebPOutput,
   // A viewer of AVIF goes by the properties irot and imir alone, so EXIF says 1 beside them.
@@ -95,7 +95,7 @@ function kindOfColour(bytes: Uint8Array): string {
   return colour === 'palette' ? 'rgb' : colour;
 }
 
-function writeJpeg(output: Uint8Array, metadata: ImageMetadata, splice: Splice): Uint8Array {
+function writeJpegOutput(output: Uint8Array, metadata: ImageMetadata, splice: Splice): Uint8Array {
   const { source, ownsIcc } = splice;
   const jpeg = readJpeg(output);
   const allowed = { ...metadata, icc: ownsIcc ? undefined : metadata.icc };
@@ -104,11 +104,7 @@ function writeJpeg(output: Uint8Array, metadata: ImageMetadata, splice: Splice):
   const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
   const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
   const first = jpeg.segments.find(({ kind }) => kind === 'coding')!;
-  return joinAll([
-    [0xff, 0xd8],
-    ...[...ownHeader, ...carried, ...own].map(({ marker, payload }) => segmentBytes(marker, payload)),
-    output.subarray(first.at, jpeg.end),
-  ]);
+  return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(first.at, jpeg.end)]);
 }
 
 function segmentsFromJpeg(

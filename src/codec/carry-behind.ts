@@ -1,13 +1,13 @@
 import { joinBytes, sameBytes, uint32 } from './bytes.ts';
 import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
-import { areIndexed, readMultiPicture, readPictureEntries } from './jpeg-pictures.ts';
+import { readPictureEntries } from './jpeg-pictures.ts';
 
 /**
  * A copy of a JPEG with what lies behind its source, byte for byte, and with the index of pictures corrected to where
- * they are now. Undefined where not every byte there is known: others may be pointed at from places that nobody knows.
+ * they are now; undefined where the copy does not come out so.
+ * @param source of which what lies behind `isMovable`
  */
 export function carryBehind(source: Jpeg, copy: Uint8Array): Uint8Array | undefined {
-  if (!areMovable(source)) return undefined;
   const before = readPictureEntries(source);
   const behind = source.bytes.subarray(source.end);
   if (before.length === 0) return joinBytes(copy, behind);
@@ -23,12 +23,6 @@ export function carryBehind(source: Jpeg, copy: Uint8Array): Uint8Array | undefi
     else whole.set(uint32(start + moved - base, littleEndian), at + 8);
   });
   return samePictures(source, readJpeg(whole)) ? whole : undefined;
-}
-
-function areMovable(source: Jpeg): boolean {
-  const { gainMap, behind, unknownTrailingBytes } = readMultiPicture(source);
-  if (!gainMap) return behind !== undefined && !behind.isPointedAt;
-  return unknownTrailingBytes === 0 && areIndexed(source, readPictureEntries(source));
 }
 
 /** A new encoding has none: it goes behind the other metadata. */

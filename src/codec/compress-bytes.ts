@@ -281,7 +281,8 @@ function dressed({ bytes, encoding }: Encoded, task: EncodeTask): Encoded {
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   const from = { format: facts.format, bytes: source };
   const whole = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
-  return { bytes: (carriesBehind(task) && carryBehind(readJpeg(source), whole)) || whole, encoding };
+  const carries = carriesBehind(task) && !facts.behind?.isPointedAt;
+  return { bytes: (carries && carryBehind(readJpeg(source), whole)) || whole, encoding };
 }
 
 function carriesBehind({ facts, settings, recipe }: PlannedTask): boolean {

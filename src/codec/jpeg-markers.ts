@@ -256,6 +256,18 @@ export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
   return joinBytes([0xff, marker], uint16(payload.length + 2), payload);
 }
 
+/** A JPEG of these segments, and behind them what codes its pixels, from the first table to EOI. */
+export function writeJpeg(
+  segments: readonly Pick<JpegSegment, 'marker' | 'payload'>[],
+  coded: readonly Uint8Array[],
+): Uint8Array {
+  return joinAll([
+    [0xff, SOI],
+    ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
+    ...coded,
+  ]);
+}
+
 /** Orientation that the JPEG's own EXIF tells. */
 export function readJpegOrientation({ segments }: Jpeg): number {
   return readOrientation(segments.find(({ kind }) => kind === 'exif')?.payload);

@@ -3,6 +3,7 @@ import { indexOfText, startsWith, viewOf } from './bytes.ts';
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './jpeg-markers.ts';
 import { readTrailer } from './jpeg-trailers.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from './tiff-directory.ts';
+import { countTrailing } from './trailing-bytes.ts';
 
 /** What lies behind the picture of a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
 
@@ -10,6 +11,8 @@ export interface MultiPicture {
   /** Pictures that the index names, the first one included; 1 without an index. */
   readonly count: number;
   readonly gainMap: boolean;
+  /** Every picture that the index names beside the first lies behind it, whole. */
+  readonly isIndexed: boolean;
   readonly behind?: PartsBehind;
   /** Bytes behind the picture that belong to no other picture, to no known trailer, and are no padding. */
   readonly unknownTrailingBytes: number;
@@ -45,21 +48,24 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const others = picturesBehind(jpeg, pictures);
   const gaps = gapsBehind(jpeg, others);
   const trailer = readTrailer(gaps.at(-1)!.bytes);
-  const unknown = (trailer ? gaps.slice(0, -1) : gaps).filter(({ bytes }) =>
-    bytes.some((byte) => byte !== 0),
-  );
+  const unknown = trailer ? gaps.slice(0, -1) : gaps;
+  const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
   const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
-  const arePreviews = areIndexed(jpeg, pictures) && others.every((picture) => isPreview(jpeg.bytes, picture));
+  const isIndexed = areIndexed(jpeg, pictures, others);
+  const arePreviews = isIndexed && others.every((picture) => isPreview(jpeg.bytes, picture));
   const isKnown =
-    unknown.length === 0 && !gainMap && (arePreviews || (trailer !== undefined && pictures.length <= 1));
+    unknownTrailingBytes === 0 &&
+    !gainMap &&
+    (arePreviews || (trailer !== undefined && pictures.length <= 1));
   const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
   return {
     count: Math.max(1, pictures.length),
     gainMap,
+    isIndexed,
     ...(isKnown && {
       behind: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
     }),
-    unknownTrailingBytes: unknown.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    unknownTrailingBytes,
   };
 }
 
@@ -70,15 +76,18 @@ function gapsBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
   return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
 }
 
-/** Whether every picture that the index names beside the first lies behind it, whole. */
-export function areIndexed(jpeg: Jpeg, pictures: readonly PictureEntry[]): boolean {
-  const [own, ...others] = pictures;
-  return (
-    own?.start === 0 &&
-    own.length >= jpeg.end &&
-    others.length > 0 &&
-    picturesBehind(jpeg, pictures).length === others.length
-  );
+function areIndexed(
+  { end }: Jpeg,
+  [own, ...others]: readonly PictureEntry[],
+  behind: readonly PictureEntry[],
+): boolean {
+  return own?.start === 0 && own.length >= end && others.length > 0 && behind.length === others.length;
+}
+
+/** Whether what lies behind the picture can go along with another one: all of it is known, and where it is told. */
+export function isMovable({ gainMap, isIndexed, behind, unknownTrailingBytes }: MultiPicture): boolean {
+  if (gainMap) return isIndexed && unknownTrailingBytes === 0;
+  return behind !== undefined && !behind.isPointedAt;
 }
 
 function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean {

@@ -1,4 +1,5 @@
 import { startsWith, textAt, viewOf } from './bytes.ts';
+import { countTrailing } from './trailing-bytes.ts';
 
 /** What phones put behind a JPEG and tell how to read: places in it are counted from its own ends, so it can be moved. */
 export interface Trailer {
@@ -11,7 +12,7 @@ export function readTrailer(trailing: Uint8Array): Trailer | undefined {
   const notes = readSamsungNotes(trailing);
   const rest = trailing.subarray(0, notes?.start);
   const film = isFilm(rest);
-  if (!film && (!notes || rest.some((byte) => byte !== 0))) return undefined;
+  if (!film && (!notes || countTrailing(rest, 0) > 0)) return undefined;
   return { isMetadata: !film && notes?.isMetadata === true };
 }
 

@@ -1,10 +1,9 @@
 import { compressJpeg } from '@napi-rs/image';
-import { joinAll } from './bytes.ts';
 import { carryBehind } from './carry-behind.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
-import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
-import { type NewSegment, segmentsOfCopy } from './jpeg-metadata.ts';
-import { readMultiPicture } from './jpeg-pictures.ts';
+import { type Jpeg, readJpeg, writeJpeg } from './jpeg-markers.ts';
+import { segmentsOfCopy } from './jpeg-metadata.ts';
+import { isMovable, readMultiPicture } from './jpeg-pictures.ts';
 
 /**
  * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
@@ -15,13 +14,15 @@ import { readMultiPicture } from './jpeg-pictures.ts';
  */
 export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readJpeg(bytes);
-  const { count, gainMap, behind, unknownTrailingBytes } = readMultiPicture(source);
+  const pictures = readMultiPicture(source);
+  const { count, gainMap, behind, unknownTrailingBytes } = pictures;
   const isAlone = count === 1 && !gainMap && !behind && unknownTrailingBytes === 0;
   const standsAlone = isAlone || (policy !== 'keep' && behind?.isMetadata === true);
-  if (!standsAlone && policy !== 'keep') return bytes;
+  if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
   const bare = readJpeg(await compressJpeg(bytes.subarray(0, source.end), { quality: 100 }));
   assertSameFrame(source, bare);
-  const result = assemble(segmentsOfCopy(source, policy), bare);
+  const coded = bare.segments.find(({ kind }) => kind === 'coding')!;
+  const result = writeJpeg(segmentsOfCopy(source, policy), [bare.bytes.subarray(coded.at, bare.end)]);
   return standsAlone ? result : (carryBehind(source, result) ?? bytes);
 }
 
@@ -37,14 +38,4 @@ function assertSameFrame(source: Jpeg, result: Jpeg): void {
   if (describe(source) !== describe(result) || !result.hasEnd) {
     throw new Error(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
   }
-}
-
-/** These segments and the engine's part from its first table to EOI. */
-function assemble(segments: readonly NewSegment[], { bytes, segments: coded, end }: Jpeg): Uint8Array {
-  const first = coded.find(({ kind }) => kind === 'coding')!;
-  return joinAll([
-    [0xff, 0xd8],
-    ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
-    bytes.subarray(first.at, end),
-  ]);
 }

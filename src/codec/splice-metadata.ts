@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { ImageFormat } from '../core/image-result.ts';
-import { joinBytes, sameBytes } from './bytes.ts';
+import { sameBytes } from './bytes.ts';
 import { withoutExifPrefix } from './exif.ts';
 import { readGif } from './gif-blocks.ts';
 import { type ImageMetadata, type MetadataPolicy, readMetadata, underPolicy } from './image-metadata.ts';
-import { type Jpeg, readJpeg, segmentBytes } from './jpeg-markers.ts';
+import { type Jpeg, readJpeg, writeJpeg } from './jpeg-markers.ts';
 import { segmentsOfCopy } from './jpeg-metadata.ts';
 import { type Png, readPng } from './png-chunks.ts';
 import { chunksOfCopy, PIXEL_CHUNKS, STALE } from './png-metadata.ts';
 import { assemblePng, isUnderstood } from './recompress-png.ts';
 import { PICTURES, readWebP, withWebPMetadata } from './riff-chunks.ts';
+import { countTrailing } from './trailing-bytes.ts';
 
 /** Taking metadata out of a file whose coded pixels stay as they are, byte for byte. */
 
@@ -80,8 +81,7 @@ const CONTAINERS: Partial<Record<ImageFormat, Container>> = {
 };
 
 function behind({ bytes, end }: Jpeg): Part[] {
-  const payload = bytes.subarray(end);
-  return payload.some((byte) => byte !== 0) ? [{ type: 'behind', payload }] : [];
+  return countTrailing(bytes, end) > 0 ? [{ type: 'behind', payload: bytes.subarray(end) }] : [];
 }
 
 function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): Part {
@@ -90,12 +90,7 @@ function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): P
 
 function spliceJpeg(jpeg: Jpeg, policy: MetadataPolicy): Uint8Array | undefined {
   if (!jpeg.hasEnd) return undefined;
-  const segments = segmentsOfCopy(jpeg, policy);
-  return joinBytes(
-    [0xff, 0xd8],
-    ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
-    ...codedParts(jpeg),
-  );
+  return writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg));
 }
 
 /** From the first table to the end, without the segments in between that do not belong to the coding. */
