@@ -11,8 +11,8 @@ import { inspectImage } from './inspect-image.ts';
 import { withIsoMetadata } from './iso-metadata.ts';
 import { readJpeg, writeJpeg } from './jpeg-markers.ts';
 import { jfifHeader, metadataSegments, type NewSegment, segmentsOfSource } from './jpeg-metadata.ts';
-import { findChunk, iccChunk, readPng, writePng, xmpChunk } from './png-chunks.ts';
-import { chunksOfCopy, type NewChunk } from './png-metadata.ts';
+import { iccChunk, readPng, writePng, xmpChunk } from './png-chunks.ts';
+import { chunksOfCopy, type NewChunk, natureOf } from './png-metadata.ts';
 import { foreignChunks, readWebP, withWebPMetadata } from './riff-chunks.ts';
 
 export interface MetadataSource {
@@ -152,8 +152,7 @@ function chunksFromPng(
 ): NewChunk[] {
   const from = readPng(source.bytes);
   const plain = { ...from, chunks: from.chunks.filter(({ type }) => !OF_OLD_PIXELS.has(type)) };
-  const palette = findChunk(output, 'PLTE')?.payload;
-  const { before, after } = chunksOfCopy(plain, { ...output.header, palette }, policy, orientation)!;
+  const { before, after } = chunksOfCopy(plain, natureOf(output), policy, orientation)!;
   const present = new Set(output.chunks.map(({ type }) => type));
   return [...before, ...after].filter(
     ({ type }) => !(ownsIcc && COLOUR_CHUNKS.has(type)) && !(present.has(type) && type !== 'tEXt'),

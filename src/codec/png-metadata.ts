@@ -22,6 +22,11 @@ export interface PngTarget {
   readonly palette?: Uint8Array;
 }
 
+export function natureOf(png: Png): PngTarget {
+  const { colourType, bitDepth } = png.header;
+  return { colourType, bitDepth, palette: findChunk(png, 'PLTE')?.payload };
+}
+
 // Written by whoever writes the pixels.
 export const PIXEL_CHUNKS: ReadonlySet<string> = new Set([
   'IHDR',
@@ -68,7 +73,7 @@ export function chunksOfCopy(
 ): { before: NewChunk[]; after: NewChunk[] } | undefined {
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
-  const own = { ...source.header, palette: findChunk(source, 'PLTE')?.payload };
+  const own = natureOf(source);
   const isTurned = orientation !== readPngOrientation(source);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { sameBytes } from './bytes.ts';
 import type { MetadataPolicy } from './image-metadata.ts';
 import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './png-chunks.ts';
-import { chunksOfCopy, type NewChunk } from './png-metadata.ts';
+import { chunksOfCopy, type NewChunk, natureOf } from './png-metadata.ts';
 import { countTrailing } from './trailing-bytes.ts';
 
 /**
@@ -47,8 +47,7 @@ async function repack(
 ): Promise<Uint8Array | undefined> {
   const packed = readPng(await losslessCompressPng(bytes, { ...options, force: true }));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
-  const palette = findChunk(packed, 'PLTE')?.payload;
-  const aside = chunksOfCopy(source, { ...packed.header, palette }, policy, readPngOrientation(source));
+  const aside = chunksOfCopy(source, natureOf(packed), policy, readPngOrientation(source));
   if (!aside) return undefined;
   return assemblePng(packed, aside);
 }
@@ -102,14 +101,14 @@ const BEFORE_PALETTE: ReadonlySet<string> = new Set([
  * Chunks that lean on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
  * some); a critical one means that this is no PNG as others read it.
  */
-export function isUnderstood({ chunks }: Png): boolean {
-  return chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(chunks);
+export function isUnderstood(png: Png): boolean {
+  return png.chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
 }
 
 /** A still picture to every viewer; the engine takes it for an animation that is damaged. */
-function hasUnannouncedFrames(chunks: Png['chunks']): boolean {
-  const has = (type: string) => chunks.some((chunk) => chunk.type === type);
-  return !has('acTL') && (has('fcTL') || has('fdAT'));
+function hasUnannouncedFrames(png: Png): boolean {
+  const frame = findChunk(png, 'fcTL') ?? findChunk(png, 'fdAT');
+  return frame !== undefined && !findChunk(png, 'acTL');
 }
 
 const KNOWN: ReadonlySet<string> = new Set([

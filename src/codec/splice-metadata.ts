@@ -7,7 +7,7 @@ import { type ImageMetadata, type MetadataPolicy, readMetadata, underPolicy } fr
 import { type Jpeg, readJpeg, writeJpeg } from './jpeg-markers.ts';
 import { segmentsOfCopy } from './jpeg-metadata.ts';
 import { type Png, readPng } from './png-chunks.ts';
-import { chunksOfCopy, PIXEL_CHUNKS, STALE } from './png-metadata.ts';
+import { chunksOfCopy, natureOf, PIXEL_CHUNKS, STALE } from './png-metadata.ts';
 import { assemblePng, isUnderstood } from './recompress-png.ts';
 import { PICTURES, readWebP, withWebPMetadata } from './riff-chunks.ts';
 import { countTrailing } from './trailing-bytes.ts';
@@ -113,8 +113,7 @@ function splicePng({ bytes, orientation }: SplicedImage, policy: MetadataPolicy)
 }
 
 function chunksLeft(png: Png, policy: MetadataPolicy, orientation: number) {
-  const palette = png.chunks.find(({ type }) => type === 'PLTE')?.payload;
-  return chunksOfCopy(png, { ...png.header, palette }, policy, orientation) ?? { before: [], after: [] };
+  return chunksOfCopy(png, natureOf(png), policy, orientation) ?? { before: [], after: [] };
 }
 
 function spliceWebP({ bytes, orientation }: SplicedImage, policy: MetadataPolicy): Uint8Array {

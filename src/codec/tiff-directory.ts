@@ -33,9 +33,6 @@ export interface TiffDirectory {
 
 const TYPE_LENGTHS = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
 const TYPE_ASCII = 2;
-const TYPE_SHORT = 3;
-const TYPE_LONG = 4;
-const TYPE_LONG8 = 16;
 /** EXIF 3.0 */
 const TYPE_UTF8 = 129;
 
@@ -100,24 +97,29 @@ function readOffset(tiff: Tiff, view: DataView, at: number): number {
   return tiff.big ? Number(view.getBigUint64(at, tiff.littleEndian)) : view.getUint32(at, tiff.littleEndian);
 }
 
+type ReadNumber = (view: DataView, at: number, littleEndian: boolean) => number;
+
+/** How the types of whole numbers are read. */
+const WHOLE_NUMBERS: Readonly<Record<number, ReadNumber>> = {
+  1: (view, at) => view.getUint8(at),
+  3: (view, at, littleEndian) => view.getUint16(at, littleEndian),
+  4: (view, at, littleEndian) => view.getUint32(at, littleEndian),
+  6: (view, at) => view.getInt8(at),
+  8: (view, at, littleEndian) => view.getInt16(at, littleEndian),
+  9: (view, at, littleEndian) => view.getInt32(at, littleEndian),
+  // The place of a directory, and BigTIFF's LONG8.
+  13: (view, at, littleEndian) => view.getUint32(at, littleEndian),
+  16: (view, at, littleEndian) => Number(view.getBigUint64(at, littleEndian)),
+};
+
 /** The whole numbers of an entry, at most `limit` of them; none when it holds something else. */
 export function numbersOf(tiff: Tiff, entry: TiffEntry | undefined, limit = 16): number[] {
-  if (!entry) return [];
+  const read = entry && WHOLE_NUMBERS[entry.type];
+  if (!read) return [];
   const view = viewOf(tiff.bytes);
-  const numbers: number[] = [];
-  for (let index = 0; index < Math.min(entry.count, limit); index++) {
-    const at = entry.valueAt + index * (TYPE_LENGTHS[entry.type] ?? 1);
-    if (entry.type === TYPE_SHORT) numbers.push(view.getUint16(at, tiff.littleEndian));
-    else if (entry.type === TYPE_LONG || entry.type === 13)
-      numbers.push(view.getUint32(at, tiff.littleEndian));
-    else if (entry.type === TYPE_LONG8) numbers.push(Number(view.getBigUint64(at, tiff.littleEndian)));
-    else if (entry.type === 1) numbers.push(view.getUint8(at));
-    else if (entry.type === 6) numbers.push(view.getInt8(at));
-    else if (entry.type === 8) numbers.push(view.getInt16(at, tiff.littleEndian));
-    else if (entry.type === 9) numbers.push(view.getInt32(at, tiff.littleEndian));
-    else break;
-  }
-  return numbers;
+  return Array.from({ length: Math.min(entry.count, limit) }, (_, index) =>
+    read(view, entry.valueAt + index * TYPE_LENGTHS[entry.type]!, tiff.littleEndian),
+  );
 }
 
 export function valueBytes(tiff: Tiff, entry: TiffEntry): Uint8Array {
