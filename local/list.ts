@@ -11,6 +11,7 @@ import { type ListCut, type ListLine, type MadeList, MakeListError, makeList } f
 import { openSpillFolder } from '../src/planning/spill.ts';
 import { readFileList, readListBytes } from '../src/read-file-list.ts';
 import { InputError } from './input-error.ts';
+import { isAtOrBelow } from './output-folder.ts';
 import { parseOptions, UsageError, wholeNumber } from './settings-options.ts';
 import { filesIn } from './walk-folder.ts';
 
@@ -173,10 +174,9 @@ interface Paths {
 function pathsIn(folder: string, out: string): Paths {
   if (out.startsWith('s3:')) return { folder, way: undefined };
   const home = out === '-' ? process.cwd() : path.dirname(path.resolve(out));
+  if (!isAtOrBelow(folder, home)) return { folder, way: undefined };
   const way = path.relative(home, folder);
-  if (way === '') return { folder, way };
-  const isBelow = way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
-  return { folder, way: isBelow ? `${way.split(path.sep).join('/')}/` : undefined };
+  return { folder, way: way && `${way.split(path.sep).join('/')}/` };
 }
 
 function tellPlace({ folder }: Paths): void {

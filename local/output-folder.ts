@@ -72,7 +72,7 @@ export async function refuseOutputsAround(
   );
 }
 
-function isAtOrBelow(place: string, folder: string): boolean {
+export function isAtOrBelow(place: string, folder: string): boolean {
   const way = path.relative(folder, place);
   return way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
 }

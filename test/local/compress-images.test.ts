@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startS3Server } from '../../local/s3-server.ts';
 import type { ChildEvent } from '../../local/state-machine/distributed-map.ts';
 import { type Reference, readDefinition } from '../../local/state-machine/read-definition.ts';
 import { runStateMachine, StatesError, type StateTask } from '../../local/state-machine/run-state-machine.ts';
+import { clientOf } from './served-bucket.ts';
 
 let folder: string;
 let server: Awaited<ReturnType<typeof startS3Server>>;
@@ -18,8 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'compress-images-'));
   const work = { folder: path.join(folder, 'work'), state: path.join(folder, 'state') };
   server = await startS3Server({ buckets: { work } });
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  s3 = new S3Client({ region: 'us-east-1', endpoint: server.endpoint, credentials });
+  s3 = clientOf(server.endpoint);
 });
 
 afterAll(async () => {

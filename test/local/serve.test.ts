@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { start } from './run-command.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 let cwd: string;
@@ -97,15 +98,9 @@ describe('npm start -- serve', () => {
 
   it('ends with exit code 2 where its port is taken, and names a way out', async () => {
     const { port } = new URL(endpoint);
-    const second = spawn(process.execPath, [path.join(root, 'local/main.ts'), 'serve', '--port', port], {
-      cwd,
-    });
-    let said = '';
-    second.stderr.on('data', (chunk) => {
-      said += chunk;
-    });
-    expect(await new Promise((resolve) => second.once('close', resolve))).toBe(2);
-    expect(said).toBe(
+    const { code, stderr } = await start(cwd, ['serve', '--port', port]);
+    expect(code).toBe(2);
+    expect(stderr).toBe(
       `Expected a free port but ${port} is taken by another program. Choose another, e.g. --port 0 for any that is free\n`,
     );
   });

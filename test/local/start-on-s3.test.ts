@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,18 +6,11 @@ import path from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Run, start } from './run-command.ts';
 import { serveBucket } from './served-bucket.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** `npm start -- …args` with AWS settings that lead to `endpoint`; `interruptAt` presses Ctrl-C at these words. */
-function start(
+function startOn(
   cwd: string,
   endpoint: string,
   args: readonly string[],
@@ -34,17 +26,7 @@ function start(
     AWS_REGION: 'us-east-1',
     ...(credentials ? keys : { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }),
   };
-  const child = spawn(process.execPath, [path.join(root, 'local/main.ts'), ...args], { cwd, env });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-    if (interruptAt?.test(stderr)) child.kill('SIGINT');
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  return start(cwd, args, { env, interruptAt });
 }
 
 /** An S3 that takes every request and answers only those that ask whether anybody is there. */
@@ -77,7 +59,7 @@ describe('npm start on s3://', () => {
     const { server, client, events } = await serveBucket();
     await client.send(new PutObjectCommand({ Bucket: 'photos', Key: 'in/a.jpg', Body: await photo() }));
     const cwd = await emptyFolder();
-    const run = await start(cwd, server.endpoint, ['s3://photos/in/', '--json']);
+    const run = await startOn(cwd, server.endpoint, ['s3://photos/in/', '--json']);
     expect(run.code).toBe(0);
     expect(JSON.parse(run.stdout)).toMatchObject({ planned: 1, compressed: 1 });
     expect(await readdir(path.join(cwd, 'compressed/in'))).toEqual(['a.jpg']);
@@ -88,7 +70,7 @@ describe('npm start on s3://', () => {
 
   it('says at once that nobody answers, where, and what to look at', async () => {
     const startedAt = performance.now();
-    const run = await start(await emptyFolder(), 'http://127.0.0.1:9', ['s3://photos/in/']);
+    const run = await startOn(await emptyFolder(), 'http://127.0.0.1:9', ['s3://photos/in/']);
     expect(run.code).toBe(3);
     expect(run.stderr).toMatch(
       /^Expected an answer for s3:\/\/photos\/ from http:\/\/127\.0\.0\.1:9 but none came: .*ECONNREFUSED.*AWS_ENDPOINT_URL/,
@@ -97,7 +79,7 @@ describe('npm start on s3://', () => {
   });
 
   it('says that there are no credentials', async () => {
-    const run = await start(await emptyFolder(), 'http://127.0.0.1:9', ['s3://photos/list.json'], {
+    const run = await startOn(await emptyFolder(), 'http://127.0.0.1:9', ['s3://photos/list.json'], {
       credentials: false,
     });
     expect(run.code).toBe(2);
@@ -105,7 +87,7 @@ describe('npm start on s3://', () => {
   });
 
   it('shows that it is planning, and ends soon at Ctrl-C though S3 keeps it waiting', async () => {
-    const run = await start(await emptyFolder(), await startSilentS3(), ['s3://photos/in/'], {
+    const run = await startOn(await emptyFolder(), await startSilentS3(), ['s3://photos/in/'], {
       interruptAt: /planning … 5 s\n$/,
     });
     expect(run.code).toBe(130);
@@ -117,7 +99,7 @@ describe('npm start on a list of s3:// URIs', () => {
   it('fails each image with the reason when nobody answers', async () => {
     const cwd = await emptyFolder();
     await writeFile(path.join(cwd, 'list.txt'), 's3://photos/a.jpg\ns3://photos/b.jpg\n');
-    const run = await start(cwd, 'http://127.0.0.1:9', ['list.txt', '--json']);
+    const run = await startOn(cwd, 'http://127.0.0.1:9', ['list.txt', '--json']);
     expect(JSON.parse(run.stdout)).toMatchObject({ planned: 2, failed: 2, lost: 0 });
     expect(JSON.parse(run.stdout).failures[0].message).toMatch(/S3Unreachable.*ECONNREFUSED/);
   });

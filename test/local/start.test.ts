@@ -1,32 +1,13 @@
-import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Run, start as runStart } from './run-command.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
 let home: string;
 
-interface Run {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** `npm start -- …args`, as its user would run it, in a folder of its own. */
-function start(cwd: string, ...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, [path.join(root, 'local/main.ts'), ...args], { cwd });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
-}
+const start = (cwd: string, ...args: string[]) => runStart(cwd, args);
 
 async function folderWith(files: Record<string, Uint8Array | string>): Promise<string> {
   const folder = await mkdtemp(path.join(home, 'case-'));

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startS3Server } from '../../../local/s3-server.ts';
 import type { ChildEvent, MapRunEvent } from '../../../local/state-machine/distributed-map.ts';
@@ -11,6 +11,7 @@ import {
   type StateMachineHost,
   StatesError,
 } from '../../../local/state-machine/run-state-machine.ts';
+import { clientOf } from '../served-bucket.ts';
 
 let folder: string;
 let server: Awaited<ReturnType<typeof startS3Server>>;
@@ -23,8 +24,7 @@ beforeAll(async () => {
   await mkdir(process.env.TMPDIR);
   const work = { folder: path.join(folder, 'work'), state: path.join(folder, 'state') };
   server = await startS3Server({ buckets: { work } });
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  s3 = new S3Client({ region: 'us-east-1', endpoint: server.endpoint, credentials });
+  s3 = clientOf(server.endpoint);
 });
 
 afterAll(async () => {

@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { expect, it } from 'vitest';
 import { startS3Server } from '../../../local/s3-server.ts';
 import { type ChildResult, writeResults } from '../../../local/state-machine/result-writer.ts';
+import { clientOf } from '../served-bucket.ts';
 
 it('begins a next file where one would be larger than allowed, and loses no record', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'result-writer-'));
   const results = { folder: path.join(folder, 'results'), state: path.join(folder, 'state') };
   const server = await startS3Server({ buckets: { results } });
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-  const s3 = new S3Client({ region: 'us-east-1', endpoint: server.endpoint, credentials });
+  const s3 = clientOf(server.endpoint);
   const mapRunArn = 'arn:aws:states:us-east-1:000000000000:mapRun:press/Each:the-uuid';
   const sink = await writeResults({ s3, mapRunArn, bucket: 'results', prefix: 'at/', bytesPerFile: 10_000 });
   try {
