@@ -11,7 +11,7 @@ import sharp from 'sharp';
 import { type BytesOutcome, compressBytes } from '../src/codec/compress-bytes.ts';
 import { encodeImage } from '../src/codec/encode-image.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
-import { findMarkerFault, findScanFault } from '../src/codec/jpeg-fault.ts';
+import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../src/core/job.ts';
 import type { EncodeRecipe, ImageFacts } from '../src/core/recipe.ts';

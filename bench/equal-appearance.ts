@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
-import { perceptualReference } from '../src/codec/perceptual-score.ts';
+import { perceptualReference } from '../src/codec/score/perceptual-score.ts';
 
 const LIBJPEG = [10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95];
 const GRID = [6, 12, 20, 28, 36, 44, 52, 60, 66, 72, 78, 84, 88, 92, 96, 99];

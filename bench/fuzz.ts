@@ -1,5 +1,5 @@
 /** Compresses damaged files and judges what comes: `node bench/fuzz.ts [count] [first mutation]`, 2,000 from 0. */
-import { runFuzz } from '../test/codec/judge-fuzz.ts';
+import { runFuzz } from '../test/support/judge-fuzz.ts';
 
 async function main(): Promise<void> {
   const [count, first] = [Number(process.argv[2] ?? 2000), Number(process.argv[3] ?? 0)];

@@ -2,8 +2,8 @@
  * Nothing is lost: jobs run through the real state machine with real processes, which are killed with SIGKILL at
  * moments that a seed decides, until so many kills have struck. `node bench/kill.ts [kills] [seed]`
  */
-import { killAtRandom, randomFrom } from '../test/local/mortal/kill-plans.ts';
-import { type MortalEnd, type MortalJob, runMortalJob } from '../test/local/mortal/run-mortal-job.ts';
+import { killAtRandom, randomFrom } from '../test/support/crash/kill-points.ts';
+import { type MortalEnd, type MortalJob, runMortalJob } from '../test/support/crash/run-crash-test.ts';
 
 const wanted = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? 1);

@@ -7,9 +7,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startS3Server } from '../local/s3-server.ts';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
-import { planJob } from '../src/plan-job.ts';
+import { startS3Server } from '../local/s3/s3-server.ts';
+import { planJob } from '../src/plan/plan-job.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 /**
  * Planning through real S3 calls to a local server, beside a bare read-parse-write of the same lines from disk; in

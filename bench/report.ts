@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { DEFAULT_COMPRESSION } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
-import { reportJob } from '../src/report-job.ts';
+import { reportJob } from '../src/report/report-job.ts';
 
 const JOB_ID = 'million';
 const LINES_PER_PART = 100;

@@ -1,15 +1,15 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { createQueue } from '../local/queue.ts';
-import { startS3Server } from '../local/s3-server.ts';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
+import { createQueue } from '../local/cloud/queue.ts';
+import { startS3Server } from '../local/s3/s3-server.ts';
 import { type BytesOutcome, compressBytes } from '../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import type { CompressionSettings } from '../src/core/job.ts';
-import { recompressUploads } from '../src/recompress-upload.ts';
-import { parseUploadSettings } from '../src/upload-settings.ts';
-import { createWriteLedger } from '../src/write-ledger.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
+import { recompressUploads } from '../src/uploads/recompress-upload.ts';
+import { parseUploadSettings } from '../src/uploads/upload-settings.ts';
+import { createWriteLedger } from '../src/uploads/write-rate-limit.ts';
 import { makePhotos } from './photos.ts';
 
 /**

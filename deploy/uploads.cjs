@@ -35,7 +35,7 @@ const writing = (withAcl) => ['s3:PutObject', 's3:PutObjectTagging', ...(withAcl
 
 /** By the check of the function that will read them, so that a wrong one stops the packaging and not the function. */
 async function checkedSettings(text) {
-  const { parseUploadSettings } = await import('../src/upload-settings.ts');
+  const { parseUploadSettings } = await import('../src/uploads/upload-settings.ts');
   try {
     return parseUploadSettings(text);
   } catch (error) {

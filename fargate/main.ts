@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { log } from '../src/log.ts';
+import { log } from '../src/hosts/log.ts';
 import { endWithSupervisor, supervise } from './supervise.ts';
 
 /** An image that kills its host takes three deaths to be found, each further one two. */

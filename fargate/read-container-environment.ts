@@ -5,7 +5,7 @@ import {
   EnvironmentError,
   type MkBatch,
   readMkEnvironment,
-} from '../src/mk-environment.ts';
+} from '../src/mindkosh/mk-environment.ts';
 
 /** What a container was started for: a batch of a job, or Mindkosh's contract. */
 export type ContainerTask =

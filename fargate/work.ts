@@ -1,11 +1,11 @@
 import { availableParallelism, totalmem } from 'node:os';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
-import { compressBatch } from '../src/compress-batch.ts';
+import { compressBatch } from '../src/compress/compress-batch.ts';
 import type { BatchRef } from '../src/core/job.ts';
-import { log } from '../src/log.ts';
-import { compressMkBatch } from '../src/mk-batch.ts';
-import { EnvironmentError } from '../src/mk-environment.ts';
-import { printMkReport } from './print-mk-report.ts';
+import { log } from '../src/hosts/log.ts';
+import { compressMkBatch } from '../src/mindkosh/mk-batch.ts';
+import { EnvironmentError } from '../src/mindkosh/mk-environment.ts';
+import { printMkReport } from '../src/mindkosh/print-report.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { type ContainerTask, readContainerEnvironment } from './read-container-environment.ts';
 import { EXIT } from './supervise.ts';
 

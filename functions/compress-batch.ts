@@ -1,11 +1,11 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
-import { compressBatch } from '../src/compress-batch.ts';
+import { compressBatch } from '../src/compress/compress-batch.ts';
 import type { BatchRef, BatchSummary } from '../src/core/job.ts';
-import { environment } from '../src/environment.ts';
-import { closingBefore, lambdaRoom, MARGINS_MS } from '../src/lambda-room.ts';
-import { log } from '../src/log.ts';
+import { environment } from '../src/hosts/environment.ts';
+import { closingBefore, lambdaRoom, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
+import { log } from '../src/hosts/log.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 const store = createS3Store(createS3Client());
 

@@ -1,11 +1,11 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
 import type { PlanSummary } from '../src/core/plan.ts';
-import { environment } from '../src/environment.ts';
-import { closingBefore, MARGINS_MS } from '../src/lambda-room.ts';
-import { log } from '../src/log.ts';
-import { type PlanRequest, planJob } from '../src/plan-job.ts';
+import { environment } from '../src/hosts/environment.ts';
+import { closingBefore, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
+import { log } from '../src/hosts/log.ts';
+import { type PlanRequest, planJob } from '../src/plan/plan-job.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 const store = createS3Store(createS3Client());
 

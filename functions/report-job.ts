@@ -1,9 +1,9 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
-import { createS3Client, createS3Store } from '../src/aws/s3-store.ts';
-import { environment } from '../src/environment.ts';
-import { log } from '../src/log.ts';
-import { type ReportRequest, type ReportSummary, reportJob } from '../src/report-job.ts';
+import { environment } from '../src/hosts/environment.ts';
+import { log } from '../src/hosts/log.ts';
+import { type ReportRequest, type ReportSummary, reportJob } from '../src/report/report-job.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 export interface ReportJobEvent extends Pick<ReportRequest, 'jobId' | 'startedAt'> {
   /** The state of the machine: how the map ended. */

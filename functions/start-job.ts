@@ -2,10 +2,10 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import middy from '@middy/core';
 import type { S3Event } from 'aws-lambda';
-import { createStartExecution } from '../src/aws/start-execution.ts';
-import { environment } from '../src/environment.ts';
-import { log } from '../src/log.ts';
-import { type StartedJob, startJobs } from '../src/start-job.ts';
+import { environment } from '../src/hosts/environment.ts';
+import { log } from '../src/hosts/log.ts';
+import { createStartExecution } from '../src/start/start-execution.ts';
+import { type StartedJob, startJobs } from '../src/start/start-job.ts';
 
 const stepFunctions = new SFNClient({});
 

@@ -1,9 +1,10 @@
 /** functions/compress-batch.ts with a codec that costs nothing: half of the bytes, at once. */
-import { createS3Client, createS3Store } from '../../src/aws/s3-store.ts';
-import { compressBatch } from '../../src/compress-batch.ts';
-import type { ImageContext } from '../../src/compress-image.ts';
+
+import { compressBatch } from '../../src/compress/compress-batch.ts';
+import type { ImageContext } from '../../src/compress/compress-image.ts';
 import type { BatchRef } from '../../src/core/job.ts';
-import { lambdaRoom } from '../../src/lambda-room.ts';
+import { lambdaRoom } from '../../src/hosts/lambda-limits.ts';
+import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 
 const store = createS3Store(createS3Client());
 

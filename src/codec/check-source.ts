@@ -2,11 +2,11 @@ import { isStreamed } from '../core/admission.ts';
 import type { ImageFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
-import { findGifFault } from './gif-fault.ts';
+import { findGifFault } from './gif/faults.ts';
 import { CorruptImageError } from './inspect-image.ts';
-import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
+import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { findPngFault } from './png-fault.ts';
+import { findPngFault } from './png/faults.ts';
 
 /** What a strict decode by libvips does not show of a source; the encode itself decodes it. @throws CorruptImageError */
 export function assertSound(task: PlannedTask): void {

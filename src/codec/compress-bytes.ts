@@ -2,8 +2,6 @@ import { estimateMemory } from '../core/admission.ts';
 import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
-import { applyMetadata } from './apply-metadata.ts';
-import { carryBehind } from './carry-behind.ts';
 import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
 import {
   countWarnings,
@@ -13,13 +11,15 @@ import {
   type PlannedTask,
 } from './encode-image.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
-import { readJpeg } from './jpeg-markers.ts';
+import { carryBehind } from './jpeg/carry-trailing-parts.ts';
+import { recompressJpeg } from './jpeg/recompress.ts';
+import { readJpeg } from './jpeg/segments.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { type PalettePng, palettePng } from './palette-png.ts';
-import { recompressJpeg } from './recompress-jpeg.ts';
-import { recompressPng } from './recompress-png.ts';
-import { searchQuality } from './search-quality.ts';
-import { takeOutMetadata } from './take-out-metadata.ts';
+import { applyMetadata } from './metadata/apply-metadata.ts';
+import { takeOutMetadata } from './metadata/strip-kept-image.ts';
+import { type PalettePng, palettePng } from './png/palette.ts';
+import { recompressPng } from './png/recompress.ts';
+import { searchQuality } from './score/search-quality.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */

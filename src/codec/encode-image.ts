@@ -3,7 +3,7 @@ import type { Encoding } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { encoderQuality } from '../core/quality.ts';
 import { type EncodeRecipe, type ImageFacts, MAX_PIXELS, type OutputFormat } from '../core/recipe.ts';
-import type { RgbPixels } from './perceptual-score.ts';
+import type { RgbPixels } from './score/perceptual-score.ts';
 
 // One image, one thread: hosts run as many images at once as they have cores.
 sharp.concurrency(1);

@@ -2,11 +2,9 @@ import type { ImageFormat } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { indexOfText, viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { readOrientation } from './exif.ts';
-import { readGif } from './gif-blocks.ts';
-import { inspectIso } from './inspect-iso.ts';
-import { inspectPng } from './inspect-png.ts';
-import { inspectTiff } from './inspect-tiff.ts';
+import { readGif } from './gif/blocks.ts';
+import { inspectIso } from './isobmff/inspect.ts';
+import { readMultiPicture } from './jpeg/multi-picture.ts';
 import {
   chromaSubsampling,
   isProgressive,
@@ -14,12 +12,14 @@ import {
   quantisationTables,
   readJpeg,
   readJpegOrientation,
-} from './jpeg-markers.ts';
-import { readMultiPicture } from './jpeg-pictures.ts';
-import { findAnnounced, findRiffChunk, readWebP } from './riff-chunks.ts';
+} from './jpeg/segments.ts';
+import { estimateSourceQuality } from './jpeg/source-quality.ts';
+import { readOrientation } from './metadata/exif.ts';
+import { inspectPng } from './png/inspect.ts';
 import { sniffFormat } from './sniff-format.ts';
-import { estimateSourceQuality } from './source-quality.ts';
+import { inspectTiff } from './tiff/inspect.ts';
 import { countTrailing } from './trailing-bytes.ts';
+import { findAnnounced, findRiffChunk, readWebP } from './webp/riff.ts';
 
 export { CorruptImageError, sniffFormat };
 

@@ -1,6 +1,6 @@
 import type { ImageFormat } from '../core/image-result.ts';
 import { startsWith, textAt, viewOf } from './bytes.ts';
-import { readBrands } from './iso-boxes.ts';
+import { readBrands } from './isobmff/boxes.ts';
 
 /** The format by its first bytes, whatever its name says; undefined when these bytes are no image. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | undefined {

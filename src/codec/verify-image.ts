@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
 import { type EncodeTask, openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
 import { inspectImage } from './inspect-image.ts';
-import { findMarkerFault, findScanFault } from './jpeg-fault.ts';
+import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
 
 /**
  * What is wrong with the pixels of an output, or undefined. Decodes the output to its end and compares the picture

@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
-import { perceptualReference } from '../../src/codec/perceptual-score.ts';
+import { perceptualReference } from '../../src/codec/score/perceptual-score.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import {
   concat,
@@ -20,7 +20,7 @@ import {
   pngHeader,
   truncated,
   withSegments,
-} from './fixtures.ts';
+} from '../support/fixtures.ts';
 
 const plenty = { budget: createMemoryBudget(2e9) };
 const settings = (changes: Partial<CompressionSettings> = {}): CompressionSettings => ({

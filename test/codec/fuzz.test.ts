@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runFuzz } from './judge-fuzz.ts';
+import { runFuzz } from '../support/judge-fuzz.ts';
 
 // `node bench/fuzz.ts` runs 2,000 and more of them.
 const FILES = 300;

@@ -2,12 +2,12 @@ import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { sameBytes } from '../../src/codec/bytes.ts';
-import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
-import { readIsoImage } from '../../src/codec/iso-boxes.ts';
-import { findScanFault } from '../../src/codec/jpeg-fault.ts';
-import { readPng, writePng } from '../../src/codec/png-chunks.ts';
-import { chunksOfCopy } from '../../src/codec/png-metadata.ts';
+import { readIsoImage } from '../../src/codec/isobmff/boxes.ts';
+import { findScanFault } from '../../src/codec/jpeg/faults.ts';
+import { readMetadata } from '../../src/codec/metadata/image-metadata.ts';
+import { readPng, writePng } from '../../src/codec/png/chunks.ts';
+import { chunksOfCopy } from '../../src/codec/png/metadata.ts';
 import {
   ascii,
   concat,
@@ -23,7 +23,7 @@ import {
   uint32,
   withMultiPicture,
   withSegments,
-} from './fixtures.ts';
+} from '../support/fixtures.ts';
 
 /** Small files made to exhaust a host: what they count up to must cost nothing before it is there. */
 

@@ -1,14 +1,14 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { type BytesOutcome, compressBytes } from '../../src/codec/compress-bytes.ts';
-import { readMetadata } from '../../src/codec/image-metadata.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
-import { readJpeg } from '../../src/codec/jpeg-markers.ts';
-import { readPictureEntries } from '../../src/codec/jpeg-pictures.ts';
+import { readPictureEntries } from '../../src/codec/jpeg/multi-picture.ts';
+import { readJpeg } from '../../src/codec/jpeg/segments.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
-import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
+import { readMetadata } from '../../src/codec/metadata/image-metadata.ts';
+import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
+import { findLowest, SCORE_FLOOR } from '../../src/codec/score/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
-import { readXmpOrientation } from '../../src/codec/xmp.ts';
 import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { SEARCH_RANGE } from '../../src/core/recipe.ts';
 import {
@@ -36,7 +36,7 @@ import {
   withSegments,
   xmpPacket,
   xmpSegment,
-} from './fixtures.ts';
+} from '../support/fixtures.ts';
 
 /** What users of such systems suffered from. Each test names one complaint and proves that it does not happen here. */
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { estimateMemory, isStreamed } from '../../src/core/admission.ts';
 import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { chooseRecipe, type EncodeRecipe } from '../../src/core/recipe.ts';
-import { factsOf } from './image-facts.ts';
+import { factsOf } from '../support/image-facts.ts';
 
 const FAST = { ...DEFAULT_COMPRESSION, effort: 'fast' } as const;
 const PHOTO = factsOf({ format: 'jpeg', width: 10_000, height: 10_000, sourceQuality: 95 });

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/report.ts';
-import { makeJpeg } from '../codec/fixtures.ts';
+import { makeJpeg } from '../support/fixtures.ts';
 import {
   deleteRun,
   INPUT_BUCKET,
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 /** `npm run job` or `npm run restore`, as a user calls it. */
 function run(command: 'job' | 'restore', ...args: string[]) {
-  const file = path.join(import.meta.dirname, `../../local/${command}.ts`);
+  const file = path.join(import.meta.dirname, `../../local/cli/${command}.ts`);
   return new Promise<{ exitCode: number; stdout: string; stderr: string }>((resolve) => {
     const child = execFile(process.execPath, [file, ...args], (_error, stdout, stderr) =>
       resolve({ exitCode: child.exitCode ?? -1, stdout, stderr }),

@@ -10,7 +10,7 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
-import { createS3Client, createS3Store } from '../../src/aws/s3-store.ts';
+import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 
 /** The stack output StateMachineArn; the names of the buckets follow from it. */
 export const STATE_MACHINE_ARN = process.env.STATE_MACHINE_ARN ?? '';

@@ -6,11 +6,11 @@ import { EXIT } from '../../fargate/supervise.ts';
 import type { ImageResult } from '../../src/core/image-result.ts';
 import type { BatchRef } from '../../src/core/job.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
-import { readJsonLines } from '../../src/json-lines.ts';
-import { planJob } from '../../src/plan-job.ts';
-import { makeJpeg } from '../codec/fixtures.ts';
-import { temporaryFolder } from '../local/served-bucket.ts';
-import { startWorld, type World } from './container.ts';
+import { planJob } from '../../src/plan/plan-job.ts';
+import { readJsonLines } from '../../src/store/json-lines.ts';
+import { startWorld, type World } from '../support/container.ts';
+import { makeJpeg } from '../support/fixtures.ts';
+import { temporaryFolder } from '../support/served-bucket.ts';
 
 const JOB_ID = 'a-job';
 

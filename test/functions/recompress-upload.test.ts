@@ -3,10 +3,10 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
-import { startS3Server } from '../../local/s3-server.ts';
-import { createS3Client, createS3Store } from '../../src/aws/s3-store.ts';
-import { makeJpeg } from '../codec/fixtures.ts';
-import { messageFor, uploadEvent } from '../upload-bucket.ts';
+import { startS3Server } from '../../local/s3/s3-server.ts';
+import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
+import { makeJpeg } from '../support/fixtures.ts';
+import { messageFor, uploadEvent } from '../support/upload-bucket.ts';
 
 const context = {
   functionName: 'recompress-upload',

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  DescribeExecutionCommand,
+  type DescribeExecutionCommandOutput,
+  DescribeMapRunCommand,
+  ListMapRunsCommand,
+  paginateListStateMachines,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import type { ImageResult } from '../../src/core/image-result.ts';
+import { jobKeys } from '../../src/core/job-keys.ts';
+import type { ObjectStore } from '../../src/core/object-store.ts';
+import type { JobReport } from '../../src/core/report.ts';
+import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
+import type { ReportSummary } from '../../src/report/report-job.ts';
+import { JobInputError, parseJobInput } from '../../src/settings/job-input.ts';
+import { readJsonLines } from '../../src/store/json-lines.ts';
+import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
+import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
+import { printReport } from './print-report.ts';
+import { createProgress, type Progress } from './progress.ts';
+import {
+  parseOptions,
+  readSettings,
+  refuseSettings,
+  SETTINGS_HELP,
+  SETTINGS_OPTIONS,
+  UsageError,
+} from './settings-options.ts';
+import { shapeOf } from './terminal-text.ts';
+
+const HELP = `image-press job: start a job in AWS, follow it, print its report
+
+  npm run job -- s3://bucket/list.json [options]      a file list
+  npm run job -- s3://bucket/prefix/ [options]        every image below a prefix
+
+  --output URI          s3://bucket/prefix/ or in-place            (the stack's output bucket)
+  --stage NAME          which deployment                           (dev)
+  --state-machine ARN   instead of looking it up by stage
+${SETTINGS_HELP}
+  --json                report.json on stdout, progress on stderr
+  --help                this text
+
+Your AWS settings are used (AWS_PROFILE, AWS_REGION, …). Ctrl-C stops following; the job goes on.`;
+
+const OPTIONS = {
+  ...SETTINGS_OPTIONS,
+  output: { type: 'string' },
+  stage: { type: 'string' },
+  'state-machine': { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** DescribeMapRun refills at one call a second for the whole account. */
+const MILLISECONDS_BETWEEN_LOOKS = 3000;
+
+/** `npm run job`: starts an execution of the deployed state machine. @returns the exit code */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS, 'npm run job -- --help');
+  if (values.help) {
+    console.log(HELP);
+    return EXIT.done;
+  }
+  const settings = readSettings(values);
+  refuseSettings(settings, { fileList: 'the command line names what is compressed' });
+  const input = checked({
+    ...settings,
+    ...(values.output && { output: values.output }),
+    fileList: fileListOf(positionals),
+  });
+  const client = await clientOfRegion();
+  const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
+  const name = `cli-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
+  const started = await client.send(
+    new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) }),
+  );
+  console.error(`started ${started.executionArn}`);
+  const execution = await follow(client, started.executionArn!);
+  return tell(execution, name, values.json ?? false);
+}
+
+/** As PlanJob will: what it would refuse starts no execution. */
+function checked(input: object): object {
+  try {
+    const job = parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
+    if (job.output === 'in-place' && job.backup === null && !job.dryRun)
+      console.error(
+        `in place without a backup: where the bucket has no versions, the originals are gone for good (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
+      );
+    return input;
+  } catch (error) {
+    throw error instanceof JobInputError ? new UsageError(error.message) : error;
+  }
+}
+
+async function clientOfRegion(): Promise<SFNClient> {
+  const client = new SFNClient({});
+  await client.config.region().catch((error: Error) => {
+    throw new UsageError(
+      `Expected a region but ${error.message}: set AWS_REGION, or choose a profile that has one`,
+    );
+  });
+  return client;
+}
+
+function fileListOf(positionals: readonly string[]): string {
+  const [fileList] = positionals;
+  if (positionals.length === 1 && fileList && (parseS3Uri(fileList) || parseS3Prefix(fileList)))
+    return fileList;
+  throw new UsageError(
+    `Expected one s3://bucket/list.json or s3://bucket/prefix/ but received ${positionals.join(' ') || 'nothing'}. See npm run job -- --help`,
+  );
+}
+
+async function findStateMachine(client: SFNClient, stage: string): Promise<string> {
+  const name = `image-press-${stage}-compress-images`;
+  for await (const page of paginateListStateMachines({ client }, {})) {
+    const found = page.stateMachines?.find((machine) => machine.name === name);
+    if (found) return found.stateMachineArn!;
+  }
+  throw new UsageError(
+    `Expected a state machine named ${name} in this account and region: deploy with sls deploy --stage ${stage}, or give --stage or --state-machine`,
+  );
+}
+
+async function follow(client: SFNClient, executionArn: string): Promise<DescribeExecutionCommandOutput> {
+  const progress = createProgress(process.stderr, 'batches');
+  progress.planning();
+  for (;;) {
+    const execution = await client.send(new DescribeExecutionCommand({ executionArn }));
+    await lookAtBatches(client, executionArn, progress);
+    if (execution.status !== 'RUNNING') {
+      progress.end();
+      return execution;
+    }
+    await sleep(MILLISECONDS_BETWEEN_LOOKS);
+  }
+}
+
+async function lookAtBatches(client: SFNClient, executionArn: string, progress: Progress): Promise<void> {
+  const { mapRuns } = await client.send(new ListMapRunsCommand({ executionArn }));
+  const mapRunArn = mapRuns?.[0]?.mapRunArn;
+  if (!mapRunArn) return;
+  const { executionCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
+  if (!executionCounts) return;
+  const { total, succeeded, failed, timedOut, aborted } = executionCounts;
+  const lost = (failed ?? 0) + (timedOut ?? 0) + (aborted ?? 0);
+  progress.planned(total ?? 0);
+  progress.stands({ done: (succeeded ?? 0) + lost, failed: lost });
+}
+
+async function tell(
+  execution: DescribeExecutionCommandOutput,
+  jobId: string,
+  json: boolean,
+): Promise<number> {
+  const told = execution.output ? (JSON.parse(execution.output) as ReportSummary) : undefined;
+  const address = told?.report ?? /s3:\/\/\S+report\.json/.exec(execution.cause ?? '')?.[0];
+  const location = address === undefined ? undefined : parseS3Uri(address);
+  const store = createS3Store(createS3Client());
+  const object = location && (await store.get(location));
+  if (!object || object === 'not-modified') {
+    console.error(`job ${jobId} ${execution.status}: ${execution.error ?? ''} ${execution.cause ?? ''}`);
+    return USERS_FAULT.has(execution.error ?? '') ? EXIT.usage : EXIT.jobFailed;
+  }
+  const text = Buffer.from(object.body).toString('utf8');
+  const report: JobReport = JSON.parse(text);
+  process.stdout.write(
+    json
+      ? text
+      : await printReport(
+          report,
+          results(store, location.bucket, jobId),
+          shapeOf(process.stdout, process.env),
+        ),
+  );
+  return exitCodeOf(report);
+}
+
+async function* results(store: ObjectStore, bucket: string, jobId: string): AsyncGenerator<ImageResult> {
+  for await (const { key } of store.list(bucket, jobKeys.results(jobId))) {
+    if (key.endsWith('.jsonl')) yield* readJsonLines<ImageResult>(store, { bucket, key });
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: Error) => {
+    console.error(error.message);
+    process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.jobFailed;
+  },
+);

@@ -1,0 +1,140 @@
+import { open, readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { sniffFormat } from '../../src/codec/sniff-format.ts';
+import { parseS3Prefix, parseS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
+import { LIST_BUCKET, SOURCE_BUCKET } from '../cloud/local-buckets.ts';
+import { InputError } from './input-error.ts';
+import { refuseOutputsAround, refuseOverlap } from './output-folder.ts';
+import { filesIn } from './walk-folder.ts';
+
+/** What the user handed in, as the state machine's input wants it. */
+export interface LocalInput {
+  /** The folder served as the bucket `local-source`; undefined when all lies on S3. */
+  readonly folder: string | undefined;
+  /** The folder of the file list, served as the bucket `local-lists`. */
+  readonly listFolder?: string;
+  /** `s3://…` of it, or its entries where the user handed in none. */
+  readonly fileList: string | readonly S3Location[];
+  readonly relativeTo: string | undefined;
+  readonly out: string;
+  /** What of the folder is left out, in words. */
+  readonly note?: string;
+}
+
+/** Where outputs go when neither `--out` nor an earlier job says so. */
+export const DEFAULT_OUT = 'compressed';
+
+/** Among a job's papers: what its failed.jsonl, handed in again, is read from and written to. */
+export const JOB_FOLDERS = 'folders.json';
+export interface JobFolders {
+  /** The folder that `local-source` was; undefined when all lay on S3. */
+  readonly folder?: string | undefined;
+  readonly out: string;
+}
+
+/**
+ * Looks at what was handed in: a folder, an image, a file list, or s3://.
+ * @param out - the folder for outputs; for the failed.jsonl of a job that of the job where it is undefined
+ * @throws InputError with what to do instead
+ */
+export async function resolveInput(input: string, out: string | undefined): Promise<LocalInput> {
+  const outFolder = path.resolve(out ?? DEFAULT_OUT);
+  if (input.startsWith('s3://')) return s3Input(input, outFolder);
+  const place = path.resolve(input);
+  const kind = await stat(place).catch(() => undefined);
+  if (!kind) throw new InputError(`Expected a folder, an image or a file list but there is no ${place}`);
+  if (kind.isDirectory()) return folderInput(place, outFolder);
+  if (!kind.isFile())
+    throw new InputError(`Expected a folder, an image or a file list but ${place} is neither`);
+  return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, out);
+}
+
+async function folderInput(folder: string, out: string): Promise<LocalInput> {
+  await refuseOverlap(folder, out);
+  const note = await surveyFolder(folder);
+  return {
+    folder,
+    fileList: `s3://${SOURCE_BUCKET}/`,
+    relativeTo: undefined,
+    out,
+    ...(note !== undefined && { note }),
+  };
+}
+
+/**
+ * Looks through a folder before anything is begun, so that nothing is left out unsaid.
+ * @returns which links are not followed
+ * @throws InputError for folders that may not be read, and for a folder without files
+ */
+async function surveyFolder(folder: string): Promise<string | undefined> {
+  let note: string | undefined;
+  let files = 0;
+  const tell = (text: string) => {
+    note = text;
+  };
+  for await (const _file of filesIn(folder, tell)) files += 1;
+  if (files > 0) return note;
+  throw new InputError(
+    [`Expected images below ${path.join(folder, path.sep)} but received none: it holds no file`, note]
+      .filter(Boolean)
+      .join('. '),
+  );
+}
+
+/** One image is a list of one in its folder. */
+async function imageInput(place: string, out: string): Promise<LocalInput> {
+  const file = await realpath(place);
+  const folder = path.dirname(file);
+  await refuseOutputsAround(folder, out, 'image');
+  const fileList = [{ bucket: SOURCE_BUCKET, key: path.basename(file) }];
+  return { folder, fileList, relativeTo: undefined, out };
+}
+
+async function listInput(place: string, asked: string | undefined): Promise<LocalInput> {
+  const list = await realpath(place);
+  const job = await jobOfList(place);
+  const folder = job?.folder ?? path.dirname(place);
+  const out = path.resolve(asked ?? job?.out ?? DEFAULT_OUT);
+  await refuseOutputsAround(folder, out, 'list');
+  return {
+    folder,
+    listFolder: path.dirname(list),
+    fileList: `s3://${LIST_BUCKET}/${path.basename(list)}`,
+    relativeTo: `s3://${SOURCE_BUCKET}/`,
+    out,
+  };
+}
+
+/** The job that a list lies among the papers of: its failed.jsonl is relative to what the job read. */
+async function jobOfList(list: string): Promise<JobFolders | undefined> {
+  const note = await readFile(path.join(path.dirname(list), JOB_FOLDERS), 'utf8').catch(() => undefined);
+  if (note === undefined) return undefined;
+  const job = JSON.parse(note) as JobFolders;
+  if (job.folder === undefined || (await stat(job.folder).catch(() => undefined))) return job;
+  throw new InputError(`Expected the folder that this job read, but there is no ${job.folder} any more`);
+}
+
+function s3Input(input: string, out: string): LocalInput {
+  if (!parseS3Uri(input) && !parseS3Prefix(input)) {
+    throw new InputError(
+      `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
+    );
+  }
+  return { folder: undefined, fileList: input, relativeTo: undefined, out };
+}
+
+/** By its first bytes. @throws InputError when it cannot be opened */
+async function isImage(place: string): Promise<boolean> {
+  const file = await open(place).catch((cause: unknown) => {
+    throw new InputError(
+      `Expected a readable image or file list but ${place} cannot be opened: ${(cause as Error).message}`,
+      { cause },
+    );
+  });
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(FIRST_BYTES), position: 0 });
+  await file.close();
+  return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
+}
+
+/** What sniffFormat looks at. */
+const FIRST_BYTES = 4096;

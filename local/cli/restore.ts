@@ -1,0 +1,114 @@
+import { createReadStream, statSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { ObjectStore } from '../../src/core/object-store.ts';
+import { formatS3Uri, parseS3Uri } from '../../src/core/s3-uri.ts';
+import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
+import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
+import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
+import { EXIT } from './exit-codes.ts';
+import { parseOptions, UsageError } from './settings-options.ts';
+
+const HELP = `image-press restore: put the originals of images back that were replaced in place
+
+  npm run restore -- <undo.jsonl | s3://bucket/jobs/<jobId>/undo.jsonl> [--dry-run]
+
+  Originals come from the bucket's versions, or from the job's 'backup'. An image that has changed since,
+  or was deleted, stays as it is and is named. Which S3 is meant is for the environment's AWS settings to say.
+
+  --dry-run       look and tell, write nothing
+  --help          this text
+
+Exit code: 0 every original is back · 1 some are not (named) · 2 wrong usage · 3 the list could not be read`;
+
+const OPTIONS = { 'dry-run': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
+const CONCURRENCY = 8;
+
+/** `npm run restore`: every line of an undo.jsonl, several at once, told as they are done. */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions(args, OPTIONS, 'npm run restore -- --help');
+  if (values.help) {
+    console.log(HELP);
+    return EXIT.done;
+  }
+  if (positionals.length !== 1) throw new UsageError(`Expected one undo.jsonl. ${HELP}`);
+  const place = positionals[0]!;
+  refuseNoList(place);
+  const dryRun = values['dry-run'] ?? false;
+  const store = createS3Store(createS3Client());
+  const counts = { restored: 0, 'already-original': 0, refused: 0, failed: 0 };
+  await restoreAll(entriesOf(place, store), store, dryRun, (entry, outcome) => {
+    counts[outcome.status] += 1;
+    tell(entry, outcome, dryRun);
+  });
+  const what = dryRun ? 'could be restored' : 'restored';
+  console.error(
+    `${counts.restored} ${what}, ${counts['already-original']} were the original already, ${counts.refused} refused, ${counts.failed} failed`,
+  );
+  return counts.refused + counts.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+function refuseNoList(place: string): void {
+  if (place.startsWith('s3:')) {
+    if (parseS3Uri(place)) return;
+    throw new UsageError(
+      `Expected s3://bucket/key of an undo.jsonl but received ${place}\nSee npm run restore -- --help`,
+    );
+  }
+  const file = statSync(place, { throwIfNoEntry: false });
+  if (!file) throw new UsageError(`Expected an undo.jsonl but there is no ${path.resolve(place)}`);
+  if (file.isDirectory())
+    throw new UsageError(`Expected an undo.jsonl but ${path.resolve(place)} is a folder`);
+}
+
+async function restoreAll(
+  entries: AsyncGenerator<UndoEntry>,
+  store: ObjectStore,
+  dryRun: boolean,
+  told: (entry: UndoEntry, outcome: Restoration) => void,
+): Promise<void> {
+  const work = async () => {
+    for await (const entry of shared(entries)) told(entry, await restoreObject(entry, store, { dryRun }));
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+}
+
+/** A view of a generator that several loops may draw from: none of them closes it when it ends. */
+function shared<T>(generator: AsyncGenerator<T>): AsyncIterable<T> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => generator.next() }) };
+}
+
+async function* entriesOf(place: string, store: ObjectStore): AsyncGenerator<UndoEntry> {
+  const location = parseS3Uri(place);
+  const input = location ? Readable.from(store.read(location)) : createReadStream(place);
+  let number = 0;
+  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number += 1;
+    if (line.trim() === '') continue;
+    const entry = parseUndoEntry(line);
+    if (!entry)
+      throw new Error(
+        `Expected a line of undo.jsonl (bucket, key, etagBefore, etagAfter) at ${place}:${number} but received ${line.slice(0, 120)}`,
+      );
+    yield entry;
+  }
+}
+
+function tell(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
+  const uri = formatS3Uri(entry);
+  if (outcome.status === 'restored')
+    console.log(`${dryRun ? 'would restore' : 'restored'} ${uri} from ${outcome.from}`);
+  if (outcome.status === 'already-original') console.log(`already original ${uri}`);
+  if ('reason' in outcome) console.error(`${outcome.status} ${uri}: ${outcome.reason}`);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.jobFailed;
+  },
+);

@@ -1,0 +1,150 @@
+import path from 'node:path';
+import type { SQSBatchResponse } from 'aws-lambda';
+import { jobKeys } from '../../src/core/job-keys.ts';
+import { readableBytes } from '../../src/core/readable.ts';
+import type { ReportSummary } from '../../src/report/report-job.ts';
+import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
+import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
+import { createQueue, type LocalQueue } from '../cloud/queue.ts';
+import type { S3EventRecord } from '../s3/s3-server.ts';
+import { startStepFunctionsServer } from '../step-functions/step-functions-server.ts';
+import type { CommandLine } from './command-line.ts';
+import { EXIT } from './exit-codes.ts';
+import { DEFAULT_OUT } from './local-input.ts';
+import { homeOf, prepareOutput } from './output-folder.ts';
+import { UsageError } from './settings-options.ts';
+import { createUploadOutcomes } from './upload-outcomes.ts';
+
+const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
+
+/**
+ * Keeps the local S3 up with both triggers armed, until Ctrl-C: a file list under lists/ of the input bucket starts a
+ * job, an image in the upload bucket is recompressed in place. What is in hand then is finished first.
+ */
+export async function serve({ out, port }: CommandLine): Promise<number> {
+  const outFolder = path.resolve(out ?? DEFAULT_OUT);
+  await prepareOutput(outFolder);
+  const home = homeOf(outFolder);
+  const bucket = (name: string) => ({ folder: path.join(home, name), state: path.join(home, 'state', name) });
+  const stop = new AbortController();
+  const jobs = new Set<Promise<void>>();
+  const outcomeIn = createUploadOutcomes();
+
+  const stepFunctions = await startStepFunctionsServer(({ name, input }) => {
+    const job = runJob(cloud, name, input, stop.signal).finally(() => jobs.delete(job));
+    jobs.add(job);
+  });
+  const cloud = await startLocalCloud({
+    home,
+    out: outFolder,
+    source: undefined,
+    port,
+    // Whoever may reach the port may use it: the user's own buckets are not behind it.
+    reachesS3: false,
+    moreBuckets: { [INPUT_BUCKET]: bucket(INPUT_BUCKET), [UPLOAD_BUCKET]: bucket(UPLOAD_BUCKET) },
+    moreFunctions: ['start-job', 'recompress-upload'],
+    // One for the job that runs, one for uploads and for starting others meanwhile.
+    processes: 2,
+    environment: { AWS_ENDPOINT_URL_SFN: stepFunctions.endpoint, STATE_MACHINE_ARN: STATE_MACHINE },
+    onObject: (record) => route(record, cloud, uploads),
+    onLog: (line) => {
+      const outcome = outcomeIn(line);
+      if (outcome) console.log(outcome);
+    },
+  }).catch(async (error: unknown) => {
+    await stepFunctions.close();
+    throw asUsersFault(error, port);
+  });
+  const uploads = uploadQueue(cloud);
+  console.log(welcome(cloud, home, outFolder));
+
+  await interrupted();
+  console.log('\nStopping: what is in hand is finished first. Press Ctrl-C again to leave it.');
+  stop.abort();
+  await uploads.close();
+  await Promise.all(jobs);
+  await stepFunctions.close();
+  await cloud.close();
+  return EXIT.done;
+}
+
+/** A port that cannot be had is the user's to change. */
+function asUsersFault(error: unknown, port: number): unknown {
+  const { syscall, code } = error as NodeJS.ErrnoException;
+  if (syscall !== 'listen') return error;
+  const reason = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be opened (${code})`;
+  return new UsageError(
+    `Expected a free port but ${port} ${reason}. Choose another, e.g. --port 0 for any that is free`,
+  );
+}
+
+function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): void {
+  if (!record.eventName.startsWith('ObjectCreated:')) return;
+  const { bucket, object } = record.s3;
+  if (bucket.name === UPLOAD_BUCKET) {
+    console.log(
+      `${bucket.name}/${decodeURIComponent(object.key.replaceAll('+', ' '))}: ${readableBytes(object.size ?? 0)}`,
+    );
+  }
+  if (bucket.name === UPLOAD_BUCKET) uploads.send(JSON.stringify({ Records: [record] }));
+  if (bucket.name !== INPUT_BUCKET || !object.key.startsWith('lists/')) return;
+  cloud.invoke('start-job', { Records: [record] }).catch((error: Error) => {
+    console.error(`${object.key}: no job could be started: ${error.message}`);
+  });
+}
+
+function uploadQueue(cloud: LocalCloud): LocalQueue {
+  return createQueue({
+    name: 'uploads',
+    invoke: (event) => cloud.invoke('recompress-upload', event) as Promise<SQSBatchResponse>,
+    batchSize: 10,
+    concurrency: 1,
+    maxReceiveCount: 5,
+    retryDelayMs: 2000,
+    onDeadLetter: ({ body }) => console.error(`given up after 5 tries, see log.jsonl: ${body}`),
+  });
+}
+
+async function runJob(cloud: LocalCloud, name: string, input: unknown, signal: AbortSignal): Promise<void> {
+  console.log(`job ${name} started: ${(input as { fileList: string }).fileList}`);
+  const execution = await cloud.execute(name, input, { signal });
+  if (execution.status === 'FAILED') console.log(`job ${name} FAILED: ${execution.cause}`);
+  if (execution.status === 'ABORTED') console.log(`job ${name} stopped; put its list again to go on`);
+  if (execution.status !== 'SUCCEEDED') return;
+  const { compressed, kept, skipped, failed } = execution.output as ReportSummary;
+  console.log(
+    `job ${name} done: ${compressed} compressed, ${kept} kept, ${skipped} skipped, ${failed} failed`,
+  );
+  console.log(`  ${path.join(cloud.papers, jobKeys.reportHtml(name))}`);
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      // The second time the user means it.
+      for (const signal of ['SIGINT', 'SIGTERM'] as const)
+        process.once(signal, () => process.exit(EXIT.interrupted));
+      resolve();
+    };
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+  });
+}
+
+function welcome({ endpoint }: LocalCloud, home: string, out: string): string {
+  const s3 = `aws --endpoint-url ${endpoint} s3`;
+  return `A local S3 at ${endpoint}, for this machine only. In another terminal:
+
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1
+
+  ${s3} cp photo.jpg s3://${UPLOAD_BUCKET}/         # recompressed losslessly in place, moments later
+  ${s3} ls s3://${UPLOAD_BUCKET}/
+
+  ${s3} sync ~/Pictures s3://${INPUT_BUCKET}/photos/
+  echo s3://${INPUT_BUCKET}/photos/photo.jpg | ${s3} cp - s3://${INPUT_BUCKET}/lists/one.txt   # starts a job
+  ${s3} ls s3://${OUTPUT_BUCKET}/ --recursive
+
+Buckets are folders: ${path.join(home, UPLOAD_BUCKET)}, ${path.join(home, INPUT_BUCKET)}, ${out}
+Logs: ${path.join(home, 'log.jsonl')}
+Ctrl-C ends it.`;
+}

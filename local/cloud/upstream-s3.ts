@@ -1,0 +1,190 @@
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  GetBucketLocationCommand,
+  GetObjectCommand,
+  GetObjectTaggingCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { type Address, sendEmpty } from '../s3/call.ts';
+import { payloadOf } from '../s3/receive-body.ts';
+import { routeOf } from '../s3/routes.ts';
+import { notImplemented, S3Error } from '../s3/s3-error.ts';
+import { lacksCredentials, wordsOf } from './users-s3.ts';
+
+/**
+ * Passes a request on to the S3 that `client` speaks to, and its answer back, both as streams.
+ * The client signs and repeats what it always does; headers and query travel as they came.
+ * @throws S3Error `NotImplemented` for everything but reads and PutObject, or what the other S3 answered
+ */
+export async function passThrough(
+  client: S3Client,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+): Promise<void> {
+  const command = commandFor(request, response, address) as unknown as AnyCommand;
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const answer = await send(client, command, request, address, gone.signal);
+  if (request.method === 'HEAD' || answer.status === 304) {
+    return sendEmpty(response, answer.status, answer.headers);
+  }
+  response.writeHead(answer.status, answer.headers);
+  await pipeline(answer.body, response);
+}
+
+// The commands differ in the types of their input and output, and neither is looked at here.
+type AnyCommand = GetObjectCommand;
+
+function commandFor(request: IncomingMessage, response: ServerResponse, address: Address) {
+  const object = { Bucket: address.bucket, Key: address.key };
+  const route = routeOf(request.method ?? '', address.key, address.query);
+  switch (route) {
+    case 'GET object':
+      return new GetObjectCommand(object);
+    case 'HEAD object':
+      return new HeadObjectCommand(object);
+    case 'GET object?tagging':
+      return new GetObjectTaggingCommand(object);
+    case 'PUT object':
+      return putCommand(request, response, object);
+    case 'HEAD bucket':
+      return new HeadBucketCommand(object);
+    case 'GET bucket?location':
+      return new GetBucketLocationCommand(object);
+    case 'GET bucket': {
+      const isVersion2 = address.query.get('list-type') === '2';
+      return isVersion2 ? new ListObjectsV2Command(object) : new ListObjectsCommand(object);
+    }
+    default:
+      throw notImplemented(`${route} for a bucket that is not local`);
+  }
+}
+
+function putCommand(
+  request: IncomingMessage,
+  response: ServerResponse,
+  object: { Bucket: string; Key: string },
+) {
+  if (request.headers['x-amz-copy-source']) throw notImplemented('copies into a bucket that is not local');
+  const length = request.headers['x-amz-decoded-content-length'] ?? request.headers['content-length'];
+  if (length === undefined)
+    throw new S3Error(411, 'MissingContentLength', 'You must provide the Content-Length.');
+  const body = Readable.from(payloadOf({ request, response }), { objectMode: false });
+  return new PutObjectCommand({ ...object, Body: body, ContentLength: Number(length) });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Readable;
+}
+
+/** The parts of the SDK's HTTP messages that are touched here. */
+interface SentMessage {
+  readonly headers: Record<string, string>;
+  readonly query: Record<string, string>;
+}
+interface ReceivedMessage {
+  readonly statusCode: number;
+  headers: Record<string, string>;
+  body: Readable;
+}
+
+async function send(
+  client: S3Client,
+  command: AnyCommand,
+  request: IncomingMessage,
+  address: Address,
+  abortSignal: AbortSignal,
+): Promise<Answer> {
+  let answer: Answer | undefined;
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const message = args.request as SentMessage;
+      Object.assign(message.headers, forwardedHeaders(request.headers));
+      for (const [name, value] of address.query) if (!/^x-amz-/i.test(name)) message.query[name] = value;
+      return next(args);
+    },
+    { step: 'build', priority: 'high' },
+  );
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const message = result.response as ReceivedMessage;
+      answer = { status: message.statusCode, headers: answeredHeaders(message.headers), body: message.body };
+      // The SDK gets an empty answer to take apart: the bytes of the true one are on their way to our client.
+      if (message.statusCode < 300) Object.assign(message, { headers: {}, body: Readable.from([]) });
+      return result;
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
+  try {
+    await client.send(command, { abortSignal });
+  } catch (error) {
+    if (answer?.status !== 304) throw upstreamError(error, answer?.status);
+  }
+  return answer!;
+}
+
+const OF_THE_CONNECTION = new Set([
+  ...['host', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'upgrade', 'expect', 'content-length'],
+  ...[
+    'authorization',
+    'user-agent',
+    'accept-encoding',
+    'x-amz-date',
+    'x-amz-content-sha256',
+    'x-amz-trailer',
+  ],
+  ...[
+    'x-amz-security-token',
+    'x-amz-decoded-content-length',
+    'x-amz-sdk-checksum-algorithm',
+    'x-amz-user-agent',
+  ],
+  ...['amz-sdk-invocation-id', 'amz-sdk-request'],
+]);
+
+function forwardedHeaders(received: IncomingHttpHeaders): Record<string, string> {
+  const entries = Object.entries(received).filter(([name]) => !OF_THE_CONNECTION.has(name));
+  const forwarded = Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
+  const codings = (forwarded['content-encoding'] ?? '').split(',').map((coding) => coding.trim());
+  delete forwarded['content-encoding'];
+  const ofPayload = codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
+  return ofPayload ? { ...forwarded, 'content-encoding': ofPayload } : forwarded;
+}
+
+const OF_THE_ANSWERS_CONNECTION = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'server',
+  'date',
+]);
+
+function answeredHeaders(received: Record<string, string>): OutgoingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(received).filter(([name]) => !OF_THE_ANSWERS_CONNECTION.has(name.toLowerCase())),
+  );
+}
+
+/** A connection that broke: the next one may hold. */
+const MAY_PASS = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+
+function upstreamError(error: unknown, status: number | undefined): S3Error {
+  const { name, code } = error as NodeJS.ErrnoException;
+  const text = `The S3 behind this one: ${wordsOf(error)}`;
+  if (status !== undefined) return new S3Error(status, name, text);
+  if (lacksCredentials(error)) return new S3Error(403, 'AccessDenied', text);
+  if (MAY_PASS.has(code ?? '')) return new S3Error(500, 'InternalError', text);
+  // No status that is tried again: a name or an address that nobody answers to will not be answered to next time.
+  return new S3Error(400, 'S3Unreachable', `${text}. Check the network and your AWS settings.`);
+}

@@ -1,0 +1,175 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { FaultInjector, type FaultPlan } from '../../test/support/s3-faults.ts';
+import { Bucket, type BucketFolder } from './bucket-folder.ts';
+import { type Address, type Call, sendError, sendXml } from './call.ts';
+import { strangerIn } from './loopback.ts';
+import { eventRecord, requestId, type S3EventRecord } from './notifications.ts';
+import { bucketList, operationFor } from './routes.ts';
+import { asS3Error, noSuchBucket, notImplemented, S3Error } from './s3-error.ts';
+
+export type { Fault, FaultyRequest } from '../../test/support/s3-faults.ts';
+export type { BucketFolder } from './bucket-folder.ts';
+export type { S3EventRecord } from './notifications.ts';
+
+export interface S3ServerOptions {
+  readonly buckets: Readonly<Record<string, BucketFolder>>;
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  readonly region?: string;
+  /** Told of every object created or removed, once it is so and before the client has its answer. Must not throw. */
+  readonly onEvent?: (record: S3EventRecord) => void;
+  /** Where buckets that are not local lie: reads, lists, tags and PutObject. Without it there are none. */
+  readonly upstream?: Upstream;
+  /** For tests of robustness: what shall go wrong with a request. */
+  readonly faults?: FaultPlan;
+}
+
+/** An S3 that is reached with the user's own rights. */
+export interface Upstream {
+  /** Every request has to name this access key: else whoever finds the port would act with those rights. */
+  readonly accessKeyId: string;
+  /** Called when such a bucket is asked for. */
+  client(): Promise<S3Client>;
+}
+
+export interface S3Server {
+  /** `http://127.0.0.1:PORT`: by the address the SDK knows to use path style. */
+  readonly endpoint: string;
+  readonly port: number;
+  addBucket(name: string, folder: BucketFolder): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * An S3-compatible server on loopback that serves plain folders in place. Signatures are not checked, and the access
+ * key only where there is an upstream.
+ * @throws Error when a folder cannot be served or the port is taken
+ */
+export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
+  const buckets = new Map<string, Bucket>();
+  const addBucket = async (name: string, place: BucketFolder) => {
+    buckets.set(name, new Bucket(name, place));
+  };
+  for (const [name, place] of Object.entries(options.buckets)) await addBucket(name, place);
+  const server = await listen(new RequestHandler(options, buckets), options.port ?? 0);
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `http://127.0.0.1:${port}`, port, addBucket, close: () => close(server) };
+}
+
+function listen(handler: RequestHandler, port: number): Promise<Server> {
+  const handle = (request: IncomingMessage, response: ServerResponse) => handler.handle(request, response);
+  const limits = { noDelay: true, keepAliveTimeout: 120_000, requestTimeout: 0, maxHeaderSize: 64 * 1024 };
+  const server = createServer(limits, handle);
+  server.on('checkContinue', handle);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+class RequestHandler {
+  readonly #region: string;
+  readonly #buckets: ReadonlyMap<string, Bucket>;
+  readonly #onEvent: (record: S3EventRecord) => void;
+  readonly #upstream: Upstream | undefined;
+  #upstreamClient: Promise<S3Client> | undefined;
+  readonly #faults: FaultInjector | undefined;
+
+  constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
+    this.#region = options.region ?? 'us-east-1';
+    this.#buckets = buckets;
+    this.#onEvent = options.onEvent ?? (() => {});
+    this.#upstream = options.upstream;
+    this.#faults = options.faults && new FaultInjector(options.faults);
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader('x-amz-request-id', requestId());
+    try {
+      await this.#answer(request, response);
+    } catch (error) {
+      if (response.headersSent || response.destroyed) response.destroy();
+      else sendError(response, asS3Error(error), request.url ?? '', request.method !== 'HEAD');
+      // What the client is still sending is taken in and dropped, so that it gets to reading the answer.
+      if (!request.complete) request.resume();
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#refuseStrangers(request);
+    const method = request.method ?? '';
+    const address = addressOf(request.url ?? '/');
+    const { bucket: name, key, query } = address;
+    if (name === '') return answerService(method, response, this.#buckets.keys());
+    this.#faults?.inject(method, name, key, response);
+    if (this.#upstream && !this.#buckets.has(name)) {
+      const { passThrough } = await import('../cloud/upstream-s3.ts');
+      this.#upstreamClient ??= this.#upstream.client();
+      return passThrough(await this.#upstreamClient, request, response, address);
+    }
+    const operation = operationFor(method, key, query);
+    const bucket = this.#bucketNamed(name);
+    if (bucket.readOnly && method !== 'GET' && method !== 'HEAD') throw readOnly(name);
+    const call: Call = {
+      request,
+      response,
+      bucket,
+      key,
+      query,
+      region: this.#region,
+      bucketNamed: (other) => this.#bucketNamed(other),
+      tell: (happening) => this.#onEvent(eventRecord({ bucket: name, ...happening }, this.#region)),
+    };
+    await operation(call);
+  }
+
+  #refuseStrangers({ headers }: IncomingMessage): void {
+    const stranger = strangerIn(headers);
+    if (stranger) throw new S3Error(403, 'AccessDenied', stranger);
+    if (this.#upstream && accessKeyOf(headers.authorization) !== this.#upstream.accessKeyId)
+      throw new S3Error(
+        403,
+        'InvalidAccessKeyId',
+        'Expected the access key of the run that this server is for.',
+      );
+  }
+
+  #bucketNamed(name: string): Bucket {
+    const bucket = this.#buckets.get(name);
+    if (!bucket) throw noSuchBucket(name);
+    return bucket;
+  }
+}
+
+/** By hand, since URL would resolve `..` and drop slashes: both are legal in keys. @throws URIError */
+function addressOf(url: string): Address {
+  const [, rawPath = '', search = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
+  const [, bucket = '', key = ''] = /^\/?([^/]*)\/?(.*)$/s.exec(rawPath) ?? [];
+  const decodedKey = decodeURIComponent(key);
+  if (Buffer.byteLength(decodedKey) > 1024) throw new S3Error(400, 'KeyTooLongError', 'Your key is too long');
+  return { bucket: decodeURIComponent(bucket), key: decodedKey, query: new URLSearchParams(search) };
+}
+
+/** `KEY` of `AWS4-HMAC-SHA256 Credential=KEY/20260131/…`. */
+function accessKeyOf(authorization = ''): string | undefined {
+  return /\bCredential=([^/,\s]+)\//.exec(authorization)?.[1];
+}
+
+function answerService(method: string, response: ServerResponse, buckets: Iterable<string>): void {
+  if (method !== 'GET') throw notImplemented(`${method} /`);
+  sendXml(response, 'ListAllMyBucketsResult', bucketList(buckets));
+}
+
+function readOnly(bucket: string): S3Error {
+  const message = `Access Denied: bucket "${bucket}" is served for reading only.`;
+  return new S3Error(403, 'AccessDenied', message);
+}

@@ -1,0 +1,145 @@
+import type { ImageFacts } from '../../core/recipe.ts';
+import { startsWith, textAt, viewOf } from '../bytes.ts';
+import { CorruptImageError } from '../corrupt-image-error.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { auxiliariesOf, type IsoImage, readBoxes, readIsoImage } from './boxes.ts';
+import { readIsoMetadata, readIsoOrientation } from './metadata.ts';
+
+const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
+const ALPHA_URNS = ['urn:mpeg:mpegB:cicp:systems:auxiliary:alpha', 'urn:mpeg:hevc:2015:auxid:1'];
+const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo:aux:hdrgainmap'];
+
+/** AVIF and HEIF. */
+export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
+  const image = readIsoImage(bytes);
+  const { primary, items, brands } = image;
+  const property = (type: string) => primary.properties.find((box) => box.type === type);
+  const size = property('ispe');
+  if (!size || size.end - size.from < 12) {
+    throw new CorruptImageError(
+      `Expected a readable AVIF or HEIF header but found no ispe box at byte ${image.meta.at}`,
+    );
+  }
+  const view = viewOf(bytes);
+  const { bits, planes, subsampling } = readIsoSamples(image);
+  const icc = readIsoMetadata(image).icc !== undefined;
+  const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));
+  return {
+    width: view.getUint32(size.from + 4),
+    height: view.getUint32(size.from + 8),
+    pages: brands.includes('avis') || brands.includes('msf1') ? countSamples(image) : 1,
+    channels: planes + (alpha ? 1 : 0),
+    bitsPerChannel: bits,
+    colour: planes === 1 ? 'grey' : 'rgb',
+    alpha,
+    icc,
+    ownColours: (!icc && hasOwnColours(image)) || undefined,
+    orientation: readIsoOrientation(image),
+    chromaSubsampling: subsampling,
+    cropped: property('clap') !== undefined || undefined,
+    multiPicture: hasMorePictures(image),
+    trailingBytes: countForeign(image),
+    gainMap: [...items.values()].some(
+      ({ id, type }) => type === 'tmap' || isAuxiliary(image, id, GAIN_MAP_URNS),
+    ),
+    contentCredentials: image.boxes.some(
+      ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
+    ),
+  };
+}
+
+// Numbers of ITU-T H.273; 2 says nothing. BT.709 and its like have a curve so near to sRGB's that viewers take it for it.
+const SRGB_PRIMARIES = [1, 2];
+const SRGB_TRANSFERS = [1, 2, 6, 13, 14, 15];
+
+/** Decoders hand out the numbers as they are, and the encoder calls them sRGB. */
+function hasOwnColours({ bytes, primary }: IsoImage): boolean {
+  const coded = primary.properties.find(
+    ({ type, from, end }) => type === 'colr' && end - from >= 8 && startsWith(bytes, 'nclx', from),
+  );
+  if (!coded) return false;
+  const view = viewOf(bytes);
+  const [primaries, transfer] = [view.getUint16(coded.from + 4), view.getUint16(coded.from + 6)];
+  return !SRGB_PRIMARIES.includes(primaries) || !SRGB_TRANSFERS.includes(transfer);
+}
+
+/** Items that are pictures: coded ones, and those made of others. */
+const PICTURES = ['av01', 'hvc1', 'grid', 'iovl', 'iden', 'jpeg'];
+
+/** Another picture to be shown, or one that tells more of this one than its transparency: a depth map, say. */
+function hasMorePictures(image: IsoImage): boolean {
+  const { primary, items, references } = image;
+  const parts = new Set(
+    references.flatMap(({ type, from, to }) => (type === 'dimg' ? to : type === 'thmb' ? [from] : [])),
+  );
+  const auxiliaries = new Set(references.filter(({ type }) => type === 'auxl').map(({ from }) => from));
+  return [...items.values()].some(
+    ({ id, type, hidden }) =>
+      id !== primary.id &&
+      PICTURES.includes(type) &&
+      !parts.has(id) &&
+      (auxiliaries.has(id) ? !isAuxiliary(image, id, ALPHA_URNS) : !hidden),
+  );
+}
+
+const KNOWN_BOXES = ['ftyp', 'meta', 'mdat', 'moov', 'free', 'skip', 'styp', 'sidx', 'mfra'];
+
+/** Bytes in boxes, or behind them, that no encoder here would write again: the film of a moving photo, for one. */
+function countForeign({ bytes, boxes }: IsoImage): number {
+  const foreign = boxes.filter(({ type }) => !KNOWN_BOXES.includes(type));
+  const end = boxes.at(-1)?.end ?? bytes.length;
+  // A box that is cut off is damage, which the decoder will find.
+  const behind = KNOWN_BOXES.includes(textAt(bytes, end + 4, 4)) ? 0 : countTrailing(bytes, end);
+  return foreign.reduce((sum, box) => sum + box.end - box.at, behind);
+}
+
+function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {
+  const properties = items.get(id)?.properties ?? [];
+  return properties.some(
+    ({ type, from }) => type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4)),
+  );
+}
+
+/** From av1C where there is one, also that of the first tile of a grid; else from pixi. */
+function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsampling?: string } {
+  const { bytes, primary, items, references } = image;
+  const tileId = references.find(({ type, from }) => type === 'dimg' && from === primary.id)?.to[0];
+  const tile = tileId === undefined ? undefined : items.get(tileId);
+  const properties = [...primary.properties, ...(tile?.properties ?? [])];
+  const av1 = properties.find(({ type, from, end }) => type === 'av1C' && end - from >= 4);
+  if (av1) return readAv1Samples(bytes[av1.from + 2]!);
+  const pixi = properties.find(({ type, from, end }) => type === 'pixi' && end - from >= 6);
+  return pixi
+    ? { bits: bytes[pixi.from + 5]!, planes: bytes[pixi.from + 4] === 1 ? 1 : 3 }
+    : { bits: 8, planes: 3 };
+}
+
+function readAv1Samples(flags: number): { bits: number; planes: number; subsampling?: string } {
+  const bits = flags & 0x40 ? (flags & 0x20 ? 12 : 10) : 8;
+  if (flags & 0x10) return { bits, planes: 1 };
+  const halved = `${flags & 0x08 ? 1 : 0}${flags & 0x04 ? 1 : 0}`;
+  return { bits, planes: 3, subsampling: halved === '11' ? '4:2:0' : halved === '10' ? '4:2:2' : '4:4:4' };
+}
+
+/** The frames of the longest track of an image sequence. */
+function countSamples({ bytes, boxes }: IsoImage): number {
+  const view = viewOf(bytes);
+  const counts = boxes
+    .filter(({ type }) => type === 'moov')
+    .flatMap(({ from, end }) => readBoxes(bytes, from, end).filter(({ type }) => type === 'trak'))
+    .flatMap((track) => descend(bytes, track, ['mdia', 'minf', 'stbl', 'stsz']))
+    .flatMap(({ from, end }) => (end - from >= 12 ? [view.getUint32(from + 8)] : []));
+  return counts.reduce((most, count) => Math.max(most, count), 1);
+}
+
+function descend(
+  bytes: Uint8Array,
+  box: { from: number; end: number },
+  path: readonly string[],
+): { from: number; end: number }[] {
+  const [next, ...rest] = path;
+  if (next === undefined) return [box];
+  return readBoxes(bytes, box.from, box.end)
+    .filter(({ type }) => type === next)
+    .flatMap((inner) => descend(bytes, inner, rest));
+}

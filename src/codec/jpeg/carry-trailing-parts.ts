@@ -1,0 +1,48 @@
+import { joinBytes, sameBytes, uint32 } from '../bytes.ts';
+import { readPictureEntries } from './multi-picture.ts';
+import { type Jpeg, readJpeg, segmentBytes } from './segments.ts';
+
+/**
+ * A copy of a JPEG with what lies behind its source, byte for byte, and with the index of pictures corrected to where
+ * they are now; undefined where the copy does not come out so.
+ * @param source of which what lies behind `isMovable`
+ */
+export function carryBehind(source: Jpeg, copy: Uint8Array): Uint8Array | undefined {
+  const before = readPictureEntries(source);
+  const behind = source.bytes.subarray(source.end);
+  if (before.length === 0) return joinBytes(copy, behind);
+  const indexed = withIndex(source, readJpeg(copy));
+  const whole = joinBytes(indexed, behind);
+  const moved = indexed.length - source.end;
+  const index = findIndex(readJpeg(whole));
+  const littleEndian = index.payload[4] === 0x49;
+  const base = index.at + 8;
+  readPictureEntries(readJpeg(whole)).forEach(({ at }, number) => {
+    const { start, length } = before[number]!;
+    if (number === 0) whole.set(uint32(length + moved, littleEndian), at + 4);
+    else whole.set(uint32(start + moved - base, littleEndian), at + 8);
+  });
+  return samePictures(source, readJpeg(whole)) ? whole : undefined;
+}
+
+/** A new encoding has none: it goes behind the other metadata. */
+function withIndex(source: Jpeg, { bytes, segments, end }: Jpeg): Uint8Array {
+  const own = bytes.subarray(0, end);
+  if (segments.some(({ kind }) => kind === 'multi-picture')) return own;
+  const { marker, payload } = findIndex(source);
+  const { at } = segments.find(({ kind }) => kind === 'coding')!;
+  return joinBytes(own.subarray(0, at), segmentBytes(marker, payload), own.subarray(at));
+}
+
+function findIndex({ segments }: Jpeg) {
+  return segments.find(({ kind }) => kind === 'multi-picture')!;
+}
+
+function samePictures(source: Jpeg, copy: Jpeg): boolean {
+  const picturesOf = (jpeg: Jpeg) =>
+    readPictureEntries(jpeg)
+      .slice(1)
+      .map(({ start, length }) => jpeg.bytes.subarray(start, start + length));
+  const copies = picturesOf(copy);
+  return picturesOf(source).every((picture, index) => copies[index] && sameBytes(picture, copies[index]));
+}

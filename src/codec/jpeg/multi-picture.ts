@@ -1,0 +1,180 @@
+import type { PartsBehind } from '../../core/recipe.ts';
+import { indexOfText, startsWith, viewOf } from '../bytes.ts';
+import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/directory.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
+import { readTrailer } from './trailers.ts';
+
+/** What lies behind the picture of a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
+
+export interface MultiPicture {
+  /** Pictures that the index names, the first one included; 1 without an index. */
+  readonly count: number;
+  readonly gainMap: boolean;
+  /** Every picture that the index names beside the first lies behind it, whole. */
+  readonly isIndexed: boolean;
+  readonly behind?: PartsBehind;
+  /** Bytes behind the picture that belong to no other picture, to no known trailer, and are no padding. */
+  readonly unknownTrailingBytes: number;
+}
+
+export interface PictureEntry {
+  /** From the start of the file. */
+  readonly start: number;
+  readonly length: number;
+  /** Where its sixteen bytes lie in the file. */
+  readonly at: number;
+  /** A smaller copy of the first picture ("large thumbnail"), not one of its own. */
+  readonly preview: boolean;
+}
+
+const MP_ENTRIES = 0xb002;
+/** Class of the type of a picture, its format (JPEG is 0) included: CIPA DC-007, 5.2.3.3. */
+const TYPE_CLASS = 0x07ff0000;
+const LARGE_THUMBNAIL = 0x00010000;
+const MAX_PICTURES = 1000;
+/** Bytes times places: far above what cameras write, and searched in a few hundredths of a second. */
+const MOST_SEARCHED = 4e6;
+
+const GAIN_MAP_NAMES = [
+  'http://ns.adobe.com/hdr-gain-map/1.0/',
+  'urn:com:apple:photo:2020:aux:hdrgainmap',
+  'http://ns.apple.com/HDRGainMap/1.0/',
+  'Semantic="GainMap"',
+];
+
+export function readMultiPicture(jpeg: Jpeg): MultiPicture {
+  const pictures = readPictureEntries(jpeg);
+  const others = picturesBehind(jpeg, pictures);
+  const gaps = gapsBehind(jpeg, others);
+  const trailer = readTrailer(gaps.at(-1)!.bytes);
+  const unknown = trailer ? gaps.slice(0, -1) : gaps;
+  const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
+  const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
+  const isIndexed = areIndexed(jpeg, pictures, others);
+  const arePreviews = isIndexed && others.every((picture) => isPreview(jpeg.bytes, picture));
+  const isKnown =
+    unknownTrailingBytes === 0 &&
+    !gainMap &&
+    (arePreviews || (trailer !== undefined && pictures.length <= 1));
+  const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
+  return {
+    count: Math.max(1, pictures.length),
+    gainMap,
+    isIndexed,
+    ...(isKnown && {
+      behind: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
+    }),
+    unknownTrailingBytes,
+  };
+}
+
+/** What lies between the end of the picture, those behind it, and the end of the file. */
+function gapsBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
+  const from = [end, ...pictures.map(({ start, length }) => start + length)];
+  const to = [...pictures.map(({ start }) => start), bytes.length];
+  return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
+}
+
+function areIndexed(
+  { end }: Jpeg,
+  [own, ...others]: readonly PictureEntry[],
+  behind: readonly PictureEntry[],
+): boolean {
+  return own?.start === 0 && own.length >= end && others.length > 0 && behind.length === others.length;
+}
+
+/** Whether what lies behind the picture can go along with another one: all of it is known, and where it is told. */
+export function isMovable({ gainMap, isIndexed, behind, unknownTrailingBytes }: MultiPicture): boolean {
+  if (gainMap) return isIndexed && unknownTrailingBytes === 0;
+  return behind !== undefined && !behind.isPointedAt;
+}
+
+function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean {
+  return preview && startsWith(bytes, '\xff\xd8', start);
+}
+
+/**
+ * Whether another part of the file holds one of these places, or one soon behind it: maker notes do (Sony's point into
+ * the preview's own header), and nobody can correct all of them. Any number that could be such a place counts, from the
+ * start of the file or of the TIFF structure, in either byte order.
+ */
+function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
+  const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
+  const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
+  if (length * places.length > MOST_SEARCHED) return true;
+  return holders.some(({ at, payload }) => {
+    const view = viewOf(payload);
+    const bases = [0, at + 4 + EXIF_PREFIX.length];
+    for (let offset = 0; offset + 4 <= payload.length; offset += 2) {
+      for (const littleEndian of [true, false]) {
+        const value = view.getUint32(offset, littleEndian);
+        if (bases.some((base) => places.some((place) => isNear(value + base, place)))) return true;
+      }
+    }
+    return false;
+  });
+}
+
+function isNear(value: number, place: number): boolean {
+  return value >= place - 64 && value < place + 512;
+}
+
+/**
+ * The pictures that lie behind the first one whole, in order of their place. One that begins inside another is none:
+ * each byte is looked at once, however many pictures the index names.
+ */
+function picturesBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]): PictureEntry[] {
+  const behind: PictureEntry[] = [];
+  let at = end;
+  for (const picture of pictures.toSorted((one, other) => one.start - other.start)) {
+    const { start, length } = picture;
+    if (start < at || start + length > bytes.length) continue;
+    behind.push(picture);
+    at = start + length;
+  }
+  return behind;
+}
+
+/** What the index in APP2 (MPF) names; none when there is no index or it cannot be read. */
+export function readPictureEntries(jpeg: Jpeg): PictureEntry[] {
+  const segment = jpeg.segments.find(({ kind }) => kind === 'multi-picture');
+  const tiff = segment && readTiff(segment.payload.subarray(4));
+  const directory = tiff && !tiff.big ? readDirectory(tiff, tiff.first) : undefined;
+  const entry = directory?.entries.get(MP_ENTRIES);
+  return segment && tiff && entry ? readEntries(tiff, entry, segment.at + 8) : [];
+}
+
+function readEntries(tiff: Tiff, entry: TiffEntry, base: number): PictureEntry[] {
+  const view = viewOf(tiff.bytes);
+  const count = Math.min(Math.floor(entry.length / 16), MAX_PICTURES);
+  return Array.from({ length: count }, (_, index) => {
+    const at = entry.valueAt + index * 16;
+    const offset = view.getUint32(at + 8, tiff.littleEndian);
+    // The first picture is the file's own, and its offset is 0 by definition.
+    return {
+      start: offset === 0 ? 0 : base + offset,
+      length: view.getUint32(at + 4, tiff.littleEndian),
+      at: base + at,
+      preview: (view.getUint32(at, tiff.littleEndian) & TYPE_CLASS) === LARGE_THUMBNAIL,
+    };
+  });
+}
+
+function hasGainMapMarker(segments: readonly JpegSegment[]): boolean {
+  return segments.some(
+    ({ kind, payload }) =>
+      kind === 'gain-map' ||
+      ((kind === 'xmp' || kind === 'extended-xmp') &&
+        GAIN_MAP_NAMES.some((name) => indexOfText(payload, name) >= 0)),
+  );
+}
+
+function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean {
+  if (!startsWith(bytes, '\xff\xd8', start)) return false;
+  try {
+    return hasGainMapMarker(readJpeg(bytes.subarray(start, start + length)).segments);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,41 @@
+import { compressJpeg } from '@napi-rs/image';
+import type { MetadataPolicy } from '../metadata/image-metadata.ts';
+import { carryBehind } from './carry-trailing-parts.ts';
+import { segmentsOfCopy } from './metadata.ts';
+import { isMovable, readMultiPicture } from './multi-picture.ts';
+import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
+
+/**
+ * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
+ * and accepts damaged files, so markers are put back here, and the caller decodes the source strictly before.
+ * What lies behind the picture is carried whole (under `keep`), left out (previews and notes, where metadata has to go),
+ * or the source is returned as it is.
+ * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
+ */
+export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
+  const source = readJpeg(bytes);
+  const pictures = readMultiPicture(source);
+  const { count, gainMap, behind, unknownTrailingBytes } = pictures;
+  const isAlone = count === 1 && !gainMap && !behind && unknownTrailingBytes === 0;
+  const standsAlone = isAlone || (policy !== 'keep' && behind?.isMetadata === true);
+  if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
+  const bare = readJpeg(await compressJpeg(bytes.subarray(0, source.end), { quality: 100 }));
+  assertSameFrame(source, bare);
+  const coded = bare.segments.find(({ kind }) => kind === 'coding')!;
+  const result = writeJpeg(segmentsOfCopy(source, policy), [bare.bytes.subarray(coded.at, bare.end)]);
+  return standsAlone ? result : (carryBehind(source, result) ?? bytes);
+}
+
+/** Component ids tell a decoder the colour space where no marker does; the engine's own markers are dropped. */
+function assertSameFrame(source: Jpeg, result: Jpeg): void {
+  const describe = ({ frame }: Jpeg) =>
+    JSON.stringify([
+      frame.width,
+      frame.height,
+      frame.bits,
+      frame.components.map(({ id, horizontal, vertical }) => [id, horizontal, vertical]),
+    ]);
+  if (describe(source) !== describe(result) || !result.hasEnd) {
+    throw new Error(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
+  }
+}

@@ -1,0 +1,174 @@
+import { joinAll, joinBytes, latin1, startsWith, uint16, uint32 } from '../bytes.ts';
+import {
+  isText,
+  numbersOf,
+  readDirectory,
+  readTiff,
+  type Tiff,
+  type TiffDirectory,
+  type TiffEntry,
+  valueBytes,
+} from '../tiff/directory.ts';
+
+/** EXIF is a TIFF structure; everywhere in here it is meant without `Exif\0\0` before it. */
+
+const ORIENTATION = 0x0112;
+const ARTIST = 0x013b;
+const XP_AUTHOR = 0x9c9d;
+const COPYRIGHT = 0x8298;
+const TYPE_BYTE = 1;
+const TYPE_ASCII = 2;
+const TYPE_SHORT = 3;
+const TYPE_LONG = 4;
+
+/** EXIF without the prefix that JPEG demands and some writers of PNG, WebP and AVIF add. */
+export function withoutExifPrefix(block: Uint8Array): Uint8Array {
+  return startsWith(block, 'Exif\0') ? block.subarray(6) : block;
+}
+
+/** 1 to 8; 1 when there is none or it is invalid. The prefix may be there or not. */
+export function readOrientation(exif: Uint8Array | undefined): number {
+  const main = exif && readMain(withoutExifPrefix(exif));
+  const [value] = main ? numbersOf(main.tiff, main.directory.entries.get(ORIENTATION)) : [];
+  return value !== undefined && value >= 1 && value <= 8 ? value : 1;
+}
+
+function readMain(exif: Uint8Array): { tiff: Tiff; directory: TiffDirectory } | undefined {
+  const tiff = readTiff(exif);
+  const directory = tiff && !tiff.big ? readDirectory(tiff, tiff.first) : undefined;
+  return tiff && directory ? { tiff, directory } : undefined;
+}
+
+/**
+ * The same EXIF with this orientation: patched in place, so that every offset in it (maker notes!) stays true.
+ * The thumbnail is let go when the orientation changes: it would be shown turned.
+ */
+export function withOrientation(exif: Uint8Array, orientation: number): Uint8Array {
+  const main = readMain(exif);
+  if (!main) return orientation === 1 ? exif : buildExif({ orientation });
+  const { tiff, directory } = main;
+  const entry = directory.entries.get(ORIENTATION);
+  if (readOrientation(exif) === orientation && (entry || orientation === 1)) return exif;
+  if (!entry) return withOrientationAdded(tiff, directory, orientation);
+  // Not slice(): that of a Buffer shares its memory, and the source would be turned.
+  const patched = Uint8Array.from(exif);
+  patched.set(orientationEntry(orientation, tiff.littleEndian), entry.at);
+  if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
+  return patched;
+}
+
+/** The main directory, one entry longer, goes to the end: everything else keeps its place. */
+function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation: number): Uint8Array {
+  const { bytes, littleEndian } = tiff;
+  const entries: Uint8Array[] = [];
+  for (let at = directory.at + 2; at < directory.nextAt; at += 12) entries.push(bytes.subarray(at, at + 12));
+  const tagOf = (entry: Uint8Array) =>
+    littleEndian ? entry[1]! * 256 + entry[0]! : entry[0]! * 256 + entry[1]!;
+  const before = entries.filter((entry) => tagOf(entry) < ORIENTATION);
+  const after = entries.filter((entry) => tagOf(entry) > ORIENTATION);
+  const padding = bytes.length % 2 ? [0] : [];
+  const directoryAt = bytes.length + padding.length;
+  const count = uint16(before.length + 1 + after.length, littleEndian);
+  const entry = orientationEntry(orientation, littleEndian);
+  const extended = joinAll([bytes, padding, count, ...before, entry, ...after, [0, 0, 0, 0]]);
+  extended.set(uint32(directoryAt, littleEndian), 4);
+  return extended;
+}
+
+function orientationEntry(orientation: number, littleEndian: boolean): Uint8Array {
+  return directoryEntry(ORIENTATION, TYPE_SHORT, 1, uint16(orientation, littleEndian), littleEndian);
+}
+
+export interface ExifContent {
+  readonly orientation?: number;
+  /** EXIF says ASCII; what writers really use is UTF-8, and it is carried as it came. */
+  readonly artist?: Uint8Array;
+  readonly copyright?: Uint8Array;
+  /** Windows' author, UTF-16. */
+  readonly xpAuthor?: Uint8Array;
+  readonly littleEndian?: boolean;
+}
+
+/** Who made the picture and whose it is: no place, no camera, no thumbnail, no maker note. */
+export function readCredits(exif: Uint8Array): ExifContent {
+  const main = readMain(exif);
+  if (!main) return {};
+  const read = (tag: number, isRight: (entry: TiffEntry) => boolean) => {
+    const entry = main.directory.entries.get(tag);
+    return entry && isRight(entry) ? valueBytes(main.tiff, entry) : undefined;
+  };
+  return {
+    artist: read(ARTIST, isText),
+    copyright: read(COPYRIGHT, isText),
+    xpAuthor: read(XP_AUTHOR, ({ type }) => type === TYPE_BYTE),
+    littleEndian: main.tiff.littleEndian,
+  };
+}
+
+/** A new EXIF that holds this and nothing else. */
+export function buildExif(content: ExifContent): Uint8Array {
+  const { orientation, artist, copyright, xpAuthor, littleEndian = false } = content;
+  const text = (tag: number, value: Uint8Array | undefined): NewEntry[] =>
+    value ? [{ tag, type: TYPE_ASCII, count: terminated(value).length, value: terminated(value) }] : [];
+  const entries: NewEntry[] = [...text(ARTIST, artist), ...text(COPYRIGHT, copyright)];
+  if (orientation !== undefined) {
+    const value = uint16(orientation, littleEndian);
+    entries.push({ tag: ORIENTATION, type: TYPE_SHORT, count: 1, value });
+  }
+  if (xpAuthor) entries.push({ tag: XP_AUTHOR, type: TYPE_BYTE, count: xpAuthor.length, value: xpAuthor });
+  return joinBytes(tiffHeader(littleEndian), directoryBytes(entries, 8, littleEndian));
+}
+
+/** The head of a structure whose first directory lies at 8, right behind it. */
+export function tiffHeader(littleEndian = false): Uint8Array {
+  return joinBytes(latin1(littleEndian ? 'II' : 'MM'), uint16(42, littleEndian), uint32(8, littleEndian));
+}
+
+/** An entry to be written; its value is in the byte order of the whole. */
+export interface NewEntry {
+  readonly tag: number;
+  readonly type: number;
+  readonly count: number;
+  readonly value: Uint8Array;
+}
+
+export function longEntry(tag: number, value: number, littleEndian: boolean): NewEntry {
+  return { tag, type: TYPE_LONG, count: 1, value: uint32(value, littleEndian) };
+}
+
+/** The last directory of a structure, lying at `at`, with its longer values behind it. */
+export function directoryBytes(entries: readonly NewEntry[], at: number, littleEndian = false): Uint8Array {
+  let outsideAt = at + 2 + entries.length * 12 + 4;
+  const outside: Uint8Array[] = [];
+  const sorted = entries.toSorted((one, other) => one.tag - other.tag);
+  const rows = sorted.map(({ tag, type, count, value }) => {
+    if (value.length <= 4) return directoryEntry(tag, type, count, value, littleEndian);
+    const row = directoryEntry(tag, type, count, uint32(outsideAt, littleEndian), littleEndian);
+    const padded = value.length % 2 ? joinBytes(value, [0]) : value;
+    outside.push(padded);
+    outsideAt += padded.length;
+    return row;
+  });
+  return joinBytes(uint16(entries.length, littleEndian), ...rows, [0, 0, 0, 0], ...outside);
+}
+
+function directoryEntry(
+  tag: number,
+  type: number,
+  count: number,
+  value: Uint8Array,
+  littleEndian = false,
+): Uint8Array {
+  const padding = new Uint8Array(4 - value.length);
+  return joinBytes(
+    uint16(tag, littleEndian),
+    uint16(type, littleEndian),
+    uint32(count, littleEndian),
+    value,
+    padding,
+  );
+}
+
+function terminated(text: Uint8Array): Uint8Array {
+  return text.at(-1) === 0 ? text : joinBytes(text, [0]);
+}

@@ -1,0 +1,100 @@
+import { joinBytes, latin1, startsWith, textAt, uint16, uint32, viewOf } from '../bytes.ts';
+import { PHOTOSHOP_PREFIX } from '../jpeg/segments.ts';
+
+/** IPTC (IIM) as it lies in Photoshop's image resources. */
+
+interface Dataset {
+  readonly record: number;
+  readonly id: number;
+  readonly value: Uint8Array;
+}
+
+export interface IptcCredits {
+  readonly creators: readonly string[];
+  readonly rights?: string;
+}
+
+const IPTC_RESOURCE = 0x0404;
+
+/** Other programs than Photoshop sign their resources in its list with names of their own. */
+const SIGNATURES: ReadonlySet<string> = new Set(['8BIM', 'MeSa', 'AgHg', 'PHUT', 'DCSR']);
+
+const UTF8 = latin1('\x1b%G');
+
+/** By-line, by-line title, credit, source, copyright; with the character set they are written in. */
+const CREDIT_IDS: ReadonlySet<string> = new Set(['1:90', '2:80', '2:85', '2:110', '2:115', '2:116']);
+
+/** The IIM block inside Photoshop's resources (an APP13 payload); undefined when there is none. */
+export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
+  const view = viewOf(photoshop);
+  let at = startsWith(photoshop, PHOTOSHOP_PREFIX) ? PHOTOSHOP_PREFIX.length : 0;
+  while (at + 12 <= photoshop.length && SIGNATURES.has(textAt(photoshop, at, 4))) {
+    const nameLength = photoshop[at + 6]! + 1;
+    const lengthAt = at + 6 + nameLength + (nameLength % 2);
+    if (lengthAt + 4 > photoshop.length) return undefined;
+    const length = view.getUint32(lengthAt);
+    if (lengthAt + 4 + length > photoshop.length) return undefined;
+    if (startsWith(photoshop, '8BIM', at) && view.getUint16(at + 4) === IPTC_RESOURCE)
+      return photoshop.subarray(lengthAt + 4, lengthAt + 4 + length);
+    at = lengthAt + 4 + length + (length % 2);
+  }
+  return undefined;
+}
+
+/** An APP13 payload with only the credits in it; undefined when there are none. */
+export function creditsOnly(photoshop: Uint8Array): Uint8Array | undefined {
+  const iptc = readIptc(photoshop);
+  const credits = iptc ? readDatasets(iptc).filter(isCredit) : [];
+  if (!credits.some(({ record }) => record === 2)) return undefined;
+  return asPhotoshop(
+    joinBytes(
+      ...credits.map(({ record, id, value }) => joinBytes([0x1c, record, id], uint16(value.length), value)),
+    ),
+  );
+}
+
+/** An APP13 payload with this IIM block in it. */
+export function asPhotoshop(iptc: Uint8Array): Uint8Array {
+  return joinBytes(
+    latin1(PHOTOSHOP_PREFIX),
+    latin1('8BIM'),
+    uint16(IPTC_RESOURCE),
+    [0, 0],
+    uint32(iptc.length),
+    iptc,
+    new Uint8Array(iptc.length % 2),
+  );
+}
+
+export function readIptcCredits(photoshop: Uint8Array): IptcCredits {
+  const iptc = readIptc(photoshop);
+  const datasets = iptc ? readDatasets(iptc) : [];
+  const isUtf8 = datasets.some(
+    ({ record, id, value }) => record === 1 && id === 90 && startsWith(value, textAt(UTF8, 0, 3)),
+  );
+  const texts = (wanted: number) =>
+    datasets
+      .filter(({ record, id }) => record === 2 && id === wanted)
+      .map(({ value }) => Buffer.from(value).toString(isUtf8 ? 'utf8' : 'latin1'));
+  return { creators: texts(80), rights: texts(116)[0] };
+}
+
+function isCredit({ record, id }: Dataset): boolean {
+  return CREDIT_IDS.has(`${record}:${id}`);
+}
+
+function readDatasets(iptc: Uint8Array): Dataset[] {
+  const datasets: Dataset[] = [];
+  for (let at = 0; at + 5 <= iptc.length && iptc[at] === 0x1c; ) {
+    const length = (iptc[at + 3]! << 8) | iptc[at + 4]!;
+    // The top bit announces an extended length, which no credit needs.
+    if (length >= 0x8000 || at + 5 + length > iptc.length) break;
+    datasets.push({
+      record: iptc[at + 1]!,
+      id: iptc[at + 2]!,
+      value: iptc.subarray(at + 5, at + 5 + length),
+    });
+    at += 5 + length;
+  }
+  return datasets;
+}

@@ -1,0 +1,218 @@
+import { joinBytes } from '../bytes.ts';
+
+/** XMP packets are small XML files. What is not understood is carried as it is or left out, never repaired. */
+
+export interface XmpCredits {
+  /** dc:creator */
+  readonly creators: readonly string[];
+  /** dc:rights */
+  readonly rights?: string;
+  /** xmpRights: UsageTerms, WebStatement, Owner, Marked, Certificate. */
+  readonly terms: readonly (readonly [name: RightsName, value: string])[];
+}
+
+export const NO_CREDITS: XmpCredits = { creators: [], terms: [] };
+
+type RightsName = 'UsageTerms' | 'WebStatement' | 'Owner' | 'Marked' | 'Certificate';
+
+const RIGHTS_NAMES = ['UsageTerms', 'WebStatement', 'Owner', 'Marked', 'Certificate'] as const;
+const DC = 'http://purl.org/dc/elements/1.1/';
+const XMP_RIGHTS = 'http://ns.adobe.com/xap/1.0/rights/';
+const TIFF = 'http://ns.adobe.com/tiff/1.0/';
+
+// A longer packet is carried or dropped whole: reading it is not worth the time a hostile one could take.
+const MAX_READ_BYTES = 2_000_000;
+
+/** The same packet, of the same length, with tiff:Orientation set wherever it stands. */
+export function withXmpOrientation(packet: Uint8Array, orientation: number): Uint8Array {
+  const text = readText(packet);
+  if (text === undefined) return packet;
+  const prefix = escapePattern(prefixOf(text, TIFF) ?? 'tiff');
+  const value = new RegExp(
+    `(${prefix}:Orientation\\s{0,9}(?:=\\s{0,9}["']|>\\s{0,9}))[0-9](?=\\s{0,9}["'<])`,
+    'g',
+  );
+  const patched = text.replace(value, `$1${orientation}`);
+  return patched === text ? packet : bytesOf(patched);
+}
+
+/** tiff:Orientation, 1 to 8; undefined when the packet has none. */
+export function readXmpOrientation(packet: Uint8Array): number | undefined {
+  const text = readText(packet);
+  if (text === undefined) return undefined;
+  const prefix = escapePattern(prefixOf(text, TIFF) ?? 'tiff');
+  const match = new RegExp(
+    `${prefix}:Orientation\\s{0,9}(?:=\\s{0,9}["']|>\\s{0,9})([1-8])\\s{0,9}["'<]`,
+  ).exec(text);
+  return match ? Number(match[1]) : undefined;
+}
+
+/** Latin-1, so that positions are bytes: all that is looked for is ASCII. */
+function readText(packet: Uint8Array): string | undefined {
+  if (packet.length > MAX_READ_BYTES) return undefined;
+  return Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('latin1');
+}
+
+function prefixOf(text: string, namespace: string): string | undefined {
+  const at = text.search(new RegExp(`xmlns:[\\w.-]{1,40}=["']${escapePattern(namespace)}["']`));
+  return at < 0 ? undefined : text.slice(at + 6, text.indexOf('=', at));
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+}
+
+/** The main packet of a JPEG together with its extended part, as formats without a limit of size hold it. */
+export function mergeExtendedXmp(main: Uint8Array, extended: Uint8Array): Uint8Array {
+  const whole = Buffer.from(main).toString('latin1');
+  const more = Buffer.from(extended).toString('latin1');
+  const from = more.indexOf('>', more.indexOf('<rdf:RDF')) + 1;
+  const to = more.lastIndexOf('</rdf:RDF>');
+  const at = whole.lastIndexOf('</rdf:RDF>');
+  if (from < 1 || to < from || at < 0) return main;
+  const joined = whole.slice(0, at) + more.slice(from, to) + whole.slice(at);
+  return bytesOf(joined.replace(/\sxmpNote:HasExtendedXMP="[0-9A-Fa-f]{0,64}"/, ''));
+}
+
+function bytesOf(latin1Text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(latin1Text, 'latin1'));
+}
+
+/** Who made the picture and whose it is. */
+export function readXmpCredits(packet: Uint8Array): XmpCredits {
+  if (packet.length > MAX_READ_BYTES) return { creators: [], terms: [] };
+  const text = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('utf8');
+  const dc = prefixOf(text, DC) ?? 'dc';
+  const rights = prefixOf(text, XMP_RIGHTS) ?? 'xmpRights';
+  return {
+    creators: valuesOf(text, `${dc}:creator`),
+    rights: valuesOf(text, `${dc}:rights`)[0],
+    terms: RIGHTS_NAMES.flatMap((name) =>
+      valuesOf(text, `${rights}:${name}`)
+        .slice(0, 1)
+        .map((value) => [name, value] as const),
+    ),
+  };
+}
+
+/** The values of a property, written as an attribute, as an element, or as a list of elements. */
+function valuesOf(text: string, name: string): string[] {
+  const attribute = new RegExp(
+    `\\s${escapePattern(name)}\\s{0,9}=\\s{0,9}(?:"([^"<>]{0,4000})"|'([^'<>]{0,4000})')`,
+  );
+  const inAttribute = attribute.exec(text);
+  if (inAttribute) return [unescapeXml(inAttribute[1] ?? inAttribute[2] ?? '')].filter(Boolean);
+  const body = bodyOf(text, name);
+  if (body === undefined) return [];
+  const items = [...body.matchAll(/<rdf:li(?:\s[^<>]{0,200})?>([^<]{0,4000})<\/rdf:li>/g)];
+  const values = items.length > 0 ? items.map(([, value]) => value!) : [body];
+  return values
+    .filter((value) => !value.includes('<'))
+    .map(unescapeXml)
+    .filter(Boolean)
+    .slice(0, 20);
+}
+
+function bodyOf(text: string, name: string): string | undefined {
+  const open = new RegExp(`<${escapePattern(name)}(?:\\s[^<>]{0,400})?>`).exec(text);
+  if (!open || open[0].endsWith('/>')) return undefined;
+  const from = open.index + open[0].length;
+  const to = text.indexOf(`</${name}`, from);
+  return to < 0 ? undefined : text.slice(from, to);
+}
+
+/** A new packet that holds the credits, this tiff:Orientation and nothing else; undefined when there is neither. */
+export function buildXmp(credits: XmpCredits, orientation?: number): Uint8Array | undefined {
+  const description = descriptionOf(credits, orientation);
+  if (description === undefined) return undefined;
+  const packet = [
+    '<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>',
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
+    description,
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>',
+  ];
+  return Uint8Array.from(Buffer.from(packet.join(''), 'utf8'));
+}
+
+/**
+ * The packet with those of the credits that it lacks; a new one where there is none. A property that stands in it
+ * in whatever form is left alone: readers refuse a packet that has one twice.
+ */
+export function withCredits(
+  packet: Uint8Array | undefined,
+  { creators, rights }: Pick<XmpCredits, 'creators' | 'rights'>,
+): Uint8Array | undefined {
+  if (!packet) return buildXmp({ creators, rights, terms: [] });
+  const text = readText(packet);
+  const end = text?.lastIndexOf('</rdf:RDF>') ?? -1;
+  if (text === undefined || end < 0) return packet;
+  const dc = escapePattern(prefixOf(text, DC) ?? 'dc');
+  const holds = (name: string) => new RegExp(`[<\\s]${dc}:${name}[\\s=/>]`).test(text);
+  const lacking = descriptionOf({
+    creators: holds('creator') ? [] : creators,
+    rights: holds('rights') ? undefined : rights,
+    terms: [],
+  });
+  return lacking === undefined
+    ? packet
+    : joinBytes(packet.subarray(0, end), Buffer.from(lacking, 'utf8'), packet.subarray(end));
+}
+
+function descriptionOf(credits: XmpCredits, orientation?: number): string | undefined {
+  const creators = credits.creators.map(printable).filter(Boolean);
+  const rights = printable(credits.rights ?? '');
+  const terms = credits.terms.map(([name, value]) => [name, printable(value)] as const);
+  const parts = [
+    ...(orientation ? [`<tiff:Orientation>${orientation}</tiff:Orientation>`] : []),
+    ...(creators.length > 0
+      ? [`<dc:creator><rdf:Seq>${creators.map(listItem).join('')}</rdf:Seq></dc:creator>`]
+      : []),
+    ...(rights ? [`<dc:rights>${alternatives(rights)}</dc:rights>`] : []),
+    ...terms
+      .filter(([, value]) => value)
+      .map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
+  ];
+  if (parts.length === 0) return undefined;
+  const tiff = orientation ? ` xmlns:tiff="${TIFF}"` : '';
+  return (
+    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}"${tiff}>` +
+    `${parts.join('')}</rdf:Description>`
+  );
+}
+
+function rightsValue(name: RightsName, value: string): string {
+  if (name === 'UsageTerms') return alternatives(value);
+  if (name === 'Owner') return `<rdf:Bag>${listItem(value)}</rdf:Bag>`;
+  return escapeXml(value);
+}
+
+function alternatives(value: string): string {
+  return `<rdf:Alt><rdf:li xml:lang="x-default">${escapeXml(value)}</rdf:li></rdf:Alt>`;
+}
+
+function listItem(value: string): string {
+  return `<rdf:li>${escapeXml(value)}</rdf:li>`;
+}
+
+// A control character is not allowed in XML: a single one makes a packet unreadable.
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n\r]/gu, '').trim();
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
+
+function unescapeXml(text: string): string {
+  const plain = text.replace(
+    /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(lt|gt|quot|apos|amp));/g,
+    (whole, hex, decimal, name) => {
+      if (name) return ENTITIES[name]!;
+      const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
+  return printable(plain);
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+}

@@ -1,0 +1,93 @@
+import { type EncodeTask, openImage } from '../encode-image.ts';
+import { inspectImage } from '../inspect-image.ts';
+import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
+
+export interface PalettePng {
+  readonly bytes: Uint8Array;
+  /** SSIMULACRA2, the mean of all tiles. */
+  readonly score: number;
+}
+
+/** From 90 on a palette cannot be told from the original, even where the two are flipped. */
+const MEAN_FLOOR = 90;
+/** In its worst part it is still of very high quality: a gradient in a corner does not hide behind white. */
+const WORST_FLOOR = 80;
+const TILE = 512;
+// Two pictures are held as RGBA while they are compared.
+const MAX_PIXELS_TO_SCORE = 16_000_000;
+
+/** The PNG with at most 256 colours, without metadata; undefined where that could be seen. @throws libvips' errors */
+export async function palettePng({
+  source,
+  facts,
+  timeLimitMs,
+}: EncodeTask): Promise<PalettePng | undefined> {
+  if (facts.width * facts.height > MAX_PIXELS_TO_SCORE || Math.min(facts.width, facts.height) < 8)
+    return undefined;
+  const bytes = await openImage(source, facts)
+    .timeout({ seconds: Math.ceil(timeLimitMs / 1000) })
+    .png({ palette: true, quality: 90, effort: 7, compressionLevel: 9 })
+    .toBuffer();
+  if (inspectImage(bytes)?.colour !== 'palette') return undefined;
+  const isOpaque = !facts.alpha || (await openImage(source, facts).stats()).isOpaque;
+  const score = await scoreTiles(source, bytes, isOpaque ? ['#ffffff'] : ['#ffffff', '#000000']);
+  return score === undefined ? undefined : { bytes, score };
+}
+
+/** The mean over all tiles, on the background where it is worse; undefined when a floor is missed. */
+async function scoreTiles(
+  source: Uint8Array,
+  output: Uint8Array,
+  backgrounds: readonly string[],
+): Promise<number | undefined> {
+  let worstMean = 100;
+  for (const background of backgrounds) {
+    const [before, after] = [await flatPixels(source, background), await flatPixels(output, background)];
+    const tiles = tilesOf(before);
+    let sum = 0;
+    for (const tile of tiles) {
+      const score = perceptualReference(cut(before, tile)).score(cut(after, tile).pixels);
+      if (score < WORST_FLOOR) return undefined;
+      sum += score;
+    }
+    worstMean = Math.min(worstMean, sum / tiles.length);
+  }
+  return worstMean >= MEAN_FLOOR ? worstMean : undefined;
+}
+
+async function flatPixels(bytes: Uint8Array, background: string): Promise<RgbPixels> {
+  const image = openImage(bytes, { pages: 1 }).flatten({ background }).toColourspace('srgb').raw();
+  const { data, info } = await image.toBuffer({ resolveWithObject: true });
+  return { pixels: data, width: info.width, height: info.height };
+}
+
+interface Tile {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The whole picture in parts of about 512 x 512, none of them much smaller than the others. */
+function tilesOf({ width, height }: RgbPixels): Tile[] {
+  const [across, down] = [Math.ceil(width / TILE), Math.ceil(height / TILE)];
+  return Array.from({ length: across * down }, (_, index) => {
+    const [column, row] = [index % across, Math.floor(index / across)];
+    const [left, top] = [Math.floor((column * width) / across), Math.floor((row * height) / down)];
+    return {
+      left,
+      top,
+      width: Math.floor(((column + 1) * width) / across) - left,
+      height: Math.floor(((row + 1) * height) / down) - top,
+    };
+  });
+}
+
+function cut({ pixels, width: stride }: RgbPixels, { left, top, width, height }: Tile): RgbPixels {
+  const part = new Uint8Array(width * height * 3);
+  for (let row = 0; row < height; row++) {
+    const from = ((top + row) * stride + left) * 3;
+    part.set(pixels.subarray(from, from + width * 3), row * width * 3);
+  }
+  return { pixels: part, width, height };
+}

@@ -1,0 +1,148 @@
+import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
+import sharp from 'sharp';
+import { sameBytes } from '../bytes.ts';
+import type { MetadataPolicy } from '../metadata/image-metadata.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './chunks.ts';
+import { chunksOfCopy, type NewChunk, natureOf } from './metadata.ts';
+
+/**
+ * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks, which
+ * are put back here. Returns the source as it is where something in it would not survive.
+ * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
+ */
+export async function recompressPng(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
+  const source = readPng(bytes);
+  if (!isUnderstood(source) || countTrailing(bytes, source.end) > 0) return bytes;
+  const reduced = await repack(bytes, source, policy, reductionsFor(source));
+  const result = reduced ?? (await repack(bytes, source, policy, NO_REDUCTION));
+  if (!result) return bytes;
+  return findChunk(source, 'acTL') && !(await sameFrames(bytes, result)) ? bytes : result;
+}
+
+const NO_REDUCTION: PNGLosslessOptions = {
+  bitDepthReduction: false,
+  colorTypeReduction: false,
+  paletteReduction: false,
+  grayscaleReduction: false,
+};
+
+/** What may change about the way the pixels are written down. */
+function reductionsFor(source: Png): PNGLosslessOptions {
+  // Frames share one header and one palette.
+  if (findChunk(source, 'acTL')) return NO_REDUCTION;
+  return {
+    // 16 bits that say no more than 8 do are still what their owner asked for.
+    bitDepthReduction: source.header.bitDepth !== 16,
+    // A profile for RGB is invalid in a grey PNG.
+    grayscaleReduction: !findChunk(source, 'iCCP'),
+  };
+}
+
+async function repack(
+  bytes: Uint8Array,
+  source: Png,
+  policy: MetadataPolicy,
+  options: PNGLosslessOptions,
+): Promise<Uint8Array | undefined> {
+  const packed = readPng(await losslessCompressPng(bytes, { ...options, force: true }));
+  if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
+  const aside = chunksOfCopy(source, natureOf(packed), policy, readPngOrientation(source));
+  if (!aside) return undefined;
+  return assemblePng(packed, aside);
+}
+
+/** The chunks of a picture's pixels, and the others in the places where they belong. */
+export function assemblePng(
+  { chunks }: Pick<Png, 'chunks'>,
+  aside: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
+): Uint8Array {
+  const pixels = chunks.filter(({ type }) => PIXELS.has(type));
+  const [head, rest] = [pixels.slice(0, 1), pixels.slice(1)];
+  const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
+  const colours = aside.before.filter(({ type }) => BEFORE_PALETTE.has(type));
+  const others = aside.before.filter(({ type }) => !BEFORE_PALETTE.has(type));
+  return writePng([
+    ...head,
+    ...colours,
+    ...rest.slice(0, firstData),
+    ...others,
+    ...rest.slice(firstData, -1),
+    ...aside.after,
+    ...rest.slice(-1),
+  ]);
+}
+
+/** A profile speaks of grey or of colours, and a palette counts as colours. */
+function contradictsProfile(source: Png, packed: Png): boolean {
+  const isColour = ({ header }: Png) => (header.colourType & 2) !== 0;
+  return findChunk(source, 'iCCP') !== undefined && isColour(source) !== isColour(packed);
+}
+
+/** Small files can be smaller as RGB than with a palette; still, nobody wants a picture to lose its palette. */
+function bitsPerPixel({ header }: Png): number {
+  const samples = header.colourType === 3 ? 1 : (header.colourType & 2) + 1 + (header.colourType & 4 ? 1 : 0);
+  return samples * header.bitDepth;
+}
+
+const PIXELS: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'acTL', 'fcTL', 'IDAT', 'fdAT', 'IEND']);
+const BEFORE_PALETTE: ReadonlySet<string> = new Set([
+  'cHRM',
+  'gAMA',
+  'iCCP',
+  'sBIT',
+  'sRGB',
+  'cICP',
+  'mDCV',
+  'cLLI',
+]);
+
+/**
+ * Chunks that lean on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
+ * some); a critical one means that this is no PNG as others read it.
+ */
+export function isUnderstood(png: Png): boolean {
+  return png.chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
+}
+
+/** A still picture to every viewer; the engine takes it for an animation that is damaged. */
+function hasUnannouncedFrames(png: Png): boolean {
+  const frame = findChunk(png, 'fcTL') ?? findChunk(png, 'fdAT');
+  return frame !== undefined && !findChunk(png, 'acTL');
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  ...PIXELS,
+  ...BEFORE_PALETTE,
+  'mDCv',
+  'cLLi',
+  'bKGD',
+  'hIST',
+  'sTER',
+  'pCAL',
+  'sCAL',
+  'tIME',
+  'caBX',
+  'orNT',
+  'iDOT',
+]);
+
+/** Ancillary, and by its last letter independent of the pixels. */
+function isSafeToCopy(type: string): boolean {
+  return /^[a-z]...$/.test(type) && /[a-z]$/.test(type);
+}
+
+/** Decoders of stills see only one frame, so each is decoded on its own. */
+async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boolean> {
+  const [before, after] = [apngFrames(source), apngFrames(result)];
+  if (before.length !== after.length) return false;
+  for (const [index, frame] of before.entries()) {
+    if (!sameBytes(frame.control, after[index]!.control)) return false;
+    const [one, other] = [
+      await sharp(frame.png).raw().toBuffer(),
+      await sharp(after[index]!.png).raw().toBuffer(),
+    ];
+    if (!one.equals(other)) return false;
+  }
+  return true;
+}

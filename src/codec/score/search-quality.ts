@@ -1,0 +1,72 @@
+import sharp from 'sharp';
+import { SEARCH_RANGE } from '../../core/recipe.ts';
+import { type EncodeTask, encodePixels, pixelsToEncode } from '../encode-image.ts';
+
+import { perceptualReference, type RgbPixels } from './perceptual-score.ts';
+import { mosaicOf } from './picture-tiles.ts';
+
+export interface QualityFound {
+  /** libjpeg's scale. */
+  readonly quality: number;
+  /** SSIMULACRA2 of the tiles at that quality. */
+  readonly score: number;
+  readonly probes: number;
+  /** Whether `score` reaches the floor; where nothing does, `quality` is the highest allowed. */
+  readonly isGood: boolean;
+}
+
+/** What an eye that compares side by side takes for the same picture. */
+export const SCORE_FLOOR = 80;
+
+const MAX_PROBES = 4;
+// A score this little above the floor is worth no further probe.
+const CLOSE_ENOUGH = 0.7;
+
+/**
+ * The lowest quality whose SSIMULACRA2 stays above the floor, by halving the range on a mosaic of tiles; undefined
+ * for pictures too small to be scored. @throws what libvips throws
+ */
+export async function searchQuality(task: EncodeTask): Promise<QualityFound | undefined> {
+  const picture = await decodePicture(task);
+  if (picture.width < 16 || picture.height < 16) return undefined;
+  const mosaic = mosaicOf(picture);
+  const reference = perceptualReference(mosaic);
+  const scoreAt = async (quality: number) => {
+    const { bytes } = await encodePixels(mosaic, { ...task, recipe: { ...task.recipe, quality } });
+    return reference.score((await rgbOf(sharp(bytes))).pixels);
+  };
+  return findLowest(scoreAt, task.facts.sourceQuality);
+}
+
+/** Tested on its own: answers the lowest quality that was seen to be good, in at most four probes. */
+export async function findLowest(
+  scoreAt: (quality: number) => Promise<number>,
+  sourceQuality = 100,
+): Promise<QualityFound> {
+  let below: number = SEARCH_RANGE.lowest - 1;
+  let above = Math.max(SEARCH_RANGE.lowest, Math.min(SEARCH_RANGE.highest, sourceQuality)) + 1;
+  let best: QualityFound | undefined;
+  let probes = 0;
+  let score = Number.NaN;
+  while (probes < MAX_PROBES && above - below > 1) {
+    // The last probe of a search without success goes to the end of the range.
+    const isLastHope = !best && probes === MAX_PROBES - 1;
+    const quality = isLastHope ? above - 1 : Math.floor((below + above) / 2);
+    score = await scoreAt(quality);
+    probes++;
+    if (score < SCORE_FLOOR) below = quality;
+    else [above, best] = [quality, { quality, score, probes, isGood: true }];
+    if (best && score >= SCORE_FLOOR && score < SCORE_FLOOR + CLOSE_ENOUGH) break;
+  }
+  return best ? { ...best, probes } : { quality: below, score, probes, isGood: false };
+}
+
+function decodePicture(task: EncodeTask): Promise<RgbPixels> {
+  return rgbOf(pixelsToEncode(task));
+}
+
+async function rgbOf(image: ReturnType<typeof sharp>): Promise<RgbPixels> {
+  const opaque = image.flatten({ background: '#808080' }).toColourspace('srgb');
+  const { data, info } = await opaque.raw().toBuffer({ resolveWithObject: true });
+  return { pixels: data, width: info.width, height: info.height };
+}

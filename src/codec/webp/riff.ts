@@ -1,0 +1,179 @@
+import { joinAll, joinBytes, latin1, startsWith, textAt, uint32, viewOf } from '../bytes.ts';
+import { CorruptImageError } from '../corrupt-image-error.ts';
+
+/** WebP is a RIFF file: what it is made of, chunk by chunk. */
+
+export interface RiffChunk {
+  readonly type: string;
+  readonly payload: Uint8Array;
+}
+
+export interface WebP {
+  readonly chunks: readonly RiffChunk[];
+  readonly width: number;
+  readonly height: number;
+  readonly alpha: boolean;
+  /** The header forgot to say so: viewers show it, libvips does not. */
+  readonly alphaDenied: boolean;
+  /** Every picture in it is lossless. */
+  readonly lossless: boolean;
+  readonly frames: number;
+  /** Where the RIFF container says that it ends. */
+  readonly end: number;
+}
+
+const ICC_FLAG = 0x20;
+const ALPHA_FLAG = 0x10;
+const EXIF_FLAG = 0x08;
+const XMP_FLAG = 0x04;
+const ANIMATION_FLAG = 0x02;
+
+const MAX_CHUNKS = 100_000;
+
+/** Throws CorruptImageError when the size of the picture cannot be read. */
+export function readWebP(bytes: Uint8Array): WebP {
+  const end = Math.min(bytes.length, bytes.length < 12 ? 0 : viewOf(bytes).getUint32(4, true) + 8);
+  const chunks = readChunks(bytes, 12, end);
+  const [first] = chunks;
+  const size = first && readSize(first);
+  if (!size) throw corrupt('no VP8, VP8L or VP8X chunk', 12);
+  const isAnimated = chunks.some(({ type }) => type === 'ANMF');
+  return {
+    ...size,
+    alphaDenied: !size.alpha && chunks.some(isTransparent),
+    chunks,
+    lossless: chunks.every(isLosslessOrAside),
+    frames: isAnimated ? chunks.filter(({ type }) => type === 'ANMF').length : 1,
+    end: end + (end % 2 && end < bytes.length && bytes[end] === 0 ? 1 : 0),
+  };
+}
+
+function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
+  const chunks: RiffChunk[] = [];
+  const view = viewOf(bytes);
+  for (let at = from; at + 8 <= end; ) {
+    const length = view.getUint32(at + 4, true);
+    if (chunks.length >= MAX_CHUNKS) throw corrupt(`more than ${MAX_CHUNKS} chunks`, at);
+    chunks.push({
+      type: textAt(bytes, at, 4),
+      payload: bytes.subarray(at + 8, Math.min(at + 8 + length, end)),
+    });
+    at += 8 + length + (length % 2);
+  }
+  return chunks;
+}
+
+function readSize({
+  type,
+  payload,
+}: RiffChunk): { width: number; height: number; alpha: boolean } | undefined {
+  const view = viewOf(payload);
+  if (type === 'VP8X' && payload.length >= 10) {
+    const width = (view.getUint32(4, true) & 0xffffff) + 1;
+    const height = (payload[7]! | (payload[8]! << 8) | (payload[9]! << 16)) + 1;
+    return { width, height, alpha: (payload[0]! & ALPHA_FLAG) !== 0 };
+  }
+  if (type === 'VP8L' && payload.length >= 5 && payload[0] === 0x2f) {
+    const bits = view.getUint32(1, true);
+    return {
+      width: (bits & 0x3fff) + 1,
+      height: ((bits >>> 14) & 0x3fff) + 1,
+      alpha: ((bits >>> 28) & 1) === 1,
+    };
+  }
+  if (type === 'VP8 ' && payload.length >= 10 && startsWith(payload, '\x9d\x01\x2a', 3)) {
+    const width = view.getUint16(6, true) & 0x3fff;
+    const height = view.getUint16(8, true) & 0x3fff;
+    return width && height ? { width, height, alpha: false } : undefined;
+  }
+  return undefined;
+}
+
+function isTransparent(chunk: RiffChunk): boolean {
+  if (chunk.type === 'ANMF') return readChunks(chunk.payload, 16, chunk.payload.length).some(isTransparent);
+  return chunk.type === 'ALPH' || (chunk.type === 'VP8L' && readSize(chunk)?.alpha === true);
+}
+
+function isLosslessOrAside({ type, payload }: RiffChunk): boolean {
+  if (type === 'VP8 ') return false;
+  if (type !== 'ANMF') return true;
+  return !readChunks(payload, 16, payload.length).some((inner) => inner.type === 'VP8 ');
+}
+
+function corrupt(what: string, at: number): CorruptImageError {
+  return new CorruptImageError(`Expected a readable WebP header but found ${what} at byte ${at}`);
+}
+
+export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined {
+  return webp.chunks.find((chunk) => chunk.type === type)?.payload;
+}
+
+const FLAGS = { ICCP: ICC_FLAG, EXIF: EXIF_FLAG } as const;
+
+/** The chunk where the header announces it: without that no viewer applies a profile or turns the picture. */
+export function findAnnounced(webp: WebP, type: keyof typeof FLAGS): Uint8Array | undefined {
+  const header = findRiffChunk(webp, 'VP8X');
+  return header && (header[0]! & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
+}
+
+/** What no reader knows by its name, and a profile that none applies. */
+export function foreignChunks(webp: WebP): RiffChunk[] {
+  const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
+  const profile = findAnnounced(webp, 'ICCP');
+  return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
+}
+
+/** The chunks that hold the pixels and their order in time. */
+export const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
+
+export interface WebPMetadata {
+  readonly icc?: Uint8Array;
+  readonly exif?: Uint8Array;
+  readonly xmp?: Uint8Array;
+  readonly foreign?: readonly RiffChunk[];
+}
+
+/** The same pictures with exactly this metadata. */
+export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
+  const webp = readWebP(bytes);
+  const { icc, exif, xmp, foreign = [] } = metadata;
+  const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
+  const aside: RiffChunk[] = [
+    ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
+    ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
+    ...foreign,
+  ];
+  const isExtended = webp.chunks[0]!.type === 'VP8X';
+  if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
+  return writeWebP([
+    { type: 'VP8X', payload: extendedHeader(webp, metadata) },
+    ...(icc ? [{ type: 'ICCP', payload: icc }] : []),
+    ...pictures,
+    ...aside,
+  ]);
+}
+
+function extendedHeader(webp: WebP, { icc, exif, xmp }: WebPMetadata): Uint8Array {
+  const flags =
+    (icc ? ICC_FLAG : 0) |
+    (webp.alpha ? ALPHA_FLAG : 0) |
+    (exif ? EXIF_FLAG : 0) |
+    (xmp ? XMP_FLAG : 0) |
+    (webp.chunks.some(({ type }) => type === 'ANIM') ? ANIMATION_FLAG : 0);
+  return joinBytes([flags, 0, 0, 0], uint24(webp.width - 1), uint24(webp.height - 1));
+}
+
+function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
+  const parts = chunks.flatMap(({ type, payload }) => [
+    latin1(type),
+    uint32(payload.length, true),
+    payload,
+    new Uint8Array(payload.length % 2),
+  ]);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return joinAll([latin1('RIFF'), uint32(length + 4, true), latin1('WEBP'), ...parts]);
+}
+
+function uint24(value: number): Uint8Array {
+  return uint32(value, true).subarray(0, 3);
+}

@@ -1,0 +1,239 @@
+import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import { carriedElsewhere } from '../core/carried-attributes.ts';
+import {
+  type CompressionMark,
+  fingerprintSettings,
+  fingerprintSource,
+  leavesNoRoomForMark,
+  MARK_KEY,
+  mayCompressAgain,
+  withMark,
+} from '../core/compression-mark.ts';
+import type { Compressed, Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
+import type { PlannedImage } from '../core/job.ts';
+import type { StoredObject } from '../core/object-store.ts';
+import { outputFor, targetFormat } from '../core/output-key.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { confirmMarkOf, sha256Of } from '../store/confirm-mark.ts';
+import { getSource } from '../store/get-source.ts';
+import { putOnce } from '../store/put-once.ts';
+import type { ImageContext } from './compress-image.ts';
+import { isTaken, lookAtOutput, type OutputPlace, outputExists, type TakenPlace } from './output-place.ts';
+
+/**
+ * Compresses an image to another place. Calls: HEAD of the output, GET of the source (without a body where the
+ * output is up to date), GetObjectTagging where the source has tags, PUT.
+ * @throws ObjectStoreError
+ */
+export async function compressElsewhere(image: PlannedImage, context: ImageContext): Promise<Outcome> {
+  const { job } = context;
+  const look = openOutputs(image, context);
+  const places = possibleOutputs(image, context);
+  const earlier = await findEarlier(places, look);
+  if (earlier && earlier.mark.job === job.jobId) return retell(earlier);
+  const only = places.length === 1 && !earlier ? await look(places[0]!) : undefined;
+  if (only && isTaken(only) && !mayBeUnmarkedCopy(only)) return outputExists(only);
+
+  const source = await readSource(image, context, earlier?.mark);
+  if ('status' in source) return source;
+  const made = await makeOutput(image, source, context);
+  if (made.status !== 'output') return made;
+  return writeOutput(made, { image, source }, await look(made.location), context);
+}
+
+type OwnOutput = Extract<OutputPlace, { state: 'ours' }>;
+type Look = (location: S3Location) => Promise<OutputPlace>;
+
+/** A new output in memory, and the outcome once it is written. */
+interface NewOutput {
+  readonly status: 'output';
+  readonly location: S3Location;
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly contentType: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly outcome: Outcome;
+}
+
+/** Where the format may change, the name tells only afterwards: kept copies keep theirs. */
+function possibleOutputs(image: PlannedImage, { job }: ImageContext): readonly S3Location[] {
+  const converted = outputFor(image, job, targetFormat(job));
+  const unconverted = outputFor(image, job);
+  return converted.key === unconverted.key ? [unconverted] : [converted, unconverted];
+}
+
+/** Each place is looked at once, and only when it matters. */
+function openOutputs(image: PlannedImage, context: ImageContext): Look {
+  const seen = new Map<string, Promise<OutputPlace>>();
+  return (location) => {
+    const place = seen.get(location.key) ?? lookAtOutput(location, image, context);
+    seen.set(location.key, place);
+    return place;
+  };
+}
+
+async function findEarlier(places: readonly S3Location[], look: Look): Promise<OwnOutput | undefined> {
+  for (const location of places) {
+    const place = await look(location);
+    if (place.state === 'ours') return place;
+  }
+  return undefined;
+}
+
+/** The host that wrote this output died before it could write the result. */
+function retell({ location, object, mark }: OwnOutput): Outcome {
+  const output = formatS3Uri(location);
+  const { bytesIn, encoding, kept } = mark;
+  if (encoding) return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
+  return { status: 'kept', output, reason: kept ?? 'no-gain', bytesIn };
+}
+
+async function readSource(
+  image: PlannedImage,
+  context: ImageContext,
+  earlier: CompressionMark | undefined,
+): Promise<StoredObject | Outcome> {
+  const { job } = context;
+  const sameSettings = earlier?.settings === fingerprintSettings(job.compression);
+  const ifNoneMatch = sameSettings && !job.force ? earlier?.from : undefined;
+  const source = await getSource(image, context, { size: image.size, ifNoneMatch });
+  if (source === 'not-modified') return { status: 'skipped', reason: 'up-to-date' };
+  if (source === undefined)
+    return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(image)}: no such object` };
+  if ('status' in source) return source;
+  if (source.size === 0) return { status: 'skipped', reason: 'empty', bytesIn: 0 };
+  return source;
+}
+
+async function makeOutput(
+  image: PlannedImage,
+  source: StoredObject,
+  context: ImageContext,
+): Promise<NewOutput | Outcome> {
+  const { job } = context;
+  const mark = confirmMarkOf(source);
+  const isDone = mark !== undefined && !mark.restored && !mayCompressAgain(mark, job.compression, job.force);
+  if (isDone && mark.of !== fingerprintSource(image))
+    return { status: 'skipped', reason: 'own-output', bytesIn: source.size };
+  const outcome = isDone ? alreadyCompressed(source) : await context.compress(source.body, job.compression);
+  if (outcome.status === 'skipped' || outcome.status === 'failed')
+    return { ...outcome, bytesIn: source.size };
+  const ofSource = { image, source, lossyBefore: mark?.lossy ?? false, context };
+  // The codec sees to it as well: nothing larger than its source is ever written.
+  if (outcome.status === 'compressed' && outcome.bytes.byteLength < source.size)
+    return compressedOutput(ofSource, outcome);
+  return keptOutput(ofSource, outcome.status === 'kept' ? outcome : noGain(source, outcome.bytes));
+}
+
+interface OfSource {
+  readonly image: PlannedImage;
+  readonly source: StoredObject;
+  readonly lossyBefore: boolean;
+  readonly context: ImageContext;
+}
+type KeptBytes = Pick<Kept, 'reason' | 'detail'> & { readonly contentType?: string };
+
+function compressedOutput(
+  ofSource: OfSource,
+  { bytes, contentType, encoding, detail }: Extract<BytesOutcome, { status: 'compressed' }>,
+): NewOutput | Outcome {
+  const { image, source, context } = ofSource;
+  const location = outputFor(image, context.job, convertedFormat(encoding, context));
+  const sha256 = sha256Of(bytes);
+  const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
+  if (!metadata) return keptOutput(ofSource, { reason: 'metadata-limit' });
+  const compressed: Compressed = {
+    status: 'compressed',
+    output: formatS3Uri(location),
+    bytesIn: source.size,
+    bytesOut: bytes.byteLength,
+    encoding,
+    ...(detail && { detail }),
+  };
+  return { status: 'output', location, bytes, sha256, contentType, metadata, outcome: compressed };
+}
+
+function keptOutput(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): NewOutput | Outcome {
+  const { image, source, context } = ofSource;
+  const kept: Kept = { status: 'kept', reason, ...(detail && { detail }), bytesIn: source.size };
+  if (!context.job.copyKept) return kept;
+  const location = outputFor(image, context.job);
+  const sha256 = sha256Of(source.body);
+  const marked = withMark(source.metadata, markFor(ofSource, { sha256, kept: reason }));
+  return {
+    status: 'output',
+    location,
+    bytes: source.body,
+    sha256,
+    contentType: contentType ?? source.contentType,
+    metadata: marked ?? unmarked(source.metadata),
+    outcome: {
+      ...kept,
+      ...(!marked && { reason: 'metadata-limit' as const }),
+      output: formatS3Uri(location),
+    },
+  };
+}
+
+function markFor(
+  { image, source, lossyBefore, context: { job } }: OfSource,
+  made: Pick<CompressionMark, 'sha256' | 'encoding' | 'kept'>,
+): CompressionMark {
+  return {
+    of: fingerprintSource(image),
+    from: source.etag,
+    settings: fingerprintSettings(job.compression),
+    job: job.jobId,
+    bytesIn: source.size,
+    lossy: lossyBefore || made.encoding?.lossless === false,
+    ...made,
+  };
+}
+
+async function writeOutput(
+  { location, bytes, sha256, contentType, metadata, outcome }: NewOutput,
+  { image, source }: Pick<OfSource, 'image' | 'source'>,
+  place: OutputPlace,
+  { job, store }: ImageContext,
+): Promise<Outcome> {
+  if (isTaken(place)) return place.object.checksumSha256 === sha256 ? outcome : outputExists(place);
+  if (job.dryRun) return outcome;
+  const written = await putOnce(store, location, bytes, {
+    attributes: { ...carriedElsewhere(source), contentType, metadata, checksumSha256: sha256 },
+    tags: source.tagCount > 0 ? await store.tags(image) : undefined,
+    condition: place.state === 'ours' ? { etag: place.object.etag } : 'absent',
+    acl: job.acl,
+  });
+  return written === 'changed' ? overtaken(location) : outcome;
+}
+
+/** The extension follows only a conversion that took place: an alpha channel may have kept the format. */
+function convertedFormat({ format }: Encoding, { job }: ImageContext): ImageFormat | undefined {
+  return format === targetFormat(job) ? format : undefined;
+}
+
+function alreadyCompressed(source: StoredObject): KeptBytes & { status: 'kept' } {
+  return { status: 'kept', reason: 'already-compressed', contentType: source.contentType };
+}
+
+function noGain(source: StoredObject, bytes: Uint8Array): KeptBytes {
+  return { reason: 'no-gain', detail: `${source.size} bytes would become ${bytes.byteLength}` };
+}
+
+/** A kept copy whose metadata left no room for the mark: once the source is read, its content tells. */
+function mayBeUnmarkedCopy({ object }: TakenPlace): boolean {
+  return object.checksumSha256 !== undefined && leavesNoRoomForMark(object.metadata);
+}
+
+function unmarked(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { [MARK_KEY]: _mark, ...own } = metadata;
+  return own;
+}
+
+function overtaken(location: S3Location): Outcome {
+  return {
+    status: 'skipped',
+    reason: 'changed-meanwhile',
+    detail: `another write to ${formatS3Uri(location)} came first`,
+  };
+}

@@ -1,0 +1,254 @@
+import { randomUUID } from 'node:crypto';
+import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
+import {
+  type CompressionMark,
+  fingerprintSettings,
+  fingerprintSource,
+  mayCompressAgain,
+  readMark,
+  type WriteCount,
+  withMark,
+} from '../core/compression-mark.ts';
+import type { Encoding, KeptReason, Outcome } from '../core/image-result.ts';
+import type { CompressionSettings } from '../core/job.ts';
+import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from '../core/object-store.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { backupFor, isBelow, type UndoEntry, undoEntry } from '../core/undo.ts';
+import { confirmMark, sha256Of } from '../store/confirm-mark.ts';
+import { getSource } from '../store/get-source.ts';
+import { putOnce } from '../store/put-once.ts';
+
+export interface InPlaceContext {
+  readonly store: ObjectStore;
+  compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
+  readonly settings: CompressionSettings;
+  /** Absent for uploads: any mark of ours then ends the matter, whatever its settings. */
+  readonly jobId?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  /** `s3://bucket/prefix/` where the original is copied first. */
+  readonly backup?: string | null;
+  readonly correctContentType?: boolean;
+  readonly acl?: CannedAcl;
+  readonly maxBytes?: number;
+  onUndo?(entry: UndoEntry): void | Promise<void>;
+  /** The count with one more write in it; undefined when that would be too many within the hour. */
+  countWrite?(before: WriteCount | undefined): WriteCount | undefined;
+}
+
+/**
+ * Replaces an image by its compressed self: every attribute is carried over, and only the very object that was read
+ * is replaced. Calls: HEAD, GET, GetObjectTagging where it has tags, PUT; after HEAD none for what is not to be touched.
+ * @throws ObjectStoreError
+ */
+export async function compressInPlace(location: S3Location, context: InPlaceContext): Promise<Outcome> {
+  const { store, backup } = context;
+  if (backup && isBelow(location, backup))
+    return { status: 'skipped', reason: 'own-output', detail: 'a backup of an original' };
+  const present = await store.head(location);
+  if (!present) return gone(location);
+  let verdict = await examine(location, present, context);
+  if (verdict.leave) return verdict.leave;
+  const source = await getSource(location, context, { size: present.size });
+  if (source === undefined || source === 'not-modified') return gone(location);
+  if ('status' in source) return source;
+  if (source.etag !== present.etag) verdict = await examine(location, source, context);
+  return verdict.leave ?? replace({ location, source, mark: verdict.mark }, context);
+}
+
+interface Verdict {
+  /** The outcome, where the object is not to be touched. */
+  readonly leave?: Outcome;
+  /** Its confirmed mark, where it is one of our outputs. */
+  readonly mark?: CompressionMark;
+}
+
+interface Original {
+  readonly location: S3Location;
+  readonly source: StoredObject;
+  readonly mark: CompressionMark | undefined;
+}
+
+interface Replacement {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly sourceSha256: string;
+  readonly encoding: Encoding;
+  readonly contentType: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly detail: string;
+}
+
+async function examine(
+  location: S3Location,
+  object: ObjectAttributes,
+  context: InPlaceContext,
+): Promise<Verdict> {
+  const leave = untouchable(location, object);
+  if (leave) return { leave };
+  const mark = await confirmMark(context.store, location, object);
+  return { mark, leave: mark && (await leaveMarked(location, object, mark, context)) };
+}
+
+/** What must not be replaced whatever it holds, recognised before its body is asked for. */
+function untouchable({ key }: S3Location, object: ObjectAttributes): Outcome | undefined {
+  const bytesIn = object.size;
+  if (bytesIn === 0 || key.endsWith('/')) return { status: 'skipped', reason: 'empty', bytesIn };
+  if (object.archived) return { status: 'skipped', reason: 'archived', detail: object.storageClass, bytesIn };
+  if (isLocked(object)) return { status: 'kept', reason: 'object-lock', bytesIn };
+  if (!object.unreadableMetadata) return undefined;
+  const detail = `${object.unreadableMetadata} metadata entries that no header can show would be lost`;
+  return { status: 'kept', reason: 'metadata-limit', detail, bytesIn };
+}
+
+/** The first guard against loops: what we wrote raises an event again, and here its road ends. */
+async function leaveMarked(
+  location: S3Location,
+  object: ObjectAttributes,
+  mark: CompressionMark,
+  context: InPlaceContext,
+): Promise<Outcome | undefined> {
+  const { jobId, settings, force = false } = context;
+  if (jobId !== undefined && mark.job === jobId && mark.of === fingerprintSource(location))
+    return retell(location, object, mark, context);
+  if (jobId !== undefined && mayCompressAgain(mark, settings, force)) return undefined;
+  const same = mark.settings === fingerprintSettings(settings);
+  return { status: 'skipped', reason: same ? 'up-to-date' : 'own-output', bytesIn: object.size };
+}
+
+/** The host that replaced this object died before it could write the result. */
+async function retell(
+  location: S3Location,
+  object: ObjectAttributes,
+  { encoding, bytesIn, from, version }: CompressionMark,
+  context: InPlaceContext,
+): Promise<Outcome | undefined> {
+  if (!encoding) return undefined;
+  await tellUndo(location, { before: { etag: from, versionId: version }, after: object }, context);
+  const output = formatS3Uri(location);
+  return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
+}
+
+async function replace(original: Original, context: InPlaceContext): Promise<Outcome> {
+  const { source } = original;
+  const writes = context.countWrite?.(readMark(source.metadata)?.writes);
+  if (context.countWrite && !writes)
+    return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
+  const outcome = await context.compress(source.body, settingsOf(context));
+  if (outcome.status === 'skipped' || outcome.status === 'failed')
+    return { ...outcome, bytesIn: source.size };
+  const remark = contentTypeRemark(source.contentType, outcome.contentType);
+  if (outcome.status === 'kept') return kept(source, outcome.reason, outcome.detail, remark);
+
+  const { bytes, encoding } = outcome;
+  const detail = joined(outcome.detail, remark);
+  // The second guard: what is not smaller is never written, whoever says that it is compressed.
+  if (bytes.byteLength >= source.size) return kept(source, 'no-gain', remark);
+  // The third guard: a write is conditional, on a change of content here and on the ETag that was read below.
+  const sha256 = sha256Of(bytes);
+  const sourceSha256 = sha256Of(source.body);
+  if (sha256 === sourceSha256) return kept(source, 'no-gain', remark);
+  const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
+  if (!metadata) return kept(source, 'metadata-limit', remark);
+  const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
+  return write(original, { bytes, sha256, sourceSha256, encoding, contentType, metadata, detail }, context);
+}
+
+async function write(original: Original, made: Replacement, context: InPlaceContext): Promise<Outcome> {
+  const { location, source } = original;
+  const { bytes, encoding, contentType, metadata, detail } = made;
+  const output = formatS3Uri(location);
+  const outcome: Outcome = {
+    status: 'compressed',
+    output,
+    bytesIn: source.size,
+    bytesOut: bytes.byteLength,
+    encoding,
+    ...(detail && { detail }),
+  };
+  if (context.dryRun) return outcome;
+  const tags = source.tagCount > 0 ? await context.store.tags(location) : undefined;
+  if (context.backup) await backUp(original, made.sourceSha256, tags, context.backup, context.store);
+  const written = await putOnce(context.store, location, bytes, {
+    attributes: { ...carriedInPlace(source), contentType, metadata, checksumSha256: made.sha256 },
+    tags,
+    condition: { etag: source.etag },
+    acl: context.acl,
+  });
+  if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn: source.size };
+  await tellUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
+  return outcome;
+}
+
+/** A plain write of the bytes in hand: what was read is what is kept, also when the object changes meanwhile. */
+async function backUp(
+  { location, source }: Original,
+  sha256: string,
+  tags: Readonly<Record<string, string>> | undefined,
+  backup: string,
+  store: ObjectStore,
+): Promise<void> {
+  await store.put(backupFor(location, source.etag, backup), source.body, {
+    attributes: { ...carriedElsewhere(source), checksumSha256: sha256 },
+    tags,
+  });
+}
+
+async function tellUndo(
+  location: S3Location,
+  replaced: Pick<Parameters<typeof undoEntry>[1], 'before' | 'after' | 'sha256'>,
+  { jobId, backup, settings, onUndo }: InPlaceContext,
+): Promise<void> {
+  const uploadSettings = jobId === undefined ? fingerprintSettings(settings) : undefined;
+  await onUndo?.(undoEntry(location, { ...replaced, backup, uploadSettings }));
+}
+
+function markFor(
+  { location, source, mark }: Original,
+  made: Pick<CompressionMark, 'sha256' | 'writes'> & { readonly encoding: Encoding },
+  context: InPlaceContext,
+): CompressionMark {
+  return {
+    of: fingerprintSource(location),
+    from: source.etag,
+    version: source.versionId,
+    settings: fingerprintSettings(context.settings),
+    job: context.jobId,
+    write: context.jobId === undefined ? randomUUID().slice(0, 8) : undefined,
+    bytesIn: source.size,
+    lossy: !made.encoding.lossless || (mark?.lossy ?? false),
+    ...made,
+  };
+}
+
+/** In place an image keeps its format: its key and everything that links to it say so. */
+function settingsOf({ settings }: InPlaceContext): CompressionSettings {
+  return { ...settings, format: 'keep' };
+}
+
+function gone(location: S3Location): Outcome {
+  return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(location)}: no such object` };
+}
+
+function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
+  const detail = joined(...remarks);
+  return { status: 'kept', reason, ...(detail && { detail }), bytesIn: size };
+}
+
+function joined(...remarks: (string | undefined)[]): string {
+  return remarks.filter((remark) => remark !== undefined).join('; ');
+}
+
+function isLocked({ objectLock }: ObjectAttributes): boolean {
+  if (!objectLock) return false;
+  const { legalHold, retainUntil, mode } = objectLock;
+  return legalHold === true || (mode !== undefined && !(retainUntil && retainUntil < new Date()));
+}
+
+/** Browsers and CDNs go by the Content-Type: one that contradicts the bytes is worth a word. */
+function contentTypeRemark(declared: string | undefined, actual: string): string | undefined {
+  const essence = (declared ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  if (essence === actual || (essence === 'image/jpg' && actual === 'image/jpeg')) return undefined;
+  return `its Content-Type is ${declared ?? 'missing'}, its bytes are ${actual}`;
+}

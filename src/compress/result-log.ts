@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import type { Journal } from '../core/batch-journal.ts';
+import type { ImageResult } from '../core/image-result.ts';
+import type { BatchRef } from '../core/job.ts';
+import { jobKeys } from '../core/job-keys.ts';
+import type { ObjectStore } from '../core/object-store.ts';
+import type { UndoEntry } from '../core/undo.ts';
+
+const LINES_PER_PART = 100;
+const SECONDS_PER_PART = 15;
+
+/**
+ * Writes what one call of a host came to, part by part. What a host that dies has not yet written, the marks on its
+ * outputs tell the next one.
+ */
+export interface ResultLog {
+  add(result: ImageResult): Promise<void>;
+  /** In place only: where the original of a replaced image lies. */
+  addUndo(entry: UndoEntry): void;
+  flush(): Promise<void>;
+}
+
+export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef, attempt: number): ResultLog {
+  const run = `${String(attempt).padStart(3, '0')}-${randomUUID().slice(0, 8)}`;
+  let results: ImageResult[] = [];
+  let undo: UndoEntry[] = [];
+  let parts = 0;
+  let since = performance.now();
+  let writing = Promise.resolve();
+
+  const writePart = async (folder: string, part: number, lines: readonly object[]) => {
+    if (lines.length === 0) return;
+    const key = `${folder}${run}-${String(part).padStart(5, '0')}.jsonl`;
+    const body = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await store.put({ bucket, key }, body, { attributes: { contentType: 'application/jsonl' } });
+  };
+  const flush = () => {
+    const [part, lines] = [parts++, { results, undo }];
+    [results, undo, since] = [[], [], performance.now()];
+    // Who asked for an earlier part has heard of its failure; its lines are tried again with these.
+    writing = writing.catch(() => {}).then(() => writeOrKeep(part, lines));
+    return writing;
+  };
+  const writeOrKeep = async (part: number, lines: { results: ImageResult[]; undo: UndoEntry[] }) => {
+    try {
+      await writePart(`${jobKeys.undoParts(ref.jobId)}${ref.batchId}-`, part, lines.undo);
+      lines.undo = [];
+      await writePart(jobKeys.batchResults(ref.jobId, ref.batchId), part, lines.results);
+    } catch (error) {
+      undo.unshift(...lines.undo);
+      results.unshift(...lines.results);
+      throw error;
+    }
+  };
+  return {
+    flush,
+    addUndo: (entry) => void undo.push(entry),
+    add: async (result) => {
+      results.push(result);
+      if (results.length >= LINES_PER_PART || performance.now() - since > SECONDS_PER_PART * 1000)
+        await flush();
+    },
+  };
+}
+
+export async function writeJournal(
+  store: ObjectStore,
+  bucket: string,
+  ref: BatchRef,
+  journal: Journal,
+): Promise<void> {
+  await store.put({ bucket, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
+}
+
+export function journalKey(ref: BatchRef): string {
+  return `${jobKeys.batchResults(ref.jobId, ref.batchId)}journal.json`;
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { compressBatch } from '../compress/compress-batch.ts';
+import type { FileListEntry } from '../core/file-list.ts';
+import type { BatchRef } from '../core/job.ts';
+import { jobKeys } from '../core/job-keys.ts';
+import type { ObjectStore } from '../core/object-store.ts';
+import { safeBatchId } from '../core/plan.ts';
+import { readFileList } from '../file-list/read-file-list.ts';
+import { planJob } from '../plan/plan-job.ts';
+import { type ReportSummary, reportJob } from '../report/report-job.ts';
+import { readJsonLines } from '../store/json-lines.ts';
+import { EnvironmentError, type MkBatch, mkJobInput } from './mk-environment.ts';
+
+export interface MkHost {
+  readonly store: ObjectStore;
+  readonly concurrency: number;
+  readonly closing: AbortSignal;
+  readonly memoryBytes: number;
+  /** ISO 8601, when the container started: restarts inside it continue the same job. */
+  readonly startedAt: string;
+  readonly now: () => Date;
+}
+
+/**
+ * Compresses one batch of a batch map, as a job of its own whose papers lie in the output bucket: plan, compress and
+ * report as in any other job. Answers undefined when its time was up first.
+ * @throws EnvironmentError when the list has no such batch; FileListError, PlanError, ObjectStoreError
+ */
+export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<ReportSummary | undefined> {
+  const jobId = mkJobId(mk, host.startedAt);
+  const workBucket = mk.outputBucket;
+  const batches = { bucket: workBucket, key: jobKeys.batches(jobId) };
+  if (!(await host.store.head(batches))) await planMkBatch(mk, jobId, host);
+  for await (const ref of readJsonLines<BatchRef>(host.store, batches)) {
+    const { remaining } = await compressBatch(ref, { ...host, workBucket });
+    if (remaining > 0) return undefined;
+  }
+  const { store, now, startedAt } = host;
+  return reportJob({ jobId, startedAt }, { store, workBucket, papers: `s3://${workBucket}/`, now });
+}
+
+/** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: told apart by batch and by start, so that parallel containers never meet. */
+export function mkJobId({ batch }: MkBatch, startedAt: string): string {
+  const moment = startedAt.replace(/[-:.]/g, '');
+  const exact = createHash('sha256').update(batch).digest('hex').slice(0, 8);
+  return `mindkosh-${safeBatchId(batch).slice(0, 40)}-${exact}-${moment}`;
+}
+
+async function planMkBatch(mk: MkBatch, jobId: string, { store, startedAt }: MkHost): Promise<void> {
+  const list = { bucket: mk.outputBucket, key: `jobs/${jobId}/list.jsonl` };
+  await store.upload(list, entriesOfBatch(mk, store), 'application/jsonl');
+  const input = mkJobInput(mk, `s3://${list.bucket}/${list.key}`);
+  const context = { store, workBucket: mk.outputBucket, defaultOutput: mk.output };
+  await planJob({ jobId, startedAt, input }, context);
+}
+
+/** The entries of the one batch, as a list of their own. */
+async function* entriesOfBatch({ batch, fileList }: MkBatch, store: ObjectStore): AsyncGenerator<string> {
+  const others = new Set<string>();
+  let found = 0;
+  for await (const lot of readFileList({ fileList, relativeTo: null, select: EVERYTHING }, store)) {
+    for (const entry of lot) {
+      if (entry.batch !== batch) {
+        if (entry.batch !== undefined && others.size < MOST_NAMED) others.add(entry.batch);
+        continue;
+      }
+      found += 1;
+      yield entryLine(entry);
+    }
+  }
+  if (found === 0) throw noSuchBatch({ batch, fileList }, others);
+}
+
+const MOST_NAMED = 10;
+const EVERYTHING = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
+
+function entryLine({ bucket, key, size, etag }: FileListEntry): string {
+  return `${JSON.stringify({ bucket, key, size, etag })}\n`;
+}
+
+function noSuchBatch({ batch, fileList }: Pick<MkBatch, 'batch' | 'fileList'>, others: ReadonlySet<string>) {
+  const there = others.size > 0 ? `it has images in ${[...others].join(', ')}` : 'it is no batch map';
+  return new EnvironmentError([
+    `Expected images in the batch BATCH_JOB_KEY names, "${batch}", in ${fileList}, but ${there}`,
+  ]);
+}

@@ -1,0 +1,98 @@
+import { isBucketName, parseS3Uri } from '../core/s3-uri.ts';
+
+/**
+ * A container's environment as the Mindkosh compressor had it, turned into what image-press calls a job over one
+ * batch of a list. docs/moving-from-mindkosh.md says what is the same and what is better.
+ */
+export interface MkBatch {
+  /** Name of the batch inside the list. */
+  readonly batch: string;
+  /** `s3://bucket/key` of the batch map. */
+  readonly fileList: string;
+  /** Outputs and the job's papers go here: no other bucket is needed. */
+  readonly outputBucket: string;
+  /** `s3://bucket/prefix/` */
+  readonly output: string;
+  readonly byCamera: boolean;
+  readonly region: string;
+}
+
+/** Variables that are missing or make no sense: every one of them is named. Exit code 2. */
+export class EnvironmentError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'EnvironmentError';
+    this.problems = problems;
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The region that Mindkosh's container took where none was given. */
+const DEFAULT_REGION = 'us-east-2';
+
+/** @throws EnvironmentError naming each variable that is missing or wrong */
+export function readMkEnvironment(environment: Environment): MkBatch {
+  const problems: string[] = [];
+  const read = (name: string, meaning: string, rule?: (value: string) => string | undefined): string => {
+    const value = environment[name];
+    if (!value) problems.push(`Expected ${name}, ${meaning}, but it is not set`);
+    const broken = value && rule?.(value);
+    if (broken) problems.push(`Expected ${name} to be ${broken} but received "${value}"`);
+    return value ?? '';
+  };
+  const batch = read('BATCH_JOB_KEY', 'the name of the batch in the file list');
+  const inBucket = read('IN_BUCKET', 'the bucket of the file list', bucketRule);
+  const location = read('JSON_LOCATION', 'the key of the file list in IN_BUCKET', locationRule(inBucket));
+  const outputBucket = read('OUT_BUCKET', 'the bucket for compressed images', bucketRule);
+  const outKey = read('OUT_KEY', 'the folder in OUT_BUCKET for compressed images', outKeyRule);
+  const camera = environment.DIVIDE_CAMERA_WISE?.toLowerCase() || 'false';
+  if (camera !== 'true' && camera !== 'false')
+    problems.push(
+      `Expected DIVIDE_CAMERA_WISE to be true or false but received "${environment.DIVIDE_CAMERA_WISE}"`,
+    );
+  if (problems.length > 0) throw new EnvironmentError(problems);
+  return {
+    batch,
+    fileList: parseS3Uri(location) ? location : `s3://${inBucket}/${location}`,
+    outputBucket,
+    output: `s3://${outputBucket}/${outKey.endsWith('/') ? outKey : `${outKey}/`}`,
+    byCamera: camera === 'true',
+    region: environment.AWS_REGION || DEFAULT_REGION,
+  };
+}
+
+/** The execution input that does what Mindkosh's container did with a list. */
+export function mkJobInput({ output, byCamera }: MkBatch, fileList: string): Record<string, unknown> {
+  return {
+    fileList,
+    output,
+    // Names that end in _left, _right or _front go to folders of these names, the rest to others/.
+    ...(byCamera
+      ? { layout: 'by-suffix', suffixes: ['left', 'right', 'front'] }
+      : { layout: 'flat', suffixes: [] }),
+    encoding: { mode: 'quality', quality: 70, format: 'jpeg' },
+    // Anything smaller was good enough there; larger never is.
+    minSavings: { percent: 0, bytes: 0 },
+    toleratedFailurePercentage: 0,
+  };
+}
+
+function bucketRule(value: string): string | undefined {
+  return isBucketName(value) ? undefined : 'the name of a bucket, without s3:// or a slash,';
+}
+
+/** A key as in Mindkosh's container, or the URI that people paste. */
+function locationRule(inBucket: string): (value: string) => string | undefined {
+  return (value) => {
+    if (!value.startsWith('s3://')) return undefined;
+    const bucket = parseS3Uri(value)?.bucket;
+    return bucket === inBucket ? undefined : `a key in IN_BUCKET or s3://${inBucket || 'IN_BUCKET'}/key`;
+  };
+}
+
+function outKeyRule(value: string): string | undefined {
+  return value.startsWith('s3://') ? 'a folder inside OUT_BUCKET, without s3:// and bucket,' : undefined;
+}

@@ -1,0 +1,25 @@
+import { jobKeys } from '../core/job-keys.ts';
+import type { ObjectStore } from '../core/object-store.ts';
+import { type JobReport, percentSaved } from '../core/report.ts';
+import { parseS3Uri } from '../core/s3-uri.ts';
+import type { ReportSummary } from '../report/report-job.ts';
+import { readJson } from '../store/json-lines.ts';
+import type { MkBatch } from './mk-environment.ts';
+
+/** A line for every failed image, then the sums, as the container's log shows them. */
+export async function printMkReport(summary: ReportSummary, mk: MkBatch, store: ObjectStore): Promise<void> {
+  const report = await readJson<JobReport>(store, parseS3Uri(summary.report)!);
+  for (const { source, code, message } of report?.failures ?? [])
+    console.error(`FAILED ${source}: ${code}: ${message}`);
+  const { planned, compressed, kept, skipped, failed, lost, bytesIn, bytesOut } = summary;
+  const named = report?.failures.length ?? 0;
+  if (report && failed + lost > named)
+    console.error(
+      `and ${failed + lost - named} more in s3://${mk.outputBucket}/${jobKeys.failed(report.jobId)}`,
+    );
+  console.log(
+    `${mk.batch}: compressed ${compressed} of ${planned} images, kept ${kept}, skipped ${skipped}, failed ${failed + lost}; ` +
+      `${bytesIn} bytes became ${bytesOut}, ${percentSaved(bytesIn, bytesOut)} % smaller`,
+  );
+  console.log(`Outputs: ${mk.output}  Report: ${summary.report}`);
+}

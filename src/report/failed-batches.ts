@@ -1,0 +1,96 @@
+import { JSONParser } from '@streamparser/json';
+import { explainFailure } from '../core/explain-failure.ts';
+import { jobKeys } from '../core/job-keys.ts';
+import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
+import type { JobFailure } from '../core/report.ts';
+import type { S3Location } from '../core/s3-uri.ts';
+import { readJson, readJsonLines } from '../store/json-lines.ts';
+
+/**
+ * Why batches have no results: the error of each child execution that failed, timed out, was aborted or never
+ * started, by batchId, as the ResultWriter of the Distributed Map wrote them down.
+ */
+export async function readDeadBatches(
+  store: ObjectStore,
+  bucket: string,
+  jobId: string,
+): Promise<Map<string, JobFailure>> {
+  const deaths = new Map<string, JobFailure>();
+  for (const { key } of await manifestsInOrder(store, bucket, jobId)) {
+    const manifest = await readJson<Manifest>(store, { bucket, key });
+    const { PENDING = [], FAILED = [] } = manifest?.ResultFiles ?? {};
+    for (const file of [...PENDING, ...FAILED]) {
+      for await (const child of readChildren(store, { bucket, key: file.Key })) {
+        const batchId = findBatchId(parseInput(child.Input));
+        if (batchId !== undefined) deaths.set(batchId, deathOf(child));
+      }
+    }
+  }
+  return deaths;
+}
+
+interface Manifest {
+  readonly ResultFiles?: { readonly FAILED?: readonly File[]; readonly PENDING?: readonly File[] };
+}
+
+interface File {
+  readonly Key: string;
+}
+
+interface Child {
+  readonly Input?: unknown;
+  readonly Status?: string;
+  readonly Error?: string;
+  readonly Cause?: string;
+}
+
+/** A redrive writes a manifest of its own: what it says comes last. */
+async function manifestsInOrder(store: ObjectStore, bucket: string, jobId: string): Promise<ObjectSummary[]> {
+  const manifests: ObjectSummary[] = [];
+  for await (const object of store.list(bucket, `${jobKeys.mapRun(jobId)}/`)) {
+    if (object.key.endsWith('/manifest.json')) manifests.push(object);
+  }
+  const time = ({ lastModified }: ObjectSummary) => lastModified?.getTime() ?? 0;
+  return manifests.sort((a, b) => time(a) - time(b));
+}
+
+/** Such a file may be 5 GB: its records are read one by one. */
+async function* readChildren(store: ObjectStore, location: S3Location): AsyncGenerator<Child> {
+  if (location.key.endsWith('.jsonl')) {
+    yield* readJsonLines<Child>(store, location);
+    return;
+  }
+  let parsed: Child[] = [];
+  const parser = new JSONParser({ paths: ['$.*'], keepStack: false });
+  parser.onValue = ({ value }) => void parsed.push(value as Child);
+  for await (const chunk of store.read(location)) {
+    parser.write(chunk);
+    yield* parsed;
+    parsed = [];
+  }
+}
+
+function parseInput(input: unknown): unknown {
+  if (typeof input !== 'string') return input;
+  try {
+    return JSON.parse(input);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A child's input is its BatchRef, alone or inside what the machine put around it. */
+function findBatchId(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null) return undefined;
+  const { batchId } = input as { batchId?: unknown };
+  if (typeof batchId === 'string') return batchId;
+  return Object.values(input)
+    .map(findBatchId)
+    .find((found) => found !== undefined);
+}
+
+function deathOf({ Error: error, Cause: cause, Status: status }: Child): JobFailure {
+  if (status === undefined || status === 'PENDING')
+    return { error: 'NeverStarted', cause: 'the map run ended before the batch was started' };
+  return explainFailure(error ?? status, cause ?? '');
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import type { StartExecution } from './start-execution.ts';
+
+/** What of an S3 notification matters here; `key` is form-URL-encoded. */
+export interface ObjectCreated {
+  readonly s3: {
+    readonly bucket: { readonly name: string };
+    readonly object: { readonly key: string; readonly sequencer: string };
+  };
+}
+
+export interface StartedJob {
+  readonly jobId: string;
+  readonly fileList: string;
+  readonly outcome: 'started' | 'already-started';
+}
+
+/**
+ * Starts a job for every file list that an S3 notification names. A list is not looked into: a bad one must end as
+ * a failed execution that its owner sees, not as a line in this function's log.
+ */
+export async function startJobs(
+  event: { readonly Records?: readonly ObjectCreated[] },
+  startExecution: StartExecution,
+): Promise<StartedJob[]> {
+  const jobs: StartedJob[] = [];
+  for (const record of event.Records ?? []) {
+    const location = { bucket: record.s3.bucket.name, key: decodeKey(record.s3.object.key) };
+    if (location.key.endsWith('/')) continue; // what the console makes for a folder
+    const jobId = jobIdFor(location, record.s3.object.sequencer);
+    const fileList = formatS3Uri(location);
+    jobs.push({ jobId, fileList, outcome: await startExecution(jobId, { fileList }) });
+  }
+  return jobs;
+}
+
+/**
+ * The same event gives the same name, so that its second delivery starts nothing; putting the file again gives
+ * another. At most 80 of the characters that executions and S3 keys may have.
+ */
+export function jobIdFor({ bucket, key }: S3Location, sequencer: string): string {
+  const readable = key
+    .slice(key.lastIndexOf('/') + 1)
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .slice(0, 48)
+    .replace(/^-|-$/g, '');
+  const unique = createHash('sha256')
+    .update(JSON.stringify([bucket, key, sequencer]))
+    .digest('hex');
+  return `${readable || 'list'}-${unique.slice(0, 20)}`;
+}
+
+function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}

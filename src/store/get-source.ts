@@ -1,0 +1,45 @@
+import { sniffFormat } from '../codec/sniff-format.ts';
+import type { Outcome } from '../core/image-result.ts';
+import { type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
+import { formatByName } from '../core/output-key.ts';
+import type { S3Location } from '../core/s3-uri.ts';
+
+/** Above it a look at the first bytes costs less than a body that turns out to be none of an image. */
+const WORTH_A_LOOK_BYTES = 256 * 1024;
+/** What sniffFormat looks at. */
+const FIRST_BYTES = 4096;
+
+/**
+ * Reads the object that is to be compressed. A video among the pictures is told by its first bytes: it is neither read
+ * whole nor called too large.
+ * @param asked `size` in bytes, where it is known beforehand
+ * @returns the object; an outcome where it is no image; as ObjectStore.get for the rest
+ * @throws ObjectStoreError; TooLarge for an image above `maxBytes`
+ */
+export async function getSource(
+  location: S3Location,
+  { store, maxBytes }: { readonly store: ObjectStore; readonly maxBytes?: number },
+  { size, ifNoneMatch }: { readonly size?: number; readonly ifNoneMatch?: string } = {},
+): Promise<StoredObject | Outcome | undefined | 'not-modified'> {
+  const isDoubtful =
+    size !== undefined && size > WORTH_A_LOOK_BYTES && formatByName(location.key) === undefined;
+  const noImage = {
+    status: 'skipped',
+    reason: 'not-an-image',
+    ...(size !== undefined && { bytesIn: size }),
+  } as const;
+  if (isDoubtful && !(await beginsAsImage(location, store))) return noImage;
+  try {
+    return await store.get(location, { ifNoneMatch, maxBytes });
+  } catch (error) {
+    const isTooLarge = error instanceof ObjectStoreError && error.code === 'TooLarge';
+    if (isTooLarge && !(await beginsAsImage(location, store))) return noImage;
+    throw error;
+  }
+}
+
+async function beginsAsImage(location: S3Location, store: ObjectStore): Promise<boolean> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(location, { start: 0, end: FIRST_BYTES - 1 })) chunks.push(chunk);
+  return sniffFormat(Buffer.concat(chunks)) !== undefined;
+}

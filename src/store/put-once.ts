@@ -1,0 +1,65 @@
+import { type CompressionMark, readMark } from '../core/compression-mark.ts';
+import {
+  type ObjectStore,
+  ObjectStoreError,
+  type PutOptions,
+  type StoreErrorCode,
+} from '../core/object-store.ts';
+import type { S3Location } from '../core/s3-uri.ts';
+import { confirmMark } from './confirm-mark.ts';
+
+/** After these the write may have taken place all the same: its answer was lost, and the retry met its own result. */
+const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'Throttled', 'Unexpected']);
+
+export interface Written {
+  readonly etag: string;
+  /** Of what was written, in a bucket that is or was versioned. */
+  readonly versionId?: string;
+}
+
+/**
+ * Writes an object, and recognises its own write where S3's answer to it was lost.
+ * @returns 'changed' when another's write came first.
+ * @throws ObjectStoreError
+ */
+export async function putOnce(
+  store: ObjectStore,
+  location: S3Location,
+  body: Uint8Array,
+  options: PutOptions,
+): Promise<Written | 'changed'> {
+  try {
+    return await store.put(location, body, options);
+  } catch (error) {
+    if (!(error instanceof ObjectStoreError) || !UNCERTAIN.has(error.code)) throw error;
+    const own = await findOwnWrite(store, location, options);
+    if (own) return own;
+    if (error.code === 'PreconditionFailed') return 'changed';
+    throw error;
+  }
+}
+
+async function findOwnWrite(
+  store: ObjectStore,
+  location: S3Location,
+  { attributes }: PutOptions,
+): Promise<Written | undefined> {
+  const wanted = readMark(attributes?.metadata ?? {});
+  const object = await store.head(location).catch(() => undefined);
+  // A kept copy that has no room for the mark is told by its content alone.
+  if (!wanted)
+    return object?.checksumSha256 && object.checksumSha256 === attributes?.checksumSha256
+      ? object
+      : undefined;
+  const found = object && (await confirmMark(store, location, object).catch(() => undefined));
+  return found && isSameWrite(found, wanted) ? object : undefined;
+}
+
+function isSameWrite(found: CompressionMark, wanted: CompressionMark): boolean {
+  return (
+    found.sha256 === wanted.sha256 &&
+    found.from === wanted.from &&
+    found.job === wanted.job &&
+    found.write === wanted.write
+  );
+}

@@ -1,0 +1,121 @@
+import { outcomeOfError } from '../compress/compress-image.ts';
+import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
+import { type CompressionMark, fingerprintSource, withMark } from '../core/compression-mark.ts';
+import {
+  type ObjectAttributes,
+  type ObjectStore,
+  ObjectStoreError,
+  type StoredObject,
+} from '../core/object-store.ts';
+import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
+import type { UndoEntry } from '../core/undo.ts';
+import { sha256Of } from '../store/confirm-mark.ts';
+
+/** What became of one line of undo.jsonl. */
+export type Restoration =
+  | { readonly status: 'restored'; readonly from: string }
+  | { readonly status: 'already-original' }
+  /** It must not be done, or cannot any more. */
+  | { readonly status: 'refused'; readonly reason: string }
+  | { readonly status: 'failed'; readonly reason: string };
+
+/**
+ * Puts the original of a replaced image back, from its version or its backup. Only the very object that image-press
+ * wrote is replaced: what has changed since, or was deleted, stays so. Never throws.
+ */
+export async function restoreObject(
+  entry: UndoEntry,
+  store: ObjectStore,
+  { dryRun = false } = {},
+): Promise<Restoration> {
+  try {
+    const present = await store.head(entry);
+    if (!present) return refused('it was deleted since, and is not brought back');
+    if (present.etag === entry.etagBefore) return { status: 'already-original' };
+    if (present.etag !== entry.etagAfter) return refused('it has changed since it was compressed');
+    const original = await findOriginal(entry, store);
+    if (!original) return refused('neither a version nor a backup holds its original any more');
+    const restored: Restoration = { status: 'restored', from: original.from };
+    return dryRun ? restored : ((await putBack(entry, original, present, store)) ?? restored);
+  } catch (error) {
+    const outcome = outcomeOfError(error);
+    return { status: 'failed', reason: outcome.status === 'failed' ? outcome.message : String(error) };
+  }
+}
+
+interface Original {
+  readonly object: StoredObject;
+  readonly from: string;
+  readonly isVersion: boolean;
+}
+
+async function findOriginal(entry: UndoEntry, store: ObjectStore): Promise<Original | undefined> {
+  const { versionId } = entry;
+  const version = versionId && (await readIfThere(store.get(entry, { versionId })));
+  if (version && isWhole(version, entry) && version.etag === entry.etagBefore)
+    return { object: version, from: `version ${versionId}`, isVersion: true };
+  const place = entry.backup === undefined ? undefined : parseS3Uri(entry.backup);
+  const backup = place && (await readIfThere(store.get(place)));
+  if (backup && isWhole(backup, entry)) return { object: backup, from: formatS3Uri(place), isVersion: false };
+  return undefined;
+}
+
+async function readIfThere(
+  answer: Promise<StoredObject | undefined | 'not-modified'>,
+): Promise<StoredObject | undefined> {
+  const object = await answer;
+  return object === 'not-modified' ? undefined : object;
+}
+
+function isWhole({ body }: StoredObject, { sha256 }: UndoEntry): boolean {
+  return sha256 === undefined || sha256Of(body) === sha256;
+}
+
+/** Tags stay those of the present object: they may have been changed since without a new ETag. */
+async function putBack(
+  entry: UndoEntry,
+  { object, isVersion }: Original,
+  present: ObjectAttributes,
+  store: ObjectStore,
+): Promise<Restoration | undefined> {
+  const sha256 = sha256Of(object.body);
+  const attributes = isVersion
+    ? carriedInPlace(object)
+    : { ...carriedInPlace(present), ...carriedElsewhere(object) };
+  const metadata = entry.uploadSettings ? markedAsRestored(entry, object, sha256) : object.metadata;
+  try {
+    await store.put(entry, object.body, {
+      attributes: { ...attributes, metadata, checksumSha256: sha256 },
+      tags: await store.tags(entry),
+      condition: { etag: entry.etagAfter },
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ObjectStoreError) || error.code !== 'PreconditionFailed') throw error;
+    // Its own retry, where the first answer was lost, meets what it wrote.
+    const found = await store.head(entry);
+    return found?.checksumSha256 === sha256 ? undefined : refused('it changed while it was being restored');
+  }
+}
+
+/** Putting it back raises an event again: the mark says that this image is to stay as it is. */
+function markedAsRestored(
+  entry: UndoEntry,
+  { metadata, size }: StoredObject,
+  sha256: string,
+): Readonly<Record<string, string>> {
+  const mark: CompressionMark = {
+    of: fingerprintSource(entry),
+    from: entry.etagBefore,
+    settings: entry.uploadSettings ?? '',
+    sha256,
+    bytesIn: size,
+    restored: true,
+    lossy: false,
+  };
+  return withMark(metadata, mark) ?? metadata;
+}
+
+function refused(reason: string): Restoration {
+  return { status: 'refused', reason };
+}

@@ -1,0 +1,209 @@
+import { readFile } from 'node:fs/promises';
+import jpegJs from 'jpeg-js';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it, test } from 'vitest';
+import { sameBytes } from '../../../src/codec/bytes.ts';
+import { CorruptImageError, inspectImage } from '../../../src/codec/inspect-image.ts';
+import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
+import { type Jpeg, joinExtendedXmp, joinIccSegments, readJpeg } from '../../../src/codec/jpeg/segments.ts';
+import * as make from '../../support/fixtures.ts';
+
+/** Pixels by a decoder that shares no code with the encoder, and by libvips. */
+async function expectSamePixels(one: Uint8Array, other: Uint8Array): Promise<void> {
+  const options = { useTArray: true as const, formatAsRGBA: false, tolerantDecoding: false };
+  const [left, right] = [jpegJs.decode(one, options), jpegJs.decode(other, options)];
+  expect([right.width, right.height]).toEqual([left.width, left.height]);
+  expect(sameBytes(left.data, right.data)).toBe(true);
+  const raw = (bytes: Uint8Array) => sharp(bytes, { failOn: 'warning', ignoreIcc: true }).raw().toBuffer();
+  expect((await raw(one)).equals(await raw(other))).toBe(true);
+}
+
+function payloads(jpeg: Jpeg): string[] {
+  return jpeg.segments
+    .filter(({ kind }) => kind !== 'coding')
+    .map(({ marker, payload }) => `${marker.toString(16)}:${Buffer.from(payload).toString('base64')}`);
+}
+
+const GUID = 'A1B2C3D4E5F60718293A4B5C6D7E8F90';
+let rich: Uint8Array;
+
+beforeAll(async () => {
+  const xmp = make.xmpPacket({ orientation: 6, gps: true, creator: 'Ann', rights: 'hers', extended: GUID });
+  rich = make.withSegments(await make.makeJpeg({ width: 200, height: 150 }), [
+    make.jfif(300, 300),
+    make.exifSegment({
+      byteOrder: 'II',
+      orientation: 6,
+      artist: 'Ann Artist',
+      copyright: '(c) Ann',
+      gps: true,
+      makerNote: make.ascii('a maker note with a serial number 4711'),
+      thumbnail: make.makeRestartJpeg(),
+    }),
+    make.xmpSegment(xmp),
+    ...make.extendedXmpSegments(make.xmpDescription('', '<a/>'.repeat(12_000)), GUID),
+    ...make.iccSegments(await make.iccProfile(150_000)),
+    make.iptcSegment({ byline: 'Ann', copyright: 'hers', city: 'Paris' }),
+    make.commentSegment('a comment from Paris'),
+    { marker: 0xe5, payload: make.ascii('something nobody knows') },
+  ]);
+});
+
+describe('recompressJpeg keeps pixels', () => {
+  test.each<[name: string, options: make.JpegOptions]>([
+    ['4:2:0', {}],
+    ['4:4:4', { chromaSubsampling: '4:4:4' }],
+    ['progressive', { progressive: true }],
+    ['grey', { colourspace: 'b-w' }],
+    ['low quality', { quality: 10 }],
+    ['an odd size', { width: 101, height: 37 }],
+  ])('identical: %s', async (_, options) => {
+    const source = await make.makeJpeg({ width: 200, height: 150, ...options });
+    const result = await recompressJpeg(source, 'keep');
+    await expectSamePixels(source, result);
+    expect(result.length).toBeLessThan(source.length);
+  });
+
+  it('identical: CMYK with its Adobe marker (R06)', async () => {
+    const source = await make.makeJpeg({ width: 160, height: 120, colourspace: 'cmyk' });
+    const result = await recompressJpeg(source, 'keep');
+    const raw = (bytes: Uint8Array) =>
+      sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
+    expect((await raw(source)).equals(await raw(result))).toBe(true);
+    expect(inspectImage(result)).toMatchObject({ colour: 'cmyk', channels: 4 });
+    expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
+  });
+
+  it('identical: RGB that only its component ids or its Adobe marker tell', async () => {
+    const plain = await make.makeJpeg({ width: 160, height: 120, chromaSubsampling: '4:4:4' });
+    const adobe = { marker: 0xee, payload: make.concat(make.ascii('Adobe'), [0, 100, 0, 0, 0, 0, 0]) };
+    const source = make.withSegments(plain, [adobe]);
+    const result = await recompressJpeg(source, 'keep');
+    await expectSamePixels(source, result);
+    const asYcc = await sharp(plain).raw().toBuffer();
+    expect((await sharp(result).raw().toBuffer()).equals(asYcc)).toBe(false);
+  });
+
+  it('identical: restart markers', async () => {
+    const source = make.makeRestartJpeg();
+    await expectSamePixels(source, await recompressJpeg(source, 'keep'));
+  });
+
+  test.each([
+    'dsc_09827.jpg',
+    'Bush-dog.jpg',
+    'DSCN0614_small.jpg',
+  ])('identical: the camera file %s', async (name) => {
+    const source = new Uint8Array(await readFile(`node_modules/exif-js/example/${name}`));
+    const result = await recompressJpeg(source, 'keep');
+    await expectSamePixels(source, result);
+    expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
+    expect(result.length).toBeLessThan(source.length);
+  });
+});
+
+describe('recompressJpeg under keep', () => {
+  it('carries every marker over, byte for byte and in order (R01, R04, R16)', async () => {
+    const result = await recompressJpeg(rich, 'keep');
+    expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(rich)));
+    await expectSamePixels(rich, result);
+    expect(result.length).toBeLessThan(rich.length);
+    const { orientation, icc, density, exif } = await sharp(result).metadata();
+    expect({ orientation, icc: icc?.length, density }).toEqual({
+      orientation: 6,
+      icc: 150_000,
+      density: 300,
+    });
+    expect(exif?.includes('a maker note')).toBe(true);
+    expect(joinExtendedXmp(readJpeg(result))?.length).toBe(joinExtendedXmp(readJpeg(rich))?.length);
+    expect(sameBytes(joinIccSegments(readJpeg(result))!, joinIccSegments(readJpeg(rich))!)).toBe(true);
+  });
+
+  it('adds no marker that the source did not have', async () => {
+    const source = await make.makeJpeg({ width: 200, height: 150 });
+    expect(payloads(readJpeg(await recompressJpeg(source, 'keep')))).toEqual(payloads(readJpeg(source)));
+  });
+
+  test.each([
+    'hdrgm',
+    'iso',
+    'apple',
+  ] as const)('carries a gain map (%s) whole and its index true (R12)', async (kind) => {
+    const source = await make.makeGainMapJpeg(kind);
+    const result = await recompressJpeg(source, 'keep');
+    expect(result.length).toBeLessThan(source.length);
+    const [before, after] = [readJpeg(source), readJpeg(result)];
+    expect(sameBytes(source.subarray(before.end), result.subarray(after.end))).toBe(true);
+    const index = Buffer.from(after.segments.find(({ kind: of }) => of === 'multi-picture')!.payload);
+    const base = after.segments.find(({ kind: of }) => of === 'multi-picture')!.at + 8;
+    const entries = 4 + 8 + 2 + 36 + 4;
+    expect(index.readUInt32BE(entries + 4)).toBe(after.end);
+    expect(base + index.readUInt32BE(entries + 16 + 8)).toBe(after.end);
+    expect(inspectImage(result)).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
+    await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
+  });
+
+  it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map behind a stale index', async () => {
+    const gainMap = await make.makeGainMapJpeg();
+    const files = [
+      await make.makeMpo(),
+      make.withTrailingBytes(await make.makeJpeg(), 300),
+      make.withTrailingBytes(gainMap, 300),
+      gainMap.slice(0, -20),
+    ];
+    for (const file of files) expect(await recompressJpeg(file, 'keep')).toBe(file);
+  });
+});
+
+describe('recompressJpeg under copyright and strip', () => {
+  it('keeps credits, profile and orientation, and nothing of the place (R15)', async () => {
+    const result = await recompressJpeg(rich, 'copyright');
+    await expectSamePixels(rich, result);
+    const { orientation, icc, density, exif, xmpAsString } = await sharp(result).metadata();
+    expect({ orientation, icc: icc?.length, density }).toEqual({
+      orientation: 6,
+      icc: 150_000,
+      density: 300,
+    });
+    expect(exif?.toString('latin1')).toMatch(/Ann Artist.*\(c\) Ann/s);
+    expect(xmpAsString).toMatch(/<dc:creator>.*Ann.*<dc:rights>.*hers/s);
+    const text = Buffer.from(result).toString('latin1');
+    expect(text.includes('8BIM')).toBe(true);
+    const secrets = ['Paris', 'GPSLatitude', '48,51', 'serial number', 'nobody knows'];
+    expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
+  });
+
+  it('keeps profile and orientation only (R01, R04)', async () => {
+    const result = await recompressJpeg(rich, 'strip');
+    await expectSamePixels(rich, result);
+    expect(
+      readJpeg(result)
+        .segments.map(({ kind }) => kind)
+        .filter((kind) => kind !== 'coding'),
+    ).toEqual(['jfif', 'exif', 'icc', 'icc', 'icc']);
+    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    expect(Buffer.from(result).includes('Ann Artist')).toBe(false);
+  });
+
+  it('never lets go of a gain map or a second picture', async () => {
+    for (const file of [await make.makeGainMapJpeg(), await make.makeMpo()]) {
+      expect(await recompressJpeg(file, 'strip')).toBe(file);
+    }
+  });
+});
+
+describe('recompressJpeg on damaged files', () => {
+  it('refuses an unreadable header by name', async () => {
+    await expect(recompressJpeg(rich.slice(0, 300), 'keep')).rejects.toThrow(CorruptImageError);
+  });
+
+  it('survives damage of every kind', async () => {
+    const seed = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 })]);
+    for (let round = 0; round < 200; round++) {
+      const result = await recompressJpeg(make.mutated(seed, round), 'copyright').catch(
+        (error: unknown) => error,
+      );
+      if (!(result instanceof Error)) expect(() => readJpeg(result as Uint8Array)).not.toThrow();
+    }
+  });
+});

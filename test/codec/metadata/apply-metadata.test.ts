@@ -1,0 +1,342 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it, test } from 'vitest';
+import { sameBytes } from '../../../src/codec/bytes.ts';
+import { CorruptImageError, inspectImage, sniffFormat } from '../../../src/codec/inspect-image.ts';
+import { applyMetadata } from '../../../src/codec/metadata/apply-metadata.ts';
+import { readMetadata } from '../../../src/codec/metadata/image-metadata.ts';
+import { readXmpOrientation } from '../../../src/codec/metadata/xmp.ts';
+import * as make from '../../support/fixtures.ts';
+
+const FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const;
+type Format = (typeof FORMATS)[number];
+
+const SECRETS = ['Paris', 'GPSLatitude', '48,51', 'serial number', 'taken with', '2024:05:06'];
+
+const outputs = {} as Record<Format, Uint8Array>;
+const sources = {} as Record<Format, Uint8Array>;
+let icc: Uint8Array;
+
+const exif: make.ExifOptions = {
+  byteOrder: 'II',
+  orientation: 6,
+  artist: 'Ann Artist',
+  copyright: '(c) Ann',
+  make: 'taken with',
+  gps: true,
+  makerNote: make.ascii('a maker note with a serial number'),
+};
+
+beforeAll(async () => {
+  icc = await make.iccProfile(70_000);
+  for (const format of FORMATS) outputs[format] = await encoded(format);
+  const xmp = make.xmpPacket({ orientation: 6, gps: true, creator: 'Ann X', rights: 'hers' });
+  const thumbnail = await make.makeJpeg({ width: 32, height: 24 });
+  sources.jpeg = make.withSegments(await make.makeJpeg(), [
+    make.jfif(),
+    make.exifSegment({ ...exif, thumbnail }),
+    make.xmpSegment(xmp),
+    ...make.iccSegments(icc),
+    make.iptcSegment({ byline: 'Ann IPTC', copyright: 'hers', city: 'Paris' }),
+    make.commentSegment('a comment from Paris'),
+  ]);
+  sources.png = make.makePng({
+    width: 96,
+    height: 64,
+    chunks: [make.pngIcc(icc), make.pngXmp(xmp), make.pngText('Comment', 'from Paris')],
+    chunksAfter: [make.pngExif({ ...exif, thumbnail })],
+  });
+  for (const format of ['webp', 'avif'] as const) {
+    const jpeg = { format: 'jpeg', bytes: sources.jpeg } as const;
+    sources[format] = applyMetadata(jpeg, outputs[format], format, 'keep', { orientation: 6 });
+  }
+});
+
+/** As an encoder writes it: pixels and nothing else. */
+async function encoded(format: Format): Promise<Uint8Array> {
+  const raw = { width: 96, height: 64, channels: 3 as const };
+  const image = sharp(make.photoPixels(96, 64), { raw });
+  return new Uint8Array(await image.toFormat(format, format === 'avif' ? { effort: 0 } : {}).toBuffer());
+}
+
+async function pixelsOf(bytes: Uint8Array): Promise<Buffer> {
+  return sharp(bytes, { failOn: 'warning', ignoreIcc: true, autoOrient: false }).raw().toBuffer();
+}
+
+const pairs = FORMATS.flatMap((from) => FORMATS.map((to) => [from, to] as const));
+
+describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
+  const apply = (policy: 'keep' | 'copyright' | 'strip', orientation: number) =>
+    applyMetadata({ format: from, bytes: sources[from] }, outputs[to], to, policy, { orientation });
+
+  it('carries EXIF, XMP, profile and orientation under keep (R16)', async () => {
+    const result = apply('keep', 6);
+    expect(inspectImage(result)).toMatchObject({
+      format: to,
+      orientation: 6,
+      icc: true,
+      width: 96,
+      height: 64,
+    });
+    const found = readMetadata(to, result);
+    expect(sameBytes(found.icc!, icc)).toBe(true);
+    const text = Buffer.from(found.exif!).toString('latin1');
+    for (const kept of ['Ann Artist', 'serial number', '2024:05:06']) expect(text.includes(kept)).toBe(true);
+    expect(Buffer.from(found.xmp!).includes('Ann X')).toBe(true);
+    const seen = await sharp(result).metadata();
+    expect(seen.icc?.length).toBe(icc.length);
+    expect(seen.xmpAsString).toContain('Ann X');
+  });
+
+  it('shows the picture the same way round as its pixels say, and never twice (R01, R02)', async () => {
+    const turned = await sharp(apply('keep', 6)).autoOrient().toBuffer({ resolveWithObject: true });
+    expect([turned.info.width, turned.info.height]).toEqual([64, 96]);
+    const upright = apply('keep', 1);
+    expect(inspectImage(upright)?.orientation).toBe(1);
+    expect(readXmpOrientation(readMetadata(to, upright).xmp!)).toBe(1);
+    const { info } = await sharp(upright).autoOrient().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([96, 64]);
+  });
+
+  it('leaves the pixels as they are', async () => {
+    expect((await pixelsOf(apply('keep', 1))).equals(await pixelsOf(outputs[to]))).toBe(true);
+  });
+
+  it('keeps credits and nothing of the place under copyright (R15)', () => {
+    const result = apply('copyright', 6);
+    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    const text = Buffer.from(result).toString('latin1');
+    for (const credit of ['Ann Artist', '(c) Ann', 'Ann X', 'hers']) expect(text.includes(credit)).toBe(true);
+    expect(SECRETS.filter((secret) => text.includes(secret))).toEqual([]);
+  });
+
+  it('keeps profile and orientation only under strip (R01, R04)', () => {
+    const result = apply('strip', 6);
+    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    const { exif: left, xmp } = readMetadata(to, result);
+    expect(xmp).toBeUndefined();
+    expect(left?.length ?? 0).toBeLessThan(30);
+    expect(readMetadata(to, apply('strip', 1)).exif).toBeUndefined();
+    const text = Buffer.from(result).toString('latin1');
+    expect([...SECRETS, 'Ann'].filter((secret) => secret !== 'Ann' && text.includes(secret))).toEqual([]);
+  });
+});
+
+describe('applyMetadata', () => {
+  it('carries EXIF byte for byte but for the orientation', () => {
+    const before = readMetadata('jpeg', sources.jpeg).exif!;
+    const bytesOf = (orientation: number) =>
+      readMetadata(
+        'jpeg',
+        applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, outputs.jpeg, 'jpeg', 'keep', { orientation }),
+      ).exif!;
+    expect(sameBytes(bytesOf(6), before)).toBe(true);
+    const upright = bytesOf(1);
+    expect(upright.length).toBe(before.length);
+    const changed = [...before.keys()].filter((at) => before[at] !== upright[at]);
+    // The value, and the link to a thumbnail that would now be shown turned.
+    expect(changed.length).toBeLessThanOrEqual(5);
+  });
+
+  it('keeps comments, IPTC, density and unknown segments of a JPEG in their order', () => {
+    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    const text = Buffer.from(result).toString('latin1');
+    for (const kept of ['JFIF', '8BIM', 'a comment from Paris']) expect(text.includes(kept)).toBe(true);
+    expect(text.indexOf('JFIF')).toBe(6);
+  });
+
+  it('leaves the profile that the encoder wrote', async () => {
+    const own = new Uint8Array(await sharp(outputs.png).withIccProfile('srgb').jpeg().toBuffer());
+    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, own, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    expect(sameBytes(readMetadata('jpeg', result).icc!, readMetadata('jpeg', own).icc!)).toBe(true);
+  });
+
+  it('does not put a profile for RGB on a grey picture', async () => {
+    const grey = new Uint8Array(await sharp(outputs.png).toColourspace('b-w').jpeg().toBuffer());
+    const result = applyMetadata({ format: 'png', bytes: sources.png }, grey, 'jpeg', 'keep', {
+      orientation: 1,
+    });
+    expect(inspectImage(result)).toMatchObject({ colour: 'grey', icc: false });
+  });
+
+  it('says the credits of IPTC in XMP where a format has no place for IPTC', async () => {
+    const source = make.withSegments(await make.makeJpeg(), [
+      make.iptcSegment({ byline: 'Ann IPTC', city: 'Paris' }),
+    ]);
+    const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'copyright', {
+      orientation: 1,
+    });
+    const { xmp } = readMetadata('webp', result);
+    expect(Buffer.from(xmp!).toString()).toMatch(/<dc:creator>.*Ann IPTC/);
+  });
+
+  it('joins extended XMP where a format holds any length, and splits it where not', async () => {
+    const guid = 'A1B2C3D4E5F60718293A4B5C6D7E8F90';
+    const long = '<x:y xmlns:x="urn:y">depth</x:y>'.repeat(4000);
+    const source = make.withSegments(await make.makeJpeg(), [
+      make.xmpSegment(make.xmpPacket({ creator: 'Ann', extended: guid })),
+      ...make.extendedXmpSegments(make.xmpDescription('', long), guid),
+    ]);
+    const webp = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'keep', {
+      orientation: 1,
+    });
+    const packet = Buffer.from(readMetadata('webp', webp).xmp!).toString();
+    expect(packet.includes(long) && packet.includes('Ann') && !packet.includes('HasExtendedXMP')).toBe(true);
+    const jpeg = applyMetadata({ format: 'webp', bytes: webp }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 1,
+    });
+    expect(Buffer.from(readMetadata('jpeg', jpeg).xmp!).includes(long)).toBe(true);
+  });
+
+  it('leaves a second EXIF as it is that has no room for an orientation', async () => {
+    const empty = make.concat(make.ascii('Exif\0\0MM\0*'), make.uint32(8), make.uint16(0), make.uint32(0));
+    const full = { marker: 0xe1, payload: make.concat(empty, new Uint8Array(65_533 - empty.length)) };
+    const source = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 }), full]);
+    const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(Buffer.from(result).includes(Buffer.from(full.payload))).toBe(true);
+  });
+
+  it.each([
+    ['credits and orientation', { make: 'x'.repeat(70_000), artist: 'Ann Artist' }, 'Ann Artist'],
+    ['orientation alone', { artist: 'x'.repeat(70_000) }, ''],
+  ])('hands the %s on of an EXIF that is too large for a JPEG', (_, options, credit) => {
+    const png = make.makePng({ chunks: [make.pngExif({ orientation: 6, ...options })] });
+    const result = applyMetadata({ format: 'png', bytes: png }, outputs.jpeg, 'jpeg', 'keep', {
+      orientation: 6,
+    });
+    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(Buffer.from(result).toString('latin1')).toContain(credit);
+    expect(result.length - outputs.jpeg.length).toBeLessThan(200);
+  });
+
+  it('carries the metadata of a real camera file', async () => {
+    const source = new Uint8Array(await readFile('node_modules/exif-js/example/DSCN0614_small.jpg'));
+    const before = readMetadata('jpeg', source).exif!;
+    for (const format of FORMATS) {
+      const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs[format], format, 'keep', {
+        orientation: 1,
+      });
+      expect(sameBytes(readMetadata(format, result).exif!, before)).toBe(true);
+      const stripped = applyMetadata(
+        { format: 'jpeg', bytes: source },
+        outputs[format],
+        format,
+        'copyright',
+        { orientation: 1 },
+      );
+      expect(Buffer.from(stripped).includes('NIKON')).toBe(false);
+    }
+  });
+
+  it('keeps what a PNG says besides, when the pixels were encoded anew', () => {
+    const source = make.makePng({
+      chunks: [make.pngGamma(50_000), make.pngText('Title', 'a'), make.pngText('Title', 'b')],
+    });
+    const result = applyMetadata({ format: 'png', bytes: source }, outputs.png, 'png', 'keep', {
+      orientation: 1,
+    });
+    const text = Buffer.from(result).toString('latin1');
+    expect(text.match(/tEXtTitle/g)).toHaveLength(2);
+    expect(text.includes('gAMA')).toBe(true);
+  });
+
+  it.each([
+    1, 2, 3, 4, 5, 6, 7, 8,
+  ])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
+    const small = make.photoPixels(96, 64);
+    const raw = { width: 96, height: 64, channels: 3 as const };
+    const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
+    const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation })]);
+    const result = applyMetadata({ format: 'jpeg', bytes: jpeg }, avif, 'avif', 'keep', { orientation });
+    expect(inspectImage(result)).toMatchObject({ orientation, width: 96, height: 64 });
+    const seen = await sharp(result).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    const png = new Uint8Array(await sharp(avif).removeAlpha().png().toBuffer());
+    const flat = applyMetadata({ format: 'jpeg', bytes: jpeg }, png, 'png', 'keep', { orientation });
+    const expected = await sharp(flat).autoOrient().removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    expect([seen.info.width, seen.info.height]).toEqual([expected.info.width, expected.info.height]);
+    expect(seen.data.equals(expected.data)).toBe(true);
+  });
+
+  it('keeps transparency of AVIF and WebP', async () => {
+    const avif = await make.makeAvif({ alpha: true });
+    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, avif, 'avif', 'keep', {
+      orientation: 6,
+    });
+    expect(inspectImage(result)).toMatchObject({ alpha: true, orientation: 6 });
+    expect((await sharp(result).metadata()).hasAlpha).toBe(true);
+    const webp = await make.makeWebp({ alpha: true, lossless: true });
+    const second = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
+      orientation: 1,
+    });
+    expect((await pixelsOf(second)).equals(await pixelsOf(webp))).toBe(true);
+    expect(inspectImage(second)).toMatchObject({ alpha: true });
+  });
+
+  it.each([
+    ['keep', true],
+    ['copyright', false],
+    ['strip', false],
+  ] as const)('carries chunks of WebP that nobody knows under %s: %s', (policy, carries) => {
+    const foreign = make.riffChunk('ABCD', make.ascii('who knows what'));
+    const source = make.extendedWebp(outputs.webp, 0, [], [foreign]);
+    const result = applyMetadata({ format: 'webp', bytes: source }, outputs.webp, 'webp', policy, {
+      orientation: 1,
+    });
+    expect(Buffer.from(result).includes(Buffer.from(foreign))).toBe(carries);
+    expect(inspectImage(result)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
+  });
+
+  it('applies no profile and no turn that a WebP holds but does not announce, as viewers do', async () => {
+    const source = make.extendedWebp(
+      outputs.webp,
+      0,
+      [make.riffChunk('ICCP', icc)],
+      [make.riffChunk('EXIF', make.exifBlock({ orientation: 6, artist: 'Ann Artist' }))],
+    );
+    expect(inspectImage(source)).toMatchObject({ icc: false, orientation: 1 });
+    for (const to of FORMATS) {
+      const result = applyMetadata({ format: 'webp', bytes: source }, outputs[to], to, 'keep', {
+        orientation: 1,
+      });
+      expect(inspectImage(result)).toMatchObject({ icc: false, orientation: 1 });
+      expect((await sharp(result).metadata()).icc).toBeUndefined();
+      expect(Buffer.from(readMetadata(to, result).exif!).includes('Ann Artist')).toBe(true);
+    }
+  });
+
+  it('keeps the animation of WebP (R07)', async () => {
+    const webp = await make.makeAnimation('webp');
+    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
+      orientation: 1,
+    });
+    expect(inspectImage(result)).toMatchObject({ pages: 4 });
+    expect((await sharp(result, { animated: true }).metadata()).pages).toBe(4);
+  });
+
+  test.each(
+    FORMATS,
+  )('answers damaged metadata in %s with a sound output or CorruptImageError', async (from) => {
+    for (let round = 0; round < 250; round++) {
+      const bytes = make.mutated(sources[from], round);
+      const to = FORMATS[round % 4]!;
+      const policy = (['keep', 'copyright', 'strip'] as const)[round % 3]!;
+      try {
+        const result = applyMetadata({ format: from, bytes }, outputs[to], to, policy, {
+          orientation: 1 + (round % 8),
+        });
+        expect(sniffFormat(result)).toBe(to);
+        expect(inspectImage(result)).toMatchObject({ width: 96, height: 64 });
+        if (round % 10 === 0) expect((await pixelsOf(result)).length).toBe(96 * 64 * 3);
+      } catch (error) {
+        expect(error).toBeInstanceOf(CorruptImageError);
+      }
+    }
+  });
+});

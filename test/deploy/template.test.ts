@@ -1,0 +1,429 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { type PackagedService, packageService } from '../support/package-service.ts';
+import {
+  compiledDefinition,
+  dependenciesOf,
+  type Resource,
+  resourcesOfType,
+  rightsByRole,
+  type Statement,
+  type Template,
+} from '../support/template.ts';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+const DEFINITION = parse(readFileSync(path.join(ROOT, 'statemachines/compress-images.asl.yml'), 'utf8'));
+
+let service: PackagedService;
+let template: Template;
+
+beforeAll(async () => {
+  service = await packageService({
+    taskImage: '123456789012.dkr.ecr.us-east-1.amazonaws.com/image-press:1',
+    kmsKeyArns: 'arn:aws:kms:us-east-1:123456789012:key/1',
+    sourceBuckets: 'archive',
+    outputBuckets: 'published',
+    jobAcls: 'yes',
+    maxConcurrency: '250',
+    alarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:operators',
+  });
+  template = service.template;
+});
+afterAll(() => service?.remove());
+
+const resource = (name: string): Resource => template.Resources[name]!;
+const ofType = (type: string) => resourcesOfType(template, type);
+
+describe('the state machine in the template', () => {
+  it('is the definition that runs locally, but for the number that the params give', () => {
+    const expected = structuredClone(DEFINITION);
+    expected.States.CompressBatches.MaxConcurrency = 250;
+    expect(compiledDefinition(template)).toEqual(expected);
+  });
+
+  it('has a name of its own, which its role and start-job rely on, and a role of its own', () => {
+    const { StateMachineName, RoleArn } = resource('CompressImagesStateMachine').Properties;
+    expect(StateMachineName).toBe('image-press-dev-compress-images');
+    expect(RoleArn).toEqual({ 'Fn::GetAtt': ['StateMachineRole', 'Arn'] });
+    const [startJobs] = rightsByRole(template).get('StartJobRole')!;
+    expect(JSON.stringify(startJobs!.Resource)).toContain(`stateMachine:${StateMachineName}"`);
+  });
+});
+
+describe('the template', () => {
+  it('can be created: nothing waits for itself', () => {
+    const finished = new Set<string>();
+    const waiting: string[] = [];
+    const walk = (name: string) => {
+      if (finished.has(name)) return;
+      if (waiting.includes(name)) throw new Error(`circle: ${[...waiting, name].join(' → ')}`);
+      waiting.push(name);
+      for (const needed of dependenciesOf(resource(name), template)) walk(needed);
+      waiting.pop();
+      finished.add(name);
+    };
+    Object.keys(template.Resources).forEach(walk);
+    expect(finished.has('InputBucket') && finished.has('CompressImagesStateMachine')).toBe(true);
+  });
+
+  it('tells the addresses that people need', () => {
+    expect(template.Outputs).toMatchObject({
+      InputBucketName: { Value: { Ref: 'InputBucket' } },
+      OutputBucketName: { Value: { Ref: 'OutputBucket' } },
+      UploadBucketName: { Value: { Ref: 'UploadBucket' } },
+      StateMachineArn: { Value: { Ref: 'CompressImagesStateMachine' } },
+    });
+  });
+
+  it('lets sls invoke stepf find the machine: it looks for an output named after the machine’s id', () => {
+    expect(template.Outputs).toMatchObject({
+      CompressImagesStateMachineArn: { Value: { Ref: 'CompressImagesStateMachine' } },
+    });
+  });
+
+  it('gives every name service and stage, so that two stages live side by side', () => {
+    const names = Object.values(template.Resources).flatMap(({ Type, Properties = {} }) =>
+      Object.entries(Properties)
+        .filter(([field]) => NAME_FIELDS.includes(field) && !REFERRING.includes(Type))
+        .map(([, value]) => JSON.stringify(value)),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) expect(name).toMatch(/image-press[-/]dev/);
+  });
+
+  it('leaves Fargate out, all of it, where the condition says so', () => {
+    const optional = Object.values(template.Resources).filter(({ Condition }) => Condition);
+    for (const type of [
+      'AWS::ECS::Cluster',
+      'AWS::ECS::TaskDefinition',
+      'AWS::EC2::VPC',
+      'AWS::EC2::Subnet',
+    ]) {
+      expect(ofType(type).length).toBeGreaterThan(0);
+      for (const [, fargate] of ofType(type)) expect(optional).toContain(fargate);
+    }
+    for (const [name, always] of Object.entries(template.Resources)) {
+      if (always.Condition || name === 'CompressImagesStateMachine') continue;
+      for (const needed of dependenciesOf(always, template)) {
+        expect(resource(needed).Condition, `${name} needs ${needed}`).toBeUndefined();
+      }
+    }
+    const [, substitutes] = resource('CompressImagesStateMachine').Properties.DefinitionString['Fn::Sub'];
+    for (const reference of Object.values<object>(substitutes)) {
+      if ('Ref' in reference || 'Fn::GetAtt' in reference) {
+        const [needed] = dependenciesOf({ Type: '', Properties: { reference } }, template);
+        expect(resource(needed!).Condition).toBeUndefined();
+      }
+    }
+  });
+});
+
+const NAME_FIELDS = [
+  'BucketName',
+  'FunctionName',
+  'LayerName',
+  'StateMachineName',
+  'LogGroupName',
+  'ClusterName',
+  'Family',
+  'QueueName',
+  'AlarmName',
+];
+/** In these a name is a reference to something else. */
+const REFERRING = [
+  'AWS::Lambda::Permission',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::S3::BucketPolicy',
+  'AWS::Lambda::EventSourceMapping',
+];
+
+describe('buckets', () => {
+  const own = () => ofType('AWS::S3::Bucket').filter(([name]) => name !== 'ServerlessDeploymentBucket');
+
+  it('are encrypted, private, owned by their account, and survive the stack', () => {
+    expect(
+      own()
+        .map(([name]) => name)
+        .sort(),
+    ).toEqual(['InputBucket', 'OutputBucket', 'UploadBucket']);
+    for (const [, { DeletionPolicy, Properties }] of own()) {
+      expect(DeletionPolicy).toBe('Retain');
+      expect(Properties.BucketEncryption).toBeDefined();
+      expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+      expect(Properties.OwnershipControls.Rules).toEqual([{ ObjectOwnership: 'BucketOwnerEnforced' }]);
+      expect(JSON.stringify(Properties.LifecycleConfiguration)).toContain('AbortIncompleteMultipartUpload');
+    }
+  });
+
+  it('keep replaced pictures for a month where pictures are replaced', () => {
+    for (const name of ['InputBucket', 'UploadBucket']) {
+      const { VersioningConfiguration, LifecycleConfiguration } = resource(name).Properties;
+      expect(VersioningConfiguration).toEqual({ Status: 'Enabled' });
+      expect(JSON.stringify(LifecycleConfiguration)).toContain('"NoncurrentDays":30');
+    }
+  });
+});
+
+describe('a file list that is dropped', () => {
+  it('reaches start-job, only from the input bucket and only from lists/', () => {
+    const [notification] = resource('InputBucket').Properties.NotificationConfiguration.LambdaConfigurations;
+    expect(notification).toMatchObject({
+      Event: 's3:ObjectCreated:*',
+      Function: { 'Fn::GetAtt': ['StartDashjobLambdaFunction', 'Arn'] },
+      Filter: { S3Key: { Rules: [{ Name: 'prefix', Value: 'lists/' }] } },
+    });
+    const permission = resource('InputBucketMayStartJobs').Properties;
+    expect(permission.SourceArn['Fn::Sub']).toBe(
+      `arn:\${AWS::Partition}:s3:::${resource('InputBucket').Properties.BucketName['Fn::Sub']}`,
+    );
+    expect(permission.SourceAccount).toEqual({ Ref: 'AWS::AccountId' });
+  });
+
+  it('is not lost when start-job fails: it is tried again, then put into a queue', () => {
+    const [[, config]] = ofType('AWS::Lambda::EventInvokeConfig') as [[string, Resource]];
+    expect(config.Properties).toMatchObject({
+      FunctionName: { Ref: 'StartDashjobLambdaFunction' },
+      MaximumRetryAttempts: 2,
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['UnstartedJobs', 'Arn'] } } },
+    });
+  });
+});
+
+describe('an image that is uploaded', () => {
+  it('reaches the queue, only from the upload bucket, and from there recompress-upload', () => {
+    const { QueueConfigurations } = resource('UploadBucket').Properties.NotificationConfiguration;
+    const queue = { 'Fn::GetAtt': ['Uploads', 'Arn'] };
+    expect(QueueConfigurations).toEqual([{ Event: 's3:ObjectCreated:*', Queue: queue }]);
+    const [[, mapping]] = ofType('AWS::Lambda::EventSourceMapping') as [[string, Resource]];
+    expect(mapping.Properties).toMatchObject({
+      EventSourceArn: queue,
+      FunctionName: { 'Fn::GetAtt': ['RecompressDashuploadLambdaFunction', 'Arn'] },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ScalingConfig: { MaximumConcurrency: 20 },
+    });
+    const [fromBucket] = resource('UploadsPolicy').Properties.PolicyDocument.Statement;
+    expect(fromBucket.Condition.ArnEquals['aws:SourceArn']['Fn::Sub']).toBe(
+      `arn:\${AWS::Partition}:s3:::${resource('UploadBucket').Properties.BucketName['Fn::Sub']}`,
+    );
+  });
+
+  it('is tried five times, never by two at once, and then kept for two weeks', () => {
+    const queue = resource('Uploads').Properties;
+    const { Timeout } = resource('RecompressDashuploadLambdaFunction').Properties;
+    expect(queue.VisibilityTimeout).toBeGreaterThanOrEqual(6 * Timeout);
+    expect(queue.RedrivePolicy).toEqual({
+      deadLetterTargetArn: { 'Fn::GetAtt': ['UnfinishedUploads', 'Arn'] },
+      maxReceiveCount: 5,
+    });
+    expect(resource('UnfinishedUploads').Properties.MessageRetentionPeriod).toBe(14 * 24 * 3600);
+    for (const [, { Properties }] of ofType('AWS::SQS::Queue'))
+      expect(Properties.SqsManagedSseEnabled).toBe(true);
+  });
+});
+
+describe('alarms', () => {
+  const watched = () =>
+    ofType('AWS::CloudWatch::Alarm').map(([, { Properties }]) => [
+      Properties.AlarmName,
+      Properties.Namespace,
+      Properties.MetricName,
+      Properties.Dimensions[0].Value,
+    ]);
+
+  it('ring for failed jobs, unstarted jobs, dead letters and loops', () => {
+    expect(watched().sort()).toEqual([
+      [
+        'image-press-dev-failed-jobs',
+        'AWS/States',
+        'ExecutionsFailed',
+        { Ref: 'CompressImagesStateMachine' },
+      ],
+      [
+        'image-press-dev-unfinished-uploads',
+        'AWS/SQS',
+        'ApproximateNumberOfMessagesVisible',
+        { 'Fn::GetAtt': ['UnfinishedUploads', 'QueueName'] },
+      ],
+      [
+        'image-press-dev-unstarted-jobs',
+        'AWS/SQS',
+        'ApproximateNumberOfMessagesVisible',
+        { 'Fn::GetAtt': ['UnstartedJobs', 'QueueName'] },
+      ],
+      [
+        'image-press-dev-write-limit',
+        'image-press',
+        'WriteLimitReached',
+        { Ref: 'RecompressDashuploadLambdaFunction' },
+      ],
+    ]);
+  });
+
+  it('ring at the first event, stay silent without any, and tell the topic that was named', () => {
+    for (const [, { Properties }] of ofType('AWS::CloudWatch::Alarm')) {
+      expect(Properties).toMatchObject({
+        ComparisonOperator: 'GreaterThanThreshold',
+        Threshold: 0,
+        EvaluationPeriods: 1,
+        TreatMissingData: 'notBreaching',
+        AlarmActions: ['arn:aws:sns:us-east-1:123456789012:operators'],
+      });
+    }
+  });
+});
+
+/** CloudFormation leaves such a property out. */
+const NOTHING = { Ref: 'AWS::NoValue' };
+
+describe('functions', () => {
+  it('run on Node 24 and arm64, each with a role of its own', () => {
+    const functions = ofType('AWS::Lambda::Function');
+    const roles = functions.map(([, { Properties }]) => Properties.Role['Fn::GetAtt'][0]);
+    expect(new Set(roles).size).toBe(functions.length);
+    for (const [, { Properties }] of functions) {
+      expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    }
+  });
+
+  it('find the codecs in the layer, and only where pictures are compressed', () => {
+    const compress = resource('CompressDashbatchLambdaFunction').Properties;
+    expect(compress.Layers).toEqual([{ Ref: 'SharpLambdaLayer' }]);
+    expect(resource('RecompressDashuploadLambdaFunction').Properties.Layers).toEqual(compress.Layers);
+    expect(resource('PlanDashjobLambdaFunction').Properties.Layers).toBeUndefined();
+    expect(resource('SharpLambdaLayer').Properties.CompatibleArchitectures).toEqual(['arm64']);
+  });
+
+  it('reserve nothing of the account’s concurrency unless asked', () => {
+    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
+      expect(Properties.ReservedConcurrentExecutions ?? NOTHING).toEqual(NOTHING);
+    }
+  });
+
+  it('write logs that do not stay for ever', () => {
+    for (const [name, { Properties }] of ofType('AWS::Logs::LogGroup')) {
+      expect([name, Properties.RetentionInDays]).toEqual([name, 30]);
+    }
+  });
+});
+
+describe('the Fargate task', () => {
+  it('runs the given image on the stack’s architecture, Spot first', () => {
+    const { ContainerDefinitions, RuntimePlatform } = resource('CompressBatchTask').Properties;
+    expect(ContainerDefinitions[0].Image).toBe('123456789012.dkr.ecr.us-east-1.amazonaws.com/image-press:1');
+    expect(RuntimePlatform.CpuArchitecture).toBe('ARM64');
+    expect(resource('TaskCluster').Properties.CapacityProviders).toEqual(['FARGATE_SPOT', 'FARGATE']);
+  });
+
+  it('has the time that Fargate gives to finish what is in hand', () => {
+    const { ContainerDefinitions } = resource('CompressBatchTask').Properties;
+    expect(ContainerDefinitions[0].StopTimeout).toBe(120);
+  });
+
+  it('lets nobody in', () => {
+    expect(resource('TaskSecurityGroup').Properties.SecurityGroupIngress).toBeUndefined();
+  });
+});
+
+describe('rights', () => {
+  const all = () => [...rightsByRole(template).values()].flat();
+
+  it('are given by the files in permission_templates, and by nothing else', () => {
+    const files = readdirSync(path.join(ROOT, 'permission_templates')).map((file) =>
+      path.basename(file, '.yml'),
+    );
+    const used = [
+      ...ofType('AWS::IAM::Role').flatMap(([, { Properties }]) => Properties.Policies),
+      ...ofType('AWS::IAM::Policy').map(([, { Properties }]) => Properties),
+    ].map((policy) => policy.PolicyName);
+    expect([...new Set(used)].sort()).toEqual(files.sort());
+    for (const [, { Properties }] of ofType('AWS::IAM::Role')) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined();
+    }
+  });
+
+  it('name every action, and every resource that has a name', () => {
+    for (const { Sid, Action, Resource } of all()) {
+      for (const action of [Action].flat()) {
+        expect(action, Sid).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+        const boundless = [Resource].flat().some((one) => one === '*' || one === 'arn:aws:s3:::*');
+        // ecr:GetAuthorizationToken knows no resources.
+        expect(boundless, `${Sid} ${action}`).toBe(action === 'ecr:GetAuthorizationToken');
+      }
+    }
+  });
+
+  it('let Step Functions make the rule that it insists on, and run any revision of the task but no other', () => {
+    const statements = rightsByRole(template).get('StateMachineRole')!;
+    const [inline] = resource('StateMachineRole').Properties.Policies;
+    expect(JSON.stringify(inline)).toContain('rule/StepFunctionsGetEventsForECSTaskRule');
+    const run = statements.find(({ Action }) => Action === 'ecs:RunTask')!;
+    expect(JSON.stringify(run.Resource)).toMatch(/:task-definition\/image-press-dev-compress-batch:\*"/);
+    expect(resource('CompressBatchTask').UpdateReplacePolicy).toBe('Retain');
+  });
+
+  it('let nobody delete a picture', () => {
+    expect(
+      all()
+        .flatMap(({ Action }) => [Action].flat())
+        .filter((action) => /^s3:.*Delete/.test(action)),
+    ).toEqual([]);
+  });
+
+  const COMPRESSING = ['CompressBatchRole', 'RecompressUploadRole', 'TaskRole'];
+
+  it('let only those that compress write outside the papers of jobs', () => {
+    for (const [role, statements] of rightsByRole(template)) {
+      const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
+      const outside = writes
+        .flatMap(({ Resource }) => [Resource].flat())
+        .filter((arn) => !JSON.stringify(arn).includes('/jobs/'));
+      expect([role, outside.length > 0]).toEqual([role, COMPRESSING.includes(role)]);
+    }
+  });
+
+  it('let a job tell an output that is not there yet from one that it may not see, wherever it may write', () => {
+    const statements = rightsByRole(template).get('CompressBatchRole')!;
+    const bucketsOf = (action: string) =>
+      statements
+        .filter(({ Action }) => [Action].flat().includes(action))
+        .flatMap(({ Resource }) => [Resource].flat())
+        .map((arn) => /OutputBucket|image-press-dev-input|archive|published/.exec(JSON.stringify(arn))?.[0])
+        .sort();
+    // Without s3:ListBucket S3 answers a HEAD of what is absent with 403, and every image would fail.
+    expect(bucketsOf('s3:ListBucket')).toEqual([
+      'OutputBucket',
+      'archive',
+      'image-press-dev-input',
+      'published',
+    ]);
+    expect(bucketsOf('s3:PutObject')).toEqual(['OutputBucket', 'image-press-dev-input', 'published']);
+    expect(bucketsOf('s3:PutObjectAcl')).toEqual(bucketsOf('s3:PutObject'));
+  });
+
+  it('are the same for compress-batch on Fargate as on Lambda', () => {
+    const withoutLog = (statements: Statement[]) => statements.filter(({ Sid }) => Sid !== 'WriteOwnLog');
+    const rights = rightsByRole(template);
+    expect(rights.get('TaskRole')).toEqual(withoutLog(rights.get('CompressBatchRole')!));
+  });
+
+  it('reach the KMS keys that were given, where sources are read', () => {
+    const withKms = [...rightsByRole(template)].filter(([, statements]) =>
+      JSON.stringify(statements).includes('kms:'),
+    );
+    expect(withKms.map(([role]) => role).sort()).toEqual([...COMPRESSING, 'PlanJobRole'].sort());
+  });
+});
+
+describe('docs/deploying.md', () => {
+  it('lists every parameter of serverless.yml, and no other', () => {
+    const text = readFileSync(path.join(ROOT, 'serverless.yml'), 'utf8');
+    const table = readFileSync(path.join(ROOT, 'docs/deploying.md'), 'utf8').split('## What is created')[0]!;
+    const listed = table
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...line.split('|')[1]!.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    expect(listed).toEqual(Object.keys(parse(text, { logLevel: 'silent' }).params.default));
+  });
+});

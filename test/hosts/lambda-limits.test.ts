@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_TIME_LIMIT_MS } from '../../src/codec/compress-bytes.ts';
+import { closingBefore, lambdaRoom, MARGINS_MS } from '../../src/hosts/lambda-limits.ts';
+
+describe('the room of a Lambda', () => {
+  it('grows with its memory, and leaves some for the runtime', () => {
+    expect(lambdaRoom(1769)).toEqual({ concurrency: 3, memoryBytes: 1569 * 1024 * 1024 });
+    expect(lambdaRoom(3538).concurrency).toBe(4);
+    expect(lambdaRoom(128).memoryBytes).toBe(64 * 1024 * 1024);
+  });
+
+  it('closes two fifths before the end of a short time', async () => {
+    using closing = closingBefore(50, 1_000);
+    expect(closing.signal.aborted).toBe(false);
+    await sleep(60);
+    expect(closing.signal.aborted).toBe(true);
+  });
+
+  it('leaves an image that was just begun all the time that the codec gives it', () => {
+    expect(MARGINS_MS.images).toBeGreaterThanOrEqual(DEFAULT_TIME_LIMIT_MS + 30_000);
+    // 900 s is what serverless.yml gives compress-batch.
+    expect(MARGINS_MS.images).toBeLessThanOrEqual((900_000 * 2) / 5);
+  });
+
+  it('does not close after the work is done', async () => {
+    const closing = closingBefore(20, 5);
+    closing[Symbol.dispose]();
+    await sleep(40);
+    expect(closing.signal.aborted).toBe(false);
+  });
+});

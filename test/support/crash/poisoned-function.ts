@@ -1,0 +1,18 @@
+/** functions/compress-batch.ts with a codec that some images take down. */
+
+import { compressBatch } from '../../../src/compress/compress-batch.ts';
+import type { BatchRef } from '../../../src/core/job.ts';
+import { lambdaRoom } from '../../../src/hosts/lambda-limits.ts';
+import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
+import { poisonedCodec } from './poisoned-codec.ts';
+
+const store = createS3Store(createS3Client());
+
+export const handler = (ref: BatchRef) =>
+  compressBatch(ref, {
+    store,
+    workBucket: process.env.WORK_BUCKET!,
+    closing: new AbortController().signal,
+    ...lambdaRoom(1769),
+    compress: poisonedCodec,
+  });

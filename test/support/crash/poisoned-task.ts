@@ -1,0 +1,25 @@
+/** fargate/main.ts with a codec that some images take down. */
+import { fileURLToPath } from 'node:url';
+import { endWithSupervisor, supervise } from '../../../fargate/supervise.ts';
+import { compressBatch } from '../../../src/compress/compress-batch.ts';
+import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
+import { poisonedCodec } from './poisoned-codec.ts';
+
+if (process.argv[2] === '--worker') {
+  endWithSupervisor();
+  await compressBatch(JSON.parse(process.env.BATCH_REF!), {
+    store: createS3Store(createS3Client()),
+    workBucket: process.env.JOB_BUCKET!,
+    concurrency: 4,
+    closing: new AbortController().signal,
+    memoryBytes: 1e9,
+    compress: poisonedCodec,
+  });
+} else {
+  process.exitCode = await supervise({
+    program: fileURLToPath(import.meta.url),
+    environment: process.env,
+    mostRestarts: 25,
+    onDeath: ({ how }) => console.log(`the worker died: ${how}`),
+  });
+}

@@ -1,0 +1,53 @@
+import type { BytesOutcome } from '../../src/codec/compress-bytes.ts';
+import { compressImage, type ImageContext } from '../../src/compress/compress-image.ts';
+import type { Outcome } from '../../src/core/image-result.ts';
+import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
+import type { ObjectStore } from '../../src/core/object-store.ts';
+import { parseS3Uri } from '../../src/core/s3-uri.ts';
+import { A_JOB } from './a-job.ts';
+
+export const JOB: Job = {
+  ...A_JOB,
+  fileList: 's3://sources/lists/photos.json',
+  output: 's3://outputs/',
+  startedAt: '2026-11-21T00:00:00.000Z',
+};
+
+export const IN_PLACE: Job = { ...JOB, output: 'in-place' };
+
+export const LOSSLESS: Job['compression'] = { ...DEFAULT_COMPRESSION, mode: 'lossless' };
+
+/** A codec for tests of rules: every "image" becomes half as long, lossless in lossless mode. */
+export const halve: ImageContext['compress'] = async (bytes, { mode }) => ({
+  status: 'compressed',
+  bytes: bytes.slice(0, Math.floor(bytes.length / 2)),
+  contentType: 'image/jpeg',
+  encoding: { format: 'jpeg', lossless: mode === 'lossless', quality: 74 },
+});
+
+export const keep: ImageContext['compress'] = async () => ({
+  status: 'kept',
+  reason: 'no-gain',
+  format: 'jpeg',
+  contentType: 'image/jpeg',
+});
+
+/** A codec that halves and has something to say about it. */
+export const remark: ImageContext['compress'] = async (bytes, settings) => ({
+  ...(await halve(bytes, settings)),
+  detail: 'only its metadata was taken out (no-gain)',
+});
+
+export function answering(outcome: BytesOutcome): ImageContext['compress'] {
+  return async () => outcome;
+}
+
+/** Runs one image of a job through `compressImage`. */
+export function runImage(
+  store: ObjectStore,
+  uri: string,
+  { job = JOB, compress = halve, ...rest }: Partial<ImageContext> = {},
+): Promise<Outcome> {
+  const source = parseS3Uri(uri)!;
+  return compressImage({ n: 0, ...source }, { job, batchId: 'batch_1', store, compress, ...rest });
+}

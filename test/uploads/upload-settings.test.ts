@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
+
+const LOSSLESS = { ...DEFAULT_COMPRESSION, mode: 'lossless' };
+
+describe('the settings of uploads', () => {
+  test.each([undefined, '', ' ', '{}'])('are lossless where %j is given', (text) => {
+    expect(parseUploadSettings(text)).toMatchObject({
+      compression: LOSSLESS,
+      backup: null,
+      maxWritesPerHour: 60,
+    });
+  });
+
+  test('are those of a job that concern one image', () => {
+    const settings = {
+      encoding: { mode: 'quality', quality: 80 },
+      metadata: 'copyright',
+      minSavings: { percent: 10 },
+      backup: 's3://originals/uploads/',
+      correctContentType: true,
+      acl: 'bucket-owner-full-control',
+      maxWritesPerHour: 5,
+    };
+    expect(parseUploadSettings(JSON.stringify(settings))).toEqual({
+      compression: {
+        ...DEFAULT_COMPRESSION,
+        quality: 80,
+        metadata: 'copyright',
+        minSavings: { percent: 10, bytes: 512 },
+      },
+      backup: 's3://originals/uploads/',
+      correctContentType: true,
+      acl: 'bucket-owner-full-control',
+      maxWritesPerHour: 5,
+    });
+  });
+
+  test.each([
+    ['quality', "'UPLOAD_SETTINGS' must be a JSON object, 'quality' given"],
+    ['[]', "'UPLOAD_SETTINGS' must be a JSON object, '[]' given"],
+    ['{"layout":"flat"}', "'layout' must be left out: it is no setting of uploads"],
+    ['{"dryRun":true}', "'dryRun' must be left out: it is no setting of uploads"],
+    ['{"maxWritesPerHour":0}', "'maxWritesPerHour' must be a whole number, 1 or more, '0' given"],
+    ['{"encoding":{"quality":700}}', "'encoding.quality' must be 1 to 100, '700' given"],
+    ['{"encoding":{"format":"webp"}}', "'encoding.format' must be keep where 'output' is in-place"],
+    ['{"acl":"public"}', "'acl' must be private"],
+  ])('%s is refused with setting, rule and value', (text, message) => {
+    expect(() => parseUploadSettings(text)).toThrow(message);
+  });
+});
