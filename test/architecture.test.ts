@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { codeFiles, findCircles, type Import, readImports } from './support/import-graph.ts';
+
+const ROOT = path.join(import.meta.dirname, '..');
+const TOP = ['src', 'functions', 'fargate', 'local', 'layers', 'deploy', 'bench'];
+
+/** Imports that are still to be removed. */
+const KNOWN_EXCEPTIONS = new Set([
+  'src/codec/tiff/metadata.ts → src/codec/metadata/image-metadata.ts',
+  'src/codec/metadata/strip-kept-image.ts → src/codec/compress-bytes.ts',
+  'src/compress/compress-elsewhere.ts → src/compress/compress-image.ts',
+  'src/compress/output-place.ts → src/compress/compress-image.ts',
+  'local/s3/versions.ts → local/s3/bucket-folder.ts',
+  'local/s3/s3-server.ts → local/cloud/upstream-s3.ts',
+  'local/s3/s3-server.ts → test/support/s3-faults.ts',
+  'local/cloud/users-s3.ts → local/cli/input-error.ts',
+  'local/step-functions/execute-states.ts → local/step-functions/run-state-machine.ts',
+  'local/step-functions/distributed-map.ts → local/step-functions/execute-states.ts',
+  'local/step-functions/step-functions-server.ts → local/s3/loopback.ts',
+  'local/step-functions/read-items.ts → src/store/s3-store.ts',
+]);
+
+const arrow = ({ file, to }: Import) => `${file} → ${to}`;
+const imports = readImports(ROOT, TOP).filter((one) => !KNOWN_EXCEPTIONS.has(arrow(one)));
+/** The table of docs/architecture.md: folder → the folders that it may import, from the bottom up. */
+const table = readTable();
+
+describe('the folders', () => {
+  it('stand in the table of docs/architecture.md, which allows imports from rows above only', () => {
+    const rows = [...table.keys()];
+    for (const [folder, allowed] of table) {
+      for (const one of allowed)
+        expect(rows.indexOf(one), `${folder} → ${one}`).toBeLessThan(rows.indexOf(folder));
+    }
+    expect(codeFiles(ROOT, TOP).filter((file) => rowOf(file) === undefined)).toEqual([]);
+    expect(rows.filter((folder) => codeFiles(ROOT, [folder]).length === 0)).toEqual([]);
+  });
+
+  it('import only what the table allows', () => {
+    const forbidden = imports.filter(({ file, to }) => {
+      const [from, into] = [rowOf(file), rowOf(to)];
+      return into !== undefined && into !== from && !table.get(from ?? '')?.has(into);
+    });
+    expect(forbidden.map(arrow)).toEqual([]);
+  });
+
+  it('use every import that the table allows', () => {
+    const used = new Set(readImports(ROOT, TOP).map(({ file, to }) => `${rowOf(file)} → ${rowOf(to)}`));
+    const allowed = [...table].flatMap(([folder, others]) =>
+      [...others].map((other) => `${folder} → ${other}`),
+    );
+    expect(allowed.filter((one) => !one.startsWith('bench ') && !used.has(one))).toEqual([]);
+  });
+
+  it('have no circle of files anywhere', () => {
+    expect(findCircles(imports)).toEqual([]);
+  });
+
+  it('of the product import neither tests nor benchmarks', () => {
+    const wrong = imports.filter(({ file, to }) => !file.startsWith('bench/') && /^(test|bench)\//.test(to));
+    expect(wrong.map(arrow)).toEqual([]);
+  });
+
+  it('leave no file in the root of src/', () => {
+    const files = readdirSync(path.join(ROOT, 'src'), { withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(files.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe('src/core', () => {
+  it('imports only src/core, not even a package', () => {
+    const others = importsOf('src/core').filter(({ to }) => !to.startsWith('src/core/'));
+    expect(others.map(arrow)).toEqual([]);
+  });
+
+  it('knows no clock, no chance and no process', () => {
+    for (const file of codeFiles(ROOT, ['src/core'])) {
+      const text = readFileSync(path.join(ROOT, file), 'utf8');
+      expect(text, file).not.toMatch(/\bDate\.now|new Date\(\)|Math\.random|process\.|performance\./);
+    }
+  });
+});
+
+describe('src/codec', () => {
+  it('knows neither AWS nor a host', () => {
+    const wrong = importsOf('src/codec').filter(({ to }) =>
+      /^@?aws|^@middy|^(functions|local|fargate)\//.test(to),
+    );
+    expect(wrong.map(arrow)).toEqual([]);
+  });
+});
+
+describe('src', () => {
+  it('depends on no host', () => {
+    const wrong = importsOf('src').filter(({ to }) => /^(functions|local|fargate|test|bench)\//.test(to));
+    expect(wrong.map(arrow)).toEqual([]);
+  });
+});
+
+describe.each(['local/s3', 'local/step-functions'])('%s, a library of its own', (folder) => {
+  it('imports nothing from outside but packages', () => {
+    const outside = importsOf(folder).filter(({ to }) => isOurs(to) && !to.startsWith(`${folder}/`));
+    expect(outside.map(arrow)).toEqual([]);
+  });
+});
+
+function importsOf(folder: string): Import[] {
+  return imports.filter(({ file }) => file.startsWith(`${folder}/`));
+}
+
+function isOurs(to: string): boolean {
+  return [...TOP, 'test'].includes(to.split('/')[0]!);
+}
+
+/** The row of a file: the longest folder of the table that holds it. */
+function rowOf(file: string): string | undefined {
+  return [...table.keys()]
+    .filter((folder) => file.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+/** Rows are `| folder | what it owns | what it may import |`; of the third column the names of folders count. */
+function readTable(): Map<string, Set<string>> {
+  const text = readFileSync(path.join(ROOT, 'docs/architecture.md'), 'utf8');
+  const rows = text.split('\n').flatMap((line) => {
+    const [, folder, , allowed] = line.split('|').map((cell) => cell.trim());
+    const name = /^`([a-z0-9/-]+)\/`$/.exec(folder ?? '')?.[1];
+    return name === undefined ? [] : [{ name, allowed: allowed ?? '' }];
+  });
+  const names = rows.map(({ name }) => name);
+  return new Map(
+    rows.map(({ name, allowed }) => {
+      const named = [...allowed.matchAll(/`([a-z0-9/-]+)\/`/g)].map(([, folder]) => folder!);
+      const above = names.slice(0, names.indexOf(name));
+      return [name, new Set(/\beverything above\b/.test(allowed) ? above : named)];
+    }),
+  );
+}
