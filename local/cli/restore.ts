@@ -1,7 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { linesOf } from '../../src/core/lines.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../../src/core/s3-uri.ts';
 import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
@@ -81,9 +80,9 @@ function shared<T>(generator: AsyncGenerator<T>): AsyncIterable<T> {
 
 async function* entriesOf(place: string, store: ObjectStore): AsyncGenerator<UndoEntry> {
   const location = parseS3Uri(place);
-  const input = location ? Readable.from(store.read(location)) : createReadStream(place);
+  const bytes = location ? store.read(location) : createReadStream(place);
   let number = 0;
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of linesOf(bytes)) {
     number += 1;
     if (line.trim() === '') continue;
     const entry = parseUndoEntry(line);

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { explainFailure } from '../../src/core/explain-failure.ts';
 import type { ImageResult } from '../../src/core/image-result.ts';
 import type { BatchSummary } from '../../src/core/job.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
+import { linesOf } from '../../src/core/lines.ts';
 import type { PlanSummary } from '../../src/core/plan.ts';
 import { INTERRUPTED, inFolders, type JobReport } from '../../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
@@ -193,7 +193,6 @@ async function* results(jobId: string, papers: string): AsyncGenerator<ImageResu
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   for (const name of names) {
     if (!name.endsWith('.jsonl')) continue;
-    const lines = createInterface({ input: createReadStream(path.join(folder, name)) });
-    for await (const line of lines) yield JSON.parse(line);
+    for await (const line of linesOf(createReadStream(path.join(folder, name)))) yield JSON.parse(line);
   }
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { FileListError, show } from '../core/file-list.ts';
+import { LINE_FEED, LineSplitter, textLines } from '../core/lines.ts';
 
 /** Consecutive lines without their ends. */
 export interface Lines {
@@ -13,49 +14,26 @@ export const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Cuts UTF-8 bytes into lines (LF or CRLF), a block at a time: memory holds one chunk and one line.
- * @throws FileListError for a line over 64 KiB and for bytes that are no UTF-8
+ * @throws FileListError for a line over 64 KiB and for bytes that are not UTF-8
  */
 export async function* readLines(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Lines> {
+  const splitter = new LineSplitter();
   let first = 1;
-  let carry = Buffer.alloc(0);
   for await (const chunk of bytes) {
-    const [head, block, tail] = cut(chunk);
-    if (head) {
-      const lines = decode(Buffer.concat([carry, head]), first, name);
-      yield { first, lines };
-      first += lines.length;
-      carry = Buffer.alloc(0);
-    }
+    const block = splitter.push(chunk);
     if (block) {
       const lines = decode(block, first, name);
       yield { first, lines };
       first += lines.length;
     }
-    carry = Buffer.concat([carry, tail]);
-    if (carry.byteLength > MAX_LINE_BYTES) throw tooLong(carry, first, name);
+    if (splitter.rest.byteLength > MAX_LINE_BYTES) throw tooLong(splitter.rest, first, name);
   }
-  if (carry.byteLength > 0) yield { first, lines: decode(carry, first, name) };
+  if (splitter.rest.byteLength > 0) yield { first, lines: decode(splitter.rest, first, name) };
 }
 
-const LINE_FEED = 0x0a;
-
-/** The end of a line begun before, the whole lines after it (as they lie: no copy), and the beginning of the next. */
-function cut(
-  chunk: Uint8Array,
-): readonly [head: Uint8Array | undefined, block: Uint8Array | undefined, tail: Uint8Array] {
-  const firstFeed = chunk.indexOf(LINE_FEED);
-  if (firstFeed < 0) return [undefined, undefined, chunk];
-  const lastFeed = chunk.lastIndexOf(LINE_FEED);
-  const block = lastFeed > firstFeed ? chunk.subarray(firstFeed + 1, lastFeed) : undefined;
-  return [chunk.subarray(0, firstFeed), block, chunk.subarray(lastFeed + 1)];
-}
-
-function decode(bytes: Uint8Array, first: number, name: string): string[] {
-  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function decode(block: Buffer, first: number, name: string): string[] {
   if (!isUtf8(block)) throw notUtf8(block, first, name);
-  const text = block.toString('utf8');
-  const lines = text.split('\n');
-  return text.includes('\r') ? lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : lines;
+  return textLines(block);
 }
 
 function tooLong(line: Buffer, number: number, name: string): FileListError {

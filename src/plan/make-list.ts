@@ -1,4 +1,5 @@
 import { isByteCount } from '../core/file-list.ts';
+import { linesIn } from '../core/lines.ts';
 import type { SpillFile, SpillFolder } from './spill.ts';
 
 /** One image of a list to be: the entry as it will stand there, and its size where it is known. */
@@ -123,15 +124,8 @@ function bordersByBytes({ lines, bytes }: Total, batches: number): OpensAt {
 }
 
 function* waitingLines(waiting: SpillFile): Iterable<{ readonly entry: string; readonly size: number }> {
-  let carry = Buffer.alloc(0);
-  for (const piece of waiting.pieces()) {
-    const bytes = Buffer.concat([carry, piece]);
-    const end = bytes.lastIndexOf(0x0a);
-    carry = Buffer.from(bytes.subarray(end + 1));
-    if (end < 0) continue;
-    for (const line of bytes.toString('utf8', 0, end).split('\n')) {
-      const space = line.indexOf(' ');
-      yield { size: Number(line.slice(0, space)), entry: line.slice(space + 1) };
-    }
+  for (const line of linesIn(waiting.pieces())) {
+    const space = line.indexOf(' ');
+    yield { size: Number(line.slice(0, space)), entry: line.slice(space + 1) };
   }
 }

@@ -2,6 +2,7 @@ import { type FileListEntry, NAMED_PROBLEMS } from '../core/file-list.ts';
 import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import { settingsForRetry } from '../core/job-settings.ts';
+import { linesIn } from '../core/lines.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { outputRule, targetFormat } from '../core/output-key.ts';
 import { PlanError, type PlanSummary, planBatches } from '../core/plan.ts';
@@ -362,13 +363,7 @@ function moveBatches(batches: SpillFile, moved: SpillFile): (lineBytes: number) 
 }
 
 function* batchRefs(batches: SpillFile): Generator<BatchRef, undefined> {
-  let carry = '';
-  for (const piece of batches.pieces()) {
-    // Batch ids and bucket names are ASCII: no character is cut by a piece's end.
-    const lines = (carry + piece.toString('latin1')).split('\n');
-    carry = lines.pop()!;
-    for (const line of lines) yield JSON.parse(line) as BatchRef;
-  }
+  for (const line of linesIn(batches.pieces())) yield JSON.parse(line) as BatchRef;
 }
 
 async function* piecesOf(file: SpillFile): AsyncIterable<Uint8Array> {

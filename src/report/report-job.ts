@@ -3,6 +3,7 @@ import { isImageResult, newFinalResults } from '../core/final-results.ts';
 import type { ImageResult } from '../core/image-result.ts';
 import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
+import { textLines } from '../core/lines.ts';
 import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
 import {
   addressOf,
@@ -277,8 +278,8 @@ async function loadBatch({ batchId, files }: ResultFiles, host: ReportHost): Pro
   const streamed: Results = { [Symbol.asyncIterator]: () => readResults(files, host) };
   if (bytes > HELD_WHOLE_BYTES) return { batchId, results: streamed };
   const bodies = await Promise.all(files.map(({ key }) => host.store.get(at(host, key))));
-  const texts = bodies.flatMap((body) => (body && body !== 'not-modified' ? [body.body] : []));
-  return { batchId, results: texts.flatMap((body) => parseLines(Buffer.from(body).toString('utf8'))) };
+  const parts = bodies.flatMap((object) => (object && object !== 'not-modified' ? [object.body] : []));
+  return { batchId, results: parts.flatMap(parseLines) };
 }
 
 async function* readResults(files: readonly ObjectSummary[], host: ReportHost): AsyncGenerator<ImageResult> {
@@ -288,9 +289,8 @@ async function* readResults(files: readonly ObjectSummary[], host: ReportHost): 
   }
 }
 
-function parseLines(text: string): ImageResult[] {
-  return text
-    .split('\n')
+function parseLines(body: Uint8Array): ImageResult[] {
+  return textLines(body)
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as unknown)
     .filter(isImageResult);

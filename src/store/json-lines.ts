@@ -1,3 +1,4 @@
+import { linesOf } from '../core/lines.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
@@ -9,7 +10,7 @@ export async function readJson<T>(store: ObjectStore, location: S3Location): Pro
 }
 
 /**
- * The lines of an object, or of the byte range of it, each parsed as JSON; streamed.
+ * The lines of an object, or of a byte range of it, each parsed as JSON; streamed.
  * @throws Error that names the object when a line is no JSON
  */
 export async function* readJsonLines<T>(
@@ -18,7 +19,7 @@ export async function* readJsonLines<T>(
   range?: ByteRange,
 ): AsyncGenerator<T> {
   const bytes = range ? readInPieces(store, location, range) : store.read(location);
-  for await (const line of lines(bytes)) yield parsed<T>(line, location);
+  for await (const line of linesOf(bytes)) if (line !== '') yield parsed<T>(line, location);
 }
 
 interface ByteRange {
@@ -29,7 +30,7 @@ interface ByteRange {
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** Each piece is read to its end at once: whoever works for minutes on each line shall not hold a connection. */
+/** Reads each piece to its end at once: a reader that works for minutes on each line must not hold a connection. */
 async function* readInPieces(
   store: ObjectStore,
   location: S3Location,
@@ -41,21 +42,6 @@ async function* readInPieces(
     for await (const chunk of store.read(location, piece)) chunks.push(chunk);
     yield Buffer.concat(chunks);
   }
-}
-
-async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    let bytes: Buffer = rest.length
-      ? Buffer.concat([rest, chunk])
-      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {
-      if (end > 0) yield bytes.toString('utf8', 0, end);
-      bytes = bytes.subarray(end + 1);
-    }
-    rest = bytes;
-  }
-  if (rest.length) yield rest.toString('utf8');
 }
 
 function parsed<T>(text: string, location: S3Location): T {
