@@ -6,7 +6,7 @@ import type { ImageResult, Outcome } from '../core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
-import { outputRule, targetFormat } from '../core/output-key.ts';
+import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { openKnownAbsences } from '../store/absent-keys-cache.ts';
 import { readJson, readJsonLines } from '../store/json-lines.ts';
@@ -119,7 +119,7 @@ function openBatch(
       const seen = await compressImage(image, { ...context, store: withoutBodies(store) });
       await settle(image, seen.status === 'failed' ? killedItsHost(deaths) : seen);
     },
-    lookAhead: (images) => outputs.learn(images.flatMap(possibleOutputs(job))),
+    lookAhead: (images) => outputs.learn(images.flatMap(outputsElsewhere(job))),
     note: (state) => write({ closed: false, trying: null, reach: null, ...state }),
     flush: log.flush,
     close: () => write({ closed: true, trying: null, reach: null }),
@@ -128,10 +128,8 @@ function openBatch(
 }
 
 /** In place there is nothing to look for: the image itself is the output. */
-function possibleOutputs(job: Job): (image: PlannedImage) => readonly S3Location[] {
-  if (job.output === 'in-place') return () => [];
-  const [kept, converted] = [outputRule(job), outputRule(job, targetFormat(job))];
-  return targetFormat(job) ? (image) => [kept(image), converted(image)] : (image) => [kept(image)];
+function outputsElsewhere(job: Job): (image: PlannedImage) => readonly S3Location[] {
+  return job.output === 'in-place' ? () => [] : possibleOutputs(job);
 }
 
 function realCompress({ memoryBytes }: BatchHost, job: Job): ImageContext['compress'] {

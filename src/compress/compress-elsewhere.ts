@@ -12,7 +12,7 @@ import {
 import type { Compressed, Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
 import type { StoredObject } from '../core/object-store.ts';
-import { outputFor, targetFormat } from '../core/output-key.ts';
+import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMarkOf, sha256Of } from '../store/confirm-mark.ts';
 import { getSource } from '../store/get-source.ts';
@@ -28,7 +28,7 @@ import { isTaken, lookAtOutput, type OutputPlace, outputExists, type TakenPlace 
 export async function compressElsewhere(image: PlannedImage, context: ImageContext): Promise<Outcome> {
   const { job } = context;
   const look = openOutputs(image, context);
-  const places = possibleOutputs(image, context);
+  const places = possibleOutputs(context.job)(image);
   const earlier = await findEarlier(places, look);
   if (earlier && earlier.mark.job === job.jobId) return retell(earlier);
   const only = places.length === 1 && !earlier ? await look(places[0]!) : undefined;
@@ -53,13 +53,6 @@ interface NewOutput {
   readonly contentType: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly outcome: Outcome;
-}
-
-/** Where the format may change, the name tells only afterwards: kept copies keep theirs. */
-function possibleOutputs(image: PlannedImage, { job }: ImageContext): readonly S3Location[] {
-  const converted = outputFor(image, job, targetFormat(job));
-  const unconverted = outputFor(image, job);
-  return converted.key === unconverted.key ? [unconverted] : [converted, unconverted];
 }
 
 /** Each place is looked at once, and only when it matters. */

@@ -1,3 +1,4 @@
+import { fnv1a64 } from './fnv-hash.ts';
 import type { Encoding, KeptReason } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
 import { formatS3Uri, type S3Location } from './s3-uri.ts';
@@ -89,7 +90,7 @@ export function mayCompressAgain(
 /** 64 bits of everything that decides how an output looks, and of the generation of our own encoding rules. */
 export function fingerprintSettings(settings: CompressionSettings): string {
   const known =
-    fingerprints.get(settings) ?? hash64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
+    fingerprints.get(settings) ?? fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
   fingerprints.set(settings, known);
   return known;
 }
@@ -98,7 +99,7 @@ export function fingerprintSettings(settings: CompressionSettings): string {
 const fingerprints = new WeakMap<CompressionSettings, string>();
 
 export function fingerprintSource(source: S3Location): string {
-  return hash64(formatS3Uri(source));
+  return fnv1a64(formatS3Uri(source));
 }
 
 const VERSION = 1;
@@ -138,12 +139,4 @@ function canonicalJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   );
-}
-
-/** FNV-1a: tells a handful of settings apart beyond doubt; not meant against people who look for collisions. */
-function hash64(text: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of new TextEncoder().encode(text))
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  return hash.toString(16).padStart(16, '0');
 }

@@ -20,6 +20,20 @@ export function outputRule(job: OutputSettings, format?: ImageFormat): (source: 
   return ({ key }) => ({ bucket, key: prefix + arrange(key, job, format) });
 }
 
+/**
+ * The places where the output of an image may go: under its converted name first, and under its own. Where the format
+ * may change, which of them it is shows only afterwards, because a kept copy keeps its name.
+ */
+export function possibleOutputs(
+  job: OutputSettings & Pick<Job, 'compression'>,
+): (source: S3Location) => readonly S3Location[] {
+  const [converted, unconverted] = [outputRule(job, targetFormat(job)), outputRule(job)];
+  return (source) => {
+    const [first, second] = [converted(source), unconverted(source)];
+    return first.key === second.key ? [second] : [first, second];
+  };
+}
+
 export type OutputSettings = Pick<Job, 'output' | 'layout' | 'suffixes'>;
 
 /** The format that every image of a job may be converted to; undefined where each keeps its own. */

@@ -1,4 +1,5 @@
 import { summarise } from './file-list.ts';
+import { fnv1a64 } from './fnv-hash.ts';
 import type { BatchRef, Job } from './job.ts';
 
 /** What PlanJob hands to the state machine. */
@@ -87,7 +88,7 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
  */
 export function safeBatchId(name: string): string {
   const encoded = /^\.*$/.test(name) ? encode(name, /\./g) : encode(name, /[^A-Za-z0-9_.-]/gu);
-  if (encoded.length > MAX_BATCH_ID) return `${encoded.slice(0, MAX_BATCH_ID - 20)}!!${fingerprint(name)}`;
+  if (encoded.length > MAX_BATCH_ID) return `${encoded.slice(0, MAX_BATCH_ID - 20)}!!${fnv1a64(name)}`;
   return encoded === '' ? '!' : encoded;
 }
 
@@ -120,12 +121,4 @@ function encode(name: string, unsafe: RegExp): string {
         .map((byte) => `!${byte.toString(16).toUpperCase().padStart(2, '0')}`)
         .join(''),
     );
-}
-
-/** 64 bits (FNV-1a over UTF-16 units) that keep long names apart that begin alike. */
-function fingerprint(name: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (let i = 0; i < name.length; i++)
-    hash = BigInt.asUintN(64, (hash ^ BigInt(name.charCodeAt(i))) * 0x100000001b3n);
-  return hash.toString(16).padStart(16, '0');
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageFormat } from '../../src/core/image-result.ts';
-import { formatByName, outputFor } from '../../src/core/output-key.ts';
+import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { formatByName, outputFor, possibleOutputs } from '../../src/core/output-key.ts';
 
 const source = (key: string) => ({ bucket: 'photos', key });
 const mirror = { output: 's3://out/compressed/', layout: 'mirror', suffixes: [] } as const;
@@ -69,3 +70,13 @@ test.each([
   ['a.txt', undefined],
   ['a.d/b', undefined],
 ])('%s promises %s', (key, format) => expect(formatByName(key)).toBe(format));
+
+test.each([
+  ['keep', 'a/x.png', ['a/x.png']],
+  ['webp', 'a/x.png', ['a/x.webp', 'a/x.png']],
+  ['jpeg', 'a/x.jpg', ['a/x.jpg']],
+] as const)('with the format %s, the output of %s may be any of %j', (format, key, expected) => {
+  const job = { ...mirror, compression: { ...DEFAULT_COMPRESSION, format } };
+  const keys = possibleOutputs(job)(source(key)).map((output) => output.key);
+  expect(keys).toEqual(expected.map((name) => `compressed/${name}`));
+});

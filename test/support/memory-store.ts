@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compareKeys } from '../../local/s3/key-order.ts';
 import {
   type ObjectAttributes,
   type ObjectStore,
@@ -92,7 +93,7 @@ export function createMemoryStore(
       const start = `s3://${bucket}/`;
       for (const uri of uris(objects)) {
         if (!uri.startsWith(start + prefix)) continue;
-        if (Buffer.compare(Buffer.from(uri), Buffer.from(start + startAfter)) <= 0) continue;
+        if (compareKeys(uri, start + startAfter) <= 0) continue;
         const found = objects.get(uri);
         if (found) yield summaryOf(uri.slice(start.length), found);
       }
@@ -193,7 +194,7 @@ function lowerKeys(metadata: Readonly<Record<string, string>>): Record<string, s
 
 /** S3 lists in the order of the key's UTF-8 bytes, which is not that of JavaScript strings. */
 function uris(objects: ReadonlyMap<string, Kept>): string[] {
-  return [...objects.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return [...objects.keys()].sort(compareKeys);
 }
 
 function locate(uri: string): S3Location {
