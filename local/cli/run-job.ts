@@ -135,7 +135,7 @@ function stopOnInterrupt(progress: Progress, course: Course): AbortSignal {
 
 async function reportWhatWasDone(cloud: LocalCloud, jobId: string): Promise<void> {
   const failure = { Error: INTERRUPTED, Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
-  await cloud.invoke('report-job', { jobId, course: { failure } });
+  await cloud.invoke('report-job', { jobId, executionState: { failure } });
 }
 
 async function tell(

@@ -97,9 +97,9 @@ describe('the packaged functions, outside the repository and with nothing but th
     const [batch] = batchesOf('job-1');
     const compress = load('compress-batch', ['sharp.zip']);
     const summary = (await using(compress, (lambda) => lambda.invoke(batch))) as BatchSummary;
-    const course = { plan: planned };
+    const executionState = { plan: planned };
     const report = (await using(load('report-job'), (lambda) =>
-      lambda.invoke({ jobId: 'job-1', startedAt: '2026-01-01T00:00:00.000Z', course }),
+      lambda.invoke({ jobId: 'job-1', startedAt: '2026-01-01T00:00:00.000Z', executionState }),
     )) as ReportSummary;
 
     expect(planned).toMatchObject({ images: 1, batches: 1 });

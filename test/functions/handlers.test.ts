@@ -69,15 +69,19 @@ describe('the handlers of a job', () => {
     expect(first.remaining).toBeGreaterThan(0);
     const second = await handlers.compress(batch, contextWith(900_000));
     expect(second).toMatchObject({ compressed: IMAGES, failed: 0, remaining: 0 });
-    const event = { jobId: 'short-of-time', startedAt: '2026-01-01T00:00:00.000Z', course: {} };
+    const event = { jobId: 'short-of-time', startedAt: '2026-01-01T00:00:00.000Z', executionState: {} };
     const report = await handlers.report(event, contextWith(900_000));
     expect(report).toMatchObject({ status: 'SUCCEEDED', planned: IMAGES, compressed: IMAGES, lost: 0 });
   });
 
-  it('report a job whose map failed, by the state machine’s own words', async () => {
-    await plan('map-failed');
+  it.each([
+    'executionState',
+    'course',
+  ])('report a job whose map failed with the error of the state machine, passed as %s', async (field) => {
+    await plan(`map-failed-${field}`);
     const failure = { Error: 'States.ItemReaderFailed', Cause: 'no such file' };
-    const event = { jobId: 'map-failed', startedAt: '2026-01-01T00:00:00.000Z', course: { failure } };
+    const state = { [field]: { failure } };
+    const event = { jobId: `map-failed-${field}`, startedAt: '2026-01-01T00:00:00.000Z', ...state };
     const report = await handlers.report(event, contextWith(900_000));
     expect(report).toMatchObject({ status: 'FAILED', lost: IMAGES });
     expect(report.cause).toContain('States.ItemReaderFailed');

@@ -42,7 +42,7 @@ describe('the state machine', () => {
     expect(isValid).toBe(true);
   });
 
-  it('has no state that cannot be reached, and none that leads nowhere', () => {
+  it('has no unreachable state and no dead end', () => {
     for (const { StartAt, States } of [machine, child]) {
       expect([...reachable(StartAt, States)].sort()).toEqual(Object.keys(States).sort());
       for (const [name, state] of Object.entries<State>(States)) {
@@ -52,21 +52,21 @@ describe('the state machine', () => {
     }
   });
 
-  it('reports also when the map fails, and fails when the report says so', () => {
+  it('reports even when the map fails, and fails when the report says so', () => {
     expect(map.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'ReportJob' }]);
     expect(machine.States.ChooseOutcome.Default).toBe('DescribeFailures');
     expect(machine.States.DescribeFailures.Next).toBe('JobFailed');
     expect(reachable('ReportJob', machine.States)).toContain('JobSucceeded');
   });
 
-  it('ends green only by way of a report', () => {
+  it('succeeds only after a report', () => {
     const green = Object.entries<State>(machine.States).filter(([, state]) =>
       next(state).includes('JobSucceeded'),
     );
     expect(green.map(([name]) => name)).toEqual(['ChooseOutcome']);
   });
 
-  it('never tries again what the user has to mend', () => {
+  it('does not retry errors that only the user can fix', () => {
     const [refusal] = machine.States.PlanJob.Catch;
     expect(refusal.ErrorEquals).toEqual(['FileListError', 'JobInputError', 'PlanError']);
     const retried = machine.States.PlanJob.Retry.flatMap((retrier: State) => retrier.ErrorEquals);
@@ -75,7 +75,7 @@ describe('the state machine', () => {
     }
   });
 
-  it.each(tasks)('spreads the retries of %s over time, and ends them', (_name, state) => {
+  it.each(tasks)('spreads the retries of %s over time and limits them', (_name, state) => {
     for (const retrier of state.Retry) {
       expect(retrier).toMatchObject({ JitterStrategy: 'FULL', BackoffRate: 2 });
       expect(retrier.MaxAttempts).toBeLessThanOrEqual(20);
@@ -85,7 +85,7 @@ describe('the state machine', () => {
 
   it.each(
     tasks.filter(([, { Resource }]) => Resource.endsWith('lambda:invoke')),
-  )('waits for a free Lambda when %s is throttled', (_name, state) => {
+  )('retries long enough when %s is throttled', (_name, state) => {
     const throttled = state.Retry.find(({ ErrorEquals }: State) =>
       ErrorEquals.includes('Lambda.TooManyRequestsException'),
     );
@@ -94,17 +94,17 @@ describe('the state machine', () => {
 });
 
 describe('a batch', () => {
-  it('does not stop the others when it cannot be saved', () => {
+  it('does not stop the others when it fails for good', () => {
     expect(map.ToleratedFailurePercentage).toBe(100);
   });
 
-  it('runs in a standard child, which alone can wait for a Fargate task', () => {
+  it('runs in a standard child execution, because only that can wait for a Fargate task', () => {
     expect(child.ProcessorConfig).toEqual({ Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' });
   });
 
-  it('continues elsewhere after every way in which a Lambda can die', () => {
-    const [deaths] = catchersOf('CompressBatchOnLambda');
-    expect(deaths.ErrorEquals).toEqual(
+  it('continues elsewhere whichever way its Lambda failed', () => {
+    const [crashes] = catchersOf('CompressBatchOnLambda');
+    expect(crashes.ErrorEquals).toEqual(
       expect.arrayContaining([
         'Sandbox.Timedout',
         'Lambda.Unknown',
@@ -115,7 +115,7 @@ describe('a batch', () => {
         'States.Timeout',
       ]),
     );
-    const after = reachable(deaths.Next, child.States);
+    const after = reachable(crashes.Next, child.States);
     expect(after).toContain('CompressBatchOnFargate');
     expect(after).toContain('CompressBatchOnLambda');
   });
@@ -123,20 +123,23 @@ describe('a batch', () => {
   it('is called again only while fewer images remain than before, or a bounded number of times', () => {
     const [done, progress] = child.States['MoreToDo?'].Choices;
     expect(done).toMatchObject({ NumericLessThanEquals: 0, Next: 'BatchDone' });
-    expect(progress).toMatchObject({ NumericLessThanPath: '$.remaining', Next: 'NoteProgress' });
+    expect(progress).toMatchObject({ NumericLessThanPath: '$.remaining', Next: 'RecordProgress' });
     const bounded = child.States.ChooseWhereToContinue.Choices.at(-1);
-    expect(bounded).toMatchObject({ Variable: '$.setbacks.count', NumericLessThan: 25 });
-    // Every way back to a host leads past one of the two counters, or out of Spot, which happens once.
+    expect(bounded).toMatchObject({ Variable: '$.attemptsWithoutProgress.count', NumericLessThan: 25 });
+    // Every path back to a host passes one of the two counters, or the switch from Spot, which happens once.
     expect(next(child.States.CompressBatchOnLambda).sort()).toEqual([
       'BatchFailed',
-      'CountSetback',
+      'CountAttemptWithoutProgress',
       'MoreToDo?',
     ]);
     expect(next(child.States.CompressBatchOnFargate).sort()).toEqual(['BatchDone', 'ChooseCapacity']);
-    expect(child.States.LeaveSpot).toMatchObject({ Result: 'FARGATE', ResultPath: '$.capacityProvider' });
+    expect(child.States.SwitchToOnDemand).toMatchObject({
+      Result: 'FARGATE',
+      ResultPath: '$.capacityProvider',
+    });
   });
 
-  it('prefers Spot and falls back to Fargate at its full price', () => {
+  it('prefers Spot and falls back to on-demand Fargate', () => {
     expect(map.ItemSelector.capacityProvider).toBe('FARGATE_SPOT');
     expect(child.States.CompressBatchOnFargate.Parameters.CapacityProviderStrategy).toEqual([
       { 'CapacityProvider.$': '$.capacityProvider', Weight: 1 },
@@ -144,7 +147,7 @@ describe('a batch', () => {
     expect(child.States.CompressBatchOnFargate.Catch[0].Next).toBe('ChooseCapacity');
   });
 
-  it('hands its task a reference, far below the 8,192 characters that ECS takes', () => {
+  it('passes a reference to its task, far below the 8,192 characters that ECS takes', () => {
     const [{ Environment }] = child.States.CompressBatchOnFargate.Parameters.Overrides.ContainerOverrides;
     expect(Environment.map((variable: State) => variable.Name)).toEqual(['JOB_BUCKET', 'BATCH_REF']);
     expect(Environment[1]['Value.$']).toBe('States.JsonToString($.batch)');

@@ -43,7 +43,7 @@ interface World {
   readonly plan?: () => unknown;
   readonly onLambda?: (batch: Batch, call: number) => unknown;
   readonly onFargate?: (batch: Batch, call: number, provider: string) => unknown;
-  readonly report?: (event: { course: { failure?: { Error: string } } }) => unknown;
+  readonly report?: (event: { executionState: { failure?: { Error: string } } }) => unknown;
 }
 
 /** Runs the project's definition with hosts that behave as told, and notes who was called. */
@@ -199,21 +199,21 @@ describe('the definition of the job, as the local interpreter runs it', () => {
   it('reports also when batches were lost', async () => {
     const onLambda = ({ batchId }: Batch) =>
       batchId === 'a' ? fail('TypeError') : { batchId, remaining: 0 };
-    let course: unknown;
-    const report = (event: { course: unknown }) => {
-      course = event.course;
+    let executionState: unknown;
+    const report = (event: { executionState: unknown }) => {
+      executionState = event.executionState;
       return { status: 'SUCCEEDED' };
     };
     const { children, calls } = await run({ batches: [batch('a'), batch('b')], onLambda, report });
     expect(children.map(({ status }) => status).sort()).toEqual(['FAILED', 'SUCCEEDED']);
     expect(calls.at(-1)).toBe('report');
-    expect(course).toMatchObject({ mapRun: { ResultWriterDetails: { Bucket: 'work' } } });
+    expect(executionState).toMatchObject({ mapRun: { ResultWriterDetails: { Bucket: 'work' } } });
   });
 
   it('reports also when the map itself failed, and tells the report why', async () => {
     let failure: unknown;
-    const report = (event: { course: { failure?: unknown } }) => {
-      failure = event.course.failure;
+    const report = (event: { executionState: { failure?: unknown } }) => {
+      failure = event.executionState.failure;
       return { status: 'SUCCEEDED' };
     };
     const { calls } = await run({ lines: 'not JSON', report });
