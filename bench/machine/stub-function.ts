@@ -1,7 +1,7 @@
 /** functions/compress-batch.ts with a codec that costs nothing: half of the bytes, at once. */
 
 import { compressBatch } from '../../src/compress/compress-batch.ts';
-import type { ImageContext } from '../../src/compress/compress-image.ts';
+import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { BatchRef } from '../../src/core/job.ts';
 import { lambdaRoom } from '../../src/hosts/lambda-limits.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';

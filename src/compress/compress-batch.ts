@@ -10,8 +10,9 @@ import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { openKnownAbsences } from '../store/absent-keys-cache.ts';
 import { readJson, readJsonLines } from '../store/json-lines.ts';
-import { compressImage, type ImageContext } from './compress-image.ts';
-import { createTurns } from './exclusive-lock.ts';
+import { compressImage } from './compress-image.ts';
+import { createExclusiveLock } from './exclusive-lock.ts';
+import type { ImageContext } from './image-context.ts';
 import { journalKey, openResultLog, writeJournal } from './result-log.ts';
 
 export interface BatchHost {
@@ -80,7 +81,7 @@ function openBatch(
   const { store, workBucket } = host;
   const log = openResultLog(store, workBucket, ref, attempt.number);
   const outputs = openKnownAbsences(store);
-  const turns = createTurns();
+  const lock = createExclusiveLock();
   const context = {
     job,
     batchId: ref.batchId,
@@ -89,7 +90,7 @@ function openBatch(
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
     // The codec accounts for what it has in hand; the bodies that wait for it are to be small beside that.
-    large: { bytes: Math.floor(host.memoryBytes / (8 * host.concurrency)), alone: turns.alone },
+    large: { bytes: Math.floor(host.memoryBytes / (8 * host.concurrency)), exclusive: lock.exclusive },
   };
   let counts = earlier;
   let suspects = attempt.suspects;
@@ -111,7 +112,7 @@ function openBatch(
   };
   return {
     compress: async (image) => {
-      const outcome = await turns.beside(() => compressImage(image, context));
+      const outcome = await lock.shared(() => compressImage(image, context));
       const isForLarger = host.largerFollows && outcome.status === 'failed' && outcome.hostTooSmall;
       if (!isForLarger) await settle(image, outcome);
     },

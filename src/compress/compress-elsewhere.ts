@@ -15,9 +15,9 @@ import type { StoredObject } from '../core/object-store.ts';
 import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMarkOf, sha256Of } from '../store/confirm-mark.ts';
-import { getSource } from '../store/get-source.ts';
 import { putOnce } from '../store/put-once.ts';
-import type { ImageContext } from './compress-image.ts';
+import { getSource } from './get-source.ts';
+import type { ImageContext } from './image-context.ts';
 import { isTaken, lookAtOutput, type OutputPlace, outputExists, type TakenPlace } from './output-place.ts';
 
 /**

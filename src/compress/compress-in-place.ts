@@ -16,8 +16,8 @@ import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from '../
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type UndoEntry, undoEntry } from '../core/undo.ts';
 import { confirmMark, sha256Of } from '../store/confirm-mark.ts';
-import { getSource } from '../store/get-source.ts';
 import { putOnce } from '../store/put-once.ts';
+import { getSource } from './get-source.ts';
 
 export interface InPlaceContext {
   readonly store: ObjectStore;

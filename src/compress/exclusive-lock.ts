@@ -1,47 +1,47 @@
-/** Work that runs beside other work of its kind, and work that cannot. */
-export interface Turns {
-  /** Waits while something runs, or waits to run, alone. */
-  beside<T>(work: () => Promise<T>): Promise<T>;
-  /** From within work of `beside`: waits until all other work has ended, and keeps new work waiting. */
-  alone<T>(work: () => Promise<T>): Promise<T>;
+/** Shared work runs concurrently with other shared work; exclusive work runs while no other work does. */
+export interface ExclusiveLock {
+  /** Waits while exclusive work runs or waits to run. */
+  shared<T>(work: () => Promise<T>): Promise<T>;
+  /** Upgrades the caller's shared hold: waits until all other work has ended, and keeps new work waiting. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export function createTurns(): Turns {
+export function createExclusiveLock(): ExclusiveLock {
   let running = 0;
   let last: Promise<unknown> | undefined;
-  const idle: (() => void)[] = [];
+  const waiting: (() => void)[] = [];
 
-  const end = () => {
+  const release = () => {
     running -= 1;
-    if (running === 0) for (const wake of idle.splice(0)) wake();
+    if (running === 0) for (const resolve of waiting.splice(0)) resolve();
   };
   const untilIdle = async () => {
-    while (running > 0) await new Promise<void>((resolve) => idle.push(resolve));
+    while (running > 0) await new Promise<void>((resolve) => waiting.push(resolve));
   };
   return {
-    async beside(work) {
+    async shared(work) {
       while (last) await last;
       running += 1;
-      return work().finally(end);
+      return work().finally(release);
     },
-    async alone(work) {
-      end();
+    async exclusive(work) {
+      release();
       const before = last;
-      const turn = (async () => {
+      const result = (async () => {
         await before;
         await untilIdle();
         return work();
       })();
-      const settled: Promise<unknown> = turn
+      const settled: Promise<unknown> = result
         .catch(() => {})
         .then(() => {
           if (last === settled) last = undefined;
-          // What called goes on beside the others.
+          // The caller still holds its shared lock.
           running += 1;
         });
       last = settled;
       await settled;
-      return turn;
+      return result;
     },
   };
 }

@@ -4,7 +4,7 @@ import type { PlannedImage } from '../core/job.ts';
 import type { ObjectAttributes } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
-import type { ImageContext } from './compress-image.ts';
+import type { ImageContext } from './image-context.ts';
 
 /** What lies at a key where the output may go. */
 export type OutputPlace =

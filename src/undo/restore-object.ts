@@ -1,4 +1,3 @@
-import { outcomeOfError } from '../compress/compress-image.ts';
 import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
 import { type CompressionMark, fingerprintSource, withMark } from '../core/compression-mark.ts';
 import {
@@ -38,8 +37,7 @@ export async function restoreObject(
     const restored: Restoration = { status: 'restored', from: original.from };
     return dryRun ? restored : ((await putBack(entry, original, present, store)) ?? restored);
   } catch (error) {
-    const outcome = outcomeOfError(error);
-    return { status: 'failed', reason: outcome.status === 'failed' ? outcome.message : String(error) };
+    return { status: 'failed', reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

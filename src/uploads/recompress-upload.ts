@@ -1,11 +1,11 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/compress-bytes.ts';
-import { outcomeOfError } from '../compress/compress-image.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { Outcome } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
+import { outcomeOfError } from '../core/outcome-of-error.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import { readUploadEvent } from '../core/upload-event.ts';

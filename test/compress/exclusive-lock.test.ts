@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createTurns } from '../../src/compress/exclusive-lock.ts';
+import { createExclusiveLock } from '../../src/compress/exclusive-lock.ts';
 
-/** Twelve pieces of work, of which some find out that they have to be alone; what was seen to run at once. */
-async function runSome(areAlone: (n: number) => boolean) {
-  const turns = createTurns();
+/** Runs twelve tasks, some of which upgrade to the exclusive lock; returns how many were seen running at once. */
+async function runTasks(isExclusive: (n: number) => boolean) {
+  const lock = createExclusiveLock();
   let [running, most, ended] = [0, 0, 0];
-  const seenAlone: number[] = [];
+  const duringExclusive: number[] = [];
   const busy = async <T>(seen: (running: number) => T) => {
     running++;
     most = Math.max(most, running);
@@ -15,33 +15,33 @@ async function runSome(areAlone: (n: number) => boolean) {
     running--;
     return result;
   };
-  const piece = (n: number) =>
-    turns.beside(async () => {
+  const task = (n: number) =>
+    lock.shared(async () => {
       await busy(() => {});
-      if (areAlone(n)) await turns.alone(() => busy((at) => void seenAlone.push(at)));
+      if (isExclusive(n)) await lock.exclusive(() => busy((at) => void duringExclusive.push(at)));
       await busy(() => {});
       ended++;
     });
-  await Promise.all(Array.from({ length: 12 }, (_, n) => piece(n)));
-  return { most, ended, seenAlone };
+  await Promise.all(Array.from({ length: 12 }, (_, n) => task(n)));
+  return { most, ended, duringExclusive };
 }
 
-test('work runs beside other work, and all of it ends', async () => {
-  expect(await runSome(() => false)).toEqual({ most: 12, ended: 12, seenAlone: [] });
+test('runs shared work concurrently to its end', async () => {
+  expect(await runTasks(() => false)).toEqual({ most: 12, ended: 12, duringExclusive: [] });
 });
 
-test('what has to be alone is alone, also when several have to be', async () => {
-  const { ended, seenAlone } = await runSome((n) => n % 3 === 0);
-  expect([ended, seenAlone]).toEqual([12, [1, 1, 1, 1]]);
+test('runs each exclusive task alone, also when several ask for the lock', async () => {
+  const { ended, duringExclusive } = await runTasks((n) => n % 3 === 0);
+  expect([ended, duringExclusive]).toEqual([12, [1, 1, 1, 1]]);
 });
 
-test('what fails alone fails for who asked, and holds nobody up', async () => {
-  const turns = createTurns();
-  const failing = turns.beside(() =>
-    turns.alone(async () => {
+test('rejects the caller of failing exclusive work and releases the lock', async () => {
+  const lock = createExclusiveLock();
+  const failing = lock.shared(() =>
+    lock.exclusive(async () => {
       throw new Error('too much');
     }),
   );
   await expect(failing).rejects.toThrow('too much');
-  expect(await turns.beside(async () => 'on')).toBe('on');
+  expect(await lock.shared(async () => 'on')).toBe('on');
 });

@@ -1,5 +1,6 @@
 import type { BytesOutcome } from '../../src/codec/compress-bytes.ts';
-import { compressImage, type ImageContext } from '../../src/compress/compress-image.ts';
+import { compressImage } from '../../src/compress/compress-image.ts';
+import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { Outcome } from '../../src/core/image-result.ts';
 import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';

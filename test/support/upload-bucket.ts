@@ -1,4 +1,4 @@
-import type { ImageContext } from '../../src/compress/compress-image.ts';
+import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
 import {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ImageContext } from '../../src/compress/compress-image.ts';
+import type { ImageContext } from '../../src/compress/image-context.ts';
 import { MARK_KEY, readMark } from '../../src/core/compression-mark.ts';
 import { type ObjectAttributes, type ObjectStore, ObjectStoreError } from '../../src/core/object-store.ts';
 import { recompressUploads } from '../../src/uploads/recompress-upload.ts';

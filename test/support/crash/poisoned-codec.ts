@@ -1,6 +1,6 @@
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
-import type { ImageContext } from '../../../src/compress/compress-image.ts';
+import type { ImageContext } from '../../../src/compress/image-context.ts';
 
 export const POISON = 'this image takes its process down';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { getSource } from '../../src/store/get-source.ts';
+import { getSource } from '../../src/compress/get-source.ts';
 import { IN_PLACE, JOB, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
@@ -16,11 +16,11 @@ function storeWith(key: string, body: Uint8Array) {
   return store;
 }
 
-describe('what is no image is told by its first bytes', () => {
+describe('an object that is not an image is recognised by its first bytes', () => {
   test.each([
     ['a large one, however small the host', 'video.mp4', VIDEO, { maxBytes: 1000 }, {}],
-    ['also with the name of an image', 'really-a-video.jpg', VIDEO, { maxBytes: 1000 }, {}],
-    ['without reading it whole, where its size is known', 'video.mp4', VIDEO, {}, { size: VIDEO.length }],
+    ['also when it is named like an image', 'really-a-video.jpg', VIDEO, { maxBytes: 1000 }, {}],
+    ['without reading all of it when its size is known', 'video.mp4', VIDEO, {}, { size: VIDEO.length }],
   ])('%s', async (_title, key, body, limits, asked) => {
     const store = storeWith(key, body);
     const source = await getSource({ bucket: 'sources', key }, { store, ...limits }, asked);
@@ -28,7 +28,7 @@ describe('what is no image is told by its first bytes', () => {
     expect(store.calls).toContain(`READ s3://sources/${key}`);
   });
 
-  test('and what is one is read, whatever its name', async () => {
+  test('an image is read, whatever its name', async () => {
     const store = storeWith('scan.0001', JPEG);
     const source = await getSource({ bucket: 'sources', key: 'scan.0001' }, { store }, { size: JPEG.length });
     expect(source).toMatchObject({ size: JPEG.length });
@@ -43,7 +43,7 @@ describe('what is no image is told by its first bytes', () => {
     });
   });
 
-  test('images with the name of one cost no further call', async () => {
+  test('an image that is named like one costs no further call', async () => {
     const store = storeWith('a.jpg', JPEG);
     await getSource({ bucket: 'sources', key: 'a.jpg' }, { store }, { size: JPEG.length });
     expect(store.calls).toEqual(['GET s3://sources/a.jpg']);
@@ -62,27 +62,27 @@ describe.each([
     });
   });
 
-  test('compresses a large image alone, and its small ones beside each other', async () => {
-    const turns: string[] = [];
-    const alone = async <T>(work: () => Promise<T>) => {
-      turns.push('alone');
+  test('compresses a large image under the exclusive lock, and small ones without it', async () => {
+    const locks: string[] = [];
+    const exclusive = async <T>(work: () => Promise<T>) => {
+      locks.push('exclusive');
       return work();
     };
-    const large = { bytes: 1000, alone };
+    const large = { bytes: 1000, exclusive };
     expect(
       await runImage(storeWith('a.jpg', JPEG), 's3://sources/a.jpg', { job, maxBytes: 2e6, large }),
     ).toMatchObject({ status: 'compressed' });
-    expect(turns).toEqual(['alone']);
+    expect(locks).toEqual(['exclusive']);
     await runImage(storeWith('b.jpg', JPEG.subarray(0, 999)), 's3://sources/b.jpg', {
       job,
       maxBytes: 2e6,
       large,
     });
-    expect(turns).toEqual(['alone']);
+    expect(locks).toEqual(['exclusive']);
   });
 
-  test('still calls an image above all limits TooLarge, for a larger host to do', async () => {
-    const large = { bytes: 1000, alone: <T>(work: () => Promise<T>) => work() };
+  test('reports an image above all limits as TooLarge, for a larger host to do', async () => {
+    const large = { bytes: 1000, exclusive: <T>(work: () => Promise<T>) => work() };
     expect(
       await runImage(storeWith('a.jpg', JPEG), 's3://sources/a.jpg', { job, maxBytes: 2000, large }),
     ).toMatchObject({ status: 'failed', code: 'TooLarge', hostTooSmall: true });

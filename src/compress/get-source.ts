@@ -4,16 +4,16 @@ import { type ObjectStore, ObjectStoreError, type StoredObject } from '../core/o
 import { formatByName } from '../core/output-key.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 
-/** Above it a look at the first bytes costs less than a body that turns out to be none of an image. */
-const WORTH_A_LOOK_BYTES = 256 * 1024;
-/** What sniffFormat looks at. */
-const FIRST_BYTES = 4096;
+/** Above it reading the first bytes costs less than a whole body that turns out not to be an image. */
+const SNIFF_FIRST_ABOVE_BYTES = 256 * 1024;
+/** As many as sniffFormat needs. */
+const SNIFFED_BYTES = 4096;
 
 /**
- * Reads the object that is to be compressed. A video among the pictures is told by its first bytes: it is neither read
- * whole nor called too large.
- * @param asked `size` in bytes, where it is known beforehand
- * @returns the object; an outcome where it is no image; as ObjectStore.get for the rest
+ * Reads the object that is to be compressed. A video among the pictures is recognised by its first bytes: it is neither
+ * read whole nor reported as too large.
+ * @param known `size` in bytes, when it is known beforehand
+ * @returns the object; an outcome when it is not an image; as ObjectStore.get for the rest
  * @throws ObjectStoreError; TooLarge for an image above `maxBytes`
  */
 export async function getSource(
@@ -22,24 +22,24 @@ export async function getSource(
   { size, ifNoneMatch }: { readonly size?: number; readonly ifNoneMatch?: string } = {},
 ): Promise<StoredObject | Outcome | undefined | 'not-modified'> {
   const isDoubtful =
-    size !== undefined && size > WORTH_A_LOOK_BYTES && formatByName(location.key) === undefined;
-  const noImage = {
+    size !== undefined && size > SNIFF_FIRST_ABOVE_BYTES && formatByName(location.key) === undefined;
+  const notAnImage = {
     status: 'skipped',
     reason: 'not-an-image',
     ...(size !== undefined && { bytesIn: size }),
   } as const;
-  if (isDoubtful && !(await beginsAsImage(location, store))) return noImage;
+  if (isDoubtful && !(await beginsAsImage(location, store))) return notAnImage;
   try {
     return await store.get(location, { ifNoneMatch, maxBytes });
   } catch (error) {
     const isTooLarge = error instanceof ObjectStoreError && error.code === 'TooLarge';
-    if (isTooLarge && !(await beginsAsImage(location, store))) return noImage;
+    if (isTooLarge && !(await beginsAsImage(location, store))) return notAnImage;
     throw error;
   }
 }
 
 async function beginsAsImage(location: S3Location, store: ObjectStore): Promise<boolean> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(location, { start: 0, end: FIRST_BYTES - 1 })) chunks.push(chunk);
+  for await (const chunk of store.read(location, { start: 0, end: SNIFFED_BYTES - 1 })) chunks.push(chunk);
   return sniffFormat(Buffer.concat(chunks)) !== undefined;
 }
