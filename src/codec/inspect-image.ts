@@ -1,25 +1,14 @@
 import type { ImageFormat } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
-import { indexOfText, viewOf } from './bytes.ts';
+import { viewOf } from './bytes.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { readGif } from './gif/blocks.ts';
+import { inspectGif } from './gif/inspect.ts';
 import { inspectIso } from './isobmff/inspect.ts';
-import { readMultiPicture } from './jpeg/multi-picture.ts';
-import {
-  chromaSubsampling,
-  isProgressive,
-  type Jpeg,
-  quantisationTables,
-  readJpeg,
-  readJpegOrientation,
-} from './jpeg/segments.ts';
-import { estimateSourceQuality } from './jpeg/source-quality.ts';
-import { readOrientation } from './metadata/exif.ts';
+import { inspectJpeg } from './jpeg/inspect.ts';
 import { inspectPng } from './png/inspect.ts';
 import { sniffFormat } from './sniff-format.ts';
 import { inspectTiff } from './tiff/inspect.ts';
-import { countTrailing } from './trailing-bytes.ts';
-import { findAnnounced, findRiffChunk, readWebP } from './webp/riff.ts';
+import { inspectWebP } from './webp/inspect.ts';
 
 export { CorruptImageError, sniffFormat };
 
@@ -67,76 +56,6 @@ const INSPECTORS: Readonly<Record<ImageFormat, (bytes: Uint8Array) => Partial<Im
   ico: () => ({}),
   pnm: () => ({}),
 };
-
-const JPEG_COLOURS: Readonly<Record<number, ImageFacts['colour']>> = { 1: 'grey', 3: 'rgb', 4: 'cmyk' };
-
-function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
-  const jpeg = readJpeg(bytes);
-  const { frame, segments } = jpeg;
-  const channels = frame.components.length;
-  const pictures = readMultiPicture(jpeg);
-  return {
-    width: frame.width,
-    height: frame.height,
-    channels,
-    bitsPerChannel: frame.bits,
-    colour: JPEG_COLOURS[channels] ?? 'other',
-    icc: segments.some(({ kind }) => kind === 'icc'),
-    orientation: readJpegOrientation(jpeg),
-    progressive: isProgressive(frame),
-    apart: isApart(jpeg) || undefined,
-    sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
-    chromaSubsampling: chromaSubsampling(frame),
-    lossless: (frame.marker & 3) === 3,
-    arithmetic: frame.marker > 0xc8 || undefined,
-    gainMap: pictures.gainMap,
-    multiPicture: pictures.count > 1,
-    behind: pictures.behind,
-    contentCredentials: segments.some(
-      ({ kind, payload }) => kind === 'jumbf' && indexOfText(payload, 'c2pa') >= 0,
-    ),
-    trailingBytes: pictures.unknownTrailingBytes,
-  };
-}
-
-function isApart({ frame, segments }: Jpeg): boolean {
-  const scan = segments.find(({ marker }) => marker === 0xda);
-  return scan !== undefined && (scan.payload[0] ?? 0) < frame.components.length;
-}
-
-function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
-  const webp = readWebP(bytes);
-  return {
-    width: webp.width,
-    height: webp.height,
-    pages: webp.frames,
-    channels: webp.alpha ? 4 : 3,
-    alpha: webp.alpha,
-    alphaDenied: webp.alphaDenied || undefined,
-    icc: findAnnounced(webp, 'ICCP') !== undefined,
-    orientation: readOrientation(findAnnounced(webp, 'EXIF')),
-    chromaSubsampling: webp.lossless ? undefined : '4:2:0',
-    lossless: webp.lossless,
-    contentCredentials: findRiffChunk(webp, 'C2PA') !== undefined,
-    trailingBytes: countTrailing(bytes, webp.end),
-  };
-}
-
-function inspectGif(bytes: Uint8Array): Partial<ImageFacts> {
-  const gif = readGif(bytes);
-  return {
-    width: gif.width,
-    height: gif.height,
-    pages: gif.frames,
-    channels: gif.transparent ? 4 : 3,
-    colour: 'palette',
-    alpha: gif.transparent,
-    progressive: gif.interlaced,
-    lossless: true,
-    contentCredentials: gif.applications.some(({ name }) => name.startsWith('C2PA_GIF')),
-    trailingBytes: countTrailing(bytes, gif.end),
-  };
-}
 
 /** Formats without an encoder here: their size is told where it stands at a fixed place. */
 function sizeAt(

@@ -1,4 +1,4 @@
-import { startsWith, textAt, viewOf } from '../bytes.ts';
+import { textAt, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 export interface Gif {
@@ -128,16 +128,4 @@ function skipSubBlocks(bytes: Uint8Array, from: number): number {
   let at = from;
   while (at < bytes.length && bytes[at] !== 0) at += bytes[at]! + 1;
   return at + 1;
-}
-
-// XMP lies in a GIF as it is. Who skips sub-blocks and comes to stand anywhere in it is led by these to its end.
-const XMP_TRAILER_LENGTH = 258;
-
-/** The XMP packet in its application extension; undefined when there is none. */
-export function readGifXmp(bytes: Uint8Array): Uint8Array | undefined {
-  const block = readGif(bytes).applications.find(({ name }) => name === 'XMP DataXMP');
-  const end = (block?.end ?? 0) - XMP_TRAILER_LENGTH;
-  return block && end > block.from && startsWith(bytes, '\x01\xff\xfe', end)
-    ? bytes.subarray(block.from, end)
-    : undefined;
 }

@@ -1,5 +1,7 @@
 import { joinBytes, latin1, startsWith, uint16, uint32 } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
+import type { ImageMetadata, MetadataTransfer } from '../metadata/model.ts';
+import { withPlainExif } from '../metadata/policy.ts';
 import {
   auxiliariesOf,
   ESSENTIAL,
@@ -19,8 +21,12 @@ export interface IsoMetadata {
   readonly icc?: Uint8Array;
 }
 
-/** The metadata that belongs to the picture. EXIF comes without its prefix. */
-export function readIsoMetadata(image: IsoImage): IsoMetadata {
+export function readIsoMetadata(bytes: Uint8Array): ImageMetadata {
+  return withPlainExif(metadataOf(readIsoImage(bytes)));
+}
+
+/** The metadata that belongs to the picture. Some writers put `Exif\0\0` before their EXIF. */
+export function metadataOf(image: IsoImage): IsoMetadata {
   const items = [...image.items.values()];
   const exif = items.find(({ type }) => type === 'Exif');
   const xmp = items.find(({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml');
@@ -70,6 +76,15 @@ const TRANSFORMS: readonly (readonly [turns: number, mirror?: number])[] = [
   [3, 0],
   [1],
 ];
+
+/** An encoder's AVIF with this metadata. Viewers go by the properties irot and imir alone: EXIF says 1 beside them. */
+export function writeAvifMetadata(
+  output: Uint8Array,
+  { exif, xmp, icc }: ImageMetadata,
+  { orientation, ownsIcc }: MetadataTransfer,
+): Uint8Array {
+  return withIsoMetadata(output, { exif, xmp, icc: ownsIcc ? undefined : icc, orientation });
+}
 
 /** The same picture with this metadata and orientation besides what it has; for files of one `meta` and no track. */
 export function withIsoMetadata(

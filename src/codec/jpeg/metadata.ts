@@ -1,14 +1,10 @@
 import { createHash } from 'node:crypto';
-import { joinBytes, latin1, uint32 } from '../bytes.ts';
+import { joinBytes, latin1, startsWith, uint32 } from '../bytes.ts';
 import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
-import {
-  type ImageMetadata,
-  type MetadataPolicy,
-  readMetadata,
-  underPolicy,
-} from '../metadata/image-metadata.ts';
 import { creditsOnly } from '../metadata/iptc.ts';
-import { withXmpOrientation } from '../metadata/xmp.ts';
+import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
+import { underPolicy, withPlainExif } from '../metadata/policy.ts';
+import { mergeExtendedXmp, withXmpOrientation } from '../metadata/xmp.ts';
 import {
   APP1,
   APP2,
@@ -18,8 +14,13 @@ import {
   ICC_PREFIX,
   type Jpeg,
   type JpegSegment,
+  joinExtendedXmp,
+  joinIccSegments,
+  joinPhotoshopSegments,
+  readJpeg,
   readJpegOrientation,
   type SegmentKind,
+  writeJpeg,
   XMP_PREFIX,
 } from './segments.ts';
 
@@ -28,13 +29,52 @@ export type NewSegment = Pick<JpegSegment, 'marker' | 'payload'>;
 
 const MAX_PAYLOAD = 65_533;
 
+export function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
+  const jpeg = readJpeg(bytes);
+  const payload = (wanted: string) => jpeg.segments.find(({ kind }) => kind === wanted)?.payload;
+  const main = payload('xmp')?.subarray(XMP_PREFIX.length);
+  const extended = joinExtendedXmp(jpeg);
+  return withPlainExif({
+    exif: payload('exif'),
+    xmp: main && extended ? mergeExtendedXmp(main, extended) : main,
+    icc: joinIccSegments(jpeg),
+    photoshop: joinPhotoshopSegments(jpeg),
+  });
+}
+
+/** An encoder's JPEG with this metadata; under `keep` a source that is a JPEG, too, hands on its own segments. */
+export function writeJpegMetadata(
+  output: Uint8Array,
+  metadata: ImageMetadata,
+  transfer: MetadataTransfer,
+): Uint8Array {
+  const { source, ownsIcc } = transfer;
+  const jpeg = readJpeg(output);
+  const allowed = { ...metadata, icc: ownsIcc ? undefined : metadata.icc };
+  const carried = source.format === 'jpeg' ? segmentsFromJpeg(allowed, transfer) : metadataSegments(allowed);
+  const isJfif = ({ marker, payload }: NewSegment) => marker === 0xe0 && startsWith(payload, 'JFIF\0');
+  const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
+  const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
+  const first = jpeg.segments.find(({ kind }) => kind === 'coding')!;
+  return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(first.at, jpeg.end)]);
+}
+
+function segmentsFromJpeg(
+  metadata: ImageMetadata,
+  { source, policy, orientation }: MetadataTransfer,
+): readonly NewSegment[] {
+  const jpeg = readJpeg(source.bytes);
+  if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
+  return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];
+}
+
 /** The application segments and comments of a JPEG as they go with a copy of the same coefficients. */
 export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment[] {
   const own = source.segments.filter(({ kind }) => kind !== 'coding');
   if (policy === 'keep') return own;
   return [
     ...jfifHeader(own),
-    ...metadataSegments(underPolicy(readMetadata('jpeg', source.bytes), policy, readJpegOrientation(source))),
+    ...metadataSegments(underPolicy(readJpegMetadata(source.bytes), policy, readJpegOrientation(source))),
     ...own.filter(({ kind }) => kind === 'adobe'),
   ];
 }

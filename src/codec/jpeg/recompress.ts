@@ -1,5 +1,5 @@
 import { compressJpeg } from '@napi-rs/image';
-import type { MetadataPolicy } from '../metadata/image-metadata.ts';
+import type { MetadataPolicy } from '../metadata/model.ts';
 import { carryBehind } from './carry-trailing-parts.ts';
 import { segmentsOfCopy } from './metadata.ts';
 import { isMovable, readMultiPicture } from './multi-picture.ts';

@@ -1,17 +1,81 @@
+import { isUtf8 } from 'node:buffer';
 import { sameBytes, uint16, viewOf } from '../bytes.ts';
 import { buildExif, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
-import { type MetadataPolicy, underPolicy } from '../metadata/image-metadata.ts';
-import { withXmpOrientation } from '../metadata/xmp.ts';
+import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
+import { underPolicy, withPlainExif } from '../metadata/policy.ts';
+import { withCredits, withXmpOrientation, type XmpCredits } from '../metadata/xmp.ts';
 import {
   findChunk,
+  iccChunk,
   isXmpChunk,
   keywordOf,
   type Png,
   type PngChunk,
+  readPng,
+  readPngIcc,
   readPngOrientation,
+  readPngXmp,
   readText,
+  writePng,
   xmpChunk,
 } from './chunks.ts';
+
+export function readPngMetadata(bytes: Uint8Array): ImageMetadata {
+  const png = readPng(bytes);
+  return withPlainExif({
+    exif: findChunk(png, 'eXIf')?.payload,
+    xmp: withCredits(readPngXmp(png), readPngCredits(png)),
+    icc: readPngIcc(png),
+  });
+}
+
+/** Author and copyright as PNG writes them in texts of its own. */
+function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
+  const textOf = (wanted: string) => {
+    const chunk = png.chunks.find((candidate) => keywordOf(candidate)?.toLowerCase() === wanted);
+    const value = chunk && readText(chunk)?.value;
+    // tEXt and zTXt are Latin-1 and iTXt is UTF-8, but many writers put UTF-8 into all of them.
+    return value && Buffer.from(value.subarray(0, 4000)).toString(isUtf8(value) ? 'utf8' : 'latin1');
+  };
+  // The second is no keyword of the standard's, but some programs write it.
+  const author = textOf('author') || textOf('artist');
+  return { creators: author ? [author] : [], rights: textOf('copyright') };
+}
+
+/** An encoder's PNG with this metadata; a source that is a PNG, too, hands on its own chunks. */
+export function writePngMetadata(
+  output: Uint8Array,
+  metadata: ImageMetadata,
+  transfer: MetadataTransfer,
+): Uint8Array {
+  const png = readPng(output);
+  const [header, ...rest] = png.chunks;
+  const added =
+    transfer.source.format === 'png' ? chunksFromPng(png, transfer) : chunksFromOther(metadata, transfer);
+  return writePng([header!, ...added, ...rest]);
+}
+
+function chunksFromOther({ exif, xmp, icc }: ImageMetadata, { ownsIcc }: MetadataTransfer): NewChunk[] {
+  return [
+    ...(icc && !ownsIcc ? [iccChunk(icc)] : []),
+    ...(exif ? [{ type: 'eXIf', payload: exif }] : []),
+    ...(xmp ? [xmpChunk(xmp)] : []),
+  ];
+}
+
+const COLOUR_CHUNKS: ReadonlySet<string> = new Set(['iCCP', 'sRGB', 'gAMA', 'cHRM', 'cICP', 'mDCV', 'cLLI']);
+// They describe pixels that were encoded anew, and stand behind the palette, where the output has its own.
+const OF_OLD_PIXELS: ReadonlySet<string> = new Set(['bKGD', 'hIST', 'sBIT']);
+
+function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): NewChunk[] {
+  const from = readPng(source.bytes);
+  const plain = { ...from, chunks: from.chunks.filter(({ type }) => !OF_OLD_PIXELS.has(type)) };
+  const { before, after } = chunksOfCopy(plain, natureOf(output), policy, orientation)!;
+  const present = new Set(output.chunks.map(({ type }) => type));
+  return [...before, ...after].filter(
+    ({ type }) => !(ownsIcc && COLOUR_CHUNKS.has(type)) && !(present.has(type) && type !== 'tEXt'),
+  );
+}
 
 export type NewChunk = Pick<PngChunk, 'type' | 'payload'>;
 

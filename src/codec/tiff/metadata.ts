@@ -7,8 +7,8 @@ import {
   readCredits,
   tiffHeader,
 } from '../metadata/exif.ts';
-import type { ImageMetadata } from '../metadata/image-metadata.ts';
 import { asPhotoshop, readIptc } from '../metadata/iptc.ts';
+import type { ImageMetadata } from '../metadata/model.ts';
 import {
   numbersOf,
   readDirectory,

@@ -1,4 +1,4 @@
-import { joinAll, joinBytes, latin1, startsWith, textAt, uint32, viewOf } from '../bytes.ts';
+import { joinAll, latin1, startsWith, textAt, uint32, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** WebP is a RIFF file: what it is made of, chunk by chunk. */
@@ -22,11 +22,8 @@ export interface WebP {
   readonly end: number;
 }
 
-const ICC_FLAG = 0x20;
-const ALPHA_FLAG = 0x10;
-const EXIF_FLAG = 0x08;
-const XMP_FLAG = 0x04;
-const ANIMATION_FLAG = 0x02;
+/** Bits in the first byte of VP8X. */
+export const FLAGS = { ICCP: 0x20, ALPH: 0x10, EXIF: 0x08, XMP: 0x04, ANIM: 0x02 } as const;
 
 const MAX_CHUNKS = 100_000;
 
@@ -71,7 +68,7 @@ function readSize({
   if (type === 'VP8X' && payload.length >= 10) {
     const width = (view.getUint32(4, true) & 0xffffff) + 1;
     const height = (payload[7]! | (payload[8]! << 8) | (payload[9]! << 16)) + 1;
-    return { width, height, alpha: (payload[0]! & ALPHA_FLAG) !== 0 };
+    return { width, height, alpha: (payload[0]! & FLAGS.ALPH) !== 0 };
   }
   if (type === 'VP8L' && payload.length >= 5 && payload[0] === 0x2f) {
     const bits = view.getUint32(1, true);
@@ -108,62 +105,17 @@ export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined 
   return webp.chunks.find((chunk) => chunk.type === type)?.payload;
 }
 
-const FLAGS = { ICCP: ICC_FLAG, EXIF: EXIF_FLAG } as const;
-
 /** The chunk where the header announces it: without that no viewer applies a profile or turns the picture. */
-export function findAnnounced(webp: WebP, type: keyof typeof FLAGS): Uint8Array | undefined {
+export function findAnnounced(webp: WebP, type: 'ICCP' | 'EXIF'): Uint8Array | undefined {
   const header = findRiffChunk(webp, 'VP8X');
   return header && (header[0]! & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
-}
-
-/** What no reader knows by its name, and a profile that none applies. */
-export function foreignChunks(webp: WebP): RiffChunk[] {
-  const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
-  const profile = findAnnounced(webp, 'ICCP');
-  return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
 }
 
 /** The chunks that hold the pixels and their order in time. */
 export const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
 
-export interface WebPMetadata {
-  readonly icc?: Uint8Array;
-  readonly exif?: Uint8Array;
-  readonly xmp?: Uint8Array;
-  readonly foreign?: readonly RiffChunk[];
-}
-
-/** The same pictures with exactly this metadata. */
-export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
-  const webp = readWebP(bytes);
-  const { icc, exif, xmp, foreign = [] } = metadata;
-  const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
-  const aside: RiffChunk[] = [
-    ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
-    ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
-    ...foreign,
-  ];
-  const isExtended = webp.chunks[0]!.type === 'VP8X';
-  if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
-  return writeWebP([
-    { type: 'VP8X', payload: extendedHeader(webp, metadata) },
-    ...(icc ? [{ type: 'ICCP', payload: icc }] : []),
-    ...pictures,
-    ...aside,
-  ]);
-}
-
-function extendedHeader(webp: WebP, { icc, exif, xmp }: WebPMetadata): Uint8Array {
-  const flags =
-    (icc ? ICC_FLAG : 0) |
-    (webp.alpha ? ALPHA_FLAG : 0) |
-    (exif ? EXIF_FLAG : 0) |
-    (xmp ? XMP_FLAG : 0) |
-    (webp.chunks.some(({ type }) => type === 'ANIM') ? ANIMATION_FLAG : 0);
-  return joinBytes([flags, 0, 0, 0], uint24(webp.width - 1), uint24(webp.height - 1));
-}
-
-function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
+/** A WebP of these chunks. */
+export function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
   const parts = chunks.flatMap(({ type, payload }) => [
     latin1(type),
     uint32(payload.length, true),
@@ -172,8 +124,4 @@ function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
   ]);
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   return joinAll([latin1('RIFF'), uint32(length + 4, true), latin1('WEBP'), ...parts]);
-}
-
-function uint24(value: number): Uint8Array {
-  return uint32(value, true).subarray(0, 3);
 }

@@ -1,0 +1,20 @@
+import type { ImageFacts } from '../../core/recipe.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { readGif } from './blocks.ts';
+
+/** @throws CorruptImageError when the screen has no size or the header is cut off */
+export function inspectGif(bytes: Uint8Array): Partial<ImageFacts> {
+  const gif = readGif(bytes);
+  return {
+    width: gif.width,
+    height: gif.height,
+    pages: gif.frames,
+    channels: gif.transparent ? 4 : 3,
+    colour: 'palette',
+    alpha: gif.transparent,
+    progressive: gif.interlaced,
+    lossless: true,
+    contentCredentials: gif.applications.some(({ name }) => name.startsWith('C2PA_GIF')),
+    trailingBytes: countTrailing(bytes, gif.end),
+  };
+}

@@ -1,0 +1,42 @@
+import type { MetadataPart, MetadataPolicy, MetadataStripper } from '../metadata/model.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { segmentsOfCopy } from './metadata.ts';
+import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
+
+export const jpegStripper: MetadataStripper = {
+  // A profile may be cut in other places, and is never taken out.
+  parts: ({ bytes }) => [
+    ...readJpeg(bytes)
+      .segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc')
+      .map(asPart),
+    ...trailingPart(readJpeg(bytes)),
+  ],
+  partsLeft: ({ bytes }, policy) => segmentsOfCopy(readJpeg(bytes), policy).map(asPart),
+  strip: ({ bytes }, policy) => strip(readJpeg(bytes), policy),
+};
+
+function trailingPart({ bytes, end }: Jpeg): MetadataPart[] {
+  return countTrailing(bytes, end) > 0 ? [{ type: 'trailing data', payload: bytes.subarray(end) }] : [];
+}
+
+function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): MetadataPart {
+  return { type: String.fromCharCode(marker), payload };
+}
+
+function strip(jpeg: Jpeg, policy: MetadataPolicy): Uint8Array | undefined {
+  if (!jpeg.hasEnd) return undefined;
+  return writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg));
+}
+
+/** From the first table to the end, without the segments in between that do not belong to the coding. */
+function codedParts({ bytes, segments, end }: Jpeg): Uint8Array[] {
+  const first = segments.findIndex(({ kind }) => kind === 'coding');
+  const parts: Uint8Array[] = [];
+  let from = segments[first]!.at;
+  for (const { kind, at, payload } of segments.slice(first)) {
+    if (kind === 'coding') continue;
+    parts.push(bytes.subarray(from, at));
+    from = at + 4 + payload.length;
+  }
+  return [...parts, bytes.subarray(from, end)];
+}

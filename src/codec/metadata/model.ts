@@ -1,0 +1,51 @@
+import type { ImageFormat } from '../../core/image-result.ts';
+import type { CompressionSettings } from '../../core/job.ts';
+
+export type MetadataPolicy = CompressionSettings['metadata'];
+
+/** What pictures carry besides pixels and what more than one format has a place for. */
+export interface ImageMetadata {
+  /** Without `Exif\0\0`. */
+  readonly exif?: Uint8Array;
+  readonly xmp?: Uint8Array;
+  readonly icc?: Uint8Array;
+  /** Photoshop's resources, IPTC among them, as an APP13 payload; only JPEG has a place for them. */
+  readonly photoshop?: Uint8Array;
+}
+
+export interface MetadataSource {
+  readonly format: ImageFormat;
+  readonly bytes: Uint8Array;
+}
+
+/** How an encoder's output gets the metadata of its source. */
+export interface MetadataTransfer {
+  readonly source: MetadataSource;
+  readonly policy: MetadataPolicy;
+  /** How viewers shall turn the output's pixels: 1 when they were turned upright. */
+  readonly orientation: number;
+  /** The encoder wrote a profile by itself. */
+  readonly ownsIcc: boolean;
+}
+
+/** A file whose metadata is to be taken out while its coded pixels stay as they are, byte for byte. */
+export interface StripSource extends MetadataSource {
+  /** What the picture is shown with, before and after. */
+  readonly orientation: number;
+}
+
+/** Whatever holds metadata in a file. */
+export interface MetadataPart {
+  readonly type: string;
+  readonly payload: Uint8Array;
+}
+
+/** How the metadata of one format is taken out. */
+export interface MetadataStripper {
+  /** What the file holds besides its pixels. */
+  parts(image: StripSource): MetadataPart[];
+  /** What of it the policy leaves, in this form or another. */
+  partsLeft(image: StripSource, policy: MetadataPolicy): MetadataPart[];
+  /** The file under the policy; undefined where it is not known how to do that safely. */
+  strip(image: StripSource, policy: MetadataPolicy): Uint8Array | undefined;
+}

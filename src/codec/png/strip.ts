@@ -1,0 +1,24 @@
+import type { MetadataPolicy, MetadataStripper, StripSource } from '../metadata/model.ts';
+import { partWithPlainExif } from '../metadata/policy.ts';
+import { type Png, readPng } from './chunks.ts';
+import { chunksOfCopy, natureOf, PIXEL_CHUNKS, STALE } from './metadata.ts';
+import { assemblePng, isUnderstood } from './recompress.ts';
+
+export const pngStripper: MetadataStripper = {
+  parts: ({ bytes }) =>
+    readPng(bytes)
+      .chunks.filter(({ type }) => !PIXEL_CHUNKS.has(type) && !STALE.has(type))
+      .map(partWithPlainExif),
+  partsLeft: ({ bytes, orientation }, policy) =>
+    Object.values(chunksLeft(readPng(bytes), policy, orientation)).flat(),
+  strip,
+};
+
+function strip({ bytes, orientation }: StripSource, policy: MetadataPolicy): Uint8Array | undefined {
+  const png = readPng(bytes);
+  return isUnderstood(png) ? assemblePng(png, chunksLeft(png, policy, orientation)) : undefined;
+}
+
+function chunksLeft(png: Png, policy: MetadataPolicy, orientation: number) {
+  return chunksOfCopy(png, natureOf(png), policy, orientation) ?? { before: [], after: [] };
+}

@@ -1,0 +1,23 @@
+import type { ImageFacts } from '../../core/recipe.ts';
+import { readOrientation } from '../metadata/exif.ts';
+import { countTrailing } from '../trailing-bytes.ts';
+import { findAnnounced, findRiffChunk, readWebP } from './riff.ts';
+
+/** @throws CorruptImageError when the size of the picture cannot be read */
+export function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
+  const webp = readWebP(bytes);
+  return {
+    width: webp.width,
+    height: webp.height,
+    pages: webp.frames,
+    channels: webp.alpha ? 4 : 3,
+    alpha: webp.alpha,
+    alphaDenied: webp.alphaDenied || undefined,
+    icc: findAnnounced(webp, 'ICCP') !== undefined,
+    orientation: readOrientation(findAnnounced(webp, 'EXIF')),
+    chromaSubsampling: webp.lossless ? undefined : '4:2:0',
+    lossless: webp.lossless,
+    contentCredentials: findRiffChunk(webp, 'C2PA') !== undefined,
+    trailingBytes: countTrailing(bytes, webp.end),
+  };
+}

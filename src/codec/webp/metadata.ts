@@ -1,0 +1,79 @@
+import { joinBytes, uint32 } from '../bytes.ts';
+import type { ImageMetadata, MetadataTransfer } from '../metadata/model.ts';
+import { withPlainExif } from '../metadata/policy.ts';
+import {
+  FLAGS,
+  findAnnounced,
+  findRiffChunk,
+  PICTURES,
+  type RiffChunk,
+  readWebP,
+  type WebP,
+  writeWebP,
+} from './riff.ts';
+
+export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
+  const webp = readWebP(bytes);
+  // Tools find EXIF and XMP also where the header does not announce them; no viewer turns a picture by such.
+  return withPlainExif({
+    exif: findRiffChunk(webp, 'EXIF'),
+    xmp: findRiffChunk(webp, 'XMP '),
+    icc: findAnnounced(webp, 'ICCP'),
+  });
+}
+
+/** An encoder's WebP with this metadata, and under `keep` with what else a WebP source holds. */
+export function writeWebPMetadata(
+  output: Uint8Array,
+  metadata: ImageMetadata,
+  { source, policy }: MetadataTransfer,
+): Uint8Array {
+  const carriesAll = policy === 'keep' && source.format === 'webp';
+  const foreign = carriesAll ? foreignChunks(readWebP(source.bytes)) : [];
+  return withWebPMetadata(output, { ...metadata, foreign });
+}
+
+/** What no reader knows by its name, and a profile that none applies. */
+function foreignChunks(webp: WebP): RiffChunk[] {
+  const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
+  const profile = findAnnounced(webp, 'ICCP');
+  return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
+}
+
+interface WebPMetadata extends ImageMetadata {
+  readonly foreign?: readonly RiffChunk[];
+}
+
+/** The same pictures with exactly this metadata. */
+export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
+  const webp = readWebP(bytes);
+  const { icc, exif, xmp, foreign = [] } = metadata;
+  const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
+  const aside: RiffChunk[] = [
+    ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
+    ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
+    ...foreign,
+  ];
+  const isExtended = webp.chunks[0]!.type === 'VP8X';
+  if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
+  return writeWebP([
+    { type: 'VP8X', payload: extendedHeader(webp, metadata) },
+    ...(icc ? [{ type: 'ICCP', payload: icc }] : []),
+    ...pictures,
+    ...aside,
+  ]);
+}
+
+function extendedHeader(webp: WebP, { icc, exif, xmp }: WebPMetadata): Uint8Array {
+  const flags =
+    (icc ? FLAGS.ICCP : 0) |
+    (webp.alpha ? FLAGS.ALPH : 0) |
+    (exif ? FLAGS.EXIF : 0) |
+    (xmp ? FLAGS.XMP : 0) |
+    (webp.chunks.some(({ type }) => type === 'ANIM') ? FLAGS.ANIM : 0);
+  return joinBytes([flags, 0, 0, 0], uint24(webp.width - 1), uint24(webp.height - 1));
+}
+
+function uint24(value: number): Uint8Array {
+  return uint32(value, true).subarray(0, 3);
+}
