@@ -67,7 +67,7 @@ async function runJob(): Promise<JobReport> {
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     WORK_BUCKET,
     OUTPUT_BUCKET: 'out',
-    PAPERS: path.join(home, WORK_BUCKET),
+    JOB_FILES: path.join(home, WORK_BUCKET),
     PROCESS_USAGE: usage,
     NODE_OPTIONS: [
       `--import=${new URL('machine/report-usage.ts', import.meta.url).href}`,

@@ -34,7 +34,7 @@ export async function benchReport(images = 1_000_000, batches = 5_000): Promise<
     const memory = watchMemory();
     const cpu = process.cpuUsage();
     const start = performance.now();
-    const host = { store: folderStore(root), workBucket: 'work', papers: root, now: () => new Date() };
+    const host = { store: folderStore(root), workBucket: 'work', jobFiles: root, now: () => new Date() };
     const { compressed, kept, failed, lost } = await reportJob({ jobId: JOB_ID }, host);
     const seconds = (performance.now() - start) / 1000;
     const cpuSeconds = cpuSecondsSince(cpu);

@@ -13,7 +13,7 @@ export interface Supervision {
 /** A worker says how it ended: anything else is a death. */
 export const EXIT = {
   done: 0,
-  /** Of Mindkosh's contract: some images failed. Of ours: the job's papers could not be read or written. */
+  /** Of Mindkosh's contract: some images failed. Of ours: the job's files could not be read or written. */
   failed: 1,
   wrongEnvironment: 2,
   jobFailed: 3,

@@ -40,7 +40,7 @@ async function carryOutBatch(ref: BatchRef, workBucket: string, { closing }: Run
     log.info(summary.remaining > 0 ? 'batch handed back' : 'batch done', { summary });
     return summary.remaining > 0 ? EXIT.callAgain : EXIT.done;
   } catch (error) {
-    log.error('the job’s papers could not be read or written', error as Error);
+    log.error('the job’s files could not be read or written', error as Error);
     return EXIT.failed;
   }
 }

@@ -19,12 +19,12 @@ export const handler = middy<ReportJobEvent, ReportSummary>({ timeoutEarlyInMill
   .handler(async ({ jobId, startedAt, executionState, course }) => {
     log.appendKeys({ jobId });
     const workBucket = environment('WORK_BUCKET');
-    const papers = process.env.PAPERS ?? `s3://${workBucket}/`;
+    const jobFiles = process.env.JOB_FILES ?? `s3://${workBucket}/`;
     const { BUCKET_FOLDERS } = process.env;
     const folders = BUCKET_FOLDERS && JSON.parse(BUCKET_FOLDERS);
     const { failure, mapRun } = executionState ?? course ?? {};
     const request = { jobId, startedAt, failure, mapRun };
-    const report = await reportJob(request, { store, workBucket, papers, folders, now: () => new Date() });
+    const report = await reportJob(request, { store, workBucket, jobFiles, folders, now: () => new Date() });
     log.info('job reported', { report });
     return report;
   });

@@ -24,7 +24,7 @@ export interface LocalInput {
 /** Where outputs go when neither `--out` nor an earlier job says so. */
 export const DEFAULT_OUT = 'compressed';
 
-/** Among a job's papers: what its failed.jsonl, handed in again, is read from and written to. */
+/** Among a job's files: what its failed.jsonl, handed in again, is read from and written to. */
 export const JOB_FOLDERS = 'folders.json';
 export interface JobFolders {
   /** The folder that `local-source` was; undefined when all lay on S3. */
@@ -105,7 +105,7 @@ async function listInput(place: string, asked: string | undefined): Promise<Loca
   };
 }
 
-/** The job that a list lies among the papers of: its failed.jsonl is relative to what the job read. */
+/** The job that a list lies among the files of: its failed.jsonl is relative to what the job read. */
 async function jobOfList(list: string): Promise<JobFolders | undefined> {
   const note = await readFile(path.join(path.dirname(list), JOB_FOLDERS), 'utf8').catch(() => undefined);
   if (note === undefined) return undefined;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { OWN_FOLDER } from '../cloud/local-buckets.ts';
 import { InputError } from './input-error.ts';
 
-/** Where papers, logs and what the outputs are known by lie: beside the outputs. */
+/** Where job files, logs and what the outputs are known by lie: beside the outputs. */
 export function homeOf(out: string): string {
   return path.join(path.dirname(path.resolve(out)), OWN_FOLDER);
 }

@@ -263,14 +263,14 @@ function verdictOf(report: JobReport, cause: string): string {
 
 /** Addresses are not cut: they are there to be copied. */
 function addressLines(report: JobReport, terminal: TerminalShape): string[] {
-  const { papers, jobId, output, folders, settings } = report;
+  const { jobFiles, jobId, output, folders, settings } = report;
   const line = (name: string, address: string) =>
     `${toned(padEnd(name, 7), 'soft', terminal)}${printable(address)}`;
   const hasOutputs = output.startsWith('s3://') && !settings?.dryRun;
   return [
     ...(hasOutputs ? [line('output', inFolders(output, folders))] : []),
-    line('report', addressOf(papers, jobKeys.reportHtml(jobId))),
-    ...(needingALook(report) > 0 ? [line('failed', addressOf(papers, jobKeys.failed(jobId)))] : []),
+    line('report', addressOf(jobFiles, jobKeys.reportHtml(jobId))),
+    ...(needingALook(report) > 0 ? [line('failed', addressOf(jobFiles, jobKeys.failed(jobId)))] : []),
   ];
 }
 

@@ -88,12 +88,12 @@ function leftWhilePlanning(stop: AbortSignal, course: Course): Promise<'left'> {
   });
 }
 
-/** A list that nobody wrote lies among the job's papers. */
+/** A list that nobody wrote lies among the job's files. */
 async function addressOfList({ fileList }: LocalInput, cloud: LocalCloud, jobId: string): Promise<string> {
   if (typeof fileList === 'string') return fileList;
   const key = `jobs/${jobId}/list.json`;
-  await mkdir(path.join(cloud.papers, path.dirname(key)), { recursive: true });
-  await writeFile(path.join(cloud.papers, key), JSON.stringify(fileList));
+  await mkdir(path.join(cloud.jobFiles, path.dirname(key)), { recursive: true });
+  await writeFile(path.join(cloud.jobFiles, key), JSON.stringify(fileList));
   return `s3://${WORK_BUCKET}/${key}`;
 }
 
@@ -148,14 +148,14 @@ async function tell(
     console.error(inFolders(execution.cause, cloud.folders));
     return EXIT.usage;
   }
-  const text = await readFile(path.join(cloud.papers, jobKeys.reportJson(jobId)), 'utf8').catch(
+  const text = await readFile(path.join(cloud.jobFiles, jobKeys.reportJson(jobId)), 'utf8').catch(
     () => undefined,
   );
   if (text === undefined) throw new Error(causeOf(execution));
   await noteFolders(cloud, jobId, asked.input);
   const report: JobReport = JSON.parse(text);
   if (asked.line.json) process.stdout.write(text);
-  else process.stdout.write(await readable(report, cloud.papers));
+  else process.stdout.write(await readable(report, cloud.jobFiles));
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   const code = exitCodeOf(report);
   if (code === EXIT.jobFailed) console.error(report.cause ?? causeOf(execution));
@@ -163,7 +163,7 @@ async function tell(
 }
 
 async function noteFolders(cloud: LocalCloud, jobId: string, { folder, out }: LocalInput): Promise<void> {
-  const note = path.join(cloud.papers, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
+  const note = path.join(cloud.jobFiles, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
   await writeFile(note, JSON.stringify({ folder, out } satisfies JobFolders));
 }
 
@@ -178,17 +178,17 @@ function causeOf(execution: ExecutionResult): string {
   return `${error}: ${cause}`;
 }
 
-async function readable(report: JobReport, papers: string): Promise<string> {
+async function readable(report: JobReport, jobFiles: string): Promise<string> {
   const table = await printReport(
     report,
-    results(report.jobId, papers),
+    results(report.jobId, jobFiles),
     shapeOf(process.stdout, process.env),
   );
-  return `${table}data   ${path.join(papers, jobKeys.reportJson(report.jobId))}\n`;
+  return `${table}data   ${path.join(jobFiles, jobKeys.reportJson(report.jobId))}\n`;
 }
 
-async function* results(jobId: string, papers: string): AsyncGenerator<ImageResult> {
-  const folder = path.join(papers, jobKeys.results(jobId));
+async function* results(jobId: string, jobFiles: string): AsyncGenerator<ImageResult> {
+  const folder = path.join(jobFiles, jobKeys.results(jobId));
   // A job that was stopped before its first image has none.
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   for (const name of names) {

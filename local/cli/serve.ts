@@ -115,7 +115,7 @@ async function runJob(cloud: LocalCloud, name: string, input: unknown, signal: A
   console.log(
     `job ${name} done: ${compressed} compressed, ${kept} kept, ${skipped} skipped, ${failed} failed`,
   );
-  console.log(`  ${path.join(cloud.papers, jobKeys.reportHtml(name))}`);
+  console.log(`  ${path.join(cloud.jobFiles, jobKeys.reportHtml(name))}`);
 }
 
 function interrupted(): Promise<void> {

@@ -18,7 +18,7 @@ const MEGABYTES_PER_CORE = 1769;
 const GRACE_MS = 2000;
 
 export interface LocalCloudOptions {
-  /** Where papers, sidecars and logs lie: `.image-press` beside the outputs. */
+  /** Where job files, sidecars and logs lie: `.image-press` beside the outputs. */
   readonly home: string;
   readonly out: string;
   /** The user's folder, only ever read. */
@@ -43,7 +43,7 @@ export interface LocalCloudOptions {
 export interface LocalCloud {
   readonly endpoint: string;
   /** The folder that holds jobs/<jobId>/. */
-  readonly papers: string;
+  readonly jobFiles: string;
   /** Which folder each bucket is. */
   readonly folders: Folders;
   execute(name: string, input: unknown, watch: Watch): Promise<ExecutionResult>;
@@ -60,9 +60,9 @@ export interface Watch {
 
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   const { home, out, source, lists } = options;
-  const papers = path.join(home, 'papers');
+  const jobFiles = path.join(home, 'job-files');
   const state = (bucket: string) => path.join(home, 'state', bucket);
-  mkdirSync(papers, { recursive: true });
+  mkdirSync(jobFiles, { recursive: true });
   // Nothing of a folder that is only read outlives the run; beside the outputs it could lie in that very folder.
   const passing = mkdtempSync(path.join(os.tmpdir(), 'image-press-'));
   const readOnly = (folder: string, name: string) => ({
@@ -79,7 +79,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 
   const credentials = newCredentials();
   const buckets: Readonly<Record<string, BucketFolder>> = {
-    [WORK_BUCKET]: { folder: papers, state: state('papers') },
+    [WORK_BUCKET]: { folder: jobFiles, state: state('job-files') },
     [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
     ...(source !== undefined && { [SOURCE_BUCKET]: readOnly(source, SOURCE_BUCKET) }),
     ...(lists !== undefined && { [LIST_BUCKET]: readOnly(lists, LIST_BUCKET) }),
@@ -98,7 +98,10 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     rmSync(passing, { recursive: true, force: true });
     throw error;
   });
-  const environment = { ...environmentOf(s3.endpoint, credentials, papers, folders), ...options.environment };
+  const environment = {
+    ...environmentOf(s3.endpoint, credentials, jobFiles, folders),
+    ...options.environment,
+  };
   const lambda = startLambdaHost({
     functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
     processes: options.processes ?? 1,
@@ -113,7 +116,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 
   return {
     endpoint: s3.endpoint,
-    papers,
+    jobFiles,
     folders,
     execute: async (executionName, input, watch) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
@@ -173,7 +176,7 @@ async function loadMachine(endpoint: string, credentials: Credentials) {
 function environmentOf(
   endpoint: string,
   { accessKeyId, secretAccessKey }: Credentials,
-  papers: string,
+  jobFiles: string,
   folders: Folders,
 ): Record<string, string> {
   return {
@@ -184,7 +187,7 @@ function environmentOf(
     WORK_BUCKET,
     OUTPUT_BUCKET,
     FARGATE: 'deployed',
-    PAPERS: papers,
+    JOB_FILES: jobFiles,
     BUCKET_FOLDERS: JSON.stringify(folders),
   };
 }

@@ -33,7 +33,7 @@ export interface BatchHost {
 /**
  * Compresses the images of one batch: the one function behind Lambda, Fargate and local mode. Takes up where an
  * earlier call stopped or died, and answers `remaining` above 0 when its time was up first.
- * @throws when the job's own papers cannot be read or written; a bad image is a result.
+ * @throws when the job's own files cannot be read or written; a bad image is a result.
  */
 export async function compressBatch(ref: BatchRef, host: BatchHost): Promise<BatchSummary> {
   const job = await readJson<Job>(host.store, { bucket: host.workBucket, key: jobKeys.job(ref.jobId) });

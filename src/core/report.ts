@@ -16,6 +16,8 @@ export interface JobReport {
   readonly fileList: string;
   readonly output: string;
   /** Where jobs/<jobId>/ lies: `s3://bucket/`, or a folder in local mode. */
+  readonly jobFiles: string;
+  /** The name of `jobFiles` before 0.1.0; dropped in 0.2.0. */
   readonly papers: string;
   /** In local mode: which folders the buckets are. */
   readonly folders?: Folders;
@@ -91,7 +93,7 @@ export interface CostEstimate {
 export interface JobCircumstances {
   readonly jobId: string;
   readonly job?: Job;
-  readonly papers: string;
+  readonly jobFiles: string;
   readonly folders?: Folders | undefined;
   /** ISO 8601 */
   readonly startedAt: string;
@@ -163,7 +165,8 @@ export function buildReport(tally: Tally, circumstances: JobCircumstances): JobR
     durationSeconds: secondsBetween(circumstances.startedAt, circumstances.finishedAt),
     fileList: job?.fileList ?? '',
     output: job?.output ?? '',
-    papers: circumstances.papers,
+    jobFiles: circumstances.jobFiles,
+    papers: circumstances.jobFiles,
     ...(circumstances.folders && { folders: circumstances.folders }),
     planned: circumstances.planned,
     accounted,
@@ -197,8 +200,8 @@ export function percentSaved(bytesIn: number, bytesOut: number): number {
 }
 
 /** Where report.json or another of a job's files lies, for people and commands. */
-export function addressOf(papers: string, key: string): string {
-  return papers.endsWith('/') ? papers + key : `${papers}/${key}`;
+export function addressOf(jobFiles: string, key: string): string {
+  return jobFiles.endsWith('/') ? jobFiles + key : `${jobFiles}/${key}`;
 }
 
 /** What is to be known of a job that replaced pictures for good; undefined where there is a way back, or nothing lost. */
@@ -261,9 +264,9 @@ const TRANSITIONS_PER_BATCH = 5;
 /** The listing of where outputs go, the one of earlier results, the journal, results: PUTs and LISTs cost the same. */
 const WRITES_PER_BATCH = 7;
 
-/** Nothing is charged for a job whose papers lie in a folder. */
-function estimateCost(tally: Tally, { papers, batches }: JobCircumstances): CostEstimate | undefined {
-  if (!papers.startsWith('s3://')) return undefined;
+/** Nothing is charged for a job whose files are in a folder. */
+function estimateCost(tally: Tally, { jobFiles, batches }: JobCircumstances): CostEstimate | undefined {
+  if (!jobFiles.startsWith('s3://')) return undefined;
   const reads = tally.compressed + tally.kept + tally.skipped + tally.failed;
   const writes = tally.compressed + tally.copied + batches.planned * WRITES_PER_BATCH;
   return {

@@ -7,7 +7,7 @@ import { isSelected } from './select.ts';
 
 /**
  * Every object below a prefix that `select` lets through. What is no image by its bytes is found out later.
- * @param leaveOut tells the job's own outputs and papers, which may lie below the prefix
+ * @param leaveOut tells the job's own outputs and job files, which may lie below the prefix
  */
 export async function* readPrefix(
   { bucket, prefix }: { readonly bucket: string; readonly prefix: string },

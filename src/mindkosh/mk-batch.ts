@@ -22,7 +22,7 @@ export interface MkHost {
 }
 
 /**
- * Compresses one batch of a batch map, as a job of its own whose papers lie in the output bucket: plan, compress and
+ * Compresses one batch of a batch map, as a job of its own whose files are in the output bucket: plan, compress and
  * report as in any other job. Answers undefined when its time was up first.
  * @throws EnvironmentError when the list has no such batch; FileListError, PlanError, ObjectStoreError
  */
@@ -36,7 +36,7 @@ export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<Report
     if (remaining > 0) return undefined;
   }
   const { store, now, startedAt } = host;
-  return reportJob({ jobId, startedAt }, { store, workBucket, papers: `s3://${workBucket}/`, now });
+  return reportJob({ jobId, startedAt }, { store, workBucket, jobFiles: `s3://${workBucket}/`, now });
 }
 
 /** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: told apart by batch and by start, so that parallel containers never meet. */

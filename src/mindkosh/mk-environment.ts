@@ -9,7 +9,7 @@ export interface MkBatch {
   readonly batch: string;
   /** `s3://bucket/key` of the batch map. */
   readonly fileList: string;
-  /** Outputs and the job's papers go here: no other bucket is needed. */
+  /** Outputs and the job's files go here: no other bucket is needed. */
   readonly outputBucket: string;
   /** `s3://bucket/prefix/` */
   readonly output: string;

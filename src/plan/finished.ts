@@ -38,11 +38,15 @@ export async function readFinished(
   return { count: set.count(), has: (source) => set.has(formatS3Uri(source)) };
 }
 
-async function readEarlierJob(store: ObjectStore, papers: S3Location, jobId: string): Promise<Partial<Job>> {
-  const found = await store.get(papers);
+async function readEarlierJob(
+  store: ObjectStore,
+  location: S3Location,
+  jobId: string,
+): Promise<Partial<Job>> {
+  const found = await store.get(location);
   if (!found || found === 'not-modified')
     throw new PlanError(
-      `'resume' must be the name of an earlier job, '${jobId}' given: there is no ${formatS3Uri(papers)}`,
+      `'resume' must be the name of an earlier job, '${jobId}' given: there is no ${formatS3Uri(location)}`,
     );
   return JSON.parse(Buffer.from(found.body).toString('utf8')) as Partial<Job>;
 }

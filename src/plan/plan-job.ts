@@ -43,9 +43,9 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
   const { store, workBucket, defaultOutput } = context;
   const settings = await withEarlierSettings(input, store);
   const job = parseJobInput(settings, { jobId, startedAt, defaultOutput });
-  const paper = { bucket: workBucket, key: jobKeys.job(jobId) };
-  refuseSecondUse(job, await readJson<Job>(store, paper));
-  await store.put(paper, Buffer.from(JSON.stringify(job, null, 2)), {
+  const jobFile = { bucket: workBucket, key: jobKeys.job(jobId) };
+  refuseSecondUse(job, await readJson<Job>(store, jobFile));
+  await store.put(jobFile, Buffer.from(JSON.stringify(job, null, 2)), {
     attributes: { contentType: 'application/json' },
   });
   const folder = openSpillFolder();
@@ -73,13 +73,13 @@ async function withEarlierSettings(input: unknown, store: ObjectStore): Promise<
 }
 
 /**
- * Names of executions are free again after 90 days, and at once after the stack was deleted: its papers stay. Results
+ * Names of executions are free again after 90 days, and at once after the stack was deleted: its files stay. Results
  * of the earlier job would be taken for this one's. A planning that is tried again began at the same time.
  */
 function refuseSecondUse({ jobId, startedAt }: Job, earlier: Job | undefined): void {
   if (earlier === undefined || earlier.startedAt === startedAt) return;
   throw new PlanError(
-    `The execution needs a name that no job had before, '${jobId}' given: a job of that name was started at ${earlier.startedAt}, and its papers lie in jobs/${jobId}/`,
+    `The execution needs a name that no job had before, '${jobId}' given: a job of that name was started at ${earlier.startedAt}, and its files are in jobs/${jobId}/`,
   );
 }
 
@@ -126,7 +126,7 @@ async function* draftLines(
   if (filled > 0) yield chunk.subarray(0, filled);
 }
 
-/** A prefix or an inventory may hold the outputs of an earlier run and the papers of jobs: those are no sources. */
+/** A prefix or an inventory may hold the outputs of an earlier run and the job files: those are no sources. */
 function isOwnBelow({ fileList, output }: Job, workBucket: string): (location: S3Location) => boolean {
   const target = output === 'in-place' ? undefined : parseS3Prefix(output);
   const isAmong = parseS3Prefix(fileList) ? output.startsWith(fileList) : target?.prefix !== '';
@@ -227,7 +227,7 @@ function distinctionOf(job: Job): (source: S3Location) => string {
   return keepsKey ? ({ bucket }) => bucket : formatS3Uri;
 }
 
-/** Watches where outputs fall: never over their own source, never among the papers of jobs. */
+/** Watches where outputs fall: never over their own source, never among the job files. */
 function guardOutputs(job: Job, workBucket: string) {
   const outputOf = outputRule(job, targetFormat(job));
   const target = job.output === 'in-place' ? undefined : parseS3Prefix(job.output);
@@ -249,7 +249,7 @@ function guardOutputs(job: Job, workBucket: string) {
       const isMarker = source.key.endsWith('/');
       const output = isMarker ? source : outputOf(source);
       if (!isMarker && output.bucket === workBucket && output.key.startsWith('jobs/'))
-        refuse(`${formatS3Uri(source)} -> ${formatS3Uri(output)} lies among the papers of jobs`);
+        refuse(`${formatS3Uri(source)} -> ${formatS3Uri(output)} lies among the job files`);
       else if (target && !isMarker && output.key === source.key && output.bucket === source.bucket)
         refuse(`${formatS3Uri(source)} would be written over itself`);
       add(n, source, output, source.bucket === target?.bucket && source.key.startsWith(target.prefix));

@@ -168,8 +168,8 @@ function failureCodes(report: JobReport): Markup | undefined {
   )}</tbody></table>`;
 }
 
-function runAgain({ papers, jobId }: JobReport): Markup {
-  const list = addressOf(papers, jobKeys.failed(jobId));
+function runAgain({ jobFiles, jobId }: JobReport): Markup {
+  const list = addressOf(jobFiles, jobKeys.failed(jobId));
   if (!list.startsWith('s3://'))
     return html`<p style="margin-top:.9rem">All of them are named in <code class="key">${list}</code>.</p>`;
   return html`<p style="margin-top:.9rem">All of them are named in failed.jsonl, which is a file list: once the causes are gone, run just these again.</p>
@@ -289,12 +289,12 @@ function deadBatches({ failedBatches, batches }: JobReport): Markup | undefined 
 }
 
 function particulars(report: JobReport): Markup {
-  const { fileList, output, papers, folders, jobId, estimatedCost, settings } = report;
+  const { fileList, output, jobFiles, folders, jobId, estimatedCost, settings } = report;
   const rows = [
     ['File list', inFolders(fileList, folders)],
     ['Output', inFolders(output, folders)],
     ['No way back', irreversibleNote(report)],
-    ['Papers', addressOf(papers, `jobs/${jobId}/`)],
+    ['Job files', addressOf(jobFiles, `jobs/${jobId}/`)],
     ['Estimated cost', estimatedCost && costText(estimatedCost)],
   ].filter((row): row is [string, string] => Boolean(row[1]));
   return html`<section class="long">

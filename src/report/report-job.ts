@@ -40,7 +40,7 @@ export interface ReportHost {
   readonly store: ObjectStore;
   readonly workBucket: string;
   /** Where jobs/<jobId>/ lies, as people reach it: `s3://bucket/`, or a folder. */
-  readonly papers: string;
+  readonly jobFiles: string;
   /** Which folders the buckets are, where they are folders. */
   readonly folders?: Folders | undefined;
   readonly now: () => Date;
@@ -70,7 +70,7 @@ export interface ReportSummary
  * Accounts for every image of a job: writes report.json, report.html, failed.jsonl and, in place, undo.jsonl.
  * Runs also when the plan or the map failed, and then reports what is known. Memory does not grow with the
  * results but for one byte an image.
- * @throws when the job's own papers cannot be read or written
+ * @throws when the job's own files cannot be read or written
  */
 export async function reportJob(request: ReportRequest, host: ReportHost): Promise<ReportSummary> {
   const { jobId } = request;
@@ -85,7 +85,7 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
   const report = buildReport(ledger.tally, {
     jobId,
     job,
-    papers: host.papers,
+    jobFiles: host.jobFiles,
     folders: host.folders,
     startedAt: request.startedAt ?? job?.startedAt ?? finishedAt,
     finishedAt,
@@ -328,7 +328,7 @@ function leadsBack(line: string): boolean {
 }
 
 function summaryOf(report: JobReport): ReportSummary {
-  const address = addressOf(report.papers, jobKeys.reportJson(report.jobId));
+  const address = addressOf(report.jobFiles, jobKeys.reportJson(report.jobId));
   const { status, cause, planned, accounted, lost } = report;
   const { compressed, kept, skipped, failed, bytesIn, bytesOut } = report;
   return {

@@ -12,15 +12,20 @@ const circumstances = {
   failedBatches: [],
 };
 
-test('reckons a GET and a PUT for each image, and the papers and states of each batch', () => {
+test('reckons a GET and a PUT for each image, and the files and states of each batch', () => {
   const tally = { ...newTally(), compressed: 1000 };
-  const { estimatedCost } = buildReport(tally, { ...circumstances, papers: 's3://work/' });
+  const { estimatedCost } = buildReport(tally, { ...circumstances, jobFiles: 's3://work/' });
   // 1,000 x 0.0000004 + 1,035 x 0.000005, and 25 x 0.000025, to a hundredth of a cent.
   expect(estimatedCost).toEqual({ s3Requests: 0.0056, stateTransitions: 0.0006 });
 });
 
-test('charges nothing for a job whose papers lie in a folder', () => {
-  expect(buildReport(newTally(), { ...circumstances, papers: '/home/me/papers' })).not.toHaveProperty(
+test('names where the job files are, for one release under the old key too', () => {
+  const report = buildReport(newTally(), { ...circumstances, jobFiles: '/home/me/job-files' });
+  expect(report).toMatchObject({ jobFiles: '/home/me/job-files', papers: '/home/me/job-files' });
+});
+
+test('charges nothing for a job whose files are in a folder', () => {
+  expect(buildReport(newTally(), { ...circumstances, jobFiles: '/home/me/job-files' })).not.toHaveProperty(
     'estimatedCost',
   );
 });

@@ -373,7 +373,7 @@ describe('rights', () => {
 
   const COMPRESSING = ['CompressBatchRole', 'RecompressUploadRole', 'TaskRole'];
 
-  it('let only those that compress write outside the papers of jobs', () => {
+  it('let only those that compress write outside the job files', () => {
     for (const [role, statements] of rightsByRole(template)) {
       const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
       const outside = writes

@@ -44,7 +44,7 @@ describe('the name of such a job', () => {
       mkJobId({ ...MK, batch: `${long}2` }, '2026-11-21T10:00:00.900Z'),
     ];
     expect(new Set(names).size).toBe(3);
-    // The limit of an execution's name, which the papers share.
+    // The limit of an execution's name, which the job files share.
     for (const name of names) expect(name.length).toBeLessThanOrEqual(80);
   });
 });

@@ -62,7 +62,7 @@ async function refusal(
   return { error: error as PlanError, store };
 }
 
-describe('writes the papers of a job', () => {
+describe('writes the files of a job', () => {
   test('job.json with every default, a line for each image, and batches that point at them', async () => {
     const { store, summary, images, batches } = await plan(
       {
@@ -205,10 +205,10 @@ describe('refuses outputs that would collide, by name and before any batch is pu
       's3://photos/a.jpg would be written over itself',
     ],
     [
-      'an output among the papers',
+      'an output among the job files',
       ['s3://photos/jobs/a.jpg'],
       { output: 's3://work/' },
-      's3://photos/jobs/a.jpg -> s3://work/jobs/a.jpg lies among the papers of jobs',
+      's3://photos/jobs/a.jpg -> s3://work/jobs/a.jpg lies among the job files',
     ],
   ])('%s', async (_name, list, settings, problem) => {
     const { error, store } = await refusal(list, settings);
@@ -243,7 +243,7 @@ describe('refuses outputs that would collide, by name and before any batch is pu
   });
 });
 
-test('a prefix is planned without its own outputs of an earlier run and without the papers of jobs', async () => {
+test('a prefix is planned without its own outputs of an earlier run and without the job files', async () => {
   const store = createMemoryStore();
   for (const key of ['a.jpg', 'jobs/old/job.json', 'small/a.jpg']) store.seed(`s3://work/${key}`, 'x');
   const { images } = await plan('', { fileList: 's3://work/', output: 's3://work/small/' }, store);
@@ -359,7 +359,7 @@ describe('a list of what failed', () => {
     expect([output, compression.mode, compression.effort]).toEqual(['s3://here/', 'lossless', 'fast']);
   });
 
-  test('elsewhere than among its papers is a list like any other', async () => {
+  test('elsewhere than among its files is a list like any other', async () => {
     const store = createMemoryStore();
     store.seed('s3://in/lists/failed.jsonl', '{"bucket":"photos","key":"b.jpg"}');
     await planJob(

@@ -12,7 +12,7 @@ function pageOf(results: readonly ImageResult[], circumstances: Partial<JobCircu
     buildReport(tally, {
       jobId: JOB_ID,
       job: JOB,
-      papers: 's3://work/',
+      jobFiles: 's3://work/',
       startedAt: '2026-11-21T10:00:00.000Z',
       finishedAt: '2026-11-21T10:03:20.000Z',
       planned: results.length,
@@ -39,7 +39,7 @@ function pageFullOf(name: string): string {
   return pageOf([resultOf(image(name), compressed(1000, 10, name))], {
     jobId: name,
     job: { ...JOB, jobId: name, fileList: name, output: name },
-    papers: name,
+    jobFiles: name,
     planned: 2,
     failures: [failure],
     failedBatches: [{ batchId: name, error: name, cause: name }],

@@ -7,9 +7,9 @@ import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 import {
   compressed,
   JOB,
+  JOB_FILES,
   JOB_ID,
   jsonLines,
-  PAPERS,
   resultOf,
   seedPlan,
   seedResults,
@@ -26,11 +26,11 @@ const FAILED: Outcome = { status: 'failed', code: 'CorruptImage', message: 'prem
 
 function report(store: MemoryStore, request: Partial<ReportRequest> = {}) {
   const now = () => new Date('2026-11-21T10:03:20.000Z');
-  return reportJob({ jobId: JOB_ID, ...request }, { store, workBucket: 'work', papers: 's3://work/', now });
+  return reportJob({ jobId: JOB_ID, ...request }, { store, workBucket: 'work', jobFiles: 's3://work/', now });
 }
 
 function written(store: MemoryStore): JobReport {
-  return JSON.parse(store.text(`${PAPERS}/report.json`)!) as JobReport;
+  return JSON.parse(store.text(`${JOB_FILES}/report.json`)!) as JobReport;
 }
 
 describe('the report of a job', () => {
@@ -46,12 +46,12 @@ describe('the report of a job', () => {
       resultOf(image.get('d.gif')!, SKIPPED, 'two'),
       resultOf(image.get('e.jpg')!, FAILED, 'two'),
     ]);
-    store.seed(`${PAPERS}/results/two/journal.json`, '{"attempt":1}');
+    store.seed(`${JOB_FILES}/results/two/journal.json`, '{"attempt":1}');
 
     const summary = await report(store);
 
     expect(summary).toMatchObject({ planned: 5, accounted: 5, lost: 0, bytesIn: 4500, bytesOut: 3800 });
-    expect(summary.report).toBe(`${PAPERS}/report.json`);
+    expect(summary.report).toBe(`${JOB_FILES}/report.json`);
     expect(written(store)).toMatchObject({
       compressed: 2,
       kept: 1,
@@ -68,7 +68,7 @@ describe('the report of a job', () => {
       settings: { toleratedFailurePercentage: 10 },
     });
     expect(written(store).topSavings.map(({ source }) => source)).toEqual(['s3://in/a.jpg', 's3://in/b.jpg']);
-    expect(store.text(`${PAPERS}/report.html`)).toContain('premature end of JPEG image');
+    expect(store.text(`${JOB_FILES}/report.html`)).toContain('premature end of JPEG image');
   });
 
   it('names failed images in a file list that can be dropped back, keys untouched', async () => {
@@ -83,7 +83,7 @@ describe('the report of a job', () => {
     );
     await report(store);
     const lines = store
-      .text(`${PAPERS}/failed.jsonl`)!
+      .text(`${JOB_FILES}/failed.jsonl`)!
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
@@ -95,7 +95,7 @@ describe('the report of a job', () => {
     const image = seedPlan(store, { one: ['a.jpg'] });
     seedResults(store, 'one', '001', [resultOf(image.get('a.jpg')!, KEPT)]);
     expect((await report(store)).status).toBe('SUCCEEDED');
-    expect(store.text(`${PAPERS}/failed.jsonl`)).toBe('');
+    expect(store.text(`${JOB_FILES}/failed.jsonl`)).toBe('');
   });
 
   it('counts an image once when two hosts did it, by the best of its results', async () => {
@@ -180,7 +180,7 @@ describe('lost images', () => {
     const store = createMemoryStore();
     seedDeath(store);
     store.seed(
-      `${PAPERS}/map-run/5f0c/manifest.json`,
+      `${JOB_FILES}/map-run/5f0c/manifest.json`,
       JSON.stringify({
         DestinationBucket: 'work',
         ResultFiles: {
@@ -193,7 +193,7 @@ describe('lost images', () => {
     const Input = JSON.stringify({ jobId: JOB_ID, batchId: 'two', count: 3 });
     const Cause = JSON.stringify({ errorType: 'Runtime.ExitError', errorMessage: 'exit status 137' });
     store.seed(
-      `${PAPERS}/map-run/5f0c/FAILED_0.json`,
+      `${JOB_FILES}/map-run/5f0c/FAILED_0.json`,
       JSON.stringify([{ Input, Error: 'Runtime.ExitError', Cause, Status: 'FAILED' }]),
     );
 
@@ -201,7 +201,7 @@ describe('lost images', () => {
 
     expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
     expect(summary.cause).toBe('Of 5 images 2 were lost with their host (40 %, tolerated 10 %).');
-    expect(store.text(`${PAPERS}/failed.jsonl`)).toBe(
+    expect(store.text(`${JOB_FILES}/failed.jsonl`)).toBe(
       jsonLines([
         { bucket: 'in', key: 'ç.jpg' },
         { bucket: 'in', key: 'e.jpg' },
@@ -220,7 +220,7 @@ describe('lost images', () => {
   it('are named also when the state machine kept no error, and however much is tolerated', async () => {
     const store = createMemoryStore();
     seedDeath(store);
-    store.seed(`${PAPERS}/job.json`, JSON.stringify({ ...JOB, toleratedFailurePercentage: 100 }));
+    store.seed(`${JOB_FILES}/job.json`, JSON.stringify({ ...JOB, toleratedFailurePercentage: 100 }));
     expect((await report(store)).status).toBe('FAILED');
     expect(written(store).failedBatches).toMatchObject([{ batchId: 'two', error: 'NoResult' }]);
   });
@@ -230,7 +230,7 @@ describe('lost images', () => {
     seedDeath(store);
     const Key = `jobs/${JOB_ID}/map-run/5f0c/PENDING_0.json`;
     store.seed(
-      `${PAPERS}/map-run/5f0c/manifest.json`,
+      `${JOB_FILES}/map-run/5f0c/manifest.json`,
       JSON.stringify({ ResultFiles: { PENDING: [{ Key }] } }),
     );
     store.seed(`s3://work/${Key}`, JSON.stringify([{ Input: '{"batch":{"batchId":"two"}}' }]));
@@ -246,8 +246,8 @@ describe('lost images', () => {
     expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
     expect(summary.cause).toBe('Stopped by Ctrl-C; the same command goes on from here.');
     expect(written(store)).toMatchObject({ failures: [], failedBatches: [], batches: { failed: 0 } });
-    expect(store.text(`${PAPERS}/failed.jsonl`)?.split('\n')).toHaveLength(3);
-    const page = store.text(`${PAPERS}/report.html`)!;
+    expect(store.text(`${JOB_FILES}/failed.jsonl`)?.split('\n')).toHaveLength(3);
+    const page = store.text(`${JOB_FILES}/report.html`)!;
     expect(page).toContain('The job was stopped before its end');
     expect(page).toMatch(/<b>2<\/b><span[^>]*><\/span>not started/);
     expect(page).toContain('>Stopped<');
@@ -320,7 +320,7 @@ describe('the verdict', () => {
     expect(summary.cause).toBe(
       'FileListError: Expected s3://bucket/key at batch_1[3] but received "http://x".',
     );
-    expect(store.text(`${PAPERS}/report.html`)).toContain('The job itself failed');
+    expect(store.text(`${JOB_FILES}/report.html`)).toContain('The job itself failed');
   });
 
   it('is FAILED when there is no plan and nobody says why', async () => {
@@ -332,10 +332,10 @@ describe('undo.jsonl', () => {
   it('is put together from the parts that the hosts left, line by line', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});
-    store.seed(`${PAPERS}/undo/one-001.jsonl`, '{"key":"a"}\n{"key":"b"}');
-    store.seed(`${PAPERS}/undo/two-001.jsonl`, '{"key":"c"}\n');
+    store.seed(`${JOB_FILES}/undo/one-001.jsonl`, '{"key":"a"}\n{"key":"b"}');
+    store.seed(`${JOB_FILES}/undo/two-001.jsonl`, '{"key":"c"}\n');
     await report(store);
-    expect(store.text(`${PAPERS}/undo.jsonl`)).toBe('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n');
+    expect(store.text(`${JOB_FILES}/undo.jsonl`)).toBe('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n');
   });
 
   it('tells how many originals nothing keeps', async () => {
@@ -343,16 +343,16 @@ describe('undo.jsonl', () => {
     seedPlan(store, {});
     const entry = { bucket: 'in', key: 'a', etagBefore: 'x', etagAfter: 'y' };
     const entries = [entry, { ...entry, versionId: 'v1' }, { ...entry, backup: 's3://b/a' }, entry];
-    store.seed(`${PAPERS}/undo/one-001.jsonl`, jsonLines(entries));
+    store.seed(`${JOB_FILES}/undo/one-001.jsonl`, jsonLines(entries));
     await report(store);
     expect(written(store).replaced).toEqual({ images: 4, irreversible: 2 });
-    expect(store.text(`${PAPERS}/report.html`)).toContain('The originals of 2 images are kept nowhere');
+    expect(store.text(`${JOB_FILES}/report.html`)).toContain('The originals of 2 images are kept nowhere');
   });
 
   it('is not written when nothing was replaced in place', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});
     await report(store);
-    expect(store.text(`${PAPERS}/undo.jsonl`)).toBeUndefined();
+    expect(store.text(`${JOB_FILES}/undo.jsonl`)).toBeUndefined();
   });
 });

@@ -4,7 +4,7 @@ import { A_JOB } from './a-job.ts';
 import type { MemoryStore } from './memory-store.ts';
 
 export const JOB_ID = 'holiday-photos';
-export const PAPERS = `s3://work/jobs/${JOB_ID}`;
+export const JOB_FILES = `s3://work/jobs/${JOB_ID}`;
 
 export const JOB: Job = {
   ...A_JOB,
@@ -41,9 +41,9 @@ export function seedPlan(
       host: 'lambda',
     });
   }
-  store.seed(`${PAPERS}/job.json`, JSON.stringify(job));
-  store.seed(`${PAPERS}/images.jsonl`, lines);
-  store.seed(`${PAPERS}/batches.jsonl`, jsonLines(refs));
+  store.seed(`${JOB_FILES}/job.json`, JSON.stringify(job));
+  store.seed(`${JOB_FILES}/images.jsonl`, lines);
+  store.seed(`${JOB_FILES}/batches.jsonl`, jsonLines(refs));
   return images;
 }
 
@@ -53,7 +53,7 @@ export function seedResults(
   part: string,
   results: readonly ImageResult[],
 ) {
-  store.seed(`${PAPERS}/results/${batchId}/${part}.jsonl`, jsonLines(results));
+  store.seed(`${JOB_FILES}/results/${batchId}/${part}.jsonl`, jsonLines(results));
 }
 
 export function resultOf(image: PlannedImage, outcome: Outcome, batchId = 'one'): ImageResult {

@@ -17,7 +17,7 @@ function reportOf(results: readonly ImageResult[], circumstances: Partial<JobCir
   return buildReport(tally, {
     jobId: JOB_ID,
     job: JOB,
-    papers: '/tmp/papers',
+    jobFiles: '/tmp/job-files',
     startedAt: '2026-11-21T10:00:00.000Z',
     finishedAt: '2026-11-21T10:00:03.500Z',
     planned: results.length,
@@ -73,8 +73,8 @@ describe('the report on a terminal', () => {
     expect(text).toContain('    premature end of JPEG image');
     expect(text).toContain('3 images: 1 compressed, 1 kept, 1 failed (3.5 s)');
     expect(text).toContain('2.00 MB → 505 kB, 74.8 % smaller');
-    expect(text).toContain(`/tmp/papers/jobs/${JOB_ID}/report.html`);
-    expect(text).toContain(`/tmp/papers/jobs/${JOB_ID}/failed.jsonl`);
+    expect(text).toContain(`/tmp/job-files/jobs/${JOB_ID}/report.html`);
+    expect(text).toContain(`/tmp/job-files/jobs/${JOB_ID}/failed.jsonl`);
   });
 
   it('shows an image once, though two hosts did it', async () => {
@@ -92,7 +92,9 @@ describe('the report on a terminal', () => {
     const long = resultOf(image(`${'深い/folder/'.repeat(30)}picture.jpg`, 3), FAILED);
     const noted = resultOf(image('x'.repeat(300), 4), { ...FAILED, message: 'y'.repeat(500) } as Outcome);
     const text = await print([...FEW, long, noted], columns);
-    const wide = text.split('\n').filter((line) => widthOf(line) > columns && !line.includes('/tmp/papers'));
+    const wide = text
+      .split('\n')
+      .filter((line) => widthOf(line) > columns && !line.includes('/tmp/job-files'));
     expect(wide).toEqual([]);
     expect(text).toContain('picture.jpg');
   });

@@ -90,8 +90,8 @@ describe('npm start on a folder', () => {
       'c',
       'c/animated.gif',
     ]);
-    const papers = path.join(report.papers, 'jobs', report.jobId);
-    expect(await readdir(papers)).toEqual(
+    const jobFiles = path.join(report.jobFiles, 'jobs', report.jobId);
+    expect(await readdir(jobFiles)).toEqual(
       expect.arrayContaining([
         'job.json',
         'images.jsonl',
@@ -103,7 +103,7 @@ describe('npm start on a folder', () => {
         'failed.jsonl',
       ]),
     );
-    expect(run.stdout).toBe(await readFile(path.join(papers, 'report.json'), 'utf8'));
+    expect(run.stdout).toBe(await readFile(path.join(jobFiles, 'report.json'), 'utf8'));
   });
 
   it('does nothing twice: the second run finds everything up to date', async () => {
@@ -209,12 +209,12 @@ describe('npm start on a file list', () => {
     const first = await start(cwd, 'list.txt', '--json');
     expect(first.code).toBe(1);
     expect(await readdir(path.join(cwd, 'compressed'))).toEqual(['a.jpg']);
-    const { papers, jobId } = JSON.parse(first.stdout);
+    const { jobFiles, jobId } = JSON.parse(first.stdout);
     await writeFile(path.join(cwd, 'late.jpg'), photo);
     const elsewhere = path.join(cwd, 'elsewhere');
     const second = await start(
       cwd,
-      path.join(papers, 'jobs', jobId, 'failed.jsonl'),
+      path.join(jobFiles, 'jobs', jobId, 'failed.jsonl'),
       '--json',
       '--out',
       elsewhere,
@@ -228,10 +228,10 @@ describe('npm start on a file list', () => {
     const cwd = await folderWith({ 'in/a.jpg': photo, 'in/list.txt': 'a.jpg\nlate.jpg\n' });
     const first = await start(cwd, 'in/list.txt', '--out', 'smaller', '--mode', 'quality=60', '--json');
     expect(first.code).toBe(1);
-    const { papers, jobId } = JSON.parse(first.stdout);
+    const { jobFiles, jobId } = JSON.parse(first.stdout);
     await writeFile(path.join(cwd, 'in/late.jpg'), photo);
     const elsewhere = await folderWith({});
-    const second = await start(elsewhere, path.join(papers, 'jobs', jobId, 'failed.jsonl'), '--json');
+    const second = await start(elsewhere, path.join(jobFiles, 'jobs', jobId, 'failed.jsonl'), '--json');
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject({
       compressed: 1,

@@ -37,7 +37,7 @@ it('follows links to files within the folder, and tells of the others', async ()
 });
 
 it('passes over our own folder wherever it lies', async () => {
-  const folder = await folderOf('a.jpg', '.image-press/samples/b.jpg', 'sub/.image-press/papers/c.jsonl');
+  const folder = await folderOf('a.jpg', '.image-press/samples/b.jpg', 'sub/.image-press/job-files/c.jsonl');
   expect(await walked(folder)).toEqual(['file a.jpg']);
 });
 

@@ -65,7 +65,7 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
     AWS_SECRET_ACCESS_KEY: 'local',
     WORK_BUCKET: 'work',
     OUTPUT_BUCKET: 'out',
-    PAPERS: `${folderOf('work')}/`,
+    JOB_FILES: `${folderOf('work')}/`,
     PROCESS_IDS: processIds,
     NODE_OPTIONS: `--import=${new URL('test/support/crash/announce-process.ts', root).href}`,
   };

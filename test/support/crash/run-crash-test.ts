@@ -147,11 +147,11 @@ function newWitness() {
 }
 
 function readLeft(cloud: MortalCloud, execution: ExecutionResult) {
-  const papers = cloud.folderOf('work');
-  const report = path.join(papers, jobKeys.reportJson(JOB_ID));
+  const jobFiles = cloud.folderOf('work');
+  const report = path.join(jobFiles, jobKeys.reportJson(JOB_ID));
   if (!statSync(report, { throwIfNoEntry: false }))
     throw new Error(`The job ended without a report: ${JSON.stringify(execution)}`);
-  const results = path.join(papers, jobKeys.results(JOB_ID));
+  const results = path.join(jobFiles, jobKeys.results(JOB_ID));
   const lines = filesBelow(results)
     .filter((name) => name.endsWith('.jsonl'))
     .flatMap((name) => linesOf(path.join(results, name)));
