@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { Folders } from '../../src/core/report.ts';
 import type { BucketFolder } from '../s3/bucket-folder.ts';
-import { type S3EventRecord, startS3Server } from '../s3/s3-server.ts';
+import { type S3EventRecord, startS3Server, type Upstream } from '../s3/s3-server.ts';
 import type { ExecutionResult, StateMachineHost } from '../step-functions/run-state-machine.ts';
 import { startLambdaHost } from './lambda-host.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
@@ -90,7 +91,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     buckets,
     port: options.port ?? 0,
     ...(options.reachesS3 && {
-      upstream: { accessKeyId: credentials.accessKeyId, client: usersS3 },
+      upstream: { accessKeyId: credentials.accessKeyId, answer: usersS3() },
     }),
     onEvent: options.onObject,
   }).catch((error: unknown) => {
@@ -146,10 +147,14 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 
 const REGION = 'us-east-1';
 
-/** Loaded when it is needed: the SDK takes a fifth of a second. */
-async function usersS3() {
-  const { createUsersS3 } = await import('./users-s3.ts');
-  return createUsersS3();
+/** Answers from the S3 of the user's AWS settings. The SDK, which loads for 0.2 s, is imported on first use. */
+function usersS3(): Upstream['answer'] {
+  let client: Promise<S3Client> | undefined;
+  return async (...request) => {
+    const { forwardRequest } = await import('./upstream-s3.ts');
+    client ??= import('./users-s3.ts').then(({ createUsersS3 }) => createUsersS3());
+    return forwardRequest(await client, ...request);
+  };
 }
 
 interface Credentials {

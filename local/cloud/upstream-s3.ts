@@ -19,11 +19,11 @@ import { notImplemented, S3Error } from '../s3/s3-error.ts';
 import { lacksCredentials, wordsOf } from './users-s3.ts';
 
 /**
- * Passes a request on to the S3 that `client` speaks to, and its answer back, both as streams.
- * The client signs and repeats what it always does; headers and query travel as they came.
- * @throws S3Error `NotImplemented` for everything but reads and PutObject, or what the other S3 answered
+ * Forwards a request to the S3 of `client` and streams its answer back. The client signs and retries as always;
+ * headers and query are forwarded unchanged.
+ * @throws S3Error `NotImplemented` for everything but reads and PutObject, or the error that the other S3 answered
  */
-export async function passThrough(
+export async function forwardRequest(
   client: S3Client,
   request: IncomingMessage,
   response: ServerResponse,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Bucket } from './bucket-folder.ts';
-import type { Happening } from './notifications.ts';
+import type { ObjectEvent } from './notifications.ts';
 import { S3Error } from './s3-error.ts';
 import { element, xmlDocument } from './xml.ts';
 
@@ -22,7 +22,7 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly region: string;
   bucketNamed(name: string): Bucket;
-  tell(happening: Omit<Happening, 'bucket'>): void;
+  notify(event: Omit<ObjectEvent, 'bucket'>): void;
 }
 
 export type Operation = (call: Call) => void | Promise<void>;

@@ -166,7 +166,7 @@ export async function completeUpload(call: Call): Promise<void> {
     return commit(call, file, { etag, headers: upload.headers, tags: upload.tags, checksum });
   });
   rmSync(folder, { recursive: true, force: true });
-  call.tell({ name: 'ObjectCreated:CompleteMultipartUpload', key: call.key, record });
+  call.notify({ name: 'ObjectCreated:CompleteMultipartUpload', key: call.key, record });
   sendXml(
     call.response,
     'CompleteMultipartUploadResult',

@@ -39,7 +39,7 @@ export type S3EventName =
   | 'ObjectRemoved:Delete'
   | 'ObjectRemoved:DeleteMarkerCreated';
 
-export interface Happening {
+export interface ObjectEvent {
   readonly name: S3EventName;
   readonly bucket: string;
   readonly key: string;
@@ -49,9 +49,9 @@ export interface Happening {
   readonly versionId?: string;
 }
 
-export function eventRecord(happening: Happening, region: string): S3EventRecord {
-  const { name, bucket, record } = happening;
-  const versionId = happening.versionId ?? record?.versionId;
+export function eventRecord(event: ObjectEvent, region: string): S3EventRecord {
+  const { name, bucket, record } = event;
+  const versionId = event.versionId ?? record?.versionId;
   const local = { principalId: 'LOCAL' };
   return {
     eventVersion: '2.1',
@@ -67,7 +67,7 @@ export function eventRecord(happening: Happening, region: string): S3EventRecord
       configurationId: 'local',
       bucket: { name: bucket, ownerIdentity: local, arn: `arn:aws:s3:::${bucket}` },
       object: {
-        key: formEncode(happening.key),
+        key: formEncode(event.key),
         ...(record ? { size: record.size, eTag: record.etag } : {}),
         ...(versionId ? { versionId } : {}),
         sequencer: nextInSequence().toString(16).toUpperCase().padStart(18, '0'),

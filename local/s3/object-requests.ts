@@ -121,7 +121,7 @@ export async function putObject(call: Call): Promise<void> {
     const written = await receiveBody(call, file);
     return commit(call, file, { ...about, etag: etagOf(written, about.headers), checksum: written.checksum });
   });
-  call.tell({ name: 'ObjectCreated:Put', key: call.key, record });
+  call.notify({ name: 'ObjectCreated:Put', key: call.key, record });
   sendEmpty(call.response, 200, {
     etag: `"${record.etag}"`,
     ...versionHeaders(call.bucket, record),
@@ -175,7 +175,7 @@ async function copyObject(call: Call): Promise<void> {
         checksum: written.checksum,
       });
     });
-    call.tell({ name: 'ObjectCreated:Copy', key: call.key, record });
+    call.notify({ name: 'ObjectCreated:Copy', key: call.key, record });
     sendXml(call.response, 'CopyObjectResult', copyResult(record), {
       ...versionHeaders(call.bucket, record),
       ...(source.record.versionId ? { 'x-amz-copy-source-version-id': source.record.versionId } : {}),
@@ -281,16 +281,16 @@ export function deleteObject(call: Call): void {
 }
 
 function deletePresent(call: Call): void {
-  const { deleteMarker } = removeAndTell(call, call.key);
+  const { deleteMarker } = removeAndNotify(call, call.key);
   const marked = deleteMarker ? { 'x-amz-version-id': deleteMarker, 'x-amz-delete-marker': 'true' } : {};
   sendEmpty(call.response, 204, marked);
 }
 
-function removeAndTell(call: Call, key: string): Removal {
+function removeAndNotify(call: Call, key: string): Removal {
   const removal = call.bucket.remove(key);
   const { removed, deleteMarker } = removal;
-  if (deleteMarker) call.tell({ name: 'ObjectRemoved:DeleteMarkerCreated', key, versionId: deleteMarker });
-  else if (removed) call.tell({ name: 'ObjectRemoved:Delete', key });
+  if (deleteMarker) call.notify({ name: 'ObjectRemoved:DeleteMarkerCreated', key, versionId: deleteMarker });
+  else if (removed) call.notify({ name: 'ObjectRemoved:Delete', key });
   return removal;
 }
 
@@ -298,7 +298,7 @@ function deleteVersion(call: Call, versionId: string): void {
   const version = call.bucket.findVersion(call.key, versionId);
   if (version) {
     call.bucket.removeVersion(call.key, versionId);
-    call.tell({ name: 'ObjectRemoved:Delete', key: call.key, versionId });
+    call.notify({ name: 'ObjectRemoved:Delete', key: call.key, versionId });
   }
   const wasMarker = version === 'delete-marker' ? { 'x-amz-delete-marker': 'true' } : {};
   sendEmpty(call.response, 204, { 'x-amz-version-id': versionId, ...wasMarker });
@@ -326,7 +326,7 @@ export async function deleteObjects(call: Call): Promise<void> {
   }
   const keys = objects.map((one) => textOf(one, 'Key') ?? '');
   const deleted = keys.map((key) => {
-    const { deleteMarker } = removeAndTell(call, key);
+    const { deleteMarker } = removeAndNotify(call, key);
     const marked = deleteMarker
       ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleteMarker)
       : '';

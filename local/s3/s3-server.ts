@@ -1,37 +1,42 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { S3Client } from '@aws-sdk/client-s3';
-import { FaultInjector, type FaultPlan } from '../../test/support/s3-faults.ts';
 import { Bucket, type BucketFolder } from './bucket-folder.ts';
 import { type Address, type Call, sendError, sendXml } from './call.ts';
-import { strangerIn } from './loopback.ts';
+import { untrustedHost } from './loopback.ts';
 import { eventRecord, requestId, type S3EventRecord } from './notifications.ts';
 import { bucketList, operationFor } from './routes.ts';
 import { asS3Error, noSuchBucket, notImplemented, S3Error } from './s3-error.ts';
 
-export type { Fault, FaultyRequest } from '../../test/support/s3-faults.ts';
 export type { BucketFolder } from './bucket-folder.ts';
 export type { S3EventRecord } from './notifications.ts';
 
 export interface S3ServerOptions {
   readonly buckets: Readonly<Record<string, BucketFolder>>;
-  /** 0, the default, takes a free one. */
+  /** Default 0: any free port. */
   readonly port?: number;
+  /** Default us-east-1. */
   readonly region?: string;
-  /** Told of every object created or removed, once it is so and before the client has its answer. Must not throw. */
+  /** Called after an object was created or removed and before the client has its answer. Must not throw. */
   readonly onEvent?: (record: S3EventRecord) => void;
-  /** Where buckets that are not local lie: reads, lists, tags and PutObject. Without it there are none. */
+  /** Answers requests for buckets that are not served here. Without it they do not exist. */
   readonly upstream?: Upstream;
-  /** For tests of robustness: what shall go wrong with a request. */
-  readonly faults?: FaultPlan;
+  /** Called before each request for a bucket. May throw an S3Error to refuse it; tests inject faults here. */
+  readonly beforeRequest?: (request: BucketRequest, response: ServerResponse) => void;
 }
 
-/** An S3 that is reached with the user's own rights. */
+export interface BucketRequest {
+  readonly method: string;
+  readonly bucket: string;
+  /** Empty for a request about the bucket. */
+  readonly key: string;
+}
+
+/** Another S3, which is reached with the user's own permissions. */
 export interface Upstream {
-  /** Every request has to name this access key: else whoever finds the port would act with those rights. */
+  /** Every request has to be signed with this access key: otherwise any local program could use those permissions. */
   readonly accessKeyId: string;
-  /** Called when such a bucket is asked for. */
-  client(): Promise<S3Client>;
+  /** Answers one request. @throws S3Error */
+  answer(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void>;
 }
 
 export interface S3Server {
@@ -77,19 +82,14 @@ function close(server: Server): Promise<void> {
 }
 
 class RequestHandler {
+  readonly #options: S3ServerOptions;
   readonly #region: string;
   readonly #buckets: ReadonlyMap<string, Bucket>;
-  readonly #onEvent: (record: S3EventRecord) => void;
-  readonly #upstream: Upstream | undefined;
-  #upstreamClient: Promise<S3Client> | undefined;
-  readonly #faults: FaultInjector | undefined;
 
   constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
+    this.#options = options;
     this.#region = options.region ?? 'us-east-1';
     this.#buckets = buckets;
-    this.#onEvent = options.onEvent ?? (() => {});
-    this.#upstream = options.upstream;
-    this.#faults = options.faults && new FaultInjector(options.faults);
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -99,23 +99,20 @@ class RequestHandler {
     } catch (error) {
       if (response.headersSent || response.destroyed) response.destroy();
       else sendError(response, asS3Error(error), request.url ?? '', request.method !== 'HEAD');
-      // What the client is still sending is taken in and dropped, so that it gets to reading the answer.
+      // The rest of the body is read and discarded: many clients read the answer only after sending everything.
       if (!request.complete) request.resume();
     }
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#refuseStrangers(request);
+    this.#refuseUntrusted(request);
+    const { upstream, beforeRequest, onEvent } = this.#options;
     const method = request.method ?? '';
     const address = addressOf(request.url ?? '/');
     const { bucket: name, key, query } = address;
     if (name === '') return answerService(method, response, this.#buckets.keys());
-    this.#faults?.inject(method, name, key, response);
-    if (this.#upstream && !this.#buckets.has(name)) {
-      const { passThrough } = await import('../cloud/upstream-s3.ts');
-      this.#upstreamClient ??= this.#upstream.client();
-      return passThrough(await this.#upstreamClient, request, response, address);
-    }
+    beforeRequest?.({ method, bucket: name, key }, response);
+    if (upstream && !this.#buckets.has(name)) return upstream.answer(request, response, address);
     const operation = operationFor(method, key, query);
     const bucket = this.#bucketNamed(name);
     if (bucket.readOnly && method !== 'GET' && method !== 'HEAD') throw readOnly(name);
@@ -127,19 +124,20 @@ class RequestHandler {
       query,
       region: this.#region,
       bucketNamed: (other) => this.#bucketNamed(other),
-      tell: (happening) => this.#onEvent(eventRecord({ bucket: name, ...happening }, this.#region)),
+      notify: (event) => onEvent?.(eventRecord({ bucket: name, ...event }, this.#region)),
     };
     await operation(call);
   }
 
-  #refuseStrangers({ headers }: IncomingMessage): void {
-    const stranger = strangerIn(headers);
-    if (stranger) throw new S3Error(403, 'AccessDenied', stranger);
-    if (this.#upstream && accessKeyOf(headers.authorization) !== this.#upstream.accessKeyId)
+  #refuseUntrusted({ headers }: IncomingMessage): void {
+    const reason = untrustedHost(headers);
+    if (reason) throw new S3Error(403, 'AccessDenied', reason);
+    const { upstream } = this.#options;
+    if (upstream && accessKeyOf(headers.authorization) !== upstream.accessKeyId)
       throw new S3Error(
         403,
         'InvalidAccessKeyId',
-        'Expected the access key of the run that this server is for.',
+        'Expected the access key of the run that started this server.',
       );
   }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { strangerIn } from '../s3/loopback.ts';
+import { untrustedHost } from '../s3/loopback.ts';
 
 export interface StepFunctionsServer {
   readonly endpoint: string;
@@ -44,7 +44,7 @@ async function startExecution(
   executions: Map<string, Started>,
   run: Parameters<typeof startStepFunctionsServer>[0],
 ): Promise<object> {
-  const stranger = strangerIn(request.headers);
+  const stranger = untrustedHost(request.headers);
   if (stranger) return refusal('AccessDeniedException', stranger);
   const action = String(request.headers['x-amz-target']);
   if (action !== 'AWSStepFunctions.StartExecution')

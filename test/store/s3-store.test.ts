@@ -3,22 +3,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Fault, type FaultyRequest, type S3Server, startS3Server } from '../../local/s3/s3-server.ts';
+import { type S3Server, startS3Server } from '../../local/s3/s3-server.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
+import { type FaultPlan, injectFaults } from '../support/s3-faults.ts';
 
 const BUCKET = 'pictures';
 let folder: string;
 let server: S3Server;
 let store: ObjectStore;
 /** What goes wrong with requests for a key, by the test that uses the key. */
-const faults = new Map<string, (request: FaultyRequest) => Fault | undefined>();
+const faults = new Map<string, FaultPlan>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 's3-store-'));
   server = await startS3Server({
     buckets: { [BUCKET]: { folder: join(folder, 'bucket'), state: join(folder, 'state') } },
-    faults: (request) => faults.get(request.key)?.(request),
+    beforeRequest: injectFaults((request) => faults.get(request.key)?.(request)),
   });
   store = createS3Store(clientFor(server));
 });

@@ -1,48 +1,39 @@
 import type { ServerResponse } from 'node:http';
 import { S3Error } from '../../local/s3/s3-error.ts';
+import type { BucketRequest, S3ServerOptions } from '../../local/s3/s3-server.ts';
 
-export interface FaultyRequest {
-  readonly method: string;
-  readonly bucket: string;
-  readonly key: string;
-  /** How often this method was called on this key, this time included. */
+export interface FaultyRequest extends BucketRequest {
+  /** How often this method was called on this key, including this call. */
   readonly count: number;
 }
 
-/** `cut-body`: half of a GET's bytes, then the connection ends. `lose-answer`: the work is done, nobody hears of it. */
+/** `cut-body`: half of a GET's bytes, then the connection ends. `lose-answer`: the request is carried out, the answer is lost. */
 export type Fault =
   | { readonly status: number; readonly code: string; readonly message?: string }
   | 'cut-body'
   | 'lose-answer';
 
-/** Chooses what goes wrong with a request, for tests of robustness. */
+/** Chooses what goes wrong with a request. */
 export type FaultPlan = (request: FaultyRequest) => Fault | undefined;
 
-/** Counts requests and lets fail those that the plan names. */
-export class FaultInjector {
-  readonly #plan: FaultPlan;
-  readonly #counts = new Map<string, number>();
-
-  constructor(plan: FaultPlan) {
-    this.#plan = plan;
-  }
-
-  /** @throws S3Error when the request is to be refused */
-  inject(method: string, bucket: string, key: string, response: ServerResponse): void {
-    const name = `${method} ${bucket}/${key}`;
-    const count = (this.#counts.get(name) ?? 0) + 1;
-    this.#counts.set(name, count);
-    const fault = this.#plan({ method, bucket, key, count });
+/** A `beforeRequest` for the S3 server that counts requests and injects the faults that the plan chooses. */
+export function injectFaults(plan: FaultPlan): NonNullable<S3ServerOptions['beforeRequest']> {
+  const counts = new Map<string, number>();
+  return (request, response) => {
+    const name = `${request.method} ${request.bucket}/${request.key}`;
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    const fault = plan({ ...request, count });
     if (fault === 'cut-body') cutBody(response);
     else if (fault === 'lose-answer') loseAnswer(response);
     else if (fault)
-      throw new S3Error(fault.status, fault.code, fault.message ?? ORDINARY_WORDS[fault.code] ?? ASKED_FOR);
-  }
+      throw new S3Error(fault.status, fault.code, fault.message ?? S3_MESSAGES[fault.code] ?? INJECTED);
+  };
 }
 
-const ASKED_FOR = 'Please try again: this fault was asked for.';
-/** What S3 itself says, and no more. */
-const ORDINARY_WORDS: Readonly<Record<string, string>> = { AccessDenied: 'Access Denied' };
+const INJECTED = 'Please try again: this fault was injected by a test.';
+/** S3's own messages, word for word. */
+const S3_MESSAGES: Readonly<Record<string, string>> = { AccessDenied: 'Access Denied' };
 
 function loseAnswer(response: ServerResponse): void {
   response.write = () => true;

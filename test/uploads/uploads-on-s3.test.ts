@@ -5,7 +5,7 @@ import type { SQSRecord } from 'aws-lambda';
 import sharp from 'sharp';
 import { expect, onTestFinished, test } from 'vitest';
 import { createQueue, type QueueSettings } from '../../local/cloud/queue.ts';
-import { type S3ServerOptions, startS3Server } from '../../local/s3/s3-server.ts';
+import { startS3Server } from '../../local/s3/s3-server.ts';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { readMark } from '../../src/core/compression-mark.ts';
@@ -14,12 +14,13 @@ import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { recompressUploads, type UploadHost } from '../../src/uploads/recompress-upload.ts';
 import { makeJpeg } from '../support/fixtures.ts';
 import { halve } from '../support/image-jobs.ts';
+import { type FaultPlan, injectFaults } from '../support/s3-faults.ts';
 import { uploadHost } from '../support/upload-bucket.ts';
 
 /** Upload bucket, notifications, queue, dead letters and the function, on the local S3 server. */
 async function openUploads(
   options: {
-    readonly faults?: S3ServerOptions['faults'];
+    readonly faults?: FaultPlan;
     readonly host?: Partial<UploadHost>;
     readonly queue?: Partial<QueueSettings>;
     readonly deliveries?: number;
@@ -34,10 +35,10 @@ async function openUploads(
     onEvent: (record) => {
       for (let n = 0; n < (options.deliveries ?? 1); n++) queue.send(JSON.stringify({ Records: [record] }));
     },
-    faults: (request) => {
+    beforeRequest: injectFaults((request) => {
       requests.push(`${request.method} ${request.key}`);
       return options.faults?.(request);
-    },
+    }),
   });
   const client = createS3Client({
     endpoint: server.endpoint,

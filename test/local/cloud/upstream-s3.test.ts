@@ -13,6 +13,9 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
+import { forwardRequest } from '../../../local/cloud/upstream-s3.ts';
+import type { Upstream } from '../../../local/s3/s3-server.ts';
+import { injectFaults } from '../../support/s3-faults.ts';
 import {
   clientOf,
   rawRequest,
@@ -26,15 +29,19 @@ const Bucket = 'archive';
 const accessKeyId = 'local';
 const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20260131/us-east-1/s3/aws4_request`;
 
+function upstreamOf(client: S3Client): Upstream {
+  return { accessKeyId, answer: (...request) => forwardRequest(client, ...request) };
+}
+
 /** A server that knows only `photos`, before one that has `archive` as well. */
 async function serveWithUpstream(
-  faults?: Parameters<typeof serveBucket>[0],
+  options?: Parameters<typeof serveBucket>[0],
 ): Promise<{ far: ServedBucket; near: ServedBucket }> {
   const root = await temporaryFolder();
   const place = { folder: path.join(root, 'archive'), state: path.join(root, 'archive-state') };
-  const far = await serveBucket({ buckets: { archive: place }, ...faults });
+  const far = await serveBucket({ buckets: { archive: place }, ...options });
   const near = await serveBucket({
-    upstream: { accessKeyId, client: async () => clientOf(far.server.endpoint) },
+    upstream: upstreamOf(clientOf(far.server.endpoint)),
   });
   return { far: { ...far, folder: place.folder }, near };
 }
@@ -162,7 +169,7 @@ describe('buckets that are not local', () => {
 
   it('pass a body on without waiting for its end, and break off when it breaks off', async () => {
     const { far, near } = await serveWithUpstream({
-      faults: ({ method }) => (method === 'GET' ? 'cut-body' : undefined),
+      beforeRequest: injectFaults(({ method }) => (method === 'GET' ? 'cut-body' : undefined)),
     });
     await far.client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: Buffer.alloc(3_000_000) }));
     await expect(rawRequest(near.server, 'GET', '/archive/a', { authorization })).rejects.toThrow(
@@ -182,12 +189,12 @@ describe('buckets that are not local', () => {
       credentials,
       maxAttempts: 1,
     });
-    const { server } = await serveBucket({ upstream: { accessKeyId, client: async () => upstream } });
+    const { server } = await serveBucket({ upstream: upstreamOf(upstream) });
     const answer = await rawRequest(server, 'GET', '/archive/a', { authorization });
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' });
     expect(answer.body.toString()).toContain('Could not load credentials');
     const { server: other } = await serveBucket({
-      upstream: { accessKeyId, client: async () => clientOf('http://127.0.0.1:9', { maxAttempts: 1 }) },
+      upstream: upstreamOf(clientOf('http://127.0.0.1:9', { maxAttempts: 1 })),
     });
     expect(await rawRequest(other, 'GET', '/archive/a', { authorization })).toMatchObject({
       status: 400,

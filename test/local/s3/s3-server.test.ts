@@ -23,6 +23,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import { startS3Server } from '../../../local/s3/s3-server.ts';
+import { injectFaults } from '../../support/s3-faults.ts';
 import { clientOf, rawRequest, serveBucket, statusOf, temporaryFolder } from '../../support/served-bucket.ts';
 
 const Bucket = 'photos';
@@ -787,11 +788,12 @@ describe('buckets', () => {
   });
 });
 
-describe('faults asked for', () => {
+describe('faults that a test injects', () => {
   it('answers 503 until the SDK has tried often enough', async () => {
     const { client } = await serveBucket({
-      faults: ({ method, count }) =>
+      beforeRequest: injectFaults(({ method, count }) =>
         method === 'PUT' && count <= 2 ? { status: 503, code: 'SlowDown' } : undefined,
+      ),
     });
     await put(client, 'a', 'x');
     expect(await textOf(client, 'a')).toBe('x');
@@ -799,7 +801,7 @@ describe('faults asked for', () => {
 
   it.each([10, 3_000_000])('cuts a GET of %i bytes short after half of them', async (size) => {
     const { client, server } = await serveBucket({
-      faults: ({ method }) => (method === 'GET' ? 'cut-body' : undefined),
+      beforeRequest: injectFaults(({ method }) => (method === 'GET' ? 'cut-body' : undefined)),
     });
     await put(client, 'a', Buffer.alloc(size, 'x'));
     await expect(rawRequest(server, 'GET', '/photos/a')).rejects.toThrow(/aborted|hang up/);
@@ -807,7 +809,7 @@ describe('faults asked for', () => {
 
   it('performs a PUT whose answer is lost', async () => {
     const { client, server } = await serveBucket({
-      faults: ({ method }) => (method === 'PUT' ? 'lose-answer' : undefined),
+      beforeRequest: injectFaults(({ method }) => (method === 'PUT' ? 'lose-answer' : undefined)),
     });
     await expect(rawRequest(server, 'PUT', '/photos/a', {}, 'x')).rejects.toThrow(/hang up|reset/);
     expect(await textOf(client, 'a')).toBe('x');

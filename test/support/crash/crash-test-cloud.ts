@@ -9,7 +9,7 @@ import { type Reference, readDefinition } from '../../../local/step-functions/re
 import { type ExecutionResult, runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
 import type { ObjectStore } from '../../../src/core/object-store.ts';
 import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
-import type { FaultPlan } from '../s3-faults.ts';
+import { type FaultPlan, injectFaults } from '../s3-faults.ts';
 
 export interface MortalCloudOptions {
   /** Without Fargate the machine is the one of a stack that was deployed without it. */
@@ -53,10 +53,10 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
   const s3 = await startS3Server({
     buckets: Object.fromEntries(buckets),
     onEvent: (record) => options.onWritten?.(record),
-    faults: (request) => {
+    beforeRequest: injectFaults((request) => {
       options.onRequest?.(request);
       return options.faults?.(request);
-    },
+    }),
   });
   const environment = {
     AWS_ENDPOINT_URL_S3: s3.endpoint,
