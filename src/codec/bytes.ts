@@ -1,4 +1,28 @@
-/** How the container parsers read and join bytes. Nothing here throws on a short file. */
+/**
+ * How the container parsers read and join bytes. Nothing here throws on a short file: what lies beyond the end reads
+ * as 0, so a parser checks the length itself wherever a 0 could be mistaken for a value.
+ */
+
+export function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] ?? 0;
+}
+
+export function uint16At(bytes: Uint8Array, at: number, littleEndian = false): number {
+  const [first, second] = [byteAt(bytes, at), byteAt(bytes, at + 1)];
+  return littleEndian ? first | (second << 8) : (first << 8) | second;
+}
+
+export function uint32At(bytes: Uint8Array, at: number, littleEndian = false): number {
+  const [first, second] = [uint16At(bytes, at, littleEndian), uint16At(bytes, at + 2, littleEndian)];
+  return littleEndian ? first + second * 0x10000 : first * 0x10000 + second;
+}
+
+/** A big-endian number of 0 to 8 bytes. */
+export function uintAt(bytes: Uint8Array, at: number, length: number): number {
+  let value = 0;
+  for (let index = 0; index < length; index++) value = value * 256 + byteAt(bytes, at + index);
+  return value;
+}
 
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -28,11 +52,18 @@ export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
+/** How many bytes lie after the end of an image; none when they are only padding. */
+export function countTrailing(bytes: Uint8Array, end: number): number {
+  const rest = bytes.subarray(end);
+  // Padding is no data: cameras and copying programs fill up with zeros.
+  return rest.every((byte) => byte === 0) ? 0 : rest.length;
+}
+
 export function joinBytes(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   return joinAll(parts);
 }
 
-/** For as many parts as a file can have: arguments lie on the stack. */
+/** For as many parts as a file can have: arguments take space on the stack. */
 export function joinAll(parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

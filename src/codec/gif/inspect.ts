@@ -1,5 +1,5 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { countTrailing } from '../trailing-bytes.ts';
+import { countTrailing } from '../bytes.ts';
 import { readGif } from './blocks.ts';
 
 /** @throws CorruptImageError when the screen has no size or the header is cut off */

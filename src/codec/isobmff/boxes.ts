@@ -1,4 +1,4 @@
-import { joinAll, startsWith, textAt, viewOf } from '../bytes.ts';
+import { joinAll, startsWith, textAt, uintAt, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** AVIF and HEIF are ISO media files: boxes in boxes, pictures as items with properties. */
@@ -120,7 +120,7 @@ function contentOf(bytes: Uint8Array, boxes: readonly IsoBox[], type: string): U
 function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
   const content = contentOf(bytes, metaBoxes, 'pitm');
   if (!content || content.length < 6) return undefined;
-  return content[0] === 0 ? viewOf(content).getUint16(4) : readUint(content, 4, 4);
+  return content[0] === 0 ? viewOf(content).getUint16(4) : uintAt(content, 4, 4);
 }
 
 function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
@@ -140,7 +140,7 @@ function readItem(content: Uint8Array, properties: ReadonlyMap<number, IsoBox[]>
   const version = content[0] ?? 0;
   if (version < 2) return undefined;
   const idLength = version === 2 ? 2 : 4;
-  const id = readUint(content, 4, idLength);
+  const id = uintAt(content, 4, idLength);
   const typeAt = 4 + idLength + 2;
   const nameEnd = content.indexOf(0, typeAt + 4);
   const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
@@ -179,18 +179,18 @@ interface Association {
 export function readAssociations(ipma: Uint8Array): Association[] {
   const idLength = (ipma[0] ?? 0) < 1 ? 2 : 4;
   const wide = ((ipma[3] ?? 0) & 1) === 1;
-  const count = Math.min(readUint(ipma, 4, 4), MAX_BOXES);
+  const count = Math.min(uintAt(ipma, 4, 4), MAX_BOXES);
   const associations: Association[] = [];
   let total = 0;
   let at = 8;
   for (let item = 0; item < count && total < MAX_BOXES && at + idLength + 1 <= ipma.length; item++) {
-    const id = readUint(ipma, at, idLength);
+    const id = uintAt(ipma, at, idLength);
     const length = ipma[at + idLength]!;
     total += length;
     at += idLength + 1;
     const values = Array.from({ length }, (_, index) =>
       wide
-        ? readUint(ipma, at + index * 2, 2)
+        ? uintAt(ipma, at + index * 2, 2)
         : ((ipma[at + index] ?? 0) & 0x7f) | (((ipma[at + index] ?? 0) & 0x80) << 8),
     );
     associations.push({
@@ -209,11 +209,11 @@ function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoRef
   const idLength = bytes[list.from] === 0 ? 2 : 4;
   return readBoxes(bytes, list.from + 4, list.end).map(({ type, from, end }) => {
     const content = bytes.subarray(from, end);
-    const count = Math.min(readUint(content, idLength, 2), Math.floor(content.length / idLength));
+    const count = Math.min(uintAt(content, idLength, 2), Math.floor(content.length / idLength));
     const to = Array.from({ length: count }, (_, index) =>
-      readUint(content, idLength + 2 + index * idLength, idLength),
+      uintAt(content, idLength + 2 + index * idLength, idLength),
     );
-    return { type, from: readUint(content, 0, idLength), to };
+    return { type, from: uintAt(content, 0, idLength), to };
   });
 }
 
@@ -225,13 +225,13 @@ function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLoc
   const [offsetLength, lengthLength, baseLength] = [content[4]! >> 4, content[4]! & 15, content[5]! >> 4];
   const indexLength = version > 0 ? content[5]! & 15 : 0;
   const idLength = version < 2 ? 2 : 4;
-  const count = Math.min(readUint(content, 6, idLength), MAX_BOXES);
+  const count = Math.min(uintAt(content, 6, idLength), MAX_BOXES);
   const locations: ItemLocation[] = [];
   let total = 0;
   let at = 6 + idLength;
   const take = (length: number) => {
     at += length;
-    return readUint(content, at - length, length);
+    return uintAt(content, at - length, length);
   };
   for (let item = 0; item < count && at < content.length; item++) {
     const id = take(idLength);
@@ -258,13 +258,6 @@ export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
   return new Set(
     references.filter(({ type, to }) => type === 'auxl' && to.includes(primary.id)).map(({ from }) => from),
   );
-}
-
-/** A big-endian number of 0 to 8 bytes; what lies behind the end reads as 0. */
-export function readUint(bytes: Uint8Array, at: number, length: number): number {
-  let value = 0;
-  for (let index = 0; index < length; index++) value = value * 256 + (bytes[at + index] ?? 0);
-  return value;
 }
 
 /** The content of an item; undefined when a part of it lies outside the file. */

@@ -1,7 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { startsWith, textAt, viewOf } from '../bytes.ts';
+import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
-import { countTrailing } from '../trailing-bytes.ts';
 import { auxiliariesOf, type IsoImage, readBoxes, readIsoImage } from './boxes.ts';
 import { metadataOf, readIsoOrientation } from './metadata.ts';
 

@@ -1,4 +1,4 @@
-import { joinBytes, latin1, startsWith, uint16, uint32 } from '../bytes.ts';
+import { joinBytes, latin1, startsWith, uint16, uint32, uintAt } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import type { ImageMetadata, MetadataTransfer } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
@@ -10,7 +10,6 @@ import {
   readBoxes,
   readIsoImage,
   readItemContent,
-  readUint,
 } from './boxes.ts';
 
 /** EXIF, XMP, profile and orientation of AVIF and HEIF: read from any file, written into what our encoder makes. */
@@ -32,7 +31,7 @@ export function metadataOf(image: IsoImage): IsoMetadata {
   const xmp = items.find(({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml');
   const block = exif && readItemContent(image, exif.id);
   return {
-    exif: block && block.length > 4 ? block.subarray(4 + readUint(block, 0, 4)) : undefined,
+    exif: block && block.length > 4 ? block.subarray(4 + uintAt(block, 0, 4)) : undefined,
     xmp: xmp && readItemContent(image, xmp.id),
     icc: readIsoIcc(image),
   };
@@ -187,7 +186,7 @@ function writeLocations(
 
 function writeItemList(content: Uint8Array, added: readonly NewItem[]): Uint8Array {
   const countLength = content[0] === 0 ? 2 : 4;
-  const count = readUint(content, 4, countLength) + added.length;
+  const count = uintAt(content, 4, countLength) + added.length;
   return joinBytes(
     content.subarray(0, 4),
     countLength === 2 ? uint16(count) : uint32(count),

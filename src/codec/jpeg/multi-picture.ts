@@ -1,7 +1,6 @@
 import type { PartsBehind } from '../../core/recipe.ts';
-import { indexOfText, startsWith, viewOf } from '../bytes.ts';
+import { countTrailing, indexOfText, startsWith, viewOf } from '../bytes.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/directory.ts';
-import { countTrailing } from '../trailing-bytes.ts';
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
 import { readTrailer } from './trailers.ts';
 

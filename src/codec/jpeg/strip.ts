@@ -1,5 +1,5 @@
+import { countTrailing } from '../bytes.ts';
 import type { MetadataPart, MetadataPolicy, MetadataStripper } from '../metadata/model.ts';
-import { countTrailing } from '../trailing-bytes.ts';
 import { segmentsOfCopy } from './metadata.ts';
 import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 

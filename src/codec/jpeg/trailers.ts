@@ -1,5 +1,4 @@
-import { startsWith, textAt, viewOf } from '../bytes.ts';
-import { countTrailing } from '../trailing-bytes.ts';
+import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
 
 /** What phones put behind a JPEG and tell how to read: places in it are counted from its own ends, so it can be moved. */
 export interface Trailer {

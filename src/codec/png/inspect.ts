@@ -1,6 +1,5 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { viewOf } from '../bytes.ts';
-import { countTrailing } from '../trailing-bytes.ts';
+import { countTrailing, viewOf } from '../bytes.ts';
 import { countFrames, findChunk, type Png, readPng, readPngOrientation } from './chunks.ts';
 
 const PNG_COLOURS = { 0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey', 6: 'rgb' } as const;

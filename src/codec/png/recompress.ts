@@ -1,8 +1,7 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
 import sharp from 'sharp';
-import { sameBytes } from '../bytes.ts';
+import { countTrailing, sameBytes } from '../bytes.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
-import { countTrailing } from '../trailing-bytes.ts';
 import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './chunks.ts';
 import { chunksOfCopy, type NewChunk, natureOf } from './metadata.ts';
 

@@ -1,6 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
+import { countTrailing } from '../bytes.ts';
 import { readOrientation } from '../metadata/exif.ts';
-import { countTrailing } from '../trailing-bytes.ts';
 import { findAnnounced, findRiffChunk, readWebP } from './riff.ts';
 
 /** @throws CorruptImageError when the size of the picture cannot be read */
