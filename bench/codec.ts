@@ -13,8 +13,9 @@ import { encodeImage } from '../src/codec/encode-image.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
 import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../src/core/job.ts';
+import type { CompressionSettings } from '../src/core/job.ts';
 import type { EncodeRecipe, ImageFacts } from '../src/core/recipe.ts';
+import { DEFAULT_COMPRESSION } from '../src/settings/job-input.ts';
 import { compareAtEqualScore, ENCODERS, mean, readPhotos } from './equal-appearance.ts';
 import { makePhotos } from './photos.ts';
 

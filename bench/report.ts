@@ -6,10 +6,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { DEFAULT_COMPRESSION } from '../src/core/job.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { ObjectStore } from '../src/core/object-store.ts';
 import { reportJob } from '../src/report/report-job.ts';
+import { DEFAULT_COMPRESSION } from '../src/settings/job-input.ts';
 
 const JOB_ID = 'million';
 const LINES_PER_PART = 100;

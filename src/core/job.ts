@@ -106,16 +106,3 @@ export interface BatchSummary {
   /** Images not yet done: above 0 the state machine calls again. */
   readonly remaining: number;
 }
-
-export const DEFAULT_COMPRESSION: CompressionSettings = {
-  mode: 'quality',
-  quality: 75,
-  effort: 'best',
-  format: 'keep',
-  progressive: 'auto',
-  background: null,
-  autoOrient: false,
-  resize: null,
-  metadata: 'keep',
-  minSavings: { percent: 3, bytes: 512 },
-};

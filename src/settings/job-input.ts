@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DEFAULT_COMPRESSION, type Job } from '../core/job.ts';
+import type { CompressionSettings, Job } from '../core/job.ts';
 import { CANNED_ACLS } from '../core/object-store.ts';
 import { parseS3Prefix, parseS3Uri } from '../core/s3-uri.ts';
 
@@ -36,6 +36,20 @@ export function parseJobInput(input: unknown, context: JobContext): Job {
   if (contradictions.length > 0) throw new JobInputError(contradictions);
   return job;
 }
+
+/** How an image is compressed where a job says nothing else. */
+export const DEFAULT_COMPRESSION: CompressionSettings = {
+  mode: 'quality',
+  quality: 75,
+  effort: 'best',
+  format: 'keep',
+  progressive: 'auto',
+  background: null,
+  autoOrient: false,
+  resize: null,
+  metadata: 'keep',
+  minSavings: { percent: 3, bytes: 512 },
+};
 
 const MAX_EDGE = 65_535;
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { perceptualReference } from '../../src/codec/score/perceptual-score.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import {
   concat,
   exifSegment,

@@ -9,8 +9,9 @@ import { readMetadata } from '../../src/codec/metadata/image-metadata.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
 import { findLowest, SCORE_FLOOR } from '../../src/codec/score/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
 import { SEARCH_RANGE } from '../../src/core/recipe.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import {
   ascii,
   bitRotten,

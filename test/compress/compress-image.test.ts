@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MARK_KEY, readMark } from '../../src/core/compression-mark.ts';
-import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
+import type { Job } from '../../src/core/job.ts';
 import { ObjectStoreError } from '../../src/core/object-store.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { answering, halve, JOB, keep, LOSSLESS, remark, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 

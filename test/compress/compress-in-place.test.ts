@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { MARK_KEY, readMark } from '../../src/core/compression-mark.ts';
-import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
+import type { Job } from '../../src/core/job.ts';
 import { ObjectStoreError, type PutOptions } from '../../src/core/object-store.ts';
 import type { UndoEntry } from '../../src/core/undo.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { answering, halve, IN_PLACE, keep, LOSSLESS, remark, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 

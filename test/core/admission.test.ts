@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { estimateMemory, isStreamed } from '../../src/core/admission.ts';
-import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { chooseRecipe, type EncodeRecipe } from '../../src/core/recipe.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { factsOf } from '../support/image-facts.ts';
 
 const FAST = { ...DEFAULT_COMPRESSION, effort: 'fast' } as const;

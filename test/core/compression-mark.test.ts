@@ -9,7 +9,8 @@ import {
   readMark,
   withMark,
 } from '../../src/core/compression-mark.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 
 const lossless: CompressionSettings = { ...DEFAULT_COMPRESSION, mode: 'lossless' };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageFormat } from '../../src/core/image-result.ts';
-import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { formatByName, outputFor, possibleOutputs } from '../../src/core/output-key.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 
 const source = (key: string) => ({ bucket: 'photos', key });
 const mirror = { output: 's3://out/compressed/', layout: 'mirror', suffixes: [] } as const;

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
 import { chooseRecipe, type ImageFacts, type Recipe } from '../../src/core/recipe.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { factsOf } from '../support/image-facts.ts';
 
 type Changes = Partial<CompressionSettings>;

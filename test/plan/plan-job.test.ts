@@ -2,10 +2,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BatchRef, DEFAULT_COMPRESSION, type Job, type PlannedImage } from '../../src/core/job.ts';
+import type { BatchRef, Job, PlannedImage } from '../../src/core/job.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { PlanError, type PlanSummary } from '../../src/core/plan.ts';
 import { type PlanContext, planJob } from '../../src/plan/plan-job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { A_JOB } from '../support/a-job.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 

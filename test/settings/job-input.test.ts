@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
 import { settingsOf } from '../../src/core/job-settings.ts';
-import { JobInputError, parseJobInput } from '../../src/settings/job-input.ts';
+import { DEFAULT_COMPRESSION, JobInputError, parseJobInput } from '../../src/settings/job-input.ts';
 
 const CONTEXT = { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', defaultOutput: 's3://out/compressed/' };
 const LIST = 's3://lists/photos.json';

@@ -1,4 +1,5 @@
-import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
+import type { Job } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 
 /** A job with every setting at its default; a test names what matters to it. */
 export const A_JOB: Job = {

@@ -2,9 +2,10 @@ import type { BytesOutcome } from '../../src/codec/compress-bytes.ts';
 import { compressImage } from '../../src/compress/compress-image.ts';
 import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { Outcome } from '../../src/core/image-result.ts';
-import { DEFAULT_COMPRESSION, type Job } from '../../src/core/job.ts';
+import type { Job } from '../../src/core/job.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { parseS3Uri } from '../../src/core/s3-uri.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { A_JOB } from './a-job.ts';
 
 export const JOB: Job = {

@@ -3,7 +3,8 @@ import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { fuzzSeeds, mutate } from './mutations.ts';
 
 const EAGER = { ...DEFAULT_COMPRESSION, minSavings: { percent: 0, bytes: 1 } };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_COMPRESSION } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
 
 const LOSSLESS = { ...DEFAULT_COMPRESSION, mode: 'lossless' };

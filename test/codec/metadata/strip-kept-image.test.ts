@@ -11,7 +11,8 @@ import { buildExif, type ExifContent } from '../../../src/codec/metadata/exif.ts
 import { readMetadata } from '../../../src/codec/metadata/image-metadata.ts';
 import { holdsMoreThan } from '../../../src/codec/metadata/splice-metadata.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
-import { type CompressionSettings, DEFAULT_COMPRESSION } from '../../../src/core/job.ts';
+import type { CompressionSettings } from '../../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import * as make from '../../support/fixtures.ts';
 
 const LEFT = 'its metadata was left in it';

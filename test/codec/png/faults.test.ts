@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import { findPngFault } from '../../../src/codec/png/faults.ts';
-import { DEFAULT_COMPRESSION } from '../../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import { concat, makeApng, makeApngBehindStill, makePng, pngChunk, uint32 } from '../../support/fixtures.ts';
 
 interface Chunk {
