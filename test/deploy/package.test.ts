@@ -8,14 +8,13 @@ import path from 'node:path';
 import { unzipSync } from 'fflate';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildLayer } from '../../layers/build-layer.ts';
 import { type S3Server, startS3Server } from '../../local/s3/s3-server.ts';
 import type { BatchRef, BatchSummary } from '../../src/core/job.ts';
 import type { PlanSummary } from '../../src/core/plan.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
 import { type LoadedFunction, loadFunction } from '../support/lambda-runner.ts';
 import { type PackagedService, packageService } from '../support/package-service.ts';
-
-const { buildLayer } = await import('../../layers/build-layer.cjs');
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const FUNCTIONS = ['start-job', 'plan-job', 'compress-batch', 'report-job', 'recompress-upload'];

@@ -2,50 +2,25 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import settings from '../../deploy/settings.cjs';
+import { type DeploymentSettings, deploymentSettings } from '../../deploy/settings.ts';
 
 const SERVERLESS = readFileSync(path.join(import.meta.dirname, '../../serverless.yml'), 'utf8');
 const DEFAULTS: Record<string, unknown> = parse(SERVERLESS, { logLevel: 'silent' }).params.default;
 
 /** The settings of a deployment with these `--param`s. */
-async function settingsWith(params: Record<string, string> = {}, stage = 'dev'): Promise<Settings> {
+async function settingsWith(params: Record<string, string> = {}, stage = 'dev'): Promise<DeploymentSettings> {
   const known: Record<string, unknown> = { 'self:service': 'image-press', 'sls:stage': stage };
   for (const [name, value] of Object.entries({ ...DEFAULTS, taskImage: 'none', ...params })) {
     known[`param:${name}`] = value;
   }
-  return settings({
+  return deploymentSettings({
     options: { param: Object.entries(params).map(([name, value]) => `${name}=${value}`) },
     resolveVariable: async (variable) => known[variable],
     resolveConfigurationProperty: async () => DEFAULTS,
-  }) as Promise<unknown> as Promise<Settings>;
+  });
 }
 
-interface Settings {
-  readonly architecture: { readonly lambda: string };
-  readonly sourceObjects: { 'Fn::Sub': string }[];
-  readonly outputObjects: { 'Fn::Sub': string }[];
-  readonly jobBuckets: { 'Fn::Sub': string }[];
-  readonly jobWriting: string[];
-  readonly kmsKeys: string[];
-  readonly usesKms: string;
-  readonly taskImage: {
-    readonly mode: string;
-    readonly inEcr: boolean;
-    readonly repository: { 'Fn::Sub': string };
-  };
-  readonly ownsNetwork: string;
-  readonly uploads: {
-    readonly notifications: { readonly Filter?: { readonly S3Key: { readonly Rules: unknown } } }[];
-    readonly keys: unknown;
-    readonly objects: { 'Fn::Sub': string }[];
-    readonly backups: { 'Fn::Sub': string }[];
-    readonly writing: string[];
-  };
-  // biome-ignore lint/suspicious/noExplicitAny: a definition is deep, and the tests name what they look at
-  readonly definition: any;
-}
-
-const objects = (list: { 'Fn::Sub': string }[]) =>
+const objects = (list: readonly { readonly 'Fn::Sub': string }[]) =>
   list.map((arn) => arn['Fn::Sub'].replace(`arn:\${AWS::Partition}:s3:::`, ''));
 const OWN_INPUT = `image-press-dev-input-\${AWS::AccountId}-\${AWS::Region}/*`;
 
@@ -66,10 +41,10 @@ describe('the settings of a deployment', () => {
     [
       'maxConcurrency',
       '0',
-      'Expected a whole number from 1 to 10000 for the param maxConcurrency but received "0"',
+      'Expected an integer from 1 to 10000 for the param maxConcurrency but received "0"',
     ],
     ['maxConcurrency', 'many', 'for the param maxConcurrency but received "many"'],
-    ['uploadConcurrency', '1', 'Expected a whole number from 2 to 1000 for the param uploadConcurrency'],
+    ['uploadConcurrency', '1', 'Expected an integer from 2 to 1000 for the param uploadConcurrency'],
     [
       'archtecture',
       'x86_64',
@@ -92,7 +67,7 @@ describe('the settings of a deployment', () => {
     [
       'uploadReservedConcurrency',
       '19',
-      'Expected a whole number from 20 to 1000 for the param uploadReservedConcurrency but received "19"',
+      'Expected an integer from 20 to 1000 for the param uploadReservedConcurrency but received "19"',
     ],
     [
       'alarmTopicArn',
