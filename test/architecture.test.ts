@@ -8,13 +8,8 @@ const TOP = ['src', 'functions', 'fargate', 'local', 'layers', 'deploy', 'bench'
 
 /** Imports that are still to be removed. */
 const KNOWN_EXCEPTIONS = new Set([
-  'src/codec/tiff/metadata.ts → src/codec/metadata/image-metadata.ts',
   'src/codec/metadata/strip-kept-image.ts → src/codec/compress-bytes.ts',
-  'src/compress/compress-elsewhere.ts → src/compress/compress-image.ts',
-  'src/compress/output-place.ts → src/compress/compress-image.ts',
   'local/s3/versions.ts → local/s3/bucket-folder.ts',
-  'local/s3/s3-server.ts → local/cloud/upstream-s3.ts',
-  'local/s3/s3-server.ts → test/support/s3-faults.ts',
   'local/cloud/users-s3.ts → local/cli/input-error.ts',
   'local/step-functions/execute-states.ts → local/step-functions/run-state-machine.ts',
   'local/step-functions/distributed-map.ts → local/step-functions/execute-states.ts',
