@@ -8,11 +8,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { type BytesOutcome, compressBytes } from '../src/codec/compress-bytes.ts';
+import { compressBytes } from '../src/codec/compress-bytes.ts';
 import { encodeImage } from '../src/codec/encode-image.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
 import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
+import type { BytesOutcome } from '../src/codec/outcome.ts';
 import type { CompressionSettings } from '../src/core/job.ts';
 import type { EncodeRecipe, ImageFacts } from '../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../src/settings/job-input.ts';

@@ -2,6 +2,7 @@ import { isStreamed } from '../core/admission.ts';
 import type { ImageFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
+import { EngineError, fromEngine } from './engines.ts';
 import { findGifFault } from './gif/faults.ts';
 import { CorruptImageError } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
@@ -47,9 +48,10 @@ export function assertWholeScan({ source, facts }: PlannedTask): void {
 /** @throws CorruptImageError where a strict decoder complains of anything */
 export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Promise<void> {
   try {
-    await shrunkAfterDecoding(openImage(source, facts), facts, 8, 8).raw().toBuffer();
+    await fromEngine(shrunkAfterDecoding(openImage(source, facts), facts, 8, 8).raw().toBuffer());
   } catch (error) {
-    throw new CorruptImageError(messageOf(error), { cause: error });
+    if (error instanceof EngineError) throw new CorruptImageError(error.message, { cause: error });
+    throw error;
   }
 }
 
@@ -75,7 +77,3 @@ function assertMarkers(source: Uint8Array): void {
 }
 
 const CHECKED_WHEN_KEPT: ReadonlySet<ImageFormat> = new Set(['jpeg', 'png', 'webp', 'gif']);
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

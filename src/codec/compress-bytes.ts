@@ -1,5 +1,5 @@
 import { estimateMemory } from '../core/admission.ts';
-import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
+import type { FailureCode, ImageFormat, KeptReason } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { assertSound, assertWholeScan, checkKept, decodeStrictly } from './check-source.ts';
@@ -10,6 +10,7 @@ import {
   encodeImage,
   type PlannedTask,
 } from './encode-image.ts';
+import { EngineError } from './engines.ts';
 import { CorruptImageError, inspectImage } from './inspect-image.ts';
 import { carryBehind } from './jpeg/carry-trailing-parts.ts';
 import { recompressJpeg } from './jpeg/recompress.ts';
@@ -17,35 +18,11 @@ import { readJpeg } from './jpeg/segments.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { applyMetadata } from './metadata/apply-metadata.ts';
 import { takeOutMetadata } from './metadata/strip-kept-image.ts';
+import { type BytesOutcome, EncoderCrashError, HostTooSmallError, TooLargeError } from './outcome.ts';
 import { type PalettePng, palettePng } from './png/palette.ts';
 import { recompressPng } from './png/recompress.ts';
 import { searchQuality } from './score/search-quality.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
-
-/** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
-export type BytesOutcome =
-  | {
-      readonly status: 'compressed';
-      readonly bytes: Uint8Array;
-      readonly contentType: string;
-      readonly encoding: Encoding;
-      readonly detail?: string;
-    }
-  | {
-      readonly status: 'kept';
-      readonly reason: KeptReason;
-      readonly detail?: string;
-      readonly format: ImageFormat;
-      readonly contentType: string;
-    }
-  | { readonly status: 'skipped'; readonly reason: SkippedReason; readonly detail?: string }
-  | {
-      readonly status: 'failed';
-      readonly code: FailureCode;
-      readonly message: string;
-      /** TooLarge for this host's memory: a larger one may do it. */
-      readonly hostTooSmall?: true;
-    };
 
 export interface CompressHost {
   readonly budget: MemoryBudget;
@@ -86,21 +63,6 @@ async function compressSound(
   if (recipe.action === 'encode') return carryOut({ source, facts, recipe, settings }, host);
   await checkKept(source, facts, host.budget);
   return kept(facts, recipe.reason, recipe.detail);
-}
-
-/** The encoder threw, hung or wrote something that is not the picture; the source is sound. */
-export class EncoderCrashError extends Error {
-  override readonly name = 'EncoderCrashError';
-}
-
-/** The image is over the limit of pixels. */
-export class TooLargeError extends Error {
-  override readonly name: string = 'TooLargeError';
-}
-
-/** The image is over this host's memory. */
-export class HostTooSmallError extends TooLargeError {
-  override readonly name = 'HostTooSmallError';
 }
 
 // AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.
@@ -181,7 +143,7 @@ async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
   if (isNearlySpent(encoded.bytes.length, task)) return kept(task.facts, 'already-compressed', NEARLY_SPENT);
   if (isMerged(encoded.bytes, task)) return kept(task.facts, 'animation', MERGED);
-  const fault = await findPixelFault(encoded.bytes, task).catch(messageOf);
+  const fault = await findPixelFault(encoded.bytes, task).catch(engineMessage);
   if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
   return finish(dressed({ bytes: encoded.bytes, encoding: { ...encoded.encoding, ...receipt } }, task), task);
@@ -252,7 +214,7 @@ async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
   try {
     return await pixelDigest(source, facts);
   } catch (error) {
-    throw new CorruptImageError(messageOf(error), { cause: error });
+    throw new CorruptImageError(engineMessage(error), { cause: error });
   }
 }
 
@@ -260,7 +222,7 @@ async function outputDigest(bytes: Uint8Array): Promise<string> {
   const facts = inspectImage(bytes);
   if (!facts) throw new EncoderCrashError('Expected an image but the encoder wrote none');
   return pixelDigest(bytes, facts).catch((error) => {
-    throw new EncoderCrashError(messageOf(error), { cause: error });
+    throw new EncoderCrashError(engineMessage(error), { cause: error });
   });
 }
 
@@ -271,7 +233,7 @@ async function repackOrExplain({ source, settings }: EncodeTask, engine: Repacke
     return await engine(source, settings.metadata);
   } catch (error) {
     if (error instanceof CorruptImageError) throw error;
-    throw new EncoderCrashError(messageOf(error), { cause: error });
+    throw new EncoderCrashError(engineMessage(error), { cause: error });
   }
 }
 
@@ -311,8 +273,9 @@ async function explained<T>(task: EncodeTask, act: (task: EncodeTask) => Promise
   try {
     return await act(task);
   } catch (error) {
+    const message = engineMessage(error);
     await decodeStrictly(task.source, task.facts);
-    throw new EncoderCrashError(messageOf(error), { cause: error });
+    throw new EncoderCrashError(message, { cause: error });
   }
 }
 
@@ -333,8 +296,10 @@ function kept(facts: ImageFacts, reason: KeptReason, detail?: string): BytesOutc
 }
 
 function failed(error: unknown): BytesOutcome {
-  const told = { status: 'failed', code: codeOf(error), message: messageOf(error) } as const;
-  return error instanceof HostTooSmallError ? { ...told, hostTooSmall: true } : told;
+  const message = error instanceof Error ? error.message : String(error);
+  const outcome = { status: 'failed', code: codeOf(error), message } as const;
+  if (outcome.code === 'Unexpected') return { ...outcome, cause: error };
+  return error instanceof HostTooSmallError ? { ...outcome, hostTooSmall: true } : outcome;
 }
 
 function codeOf(error: unknown): FailureCode {
@@ -357,8 +322,10 @@ async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Why an engine failed or its output is unreadable. @throws any other error as it is: a bug of ours is no bad image */
+function engineMessage(error: unknown): string {
+  if (error instanceof EngineError || error instanceof CorruptImageError) return error.message;
+  throw error;
 }
 
 function rounded(score: number): number {

@@ -3,6 +3,7 @@ import type { Encoding } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { encoderQuality } from '../core/quality.ts';
 import { type EncodeRecipe, type ImageFacts, MAX_PIXELS, type OutputFormat } from '../core/recipe.ts';
+import { fromEngine } from './engines.ts';
 import type { RgbPixels } from './score/perceptual-score.ts';
 
 // One image, one thread: hosts run as many images at once as they have cores.
@@ -96,27 +97,29 @@ const ENCODERS: Record<OutputFormat, (image: Sharp, plan: EncodePlan) => Promise
     const progressive = wanted === 'auto' ? effort === 'best' : wanted;
     const chromaSubsampling = recipe.fullChroma ? '4:4:4' : '4:2:0';
     const how = { quality, progressive, chromaSubsampling, ...JPEG_EFFORTS[effort](progressive) };
-    const bytes = await image.jpeg(how).toBuffer();
+    const bytes = await fromEngine(image.jpeg(how).toBuffer());
     return { bytes, encoding: { format: 'jpeg', lossless: false, quality, effort, progressive } };
   },
   webp: async (image, { recipe, settings: { effort } }) => {
     if (recipe.lossless) {
-      const bytes = await image.webp({ lossless: true, exact: true, effort: 6 }).toBuffer();
+      const bytes = await fromEngine(image.webp({ lossless: true, exact: true, effort: 6 }).toBuffer());
       return { bytes, encoding: { format: 'webp', lossless: true, effort } };
     }
     const quality = encoderQuality('webp', recipe.quality!);
     const smartSubsample = recipe.fullChroma === true;
-    const bytes = await image.webp({ quality, effort: effort === 'best' ? 4 : 1, smartSubsample }).toBuffer();
+    const bytes = await fromEngine(
+      image.webp({ quality, effort: effort === 'best' ? 4 : 1, smartSubsample }).toBuffer(),
+    );
     return { bytes, encoding: { format: 'webp', lossless: false, quality, effort } };
   },
   avif: async (image, { recipe, settings: { effort } }) => {
     const quality = encoderQuality('avif', recipe.quality!);
     // Effort 3 stays below one CPU second for a megapixel; 4 takes four of them for 2 % of the bytes.
-    const bytes = await image.avif({ quality, effort: effort === 'best' ? 3 : 1 }).toBuffer();
+    const bytes = await fromEngine(image.avif({ quality, effort: effort === 'best' ? 3 : 1 }).toBuffer());
     return { bytes, encoding: { format: 'avif', lossless: false, quality, effort } };
   },
   png: async (image) => {
-    const bytes = await image.png({ compressionLevel: 6, adaptiveFiltering: true }).toBuffer();
+    const bytes = await fromEngine(image.png({ compressionLevel: 6, adaptiveFiltering: true }).toBuffer());
     return { bytes, encoding: { format: 'png', lossless: true } };
   },
 };

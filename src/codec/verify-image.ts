@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
 import { type EncodeTask, openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
+import { fromEngine } from './engines.ts';
 import { inspectImage } from './inspect-image.ts';
 import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
 
@@ -67,7 +68,7 @@ async function findTimingFault(
 }
 
 async function timingOf(bytes: Uint8Array): Promise<string> {
-  const { delay, loop } = await sharp(bytes, { animated: true }).metadata();
+  const { delay, loop } = await fromEngine(sharp(bytes, { animated: true }).metadata());
   // Viewers show frames of no length for a tenth of a second, and libwebp writes that down.
   const shown = delay?.map((length) => (length <= 10 ? 100 : length));
   return `${shown?.join(' ')} ms, ${loop} times`;
@@ -104,7 +105,7 @@ export function findOrientationFault(output: ImageFacts, { facts, recipe }: Plan
 /** What the image decodes to, strictly and whole, as a text that is equal where all pixels are. @throws libvips' errors */
 export async function pixelDigest(bytes: Uint8Array, facts: ImageFacts): Promise<string> {
   const image = openImage(bytes, facts);
-  const { data, info } = await storedPixels(image, facts).toBuffer({ resolveWithObject: true });
+  const { data, info } = await fromEngine(storedPixels(image, facts).toBuffer({ resolveWithObject: true }));
   const digest = createHash('sha256').update(data).digest('base64');
   return `${info.width}x${info.height}x${info.channels} ${digest}`;
 }
@@ -139,11 +140,10 @@ async function viewFromAfar(
     anEighthOf(isTurned ? width : height),
   );
   const isUpright = recipe.reshape?.upright || recipe.format === 'avif';
-  return (isSource && isUpright ? view.autoOrient() : view)
+  const flat = (isSource && isUpright ? view.autoOrient() : view)
     .flatten({ background: recipe.flattenOn ?? '#808080' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer();
+    .toColourspace('srgb');
+  return fromEngine(flat.raw().toBuffer());
 }
 
 // Far above what the lowest quality does to areas of 8 x 8 pixels, far below what a wrong picture does.

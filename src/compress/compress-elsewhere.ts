@@ -1,4 +1,4 @@
-import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import type { BytesOutcome } from '../codec/outcome.ts';
 import { carriedElsewhere } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import type { BytesOutcome } from '../codec/outcome.ts';
 import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,

@@ -1,4 +1,4 @@
-import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import type { BytesOutcome } from '../codec/outcome.ts';
 import type { CompressionSettings, Job } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import type { UndoEntry } from '../core/undo.ts';

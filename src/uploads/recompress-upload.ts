@@ -1,5 +1,5 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
-import type { BytesOutcome } from '../codec/compress-bytes.ts';
+import type { BytesOutcome } from '../codec/outcome.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { Outcome } from '../core/image-result.ts';

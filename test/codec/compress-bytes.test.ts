@@ -139,6 +139,15 @@ test('damage is told from a failing encoder, and the message is the decoder’s'
   expect(await compressBytes(broken, settings(), plenty)).toMatchObject({ code: 'CorruptImage' });
 });
 
+test.each([
+  ['in the call of an encoder', { effort: 'unknown' }],
+  ['in a parser', { mode: 'lossless', metadata: 'unknown' }],
+])('an error of our own %s is Unexpected and brings its stack', async (_where, wrong) => {
+  const outcome = await compressBytes(await makeJpeg({ quality: 95 }), settings(wrong as never), plenty);
+  expect(outcome).toMatchObject({ status: 'failed', code: 'Unexpected', cause: expect.any(TypeError) });
+  expect(outcome).toHaveProperty('cause.stack', expect.stringMatching(/src\/codec\//));
+});
+
 test('whatever the bytes are, the answer is an outcome', async () => {
   const jpeg = await makeJpeg();
   for (const bytes of [

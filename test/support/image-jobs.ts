@@ -1,4 +1,4 @@
-import type { BytesOutcome } from '../../src/codec/compress-bytes.ts';
+import type { BytesOutcome } from '../../src/codec/outcome.ts';
 import { compressImage } from '../../src/compress/compress-image.ts';
 import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { Outcome } from '../../src/core/image-result.ts';

@@ -1,5 +1,6 @@
 import type { PartsBehind } from '../../core/recipe.ts';
 import { countTrailing, indexOfText, startsWith, viewOf } from '../bytes.ts';
+import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/directory.ts';
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
 import { readTrailer } from './trailers.ts';
@@ -173,7 +174,8 @@ function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean 
   if (!startsWith(bytes, '\xff\xd8', start)) return false;
   try {
     return hasGainMapMarker(readJpeg(bytes.subarray(start, start + length)).segments);
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof CorruptImageError) return false;
+    throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { compressJpeg } from '@napi-rs/image';
+import { EngineError, fromEngine } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { carryBehind } from './carry-trailing-parts.ts';
 import { segmentsOfCopy } from './metadata.ts';
@@ -19,7 +20,7 @@ export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy):
   const isAlone = count === 1 && !gainMap && !behind && unknownTrailingBytes === 0;
   const standsAlone = isAlone || (policy !== 'keep' && behind?.isMetadata === true);
   if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
-  const bare = readJpeg(await compressJpeg(bytes.subarray(0, source.end), { quality: 100 }));
+  const bare = readJpeg(await fromEngine(compressJpeg(bytes.subarray(0, source.end), { quality: 100 })));
   assertSameFrame(source, bare);
   const coded = bare.segments.find(({ kind }) => kind === 'coding')!;
   const result = writeJpeg(segmentsOfCopy(source, policy), [bare.bytes.subarray(coded.at, bare.end)]);
@@ -36,6 +37,6 @@ function assertSameFrame(source: Jpeg, result: Jpeg): void {
       frame.components.map(({ id, horizontal, vertical }) => [id, horizontal, vertical]),
     ]);
   if (describe(source) !== describe(result) || !result.hasEnd) {
-    throw new Error(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
+    throw new EngineError(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
   }
 }

@@ -3,15 +3,15 @@ import type { KeptReason } from '../../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS, type OutputFormat } from '../../core/recipe.ts';
 import { sameBytes } from '../bytes.ts';
 import { assertSound } from '../check-source.ts';
-import type { BytesOutcome } from '../compress-bytes.ts';
+import { CorruptImageError } from '../corrupt-image-error.ts';
 import type { PlannedTask } from '../encode-image.ts';
+import { EngineError } from '../engines.ts';
 import { inspectImage } from '../inspect-image.ts';
 import type { MemoryBudget } from '../memory-budget.ts';
+import type { BytesOutcome, KeptBytes } from '../outcome.ts';
 import { findHeaderFault, findOrientationFault, pixelDigest } from '../verify-image.ts';
 import { readMetadata } from './image-metadata.ts';
 import { holdsMoreThan, spliceMetadata } from './splice-metadata.ts';
-
-type KeptOutcome = Extract<BytesOutcome, { status: 'kept' }>;
 
 type KeptImage = Omit<PlannedTask, 'recipe'>;
 
@@ -20,7 +20,7 @@ type KeptImage = Omit<PlannedTask, 'recipe'>;
  * is cut out of a kept image, however little that saves. Where it cannot be cut out safely, the outcome says so.
  */
 export async function takeOutMetadata(
-  kept: KeptOutcome,
+  kept: KeptBytes,
   image: KeptImage,
   budget: MemoryBudget,
 ): Promise<BytesOutcome> {
@@ -61,8 +61,9 @@ async function isSamePicture(bytes: Uint8Array, image: KeptImage, budget: Memory
     const output = inspectImage(bytes);
     if (!output || !isShownAlike(bytes, output, task)) return false;
     return (await pixelDigest(source, facts)) === (await pixelDigest(bytes, output));
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof EngineError || error instanceof CorruptImageError) return false;
+    throw error;
   } finally {
     release();
   }

@@ -1,4 +1,5 @@
 import { type EncodeTask, openImage } from '../encode-image.ts';
+import { fromEngine } from '../engines.ts';
 import { inspectImage } from '../inspect-image.ts';
 import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
 
@@ -24,12 +25,11 @@ export async function palettePng({
 }: EncodeTask): Promise<PalettePng | undefined> {
   if (facts.width * facts.height > MAX_PIXELS_TO_SCORE || Math.min(facts.width, facts.height) < 8)
     return undefined;
-  const bytes = await openImage(source, facts)
-    .timeout({ seconds: Math.ceil(timeLimitMs / 1000) })
-    .png({ palette: true, quality: 90, effort: 7, compressionLevel: 9 })
-    .toBuffer();
+  const image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
+  const options = { palette: true, quality: 90, effort: 7, compressionLevel: 9 };
+  const bytes = await fromEngine(image.png(options).toBuffer());
   if (inspectImage(bytes)?.colour !== 'palette') return undefined;
-  const isOpaque = !facts.alpha || (await openImage(source, facts).stats()).isOpaque;
+  const isOpaque = !facts.alpha || (await fromEngine(openImage(source, facts).stats())).isOpaque;
   const score = await scoreTiles(source, bytes, isOpaque ? ['#ffffff'] : ['#ffffff', '#000000']);
   return score === undefined ? undefined : { bytes, score };
 }
@@ -57,7 +57,7 @@ async function scoreTiles(
 
 async function flatPixels(bytes: Uint8Array, background: string): Promise<RgbPixels> {
   const image = openImage(bytes, { pages: 1 }).flatten({ background }).toColourspace('srgb').raw();
-  const { data, info } = await image.toBuffer({ resolveWithObject: true });
+  const { data, info } = await fromEngine(image.toBuffer({ resolveWithObject: true }));
   return { pixels: data, width: info.width, height: info.height };
 }
 

@@ -1,6 +1,7 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
 import sharp from 'sharp';
 import { countTrailing, sameBytes } from '../bytes.ts';
+import { fromEngine } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './chunks.ts';
 import { chunksOfCopy, type NewChunk, natureOf } from './metadata.ts';
@@ -44,7 +45,7 @@ async function repack(
   policy: MetadataPolicy,
   options: PNGLosslessOptions,
 ): Promise<Uint8Array | undefined> {
-  const packed = readPng(await losslessCompressPng(bytes, { ...options, force: true }));
+  const packed = readPng(await fromEngine(losslessCompressPng(bytes, { ...options, force: true })));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
   const aside = chunksOfCopy(source, natureOf(packed), policy, readPngOrientation(source));
   if (!aside) return undefined;
@@ -138,8 +139,8 @@ async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boole
   for (const [index, frame] of before.entries()) {
     if (!sameBytes(frame.control, after[index]!.control)) return false;
     const [one, other] = [
-      await sharp(frame.png).raw().toBuffer(),
-      await sharp(after[index]!.png).raw().toBuffer(),
+      await fromEngine(sharp(frame.png).raw().toBuffer()),
+      await fromEngine(sharp(after[index]!.png).raw().toBuffer()),
     ];
     if (!one.equals(other)) return false;
   }

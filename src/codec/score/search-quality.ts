@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { SEARCH_RANGE } from '../../core/recipe.ts';
 import { type EncodeTask, encodePixels, pixelsToEncode } from '../encode-image.ts';
-
+import { fromEngine } from '../engines.ts';
 import { perceptualReference, type RgbPixels } from './perceptual-score.ts';
 import { mosaicOf } from './picture-tiles.ts';
 
@@ -67,6 +67,6 @@ function decodePicture(task: EncodeTask): Promise<RgbPixels> {
 
 async function rgbOf(image: ReturnType<typeof sharp>): Promise<RgbPixels> {
   const opaque = image.flatten({ background: '#808080' }).toColourspace('srgb');
-  const { data, info } = await opaque.raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await fromEngine(opaque.raw().toBuffer({ resolveWithObject: true }));
   return { pixels: data, width: info.width, height: info.height };
 }
