@@ -7,7 +7,7 @@ import type { ObjectStore } from '../../src/core/object-store.ts';
 import { formatByName } from '../../src/core/output-key.ts';
 import { formatS3Uri, isBucketName, parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
 import { readFileList, readListBytes } from '../../src/file-list/read-file-list.ts';
-import type { EntryLots } from '../../src/file-list/reading.ts';
+import type { EntryChunks } from '../../src/file-list/reading.ts';
 import {
   type ListCut,
   type ListLine,
@@ -132,8 +132,8 @@ async function linesOf({ input, out, bucket }: ListCommand): Promise<AsyncIterab
     yield* (await s3Store()).read(location);
   };
   const store = { read } as ObjectStore;
-  const lots = readListBytes(createReadStream(input), list, { store, select: NO_FILTER });
-  const lines = linesOfEntries(lots, pathsIn(path.dirname(path.resolve(input)), out));
+  const chunks = readListBytes(createReadStream(input), list, { store, select: NO_FILTER });
+  const lines = linesOfEntries(chunks, pathsIn(path.dirname(path.resolve(input)), out));
   return bucket === undefined ? lines : onlyImages(lines);
 }
 
@@ -141,8 +141,8 @@ async function linesFromS3(input: string): Promise<AsyncIterable<ListLine>> {
   const prefix = parseS3Prefix(input);
   if (!prefix && !parseS3Uri(input))
     throw new UsageError(`Expected s3://bucket/prefix/ or s3://bucket/key of a list but received ${input}`);
-  const lots = readFileList({ fileList: input, relativeTo: null, select: NO_FILTER }, await s3Store());
-  return prefix ? onlyImages(linesOfEntries(lots)) : linesOfEntries(lots);
+  const chunks = readFileList({ fileList: input, relativeTo: null, select: NO_FILTER }, await s3Store());
+  return prefix ? onlyImages(linesOfEntries(chunks)) : linesOfEntries(chunks);
 }
 
 /** Loading the SDK takes longer than most lists do. */
@@ -152,10 +152,10 @@ async function s3Store(): Promise<ObjectStore> {
 }
 
 /** @param paths where the paths of a local list start from; a list on S3 has none */
-async function* linesOfEntries(lots: EntryLots, paths?: Paths): AsyncIterable<ListLine> {
+async function* linesOfEntries(chunks: EntryChunks, paths?: Paths): AsyncIterable<ListLine> {
   let toTell = paths?.way === undefined;
-  for await (const lot of lots)
-    for (const entry of lot) {
+  for await (const entries of chunks)
+    for (const entry of entries) {
       const uri = formatS3Uri(entry);
       const isPath = uri.startsWith(HERE);
       if (isPath && toTell) tellPlace(paths!);

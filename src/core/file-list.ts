@@ -5,19 +5,21 @@ export interface FileListEntry extends S3Location {
   readonly size?: number;
   /** Opaque, without quotes. */
   readonly etag?: string;
-  /** The user's name of the batch it stands in, for a batch map. */
+  /** In a batch map, the user's name of the batch it is in. */
   readonly batch?: string;
 }
 
-/** Why a value is no entry, in the words of an error message. */
+/** Why a value is not an entry, as an error message says it. */
 export interface Mismatch {
   readonly expected: string;
   readonly received: string;
+  /** Where in its line, from 1, for text that is not JSON. */
+  readonly column?: number;
 }
 
 /**
  * A file list that cannot be planned. Bad entries are collected: `problems` holds the first of them,
- * each with its place, `total` tells how many there are.
+ * each with its place; `total` is how many there are.
  */
 export class FileListError extends Error {
   readonly problems: readonly string[];
@@ -58,7 +60,7 @@ export function isMismatch(read: FileListEntry | Mismatch): read is Mismatch {
 
 /**
  * Reads one entry of a JSON list: a URI, or an object with bucket, key and perhaps size and etag.
- * Keys are raw: `+` and `%20` are themselves. Other properties are left alone, so that a failed.jsonl is a list.
+ * Keys are raw: `+` and `%20` are themselves. Other properties are ignored, so that a failed.jsonl is a list.
  * @param relativeTo `s3://bucket/prefix/` that entries without a bucket are resolved against
  */
 export function readEntry(value: unknown, relativeTo: string | null): FileListEntry | Mismatch {
@@ -137,13 +139,13 @@ function resolveBelow(relativeTo: string | null, path: string): S3Location | Mis
   if (!root || /^[a-z][a-z0-9+.-]*:\/\//i.test(path)) return { expected: URI, received: show(path) };
   if (/^([/\\]|[a-z]:[/\\])/i.test(path))
     return { expected: `${URI} or a path relative to ${relativeTo}`, received: show(path) };
-  const steps = walk(path);
+  const steps = resolveSteps(path);
   if (steps === undefined) return { expected: `a path below ${relativeTo}`, received: show(path) };
   return { bucket: root.bucket, key: steps === '' ? '' : root.prefix + steps };
 }
 
-/** Takes `.` and `..` out of a path; undefined when it leaves its root. Empty steps stay: S3 keys may hold `//`. */
-function walk(path: string): string | undefined {
+/** Resolves `.` and `..` in a path; undefined when it leaves its root. Empty steps stay: S3 keys may hold `//`. */
+function resolveSteps(path: string): string | undefined {
   if (!/(^|\/)\.\.?(\/|$)/.test(path)) return path;
   const steps: string[] = [];
   for (const step of path.split('/')) {

@@ -1,19 +1,16 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import { type FileListEntry, FileListError, type Mismatch, readEntry, show } from '../core/file-list.ts';
-import { readLines } from './lines.ts';
-import { type EntryLots, type Reading, sort } from './reading.ts';
+import { type Block, readLines } from './lines.ts';
+import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 
 /** Reads `bucket,key[,size]` as S3 Batch Operations takes it, with or without a header; keys are percent-decoded. */
-export async function* readCsv(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryLots {
-  for await (const { first, rows } of readCsvRows(bytes, reading.name)) {
-    const lot: FileListEntry[] = [];
-    rows.forEach((row, index) => {
-      if (isBlank(row) || (first + index === 1 && isHeader(row))) return;
-      sort(readRow(row), lot, reading, () => `line ${first + index}`);
-    });
-    yield lot;
-  }
+export function readCsv(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryChunks {
+  return readEachLine(readCsvRows(bytes, reading.name), reading, (row, number) =>
+    isBlank(row) || (number === 1 && isHeader(row)) ? undefined : readRow(row),
+  );
 }
+
+export type Row = readonly string[];
 
 /**
  * Rows of a CSV without line feeds inside its fields (keys are encoded, so there are none), one for each line.
@@ -22,12 +19,12 @@ export async function* readCsv(bytes: AsyncIterable<Uint8Array>, reading: Readin
 export async function* readCsvRows(
   bytes: AsyncIterable<Uint8Array>,
   name: string,
-): AsyncGenerator<{ readonly first: number; readonly rows: readonly (readonly string[])[] }> {
+): AsyncGenerator<Block<Row>> {
   for await (const { first, lines } of readLines(bytes, name))
-    yield { first, rows: splitRows(lines, first, name) };
+    yield { first, lines: splitRows(lines, first, name) };
 }
 
-/** Percent-decodes a key; undefined where `%` is not followed by two digits, or the bytes are no UTF-8. */
+/** Percent-decodes a key; undefined where `%` is not followed by two digits, or the bytes are not UTF-8. */
 export function percentDecoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -42,8 +39,8 @@ export function looksLikeCsv(line: string): boolean {
   return /^\s*("[a-z0-9.-]{3,63}"|[a-z0-9.-]{3,63})\s*,\s*\S/i.test(line);
 }
 
-function splitRows(lines: readonly string[], first: number, name: string): readonly (readonly string[])[] {
-  // Without quotes a comma is always a border: no need for a parser.
+function splitRows(lines: readonly string[], first: number, name: string): readonly Row[] {
+  // Without quotes every comma separates fields: no parser is needed.
   if (!lines.some((line) => line.includes('"'))) return lines.map((line) => line.split(','));
   try {
     return parse(lines.join('\n'), { relaxColumnCount: true, skipEmptyLines: false });
@@ -56,7 +53,7 @@ function splitRows(lines: readonly string[], first: number, name: string): reado
   }
 }
 
-function readRow(row: readonly string[]): FileListEntry | Mismatch {
+function readRow(row: Row): FileListEntry | Mismatch {
   const [bucket = '', encoded = '', third = ''] = row.map((field) => field.trim());
   if (row.length < 2 || row.length > 3)
     return { expected: 'bucket,key or bucket,key,size', received: show(row.join(',')) };
@@ -71,10 +68,10 @@ function readRow(row: readonly string[]): FileListEntry | Mismatch {
   return readEntry({ bucket, key, ...(/^\d+$/.test(third) ? { size: Number(third) } : undefined) }, null);
 }
 
-function isHeader(row: readonly string[]): boolean {
+function isHeader(row: Row): boolean {
   return row[0]?.trim().toLowerCase() === 'bucket' && row[1]?.trim().toLowerCase() === 'key';
 }
 
-function isBlank(row: readonly string[]): boolean {
+function isBlank(row: Row): boolean {
   return row.length <= 1 && (row[0] ?? '').trim() === '';
 }

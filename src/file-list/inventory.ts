@@ -1,43 +1,50 @@
 import { z } from 'zod';
-import { type FileListEntry, FileListError, type Mismatch, readEntry, show } from '../core/file-list.ts';
+import {
+  type FileListEntry,
+  FileListError,
+  isMismatch,
+  type Mismatch,
+  readEntry,
+  show,
+} from '../core/file-list.ts';
 import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
-import { percentDecoded, readCsvRows } from './csv.ts';
+import { percentDecoded, type Row, readCsvRows } from './csv.ts';
 import type { Listing } from './prefix.ts';
-import { type EntryLots, type Reading, sort } from './reading.ts';
+import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 import { isSelected } from './select.ts';
 import { unpack } from './unpack.ts';
 
 /**
  * Reads an S3 Inventory report by its manifest.json: CSV data files, keys form-decoded (a space is written `+`),
- * current versions only, no delete markers, filtered by `select` and `leaveOut` as a prefix is.
+ * current versions only, no delete markers, filtered by `select` and `isExcluded` as a prefix is.
  * @throws FileListError for ORC and Parquet reports, and for a report without keys
  */
 export async function* readInventory(
   bytes: AsyncIterable<Uint8Array>,
   reading: Reading,
-  { store, select, leaveOut }: Listing,
-): EntryLots {
+  { store, select, isExcluded }: Listing,
+): EntryChunks {
   const manifest = await readManifest(bytes, reading);
   const columns = columnsOf(manifest, reading);
   for (const { key } of manifest.files) {
     const location = { bucket: bucketOf(manifest.destinationBucket), key };
     const { bytes: csv } = await unpack(readDataFile(store, location, reading), formatS3Uri(location));
-    for await (const { first, rows } of readCsvRows(csv, formatS3Uri(location))) {
-      const lot: FileListEntry[] = [];
-      rows.forEach((row, index) => {
-        if (row.length <= 1 || !isCurrent(row, columns)) return;
-        if (!isSelected(selectable(row, columns), select)) return;
+    yield* readEachLine(
+      readCsvRows(csv, formatS3Uri(location)),
+      reading,
+      (row) => {
+        if (row.length <= 1 || !isCurrent(row, columns)) return undefined;
+        if (!isSelected(selectable(row, columns), select)) return undefined;
         const entry = readRow(row, columns);
-        if (!('expected' in entry) && leaveOut?.(entry)) return;
-        sort(entry, lot, reading, () => `line ${first + index} of ${formatS3Uri(location)}`);
-      });
-      yield lot;
-    }
+        return !isMismatch(entry) && isExcluded?.(entry) ? undefined : entry;
+      },
+      ` of ${formatS3Uri(location)}`,
+    );
   }
 }
 
-/** Whether the first bytes of a JSON object are those of an inventory's manifest, and no batch map. */
+/** Whether the first bytes of a JSON object are those of an inventory's manifest, not of a batch map. */
 export function looksLikeManifest(head: string): boolean {
   return (
     /"fileSchema"\s*:\s*"/.test(head) ||
@@ -67,7 +74,7 @@ interface Columns {
 }
 
 async function readManifest(bytes: AsyncIterable<Uint8Array>, { name }: Reading): Promise<Manifest> {
-  const parsed = MANIFEST.safeParse(parseJson(await whole(bytes, name), name));
+  const parsed = MANIFEST.safeParse(parseJson(await readText(bytes, name), name));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new FileListError([
@@ -75,7 +82,7 @@ async function readManifest(bytes: AsyncIterable<Uint8Array>, { name }: Reading)
   ]);
 }
 
-async function whole(bytes: AsyncIterable<Uint8Array>, name: string): Promise<string> {
+async function readText(bytes: AsyncIterable<Uint8Array>, name: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of bytes) {
@@ -144,11 +151,11 @@ async function* readDataFile(
   }
 }
 
-function isCurrent(row: readonly string[], { isLatest, isDeleteMarker }: Columns): boolean {
+function isCurrent(row: Row, { isLatest, isDeleteMarker }: Columns): boolean {
   return row[isLatest]?.toLowerCase() !== 'false' && row[isDeleteMarker]?.toLowerCase() !== 'true';
 }
 
-function selectable(row: readonly string[], { key, size, lastModified }: Columns) {
+function selectable(row: Row, { key, size, lastModified }: Columns) {
   const modified = row[lastModified];
   return {
     key: formDecoded(row[key] ?? '') ?? '',
@@ -157,7 +164,7 @@ function selectable(row: readonly string[], { key, size, lastModified }: Columns
   };
 }
 
-function readRow(row: readonly string[], { bucket, key, size, etag }: Columns): FileListEntry | Mismatch {
+function readRow(row: Row, { bucket, key, size, etag }: Columns): FileListEntry | Mismatch {
   const decoded = formDecoded(row[key] ?? '');
   if (decoded === undefined) return { expected: 'a URL-encoded key', received: show(row[key]) };
   const bytes = row[size];

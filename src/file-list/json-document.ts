@@ -1,34 +1,48 @@
 import {
   type FileListEntry,
   FileListError,
+  isMismatch,
   type Mismatch,
   readEntry,
   readLocation,
   show,
 } from '../core/file-list.ts';
-import { JsonFault, type JsonPlace, type JsonPrimitive, type JsonVisitor, scanJson } from './json-grammar.ts';
-import { type EntryLots, type Reading, sort } from './reading.ts';
+import {
+  type JsonPlace,
+  type JsonPrimitive,
+  JsonSyntaxError,
+  type JsonVisitor,
+  scanJson,
+} from './json-grammar.ts';
+import type { EntryChunks, Reading } from './reading.ts';
 
 /**
  * Reads one JSON document however it is laid out: a batch map, an array, or entries one after the other.
  * Memory does not grow with it, not even when it is a single line.
- * @throws FileListError with line and column where the text is no JSON
+ * @throws FileListError with line and column where the text is not JSON
  */
-export async function* readJsonDocument(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryLots {
+export async function* readJsonDocument(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryChunks {
   const position = new TextPosition();
-  let lot: FileListEntry[] = [];
-  const scanner = scanJson(entryVisitor(reading, position, (read, place) => sort(read, lot, reading, place)));
+  let entries: FileListEntry[] = [];
+  const emit: Emit = (read, place) => {
+    if (isMismatch(read)) reading.problems.add(place(), read);
+    else entries.push(read);
+  };
+  const scanner = scanJson(entryVisitor(reading, position, emit));
   for await (const chunk of bytes) {
     position.enter(chunk);
-    located(reading, position, () => scanner.write(chunk));
-    if (lot.length > 0) yield lot;
-    lot = [];
+    withPosition(reading, position, () => scanner.write(chunk));
+    if (entries.length > 0) yield entries;
+    entries = [];
   }
-  located(reading, position, () => scanner.end());
-  if (lot.length > 0) yield lot;
+  withPosition(reading, position, () => scanner.end());
+  if (entries.length > 0) yield entries;
 }
 
-/** Line and column of a byte offset in the chunk at hand; both from 1, the column counts bytes. */
+/** Takes a good entry, or a bad one with its place. */
+type Emit = (read: FileListEntry | Mismatch, place: () => string) => void;
+
+/** Line and column of a byte offset in the current chunk; both from 1, the column counts bytes. */
 class TextPosition {
   #chunk: Uint8Array = new Uint8Array();
   #chunkStart = 0;
@@ -64,7 +78,7 @@ type Role = 'top' | 'entries' | 'entry' | 'ignored';
 
 interface Scope {
   readonly role: Role;
-  /** The batch that an `entries` list is, or that an entry stands in. */
+  /** The batch that an `entries` list is, or that an entry is in. */
   readonly batch?: string;
   readonly place: () => string;
   readonly fields: Record<string, unknown>;
@@ -72,15 +86,11 @@ interface Scope {
 }
 
 const LINE_FEED = 0x0a;
-/** Of an object that is no entry, as much as an error message wants to show. */
+/** Of an object that is not an entry, as much as an error message shows. */
 const MAX_FIELDS = 12;
 const LIST_OF_IMAGES = 'a list of images';
 
-function entryVisitor(
-  reading: Reading,
-  position: TextPosition,
-  emit: (read: FileListEntry | Mismatch, place: () => string) => void,
-): JsonVisitor {
+function entryVisitor(reading: Reading, position: TextPosition, emit: Emit): JsonVisitor {
   const scopes: Scope[] = [];
   const batches = new Set<string>();
   let complete = false;
@@ -90,7 +100,7 @@ function entryVisitor(
     return () => `line ${line}`;
   };
   const refuseMore = ({ offset, depth }: JsonPlace) => {
-    if (complete && depth === 0) throw new JsonFault(offset, 'the end of the list', 'more');
+    if (complete && depth === 0) throw new JsonSyntaxError(offset, 'the end of the list', 'more');
   };
   const enter = (role: Role, place: () => string, batch?: string) =>
     scopes.push({ role, place, batch, fields: {}, lists: 0 });
@@ -158,18 +168,18 @@ function named(read: FileListEntry | Mismatch, batch: string | undefined): FileL
   return batch === undefined ? read : { ...read, batch };
 }
 
-/** An entry's own fields are kept whatever stands before them. */
+/** The fields of an entry are kept however many others precede them. */
 function keepField({ fields }: Scope, key: string | undefined, value: unknown): void {
   if (key === undefined) return;
   const own = key === 'bucket' || key === 'key' || key === 'size' || key === 'etag';
   if (own || Object.keys(fields).length < MAX_FIELDS) fields[key] = value;
 }
 
-function located(reading: Reading, position: TextPosition, step: () => void): void {
+function withPosition(reading: Reading, position: TextPosition, step: () => void): void {
   try {
     step();
   } catch (error) {
-    if (!(error instanceof JsonFault)) throw error;
+    if (!(error instanceof JsonSyntaxError)) throw error;
     const { line, column } = position.at(error.offset);
     throw new FileListError([
       `Expected ${error.expected} at line ${line}, column ${column} of ${reading.name} but received ${error.received}`,

@@ -1,6 +1,6 @@
 import { Tokenizer, TokenType } from '@streamparser/json';
 
-/** What a reader of streamed JSON is told, in the order of the text. */
+/** Called for each part of streamed JSON, in the order of the text. */
 export interface JsonVisitor {
   /** A container begins. `key` is set inside an object, `index` inside an array; depth 0 is the top level. */
   begin(container: 'object' | 'array', place: JsonPlace): void;
@@ -20,15 +20,15 @@ export interface JsonPlace {
   readonly offset: number;
 }
 
-/** A text that is no JSON, and where. */
-export class JsonFault extends Error {
+/** A text that is not JSON, and where. */
+export class JsonSyntaxError extends Error {
   readonly offset: number;
   readonly expected: string;
   readonly received: string;
 
   constructor(offset: number, expected: string, received: string) {
     super(`Expected ${expected} at byte ${offset} but received ${received}`);
-    this.name = 'JsonFault';
+    this.name = 'JsonSyntaxError';
     this.offset = offset;
     this.expected = expected;
     this.received = received;
@@ -36,15 +36,15 @@ export class JsonFault extends Error {
 }
 
 export interface JsonScanner {
-  /** @throws JsonFault */
+  /** @throws JsonSyntaxError */
   write(bytes: Uint8Array): void;
-  /** @throws JsonFault when the text stops in the middle of a value */
+  /** @throws JsonSyntaxError when the text stops in the middle of a value */
   end(): void;
 }
 
 /**
- * Checks the grammar of JSON bytes as they come and tells a visitor what is there; several values may follow each
- * other. Memory holds the open containers and one string: a string over 64 KiB is a fault, not a full memory.
+ * Checks the grammar of JSON bytes as they arrive and calls a visitor for each part; several values may follow each
+ * other. Memory holds the open containers and one string: a string over 64 KiB is an error.
  */
 export function scanJson(visitor: JsonVisitor): JsonScanner {
   const open: Frame[] = [];
@@ -61,11 +61,15 @@ export function scanJson(visitor: JsonVisitor): JsonScanner {
     const frame = open.at(-1);
     return { depth: open.length, key: frame?.key, index: frame?.index ?? 0, offset };
   };
-  const fault = (offset: number, token: TokenType, value: unknown) =>
-    new JsonFault(offset, describe(expecting, open.at(-1)), JSON.stringify(value ?? TEXTS[token] ?? null));
+  const syntaxError = (offset: number, token: TokenType, value: unknown) =>
+    new JsonSyntaxError(
+      offset,
+      describe(expecting, open.at(-1)),
+      JSON.stringify(value ?? TEXTS[token] ?? null),
+    );
 
   const begin = (container: Container, offset: number) => {
-    if (open.length >= MAX_DEPTH) throw new JsonFault(offset, `at most ${MAX_DEPTH} levels`, 'more');
+    if (open.length >= MAX_DEPTH) throw new JsonSyntaxError(offset, `at most ${MAX_DEPTH} levels`, 'more');
     visitor.begin(container, place(offset));
     open.push({ container, key: undefined, index: 0 });
     expecting = container === 'object' ? 'key or end' : 'value or end';
@@ -100,7 +104,7 @@ export function scanJson(visitor: JsonVisitor): JsonScanner {
       return;
     }
     if (expecting.endsWith('or end') && frame && token === CLOSING[frame.container]) return end();
-    throw fault(offset, token, value);
+    throw syntaxError(offset, token, value);
   };
 
   return {
@@ -108,13 +112,13 @@ export function scanJson(visitor: JsonVisitor): JsonScanner {
       run(() => tokenizer.write(bytes));
       position += bytes.byteLength;
       if (position - lastToken > MAX_TOKEN_BYTES + bytes.byteLength)
-        throw new JsonFault(lastToken, `values of at most ${MAX_TOKEN_BYTES} bytes`, 'a longer one');
+        throw new JsonSyntaxError(lastToken, `values of at most ${MAX_TOKEN_BYTES} bytes`, 'a longer one');
     },
     end() {
-      // A number at the very end is told only here; anything else that is unfinished is a fault below.
-      const unfinished = catchFault(() => run(() => tokenizer.end()));
+      // A number at the very end is complete only here; anything else that is unfinished is an error below.
+      const unfinished = throws(() => run(() => tokenizer.end()));
       if (unfinished || open.length > 0 || expecting !== 'value')
-        throw new JsonFault(position, describe(expecting, open.at(-1)), 'the end of the text');
+        throw new JsonSyntaxError(position, describe(expecting, open.at(-1)), 'the end of the text');
     },
   };
 }
@@ -130,7 +134,7 @@ interface Frame {
 
 const MAX_DEPTH = 64;
 const MAX_TOKEN_BYTES = 64 * 1024;
-/** Strings are gathered in a buffer of this size: half the time of the tokenizer's default. */
+/** Strings are collected in a buffer of this size, which takes half the time of the tokenizer's default. */
 const STRING_BUFFER_BYTES = 16 * 1024;
 
 const CLOSING: Readonly<Record<Container, TokenType>> = {
@@ -172,20 +176,20 @@ function describe(expecting: Expectation, frame: Frame | undefined): string {
   return expecting === 'value' ? 'a JSON value' : `a JSON value or ${closing}`;
 }
 
-/** The tokenizer tells where it stopped only in its message. */
+/** The tokenizer names the position only in its message. */
 function run(step: () => void): void {
   try {
     step();
   } catch (error) {
-    if (!(error instanceof Error) || error.name === 'JsonFault') throw error;
+    if (!(error instanceof Error) || error instanceof JsonSyntaxError) throw error;
     const [, character, offset] =
       /^Unexpected "(.*)" at .*absolute position "(\d+)"/s.exec(error.message) ?? [];
     if (offset === undefined) throw error;
-    throw new JsonFault(Number(offset), 'JSON', JSON.stringify(character));
+    throw new JsonSyntaxError(Number(offset), 'JSON', JSON.stringify(character));
   }
 }
 
-function catchFault(step: () => void): boolean {
+function throws(step: () => void): boolean {
   try {
     step();
     return false;

@@ -2,21 +2,24 @@ import { isUtf8 } from 'node:buffer';
 import { FileListError, show } from '../core/file-list.ts';
 import { LINE_FEED, LineSplitter, textLines } from '../core/lines.ts';
 
-/** Consecutive lines without their ends. */
-export interface Lines {
+/** Consecutive lines. */
+export interface Block<Line> {
   /** Number of the first of them, from 1. */
   readonly first: number;
-  readonly lines: readonly string[];
+  readonly lines: readonly Line[];
 }
 
-/** No entry is that long, not with a key of 1,024 bytes that is escaped throughout. */
+/** Longer than any entry, also with a key of 1,024 bytes that are all escaped. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Cuts UTF-8 bytes into lines (LF or CRLF), a block at a time: memory holds one chunk and one line.
  * @throws FileListError for a line over 64 KiB and for bytes that are not UTF-8
  */
-export async function* readLines(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Lines> {
+export async function* readLines(
+  bytes: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<Block<string>> {
   const splitter = new LineSplitter();
   let first = 1;
   for await (const chunk of bytes) {
@@ -38,7 +41,7 @@ function decode(block: Buffer, first: number, name: string): string[] {
 
 function tooLong(line: Buffer, number: number, name: string): FileListError {
   return new FileListError([
-    `Expected one entry a line in ${name} but line ${number} is longer than ${MAX_LINE_BYTES} bytes and begins with ${show(line.subarray(0, 200).toString('utf8'))}`,
+    `Expected one entry per line in ${name} but line ${number} is longer than ${MAX_LINE_BYTES} bytes and begins with ${show(line.subarray(0, 200).toString('utf8'))}`,
   ]);
 }
 

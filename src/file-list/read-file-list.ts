@@ -7,66 +7,68 @@ import { readInventory } from './inventory.ts';
 import { readJsonDocument } from './json-document.ts';
 import { readJsonLines } from './json-lines.ts';
 import { type Listing, readPrefix } from './prefix.ts';
-import type { EntryLots, Reading } from './reading.ts';
+import type { EntryChunks, Reading } from './reading.ts';
 import { type FileListFormat, mistakenForJson, recogniseFormat } from './recognise.ts';
 import { hasFilters } from './select.ts';
 import { readTextLines } from './text-lines.ts';
 import { unpack } from './unpack.ts';
 
 /**
- * The entries of a job's file list in order, a lot at a time, in flat memory; the format is told by content.
- * Bad entries are passed over until the end and then thrown together.
- * @param leaveOut objects below a prefix, or of an inventory, that are none of the job's sources
- * @throws FileListError for a list that is missing, forbidden, broken, empty or holds bad entries
+ * The entries of a job's file list in order, a chunk at a time, in constant memory; the format is recognised by content.
+ * Bad entries are collected and thrown together at the end.
+ * @throws FileListError for a list that is missing, forbidden, broken or empty, or that holds bad entries
  */
 export function readFileList(
   { fileList, relativeTo, select }: Pick<Job, 'fileList' | 'relativeTo' | 'select'>,
   store: ObjectStore,
-  leaveOut?: Listing['leaveOut'],
-): EntryLots {
-  const listing = { store, select, leaveOut };
+  isExcluded?: Listing['isExcluded'],
+): EntryChunks {
+  const listing = { store, select, isExcluded };
   const prefix = parseS3Prefix(fileList);
-  if (prefix) return checked(() => readPrefix(prefix, listing), nothingBelow(fileList, select));
+  if (prefix) return checked(() => readPrefix(prefix, listing), nothingFound(fileList, select));
   const location = parseS3Uri(fileList);
   if (!location)
     throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
   return readListBytes(readObject(store, location), { name: fileList, relativeTo }, listing);
 }
 
-/** The entries of a list whose bytes are at hand. @throws FileListError as readFileList */
+/** The entries of a list whose bytes are already open. @throws FileListError as readFileList */
 export function readListBytes(
   bytes: AsyncIterable<Uint8Array>,
   list: Omit<Reading, 'problems'>,
   listing: Listing,
-): EntryLots {
+): EntryChunks {
   return checked(
     (problems) => readFormat(bytes, { ...list, problems }, listing),
     `Expected at least one image in ${list.name} but received an empty list`,
   );
 }
 
-async function* checked(read: (problems: EntryProblems) => EntryLots, nothing: string): EntryLots {
+async function* checked(read: (problems: EntryProblems) => EntryChunks, emptyMessage: string): EntryChunks {
   const problems = new EntryProblems();
-  let entries = 0;
+  let count = 0;
   try {
-    for await (const lot of read(problems)) {
-      entries += lot.length;
-      if (lot.length > 0) yield lot;
+    for await (const entries of read(problems)) {
+      count += entries.length;
+      if (entries.length > 0) yield entries;
     }
   } catch (error) {
     throw isForbidden(error) ? new FileListError([error.message], 1, { cause: error }) : error;
   }
   if (problems.total > 0) throw new FileListError(problems.named, problems.total);
-  if (entries === 0) throw new FileListError([nothing]);
+  if (count === 0) throw new FileListError([emptyMessage]);
 }
 
-/** A right that is missing is the user's to mend: trying again does not help. */
+/** A missing permission is for the user to grant: a retry does not help. */
 function isForbidden(error: unknown): error is ObjectStoreError {
   return error instanceof ObjectStoreError && error.code === 'AccessDenied';
 }
 
 const READERS: Readonly<
-  Record<FileListFormat, (bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing) => EntryLots>
+  Record<
+    FileListFormat,
+    (bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing) => EntryChunks
+  >
 > = {
   'json document': readJsonDocument,
   'json lines': readJsonLines,
@@ -75,7 +77,11 @@ const READERS: Readonly<
   inventory: readInventory,
 };
 
-async function* readFormat(bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing): EntryLots {
+async function* readFormat(
+  bytes: AsyncIterable<Uint8Array>,
+  reading: Reading,
+  listing: Listing,
+): EntryChunks {
   const { name, relativeTo } = reading;
   const unpacked = await unpack(bytes, name);
   const format = recogniseFormat(unpacked.head, { name, relativeTo });
@@ -83,7 +89,7 @@ async function* readFormat(bytes: AsyncIterable<Uint8Array>, reading: Reading, l
   if (mistake) throw new FileListError([mistake]);
   if (format !== 'inventory' && hasFilters(listing.select))
     throw new FileListError([
-      `'select' filters a prefix or an S3 Inventory, but ${name} is a list of its own: leave 'select' out`,
+      `'select' filters a prefix or an S3 Inventory, but ${name} already names each image: remove 'select'`,
     ]);
   yield* READERS[format](unpacked.bytes, reading, listing);
 }
@@ -100,7 +106,7 @@ async function* readObject(store: ObjectStore, location: S3Location): AsyncItera
   }
 }
 
-function nothingBelow(prefix: string, select: Job['select']): string {
-  const filtered = hasFilters(select) ? ` that 'select' lets through` : '';
-  return `Expected images below ${prefix}${filtered} but received none: is the prefix spelt right?`;
+function nothingFound(prefix: string, select: Job['select']): string {
+  const filtered = hasFilters(select) ? ` that match 'select'` : '';
+  return `Expected images below ${prefix}${filtered} but found none: check the spelling of the prefix`;
 }

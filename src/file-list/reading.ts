@@ -1,6 +1,7 @@
 import { type EntryProblems, type FileListEntry, isMismatch, type Mismatch } from '../core/file-list.ts';
+import type { Block } from './lines.ts';
 
-/** What every format's reader is given besides the bytes. */
+/** What the reader of every format is given besides the bytes. */
 export interface Reading {
   /** `s3://bucket/key` of the list, for messages. */
   readonly name: string;
@@ -10,16 +11,35 @@ export interface Reading {
   readonly problems: EntryProblems;
 }
 
-/** Entries come in lots: one hand-over per chunk of the list costs nothing, one per entry would cost most of the time. */
-export type EntryLots = AsyncIterable<readonly FileListEntry[]>;
+/**
+ * Entries come in chunks, about one for each chunk of bytes: an await per chunk costs nothing, an await per entry
+ * would take most of the time.
+ */
+export type EntryChunks = AsyncIterable<readonly FileListEntry[]>;
 
-/** Puts a good entry into the lot and a bad one, with its place, among the problems. */
-export function sort(
-  read: FileListEntry | Mismatch,
-  lot: FileListEntry[],
+/**
+ * The entries of a format with one entry per line.
+ * @param readEntry undefined for a line that holds no entry
+ * @param of ` of s3://bucket/key` where the lines are not those of the list itself, for messages
+ */
+export async function* readEachLine<Line>(
+  blocks: AsyncIterable<Block<Line>>,
   { problems }: Reading,
-  place: () => string,
-): void {
-  if (isMismatch(read)) problems.add(place(), read);
-  else lot.push(read);
+  readEntry: (line: Line, number: number) => FileListEntry | Mismatch | undefined,
+  of = '',
+): EntryChunks {
+  for await (const { first, lines } of blocks) {
+    const entries: FileListEntry[] = [];
+    lines.forEach((line, index) => {
+      const read = readEntry(line, first + index);
+      if (read === undefined) return;
+      if (isMismatch(read)) problems.add(`line ${first + index}${columnOf(read)}${of}`, read);
+      else entries.push(read);
+    });
+    yield entries;
+  }
+}
+
+function columnOf({ column }: Mismatch): string {
+  return column === undefined ? '' : `, column ${column}`;
 }

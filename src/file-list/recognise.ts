@@ -22,7 +22,7 @@ export function recogniseFormat(
   return certain ? 'csv' : 'text';
 }
 
-/** A list that calls itself JSON and is none is told so at its first character. */
+/** The message for a list that is named .json and does not begin as JSON; undefined for others. */
 export function mistakenForJson(head: Buffer, name: string): string | undefined {
   if (!/\.json(\.gz)?$/i.test(name)) return undefined;
   const line = firstLine(head.toString('utf8').trimStart());

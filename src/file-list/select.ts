@@ -1,14 +1,14 @@
 import type { Job } from '../core/job.ts';
 
-/** What a listing knows of an object. */
+/** What a listing says about an object. */
 export interface Selectable {
   readonly key: string;
-  /** NaN where it is not told. */
+  /** NaN where it is unknown. */
   readonly size: number;
   readonly lastModified?: Date | undefined;
 }
 
-/** Whether an object below a prefix belongs to the job. Suffixes are compared without regard to case. */
+/** Whether an object below a prefix belongs to the job. Case of suffixes is ignored. */
 export function isSelected({ key, size, lastModified }: Selectable, select: Job['select']): boolean {
   const { suffixes, minBytes, maxBytes, modifiedAfter } = select;
   if (suffixes && !suffixes.some((suffix) => key.toLowerCase().endsWith(suffix.toLowerCase()))) return false;

@@ -1,41 +1,43 @@
-import { type FileListEntry, type Mismatch, readEntry, readLocation, show } from '../core/file-list.ts';
+import {
+  type FileListEntry,
+  isMismatch,
+  type Mismatch,
+  readEntry,
+  readLocation,
+  show,
+} from '../core/file-list.ts';
 import { readLines } from './lines.ts';
-import { type EntryLots, type Reading, sort } from './reading.ts';
+import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 
 /**
- * Reads a line for each image: `s3://bucket/key with spaces`, a path below `relativeTo`, or a line of a listing
- * whose last column is the URI. Blank lines and comments (`#` and a space) are passed over.
+ * Reads one image per line: `s3://bucket/key with spaces`, a path below `relativeTo`, or a line of a listing whose
+ * last column is the URI. Blank lines and comments (`#` and a space) are ignored.
  */
-export async function* readTextLines(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryLots {
-  for await (const { first, lines } of readLines(bytes, reading.name)) {
-    const lot: FileListEntry[] = [];
-    lines.forEach((line, index) => {
-      // Keys may hold wider spaces than these.
-      const text = line.replace(/^[ \t]+|[ \t]+$/g, '');
-      if (text === '' || text === '#' || text.startsWith('# ')) return;
-      if (reading.listedBucket !== undefined && isSummary(text)) return;
-      sort(readTextLine(text, reading), lot, reading, () => `line ${first + index}`);
-    });
-    yield lot;
-  }
+export function readTextLines(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryChunks {
+  return readEachLine(readLines(bytes, reading.name), reading, (line) => {
+    // Only these two kinds of space: keys may begin and end with others.
+    const text = line.replace(/^[ \t]+|[ \t]+$/g, '');
+    if (text === '' || text === '#' || text.startsWith('# ')) return undefined;
+    if (reading.listedBucket !== undefined && isSummary(text)) return undefined;
+    return readTextLine(text, reading);
+  });
 }
 
-type Places = Pick<Reading, 'relativeTo' | 'listedBucket'>;
-
-/** One line without the space around it. */
-function readTextLine(text: string, { relativeTo, listedBucket }: Places): FileListEntry | Mismatch {
+/** One line, trimmed. */
+function readTextLine(text: string, { relativeTo, listedBucket }: Reading): FileListEntry | Mismatch {
   if (text.startsWith('s3://')) return readLocation(text, relativeTo);
-  const columns = /^(.*?)\s(s3:\/\/.*)$/.exec(text);
-  if (!columns) return readListed(text, listedBucket) ?? readLocation(text, relativeTo);
-  const location = readLocation(columns[2]!, relativeTo);
-  const size = /^\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d\s+(\d{1,15})$/.exec(columns[1]!.trim())?.[1];
-  return size === undefined || 'expected' in location ? location : { ...location, size: Number(size) };
+  const [, before, uri] = /^(.*?)\s(s3:\/\/.*)$/.exec(text) ?? [];
+  if (before === undefined || uri === undefined)
+    return readListed(text, listedBucket) ?? readLocation(text, relativeTo);
+  const location = readLocation(uri, relativeTo);
+  const size = /^\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d\s+(\d{1,15})$/.exec(before.trim())?.[1];
+  return size === undefined || isMismatch(location) ? location : { ...location, size: Number(size) };
 }
 
 /** As `aws s3 ls` prints it: time, size (`1.2 MiB` with --human-readable), and the key without its bucket. */
 const LISTED = /^\d{4}-\d\d-\d\d +\d\d:\d\d:\d\d +(?:(\d{1,15})|[\d.]+ (?:Bytes?|[KMGTPE]iB)) (.+)$/;
 
-/** undefined for what is no line of `aws s3 ls`. */
+/** undefined for a text that is not a line of `aws s3 ls`. */
 function readListed(text: string, bucket: string | undefined): FileListEntry | Mismatch | undefined {
   const listed = LISTED.exec(text);
   if (listed && bucket !== undefined)
@@ -47,7 +49,8 @@ function readListed(text: string, bucket: string | undefined): FileListEntry | M
 
 const NO_BUCKET =
   "s3://bucket/key (lines of 'aws s3 ls' name no bucket: npm run list -- <file> --bucket NAME … makes a list of them)";
-const NOT_RECURSIVE = "a line of 'aws s3 ls --recursive' (without --recursive keys are not whole)";
+const NOT_RECURSIVE =
+  "a line of 'aws s3 ls --recursive' (without --recursive it prints only the last part of each key)";
 
 function sizeOf(digits: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits);

@@ -14,9 +14,9 @@ export interface Unpacked {
 export const HEAD_BYTES = 64 * 1024;
 
 /**
- * Unpacks gzip where the first bytes say so, and gives a first look.
- * @param name what the bytes are called in messages
- * @throws FileListError for broken gzip and for what is no UTF-8 text
+ * Unpacks gzip where the first bytes say so, and returns the first bytes too.
+ * @param name the name of the list in messages
+ * @throws FileListError for broken gzip and for anything that is not UTF-8 text
  */
 export async function unpack(packed: AsyncIterable<Uint8Array>, name: string): Promise<Unpacked> {
   const outer = await peek(packed);
@@ -43,7 +43,7 @@ async function* resume(head: Buffer, rest: AsyncIterator<Uint8Array>): AsyncIter
     if (head.byteLength > 0) yield head;
     for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
   } finally {
-    // A reader that stops early lets go of the connection behind the bytes.
+    // A reader that stops early closes the connection.
     await rest.return?.();
   }
 }

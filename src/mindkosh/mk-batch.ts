@@ -58,8 +58,8 @@ async function planMkBatch(mk: MkBatch, jobId: string, { store, startedAt }: MkH
 async function* entriesOfBatch({ batch, fileList }: MkBatch, store: ObjectStore): AsyncGenerator<string> {
   const others = new Set<string>();
   let found = 0;
-  for await (const lot of readFileList({ fileList, relativeTo: null, select: EVERYTHING }, store)) {
-    for (const entry of lot) {
+  for await (const entries of readFileList({ fileList, relativeTo: null, select: EVERYTHING }, store)) {
+    for (const entry of entries) {
       if (entry.batch !== batch) {
         if (entry.batch !== undefined && others.size < MOST_NAMED) others.add(entry.batch);
         continue;

@@ -112,9 +112,9 @@ async function* draftLines(
 ): AsyncIterable<Uint8Array> {
   let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let filled = 0;
-  for await (const lot of readFileList(job, store, isOwnBelow(job, workBucket))) {
+  for await (const entries of readFileList(job, store, isOwnBelow(job, workBucket))) {
     if (closing?.aborted) throw outOfTime(draft.summary());
-    for (const entry of lot) {
+    for (const entry of entries) {
       filled += draft.add(entry, chunk, filled);
       if (filled + MAX_LINE_BYTES < CHUNK_BYTES) continue;
       yield chunk.subarray(0, filled);

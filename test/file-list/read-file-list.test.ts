@@ -24,8 +24,8 @@ async function read(body: string | Uint8Array, setting: Setting = {}): Promise<F
 }
 
 async function entriesOf(store: MemoryStore, fileList: string, { relativeTo = null, select }: Setting = {}) {
-  const lots = readFileList({ fileList, relativeTo, select: { ...ALL, ...select } }, store);
-  return (await Array.fromAsync(lots)).flat();
+  const chunks = readFileList({ fileList, relativeTo, select: { ...ALL, ...select } }, store);
+  return (await Array.fromAsync(chunks)).flat();
 }
 
 async function problemsOf(body: string | Uint8Array, setting: Setting = {}): Promise<readonly string[]> {
@@ -241,8 +241,8 @@ describe('refuses what is no list', () => {
       throw denied;
     };
     const store = { ...createMemoryStore(), read: refuse, list: refuse };
-    const lots = readFileList({ fileList, relativeTo: null, select: ALL }, store);
-    const error = await Array.fromAsync(lots).catch((reason: unknown) => reason);
+    const chunks = readFileList({ fileList, relativeTo: null, select: ALL }, store);
+    const error = await Array.fromAsync(chunks).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'FileListError', message: denied.message, cause: denied });
   });
 
@@ -279,8 +279,8 @@ describe('refuses what is no list', () => {
       for (; given < 1024; given++) yield megabyte;
     }
     const listing = { store: createMemoryStore(), select: ALL };
-    const lots = readListBytes(bytes(), { name: 'huge', relativeTo: null }, listing);
-    await expect(Array.fromAsync(lots)).rejects.toThrow(problem);
+    const chunks = readListBytes(bytes(), { name: 'huge', relativeTo: null }, listing);
+    await expect(Array.fromAsync(chunks)).rejects.toThrow(problem);
     expect(given).toBeLessThan(4);
   });
 });
@@ -312,19 +312,19 @@ describe('lists what lies below a prefix', () => {
     expect(await keys({ minBytes: 1, maxBytes: 10 })).toEqual(['2025/a.jpg', '2025/b.PNG']);
     expect(await keys({ modifiedAfter: '2026-01-09' })).toHaveLength(4);
     await expect(keys({ modifiedAfter: '2026-01-10T00:00:00Z' })).rejects.toThrow(
-      /Expected images below s3:\/\/photos\/2025\/ that 'select' lets through but received none/,
+      /Expected images below s3:\/\/photos\/2025\/ that match 'select' but found none/,
     );
   });
 
-  test('and refuses filters on a list of its own', async () => {
+  test('and refuses filters on a list that names each image', async () => {
     expect((await problemsOf('s3://photos/a', { select: { minBytes: 1 } }))[0]).toMatch(
-      /'select' filters a prefix or an S3 Inventory, but s3:\/\/lists\/list is a list of its own/,
+      /'select' filters a prefix or an S3 Inventory, but s3:\/\/lists\/list already names each image/,
     );
   });
 
   test('a prefix without images is an error', async () => {
     await expect(entriesOf(bucket(), 's3://photos/2024/')).rejects.toThrow(
-      'Expected images below s3://photos/2024/ but received none: is the prefix spelt right?',
+      'Expected images below s3://photos/2024/ but found none: check the spelling of the prefix',
     );
   });
 });
@@ -370,9 +370,13 @@ describe('reads an S3 Inventory', () => {
   });
 
   test('without what a prefix would leave out as well', async () => {
-    const leaveOut = ({ key }: { key: string }) => key.startsWith('x//');
-    const lots = readFileList({ fileList: MANIFEST, relativeTo: null, select: ALL }, inventory(), leaveOut);
-    expect((await Array.fromAsync(lots)).flat().map(({ key }) => key)).toEqual(['a b+c.jpg']);
+    const isExcluded = ({ key }: { key: string }) => key.startsWith('x//');
+    const chunks = readFileList(
+      { fileList: MANIFEST, relativeTo: null, select: ALL },
+      inventory(),
+      isExcluded,
+    );
+    expect((await Array.fromAsync(chunks)).flat().map(({ key }) => key)).toEqual(['a b+c.jpg']);
   });
 
   test('filtered as a prefix is', async () => {

@@ -154,7 +154,7 @@ test.each<[string[], RegExp]>([
   [['ls.txt', '--batches', '2', '--out', 'x.json'], /name no bucket: npm run list .* --bucket NAME/],
   [
     ['folders.txt', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],
-    /Expected a line of 'aws s3 ls --recursive' \(without --recursive keys are not whole\) at line 1/,
+    /Expected a line of 'aws s3 ls --recursive' \(without --recursive it prints only the last part of each key\) at line 1/,
   ],
   [
     ['photos', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],
