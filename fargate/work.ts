@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { compressBatch } from '../src/compress/compress-batch.ts';
 import type { BatchRef } from '../src/core/job.ts';
-import { log } from '../src/hosts/log.ts';
+import { log, logUnlessExpected } from '../src/hosts/log.ts';
 import { compressMkBatch } from '../src/mindkosh/mk-batch.ts';
 import { EnvironmentError } from '../src/mindkosh/mk-environment.ts';
 import { printMkReport } from '../src/mindkosh/print-report.ts';
@@ -9,11 +9,11 @@ import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { type ContainerTask, readContainerEnvironment } from './read-container-environment.ts';
 import { EXIT } from './supervise.ts';
 
-/** What the container was started for, from its environment to an exit code. */
+/** Runs the task that the container's environment names. @returns the exit code */
 export async function work(environment: NodeJS.ProcessEnv, closing: AbortSignal): Promise<number> {
   try {
     const task = readContainerEnvironment(environment);
-    return await carryOut(task, { closing, startedAt: environment.CONTAINER_STARTED_AT });
+    return await runTask(task, { closing, startedAt: environment.CONTAINER_STARTED_AT });
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     for (const problem of error.problems) console.error(problem);
@@ -26,32 +26,32 @@ interface Run {
   readonly startedAt: string | undefined;
 }
 
-function carryOut(task: ContainerTask, run: Run): Promise<number> {
+function runTask(task: ContainerTask, run: Run): Promise<number> {
   return task.contract === 'image-press'
-    ? carryOutBatch(task.ref, task.workBucket, run)
-    : carryOutMkBatch(task, run);
+    ? compressForJob(task.ref, task.workBucket, run)
+    : compressForMindkosh(task, run);
 }
 
-async function carryOutBatch(ref: BatchRef, workBucket: string, { closing }: Run): Promise<number> {
+async function compressForJob(ref: BatchRef, workBucket: string, { closing }: Run): Promise<number> {
   log.appendKeys({ jobId: ref.jobId, batchId: ref.batchId });
   const store = createS3Store(createS3Client());
   try {
-    const summary = await compressBatch(ref, { store, workBucket, closing, ...room() });
+    const summary = await compressBatch(ref, { store, workBucket, log, closing, ...hostLimits() });
     log.info(summary.remaining > 0 ? 'batch handed back' : 'batch done', { summary });
     return summary.remaining > 0 ? EXIT.callAgain : EXIT.done;
   } catch (error) {
-    log.error('the job’s files could not be read or written', error as Error);
+    log.error('the batch could not be compressed', error as Error);
     return EXIT.failed;
   }
 }
 
-async function carryOutMkBatch(
+async function compressForMindkosh(
   { mk }: Extract<ContainerTask, { contract: 'mindkosh' }>,
   { closing, startedAt }: Run,
 ): Promise<number> {
   const store = createS3Store(createS3Client({ region: mk.region }));
   const now = () => new Date();
-  const host = { store, closing, startedAt: startedAt ?? now().toISOString(), now, ...room() };
+  const host = { store, closing, startedAt: startedAt ?? now().toISOString(), now, log, ...hostLimits() };
   try {
     const summary = await compressMkBatch(mk, host);
     if (!summary) {
@@ -64,17 +64,18 @@ async function carryOutMkBatch(
     return summary.failed + summary.lost > 0 ? EXIT.failed : EXIT.done;
   } catch (error) {
     if (error instanceof EnvironmentError) throw error;
+    logUnlessExpected(error);
     console.error(`${mk.batch} could not be compressed: ${(error as Error).message}`);
     return EXIT.jobFailed;
   }
 }
 
-/** What node, the SDK, the supervisor and libvips take before the first image. */
+/** What Node, the SDK, the supervisor and libvips use before the first image. */
 const OWN_BYTES = 256 * 1024 * 1024;
-const LEAST_BYTES = 64 * 1024 * 1024;
+const MIN_BYTES = 64 * 1024 * 1024;
 
-/** One image per vCPU, and two more on their way from and to S3; memory as far as the container's limit allows. */
-function room(): { concurrency: number; memoryBytes: number } {
+/** One image per vCPU, and two that are read or written; memory within the container's limit. */
+function hostLimits(): { concurrency: number; memoryBytes: number } {
   const limit = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
-  return { concurrency: availableParallelism() + 2, memoryBytes: Math.max(limit - OWN_BYTES, LEAST_BYTES) };
+  return { concurrency: availableParallelism() + 2, memoryBytes: Math.max(limit - OWN_BYTES, MIN_BYTES) };
 }

@@ -1,7 +1,6 @@
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import middy from '@middy/core';
 import type { PlanSummary } from '../src/core/plan.ts';
 import { environment } from '../src/hosts/environment.ts';
+import { lambdaHandler } from '../src/hosts/lambda-handler.ts';
 import { closingBefore, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
 import { log } from '../src/hosts/log.ts';
 import { type PlanRequest, planJob } from '../src/plan/plan-job.ts';
@@ -9,17 +8,15 @@ import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 const store = createS3Store(createS3Client());
 
-export const handler = middy<PlanRequest, PlanSummary>({ timeoutEarlyInMillis: 0 })
-  .use(injectLambdaContext(log, { resetKeys: true }))
-  .handler(async (event, context) => {
-    log.appendKeys({ jobId: event.jobId });
-    using closing = closingBefore(context.getRemainingTimeInMillis(), MARGINS_MS.calls);
-    const plan = await planJob(event, {
-      store,
-      workBucket: environment('WORK_BUCKET'),
-      defaultOutput: `s3://${environment('OUTPUT_BUCKET')}/`,
-      closing: closing.signal,
-    });
-    log.info('job planned', { plan });
-    return plan;
+export const handler = lambdaHandler<PlanRequest, PlanSummary>(async (event, context) => {
+  log.appendKeys({ jobId: event.jobId });
+  using closing = closingBefore(context.getRemainingTimeInMillis(), MARGINS_MS.calls);
+  const plan = await planJob(event, {
+    store,
+    workBucket: environment('WORK_BUCKET'),
+    defaultOutput: `s3://${environment('OUTPUT_BUCKET')}/`,
+    closing: closing.signal,
   });
+  log.info('job planned', { plan });
+  return plan;
+});

@@ -1,11 +1,10 @@
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
-import middy from '@middy/core';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { compressBytes } from '../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
-import { closingBefore, lambdaRoom, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
+import { lambdaHandler } from '../src/hosts/lambda-handler.ts';
+import { closingBefore, lambdaLimits, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
 import { log } from '../src/hosts/log.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { recompressUploads, type UploadMetric } from '../src/uploads/recompress-upload.ts';
@@ -22,27 +21,24 @@ const metrics = new Metrics({ namespace: 'image-press', serviceName });
 /** What it takes to write a last image and to answer which messages are done with. */
 const ANSWER_MS = 5_000;
 
-export const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
-  .use(injectLambdaContext(log, { resetKeys: true }))
-  .use(logMetrics(metrics))
-  .handler(async (event, context) => {
-    const { concurrency, memoryBytes } = lambdaRoom(Number(context.memoryLimitInMB));
-    const budget = createMemoryBudget(memoryBytes);
-    const remainingMs = () => context.getRemainingTimeInMillis();
-    using closing = closingBefore(remainingMs(), MARGINS_MS.calls);
-    using ending = closingBefore(remainingMs(), ANSWER_MS);
-    return recompressUploads(event, {
-      store,
-      compress: (bytes, compression) =>
-        compressBytes(bytes, compression, { budget, timeLimitMs: remainingMs() - 3 * ANSWER_MS }),
-      settings,
-      ledger,
-      concurrency,
-      closing: closing.signal,
-      ending: ending.signal,
-      maxBytes: budget.capacity / concurrency,
-      log,
-      count: (metric: UploadMetric, value) =>
-        metrics.addMetric(metric, metric.startsWith('Bytes') ? MetricUnit.Bytes : MetricUnit.Count, value),
-    });
+export const handler = lambdaHandler<SQSEvent, SQSBatchResponse>(async (event, context) => {
+  const { concurrency, memoryBytes } = lambdaLimits(Number(context.memoryLimitInMB));
+  const budget = createMemoryBudget(memoryBytes);
+  const remainingMs = () => context.getRemainingTimeInMillis();
+  using closing = closingBefore(remainingMs(), MARGINS_MS.calls);
+  using ending = closingBefore(remainingMs(), ANSWER_MS);
+  return recompressUploads(event, {
+    store,
+    compress: (bytes, compression) =>
+      compressBytes(bytes, compression, { budget, timeLimitMs: remainingMs() - 3 * ANSWER_MS }),
+    settings,
+    ledger,
+    concurrency,
+    closing: closing.signal,
+    ending: ending.signal,
+    maxBytes: budget.capacity / concurrency,
+    log,
+    count: (metric: UploadMetric, value) =>
+      metrics.addMetric(metric, metric.startsWith('Bytes') ? MetricUnit.Bytes : MetricUnit.Count, value),
   });
+}, logMetrics(metrics));

@@ -3,7 +3,8 @@
 import { compressBatch } from '../../src/compress/compress-batch.ts';
 import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { BatchRef } from '../../src/core/job.ts';
-import { lambdaRoom } from '../../src/hosts/lambda-limits.ts';
+import { lambdaLimits } from '../../src/hosts/lambda-limits.ts';
+import { log } from '../../src/hosts/log.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 
 const store = createS3Store(createS3Client());
@@ -19,7 +20,8 @@ export const handler = (ref: BatchRef) =>
   compressBatch(ref, {
     store,
     workBucket: process.env.WORK_BUCKET!,
+    log,
     closing: new AbortController().signal,
-    ...lambdaRoom(1769),
+    ...lambdaLimits(1769),
     compress: stub,
   });

@@ -20,6 +20,7 @@ import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { shapeOf } from './terminal-text.ts';
+import { unexpectedErrorIn } from './unexpected-errors.ts';
 
 /** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
 export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
@@ -37,6 +38,10 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     reachesS3: true,
     onObject: (record) => {
       if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
+    },
+    onLog: (line) => {
+      const error = unexpectedErrorIn(line);
+      if (error) progress.say(error);
     },
   });
   const jobId = `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;

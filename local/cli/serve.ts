@@ -13,6 +13,7 @@ import { EXIT } from './exit-codes.ts';
 import { DEFAULT_OUT } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { UsageError } from './settings-options.ts';
+import { unexpectedErrorIn } from './unexpected-errors.ts';
 import { createUploadOutcomes } from './upload-outcomes.ts';
 
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
@@ -50,6 +51,8 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     onLog: (line) => {
       const outcome = outcomeIn(line);
       if (outcome) console.log(outcome);
+      const error = unexpectedErrorIn(line);
+      if (error) console.error(error);
     },
   }).catch(async (error: unknown) => {
     await stepFunctions.close();

@@ -5,7 +5,7 @@ import { accountedFor, addOutcome, type BatchCounts, NOTHING_YET } from '../core
 import type { ImageResult, Outcome } from '../core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
+import type { ObjectStore } from '../core/object-store.ts';
 import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { openKnownAbsences } from '../store/absent-keys-cache.ts';
@@ -18,6 +18,7 @@ import { journalKey, openResultLog, writeJournal } from './result-log.ts';
 export interface BatchHost {
   readonly store: ObjectStore;
   readonly workBucket: string;
+  readonly log: ImageContext['log'];
   /** Images in hand at once. */
   readonly concurrency: number;
   /** Aborted when the host's time is up: images in hand are finished, the rest is handed back. */
@@ -86,6 +87,7 @@ function openBatch(
     job,
     batchId: ref.batchId,
     store: outputs.store,
+    log: host.log,
     compress: host.compress ?? realCompress(host, job),
     onUndo: log.addUndo,
     maxBytes: host.memoryBytes,
@@ -140,12 +142,9 @@ function realCompress({ memoryBytes }: BatchHost, job: Job): ImageContext['compr
   return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels, replacesSource });
 }
 
-/** HEAD and nothing more: an image that kills its host may do so while it is read. */
+/** Every object reads as absent, so that HEAD is all that is asked: an image may crash the worker while it is read. */
 function withoutBodies(store: ObjectStore): ObjectStore {
-  const get = async (location: S3Location) => {
-    throw new ObjectStoreError('Unexpected', `${formatS3Uri(location)} is not to be read again`);
-  };
-  return { ...store, get };
+  return { ...store, get: async () => undefined };
 }
 
 /** First what a dead host may have touched, one by one; then the rest at full width; suspects last. */

@@ -5,15 +5,14 @@ import { outcomeOfError } from '../core/outcome-of-error.ts';
 import { compressElsewhere } from './compress-elsewhere.ts';
 import { compressInPlace } from './compress-in-place.ts';
 import type { ImageContext } from './image-context.ts';
+import { logUnexpected } from './log-unexpected.ts';
 
 /** Compresses one image of a job, from S3 to S3. Never throws: what goes wrong with one image is its outcome. */
 export async function compressImage(image: PlannedImage, context: ImageContext): Promise<Outcome> {
   if (image.duplicateOf !== undefined) return { status: 'skipped', reason: 'duplicate' };
-  try {
-    return await compressWithinMemory(image, context);
-  } catch (error) {
-    return outcomeOfError(error);
-  }
+  const outcome = await compressWithinMemory(image, context).catch(outcomeOfError);
+  const { job, batchId, log } = context;
+  return logUnexpected(outcome, image, { jobId: job.jobId, batchId }, log);
 }
 
 /** A large image waits until no other is in flight. */

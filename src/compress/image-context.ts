@@ -1,3 +1,4 @@
+import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import type { CompressionSettings, Job } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
@@ -9,6 +10,7 @@ export interface ImageContext {
   readonly job: Job;
   readonly batchId: string;
   readonly store: ObjectStore;
+  readonly log: Pick<Logger, 'error'>;
   compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
   /** Called for every replaced original, before its outcome is returned. */
   onUndo?(entry: UndoEntry): void | Promise<void>;

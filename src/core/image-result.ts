@@ -57,6 +57,8 @@ export interface Failed {
   readonly bytesIn?: number;
   /** TooLarge for this host's memory: a larger one may do it. */
   readonly hostTooSmall?: true;
+  /** Of an `Unexpected` failure, in memory only: the error itself. The log gets it; no result is written with it. */
+  readonly cause?: unknown;
 }
 
 /** The image is good and stays as it is (and is copied, so that the output set is complete). */
@@ -102,7 +104,7 @@ export const FAILURE_CODES = {
   EncoderCrash: 'the encoder threw, hung, killed its host or returned nonsense',
   OutputExists: 'an object that is not an output of image-press lies at the output key',
   Throttled: 'S3 asked to slow down, also after retries',
-  Unexpected: 'anything else',
+  Unexpected: 'an unexpected error; the log has its stack',
 } as const;
 export type FailureCode = keyof typeof FAILURE_CODES;
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compressBatch } from '../compress/compress-batch.ts';
+import { type BatchHost, compressBatch } from '../compress/compress-batch.ts';
 import type { FileListEntry } from '../core/file-list.ts';
 import type { BatchRef } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
@@ -13,6 +13,7 @@ import { EnvironmentError, type MkBatch, mkJobInput } from './mk-environment.ts'
 
 export interface MkHost {
   readonly store: ObjectStore;
+  readonly log: BatchHost['log'];
   readonly concurrency: number;
   readonly closing: AbortSignal;
   readonly memoryBytes: number;

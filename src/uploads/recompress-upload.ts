@@ -1,6 +1,7 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
+import { logUnexpected } from '../compress/log-unexpected.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { Outcome } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
@@ -152,29 +153,24 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
   const { store, settings, ledger, maxBytes } = host;
   let writes: WriteCount | undefined;
   let undo: UndoEntry | undefined;
-  try {
-    const outcome = await compressInPlace(location, {
-      ...settings,
-      settings: settings.compression,
-      store,
-      compress: host.compress,
-      maxBytes,
-      countWrite: (before) => {
-        writes = ledger.next(location, before);
-        return writes;
-      },
-      onUndo: (entry) => {
-        undo = entry;
-      },
-    });
-    if (outcome.status === 'compressed' && writes) ledger.record(location, writes);
-    report(location, outcome, undo, host);
-    return outcome;
-  } catch (error) {
-    const outcome = outcomeOfError(error);
-    report(location, outcome, undo, host);
-    return outcome;
-  }
+  const inPlace = compressInPlace(location, {
+    ...settings,
+    settings: settings.compression,
+    store,
+    compress: host.compress,
+    maxBytes,
+    countWrite: (before) => {
+      writes = ledger.next(location, before);
+      return writes;
+    },
+    onUndo: (entry) => {
+      undo = entry;
+    },
+  });
+  const outcome = logUnexpected(await inPlace.catch(outcomeOfError), location, {}, host.log);
+  if (outcome.status === 'compressed' && writes) ledger.record(location, writes);
+  report(location, outcome, undo, host);
+  return outcome;
 }
 
 /** An event can be quicker than the object; after this many looks it is taken for deleted. */

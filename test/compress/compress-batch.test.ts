@@ -13,7 +13,7 @@ import { type ObjectStore, ObjectStoreError } from '../../src/core/object-store.
 import { readJson } from '../../src/store/json-lines.ts';
 import { A_JOB } from '../support/a-job.ts';
 import { bitRotten, makeJpeg } from '../support/fixtures.ts';
-import { halve } from '../support/image-jobs.ts';
+import { halve, NO_LOG } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 const photo = await sharp({
@@ -35,6 +35,7 @@ const work = 'work';
 const host = (changes: object = {}) => ({
   store,
   workBucket: work,
+  log: NO_LOG,
   concurrency: 3,
   closing: new AbortController().signal,
   memoryBytes: 1e9,

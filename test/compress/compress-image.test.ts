@@ -3,7 +3,7 @@ import { MARK_KEY, readMark } from '../../src/core/compression-mark.ts';
 import type { Job } from '../../src/core/job.ts';
 import { ObjectStoreError } from '../../src/core/object-store.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
-import { answering, halve, JOB, keep, LOSSLESS, remark, runImage } from '../support/image-jobs.ts';
+import { answering, halve, JOB, keep, LOSSLESS, NO_LOG, remark, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 const SOURCE = 's3://sources/a/photo.jpg';
@@ -338,7 +338,7 @@ describe('what cannot be compressed', () => {
 
   test('a duplicate is skipped without a call', async () => {
     const store = storeWith();
-    const context = { job: JOB, batchId: 'b', store, compress: halve };
+    const context = { job: JOB, batchId: 'b', store, log: NO_LOG, compress: halve };
     const { compressImage } = await import('../../src/compress/compress-image.ts');
     const outcome = await compressImage(
       { n: 5, bucket: 'sources', key: 'a/photo.jpg', duplicateOf: 2 },

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TIME_LIMIT_MS } from '../../src/codec/compress-bytes.ts';
-import { closingBefore, lambdaRoom, MARGINS_MS } from '../../src/hosts/lambda-limits.ts';
+import { closingBefore, lambdaLimits, MARGINS_MS } from '../../src/hosts/lambda-limits.ts';
 
 describe('the room of a Lambda', () => {
   it('grows with its memory, and leaves some for the runtime', () => {
-    expect(lambdaRoom(1769)).toEqual({ concurrency: 3, memoryBytes: 1569 * 1024 * 1024 });
-    expect(lambdaRoom(3538).concurrency).toBe(4);
-    expect(lambdaRoom(128).memoryBytes).toBe(64 * 1024 * 1024);
+    expect(lambdaLimits(1769)).toEqual({ concurrency: 3, memoryBytes: 1569 * 1024 * 1024 });
+    expect(lambdaLimits(3538).concurrency).toBe(4);
+    expect(lambdaLimits(128).memoryBytes).toBe(64 * 1024 * 1024);
   });
 
   it('closes two fifths before the end of a short time', async () => {

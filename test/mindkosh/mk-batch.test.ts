@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compressMkBatch, mkJobId } from '../../src/mindkosh/mk-batch.ts';
 import { EnvironmentError, type MkBatch } from '../../src/mindkosh/mk-environment.ts';
 import { makeJpeg, photoPixels } from '../support/fixtures.ts';
+import { NO_LOG } from '../support/image-jobs.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 
 const MK: MkBatch = {
@@ -19,6 +20,7 @@ const HOST = {
   closing: new AbortController().signal,
   memoryBytes: 1e9,
   startedAt: '2026-11-21T10:00:00.000Z',
+  log: NO_LOG,
   now: () => new Date('2026-11-21T10:01:00.000Z'),
 };
 

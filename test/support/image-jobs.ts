@@ -19,6 +19,8 @@ export const IN_PLACE: Job = { ...JOB, output: 'in-place' };
 
 export const LOSSLESS: Job['compression'] = { ...DEFAULT_COMPRESSION, mode: 'lossless' };
 
+export const NO_LOG: ImageContext['log'] = { error: () => {} };
+
 /** A codec for tests of rules: every "image" becomes half as long, lossless in lossless mode. */
 export const halve: ImageContext['compress'] = async (bytes, { mode }) => ({
   status: 'compressed',
@@ -48,8 +50,8 @@ export function answering(outcome: BytesOutcome): ImageContext['compress'] {
 export function runImage(
   store: ObjectStore,
   uri: string,
-  { job = JOB, compress = halve, ...rest }: Partial<ImageContext> = {},
+  { job = JOB, compress = halve, log = NO_LOG, ...rest }: Partial<ImageContext> = {},
 ): Promise<Outcome> {
   const source = parseS3Uri(uri)!;
-  return compressImage({ n: 0, ...source }, { job, batchId: 'batch_1', store, compress, ...rest });
+  return compressImage({ n: 0, ...source }, { job, batchId: 'batch_1', store, log, compress, ...rest });
 }

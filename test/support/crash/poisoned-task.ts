@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { endWithSupervisor, supervise } from '../../../fargate/supervise.ts';
 import { compressBatch } from '../../../src/compress/compress-batch.ts';
+import { log } from '../../../src/hosts/log.ts';
 import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
 import { poisonedCodec } from './poisoned-codec.ts';
 
@@ -10,6 +11,7 @@ if (process.argv[2] === '--worker') {
   await compressBatch(JSON.parse(process.env.BATCH_REF!), {
     store: createS3Store(createS3Client()),
     workBucket: process.env.JOB_BUCKET!,
+    log,
     concurrency: 4,
     closing: new AbortController().signal,
     memoryBytes: 1e9,
