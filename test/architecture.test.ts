@@ -9,7 +9,6 @@ const TOP = ['src', 'functions', 'fargate', 'local', 'layers', 'deploy', 'bench'
 /** Imports that are still to be removed. */
 const KNOWN_EXCEPTIONS = new Set([
   'src/codec/metadata/strip-kept-image.ts → src/codec/compress-bytes.ts',
-  'local/s3/versions.ts → local/s3/bucket-folder.ts',
   'local/cloud/users-s3.ts → local/cli/input-error.ts',
   'local/step-functions/execute-states.ts → local/step-functions/run-state-machine.ts',
   'local/step-functions/distributed-map.ts → local/step-functions/execute-states.ts',

@@ -3,8 +3,8 @@ import { access, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { countOf } from '../../src/core/readable.ts';
 import { OWN_FOLDER } from '../cloud/local-buckets.ts';
+import { findUndecodable } from '../s3/file-names.ts';
 import { readableFile } from '../s3/readable-file.ts';
-import { findByLooks } from '../s3/undecodable-names.ts';
 import { InputError } from './input-error.ts';
 
 /** One thing in a folder, by its path below it, as the local S3 serves the folder. */
@@ -45,7 +45,7 @@ export function walkFolder(folder: string): AsyncGenerator<Found> {
 }
 
 async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
-  const place = findByLooks(root, key) ?? path.join(root, key);
+  const place = findUndecodable(root, key) ?? path.join(root, key);
   const children = await childrenOf(place);
   if (typeof children === 'string') {
     yield { key, kind: 'unreadable folder', code: children };
@@ -75,7 +75,7 @@ async function childrenOf(place: string | Buffer): Promise<readonly Dirent[] | s
 }
 
 function statOf(root: string, key: string): Stats {
-  return statSync(findByLooks(root, key) ?? path.join(root, key));
+  return statSync(findUndecodable(root, key) ?? path.join(root, key));
 }
 
 async function linkAt(root: string, key: string): Promise<Found> {

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Folders } from '../../src/core/report.ts';
-import type { BucketFolder } from '../s3/bucket-folder.ts';
+import type { BucketFolder } from '../s3/bucket.ts';
 import { type S3EventRecord, startS3Server, type Upstream } from '../s3/s3-server.ts';
 import type { ExecutionResult, StateMachineHost } from '../step-functions/run-state-machine.ts';
 import { startLambdaHost } from './lambda-host.ts';

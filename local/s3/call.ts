@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Bucket } from './bucket-folder.ts';
+import type { Bucket } from './bucket.ts';
 import type { ObjectEvent } from './notifications.ts';
 import { S3Error } from './s3-error.ts';
 import { element, xmlDocument } from './xml.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** The checksum that guards an object: S3 keeps one per object, by the name of its header. */
+/** The checksum of an object: S3 keeps one per object. */
 export interface Checksum {
   readonly algorithm: ChecksumAlgorithm;
   /** Base64; a composite of parts ends in `-<number of parts>`. */
@@ -13,29 +13,35 @@ export type ChecksumAlgorithm = keyof typeof ALGORITHMS;
 
 export interface RunningChecksum {
   update(chunk: Uint8Array): void;
-  /** Base64. */
-  digest(): string;
+  result(): Checksum;
 }
 
 export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
-  return ALGORITHMS[algorithm]();
+  const { update, digest } = ALGORITHMS[algorithm]();
+  return { update, result: () => ({ algorithm, value: digest(), type: 'FULL_OBJECT' }) };
 }
 
 export function checksumHeader(algorithm: ChecksumAlgorithm): string {
   return `x-amz-checksum-${algorithm.toLowerCase()}`;
 }
 
-/** `x-amz-checksum-crc32` → `CRC32`; undefined for any other header and for algorithms not known here. */
+/** `x-amz-checksum-crc32` → `CRC32`; undefined for other headers and unknown algorithms. */
 export function checksumAlgorithmOf(name: string): ChecksumAlgorithm | undefined {
   const algorithm = name.replace(/^x-amz-checksum-/, '').toUpperCase();
   return algorithm in ALGORITHMS ? (algorithm as ChecksumAlgorithm) : undefined;
 }
 
-/** The checksum of an upload from those of its parts, as S3 forms it: of the digests, one after the other. */
+/** The checksum of an upload from those of its parts, as S3 computes it: over the digests, in order. */
 export function compositeChecksum(algorithm: ChecksumAlgorithm, parts: readonly string[]): Checksum {
-  const running = startChecksum(algorithm);
-  for (const part of parts) running.update(Buffer.from(part, 'base64'));
-  return { algorithm, value: `${running.digest()}-${parts.length}`, type: 'COMPOSITE' };
+  const { update, digest } = ALGORITHMS[algorithm]();
+  for (const part of parts) update(Buffer.from(part, 'base64'));
+  return { algorithm, value: `${digest()}-${parts.length}`, type: 'COMPOSITE' };
+}
+
+interface Digest {
+  update(chunk: Uint8Array): void;
+  /** Base64. */
+  digest(): string;
 }
 
 const ALGORITHMS = {
@@ -46,12 +52,12 @@ const ALGORITHMS = {
   SHA256: () => hashChecksum('sha256'),
 };
 
-function hashChecksum(name: string): RunningChecksum {
+function hashChecksum(name: string): Digest {
   const hash = createHash(name);
   return { update: (chunk) => void hash.update(chunk), digest: () => hash.digest('base64') };
 }
 
-function crc32Checksum(): RunningChecksum {
+function crc32Checksum(): Digest {
   let value = 0;
   return {
     update: (chunk) => {
@@ -61,26 +67,26 @@ function crc32Checksum(): RunningChecksum {
   };
 }
 
-function crc32cChecksum(): RunningChecksum {
+function crc32cChecksum(): Digest {
   let value = 0xffffffff;
   return {
     update: (chunk) => {
-      for (const byte of chunk) value = CRC32C_TABLE[(value ^ byte) & 0xff]! ^ (value >>> 8);
+      for (const byte of chunk) value = (CRC32C_TABLE[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
     },
     digest: () => base64Of([~value]),
   };
 }
 
-// 64 bits as two halves: BigInt would be some fifty times slower.
-function crc64NvmeChecksum(): RunningChecksum {
+// 64 bits as two halves: BigInt would be about fifty times slower.
+function crc64NvmeChecksum(): Digest {
   let high = 0xffffffff;
   let low = 0xffffffff;
   return {
     update: (chunk) => {
       for (const byte of chunk) {
         const index = (low ^ byte) & 0xff;
-        low = ((low >>> 8) | (high << 24)) ^ CRC64_LOW[index]!;
-        high = (high >>> 8) ^ CRC64_HIGH[index]!;
+        low = ((low >>> 8) | (high << 24)) ^ (CRC64_LOW[index] ?? 0);
+        high = (high >>> 8) ^ (CRC64_HIGH[index] ?? 0);
       }
     },
     digest: () => base64Of([~high, ~low]),

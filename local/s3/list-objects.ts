@@ -1,7 +1,6 @@
-import type { Bucket } from './bucket-folder.ts';
-import { isPlainName } from './bucket-folder.ts';
+import type { Bucket } from './bucket.ts';
 import { type Call, sendXml } from './call.ts';
-import { compareKeys } from './key-order.ts';
+import { keysAfter, nextOf, type Position } from './list-keys.ts';
 import { formEncode } from './notifications.ts';
 import { invalidArgument } from './s3-error.ts';
 import type { ObjectRecord } from './sidecars.ts';
@@ -11,12 +10,6 @@ import { element } from './xml.ts';
 export function listObjects(call: Call): void {
   const question = readQuestion(call.query);
   sendXml(call.response, 'ListBucketResult', answerOf(call.bucket, question, pageOf(call.bucket, question)));
-}
-
-/** A place between two keys. With `wholePrefix`, behind every key that begins so. */
-interface Position {
-  readonly key: string;
-  readonly wholePrefix: boolean;
 }
 
 interface Question {
@@ -33,7 +26,7 @@ interface Question {
 interface Page {
   readonly objects: readonly ObjectRecord[];
   readonly prefixes: readonly string[];
-  /** Where the next page goes on; absent on the last. */
+  /** Where the next page begins; absent on the last. */
   readonly next?: Position;
 }
 
@@ -43,7 +36,7 @@ function readQuestion(query: URLSearchParams): Question {
   const startAfter = query.get(version2 ? 'start-after' : 'marker') ?? '';
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
-  const behindStart = {
+  const afterStart = {
     key: startAfter,
     wholePrefix: commonPrefixOf(startAfter, prefix, delimiter) === startAfter,
   };
@@ -54,7 +47,7 @@ function readQuestion(query: URLSearchParams): Question {
     maxKeys: readMaxKeys(query.get('max-keys')),
     startAfter,
     token,
-    from: token === undefined ? behindStart : positionOfToken(token),
+    from: token === undefined ? afterStart : positionOfToken(token),
     urlEncoded: query.get('encoding-type') === 'url',
   };
 }
@@ -71,7 +64,7 @@ function pageOf(bucket: Bucket, { prefix, delimiter, maxKeys, from }: Question):
   const prefixes: string[] = [];
   if (maxKeys === 0) return { objects, prefixes };
   let position = from;
-  let keys = keysBehind(bucket, prefix, position);
+  let keys = keysAfter(bucket, prefix, position);
   for (let key = nextOf(keys); key !== undefined; key = nextOf(keys)) {
     const record = bucket.find(key)?.record;
     if (!record) continue;
@@ -83,83 +76,16 @@ function pageOf(bucket: Bucket, { prefix, delimiter, maxKeys, from }: Question):
     } else {
       prefixes.push(common);
       position = { key: common, wholePrefix: true };
-      keys = keysBehind(bucket, prefix, position);
+      keys = keysAfter(bucket, prefix, position);
     }
   }
   return { objects, prefixes };
-}
-
-function nextOf(keys: Generator<string>): string | undefined {
-  const { value, done } = keys.next();
-  return done ? undefined : value;
 }
 
 function commonPrefixOf(key: string, prefix: string, delimiter: string): string | undefined {
   if (delimiter === '' || !key.startsWith(prefix)) return undefined;
   const at = key.indexOf(delimiter, prefix.length);
   return at < 0 ? undefined : key.slice(0, at + delimiter.length);
-}
-
-/** The bucket's keys below a prefix and behind a position, in key order: its files merged with its odd keys. */
-function* keysBehind(bucket: Bucket, prefix: string, position: Position): Generator<string> {
-  const odd = [...bucket.oddKeys()]
-    .filter((key) => key.startsWith(prefix) && isBehind(key, position))
-    .sort(compareKeys);
-  let at = 0;
-  for (const key of plainKeys(bucket, prefix, position, '')) {
-    while (at < odd.length && compareKeys(odd[at]!, key) < 0) yield odd[at++]!;
-    if (odd[at] === key) at++;
-    yield key;
-  }
-  yield* odd.slice(at);
-}
-
-function* plainKeys(bucket: Bucket, prefix: string, position: Position, folder: string): Generator<string> {
-  const names = bucket.namesIn(folder);
-  for (let index = firstOfInterest(names, folder, prefix, position); index < names.length; index++) {
-    const name = names[index]!;
-    const key = folder + name;
-    if (!key.startsWith(prefix) && !prefix.startsWith(key)) {
-      if (compareKeys(key, prefix) > 0) return;
-      continue;
-    }
-    if (!isPlainName(name.endsWith('/') ? name.slice(0, -1) : name)) continue;
-    if (!name.endsWith('/')) {
-      if (key.startsWith(prefix) && isBehind(key, position)) yield key;
-    } else if (mayHoldKeysBehind(key, position)) {
-      yield* plainKeys(bucket, prefix, position, key);
-    }
-  }
-}
-
-/** One before the first name that is not before prefix and position: that one may be a folder that holds them. */
-function firstOfInterest(
-  names: readonly string[],
-  folder: string,
-  prefix: string,
-  position: Position,
-): number {
-  const from = compareKeys(prefix, position.key) > 0 ? prefix : position.key;
-  if (!from.startsWith(folder)) return 0;
-  const rest = from.slice(folder.length);
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareKeys(names[middle]!, rest) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
-}
-
-function isBehind(key: string, position: Position): boolean {
-  if (position.wholePrefix && key.startsWith(position.key)) return false;
-  return position.key === '' || compareKeys(key, position.key) > 0;
-}
-
-function mayHoldKeysBehind(folder: string, position: Position): boolean {
-  if (position.wholePrefix && folder.startsWith(position.key)) return false;
-  return compareKeys(folder, position.key) > 0 || position.key.startsWith(folder);
 }
 
 function answerOf(bucket: Bucket, question: Question, page: Page): string {
@@ -216,7 +142,7 @@ function positionOfToken(token: string): Position {
     const [key, wholePrefix] = JSON.parse(Buffer.from(token, 'base64url').toString());
     if (typeof key === 'string' && typeof wholePrefix === 'boolean') return { key, wholePrefix };
   } catch {
-    // answered below, like any other text that is no token of ours
+    // refused below, like any other text that is not a token of this server
   }
   throw invalidArgument('The continuation token provided is incorrect');
 }

@@ -1,69 +1,39 @@
-import { createHash, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import path from 'node:path';
-import type { Bucket } from './bucket-folder.ts';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { type Call, readDocument, sendEmpty, sendXml } from './call.ts';
 import { type Checksum, type ChecksumAlgorithm, checksumHeader, compositeChecksum } from './checksums.ts';
+import { copyResult, openCopySource, requestedAlgorithm } from './copy-object.ts';
+import { versionHeaders } from './get-object.ts';
 import { keptHeaders, keptTags } from './object-headers.ts';
-import {
-  commit,
-  copyResult,
-  openCopySource,
-  requestedAlgorithm,
-  versionHeaders,
-  withTemporaryFile,
-} from './object-requests.ts';
-import { payloadOf, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
+import { commit, withTemporaryFile } from './put-object.ts';
+import { badDigest, payloadOf, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
 import { chunksOf } from './send-file.ts';
+import {
+  keepPart,
+  newUpload,
+  openUpload,
+  type Part,
+  partFile,
+  partsIn,
+  readPart,
+  type Upload,
+} from './upload-folder.ts';
 import { element, elementsOf, textOf } from './xml.ts';
 
-/** What CreateMultipartUpload was told; lies as `upload.json` beside the parts. */
-interface Upload {
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tags?: string;
-  readonly algorithm?: ChecksumAlgorithm;
-  readonly checksumType?: string;
-}
-
-/** One uploaded part, `<number>.json` beside `<number>.part`. */
-interface Part {
-  readonly number: number;
-  readonly size: number;
-  readonly etag: string;
-  readonly mtimeMs: number;
-  readonly checksum?: Checksum;
-}
-
-const LEAST_PART_BYTES = 5 * 1024 * 1024;
-const MOST_PARTS = 10_000;
+const MIN_PART_BYTES = 5 * 1024 * 1024;
+const MAX_PARTS = 10_000;
 
 /** POST ?uploads */
 export function createUpload(call: Call): void {
   const { headers } = call.request;
-  const upload: Upload = {
+  const id = newUpload(call, {
     key: call.key,
     headers: keptHeaders(headers),
     tags: keptTags(headers['x-amz-tagging']),
     algorithm: requestedAlgorithm(headers['x-amz-checksum-algorithm']),
     checksumType: headers['x-amz-checksum-type'] as string | undefined,
-  };
-  const id = randomUUID();
-  const folder = path.join(uploadsOf(call.bucket), id);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, 'upload.json'), JSON.stringify(upload));
+  });
   const inner = element('Bucket', call.bucket.name) + element('Key', call.key) + element('UploadId', id);
   sendXml(call.response, 'InitiateMultipartUploadResult', inner);
 }
@@ -73,7 +43,7 @@ export async function uploadPart(call: Call): Promise<void> {
   const { folder, upload } = openUpload(call);
   const number = partNumberOf(call.query);
   const copies = call.request.headers['x-amz-copy-source'] !== undefined;
-  const part = await withTemporaryFile(call.bucket, async (file) => {
+  const part = await withTemporaryFile(call, async (file) => {
     const written = copies ? await copyRange(call, file, upload.algorithm) : await receiveBody(call, file);
     return keepPart(folder, number, file, written);
   });
@@ -86,7 +56,7 @@ export async function uploadPart(call: Call): Promise<void> {
 
 function partNumberOf(query: URLSearchParams): number {
   const number = Number(query.get('partNumber'));
-  if (Number.isInteger(number) && number >= 1 && number <= MOST_PARTS) return number;
+  if (Number.isInteger(number) && number >= 1 && number <= MAX_PARTS) return number;
   throw invalidArgument('Part number must be an integer between 1 and 10000, inclusive');
 }
 
@@ -113,30 +83,20 @@ function sourceRange(header: string | string[] | undefined, size: number): { sta
   throw invalidArgument(`Range specified is not valid for source object of size: ${size}`);
 }
 
-function keepPart(folder: string, number: number, file: string, written: WrittenFile): Part {
-  if (!existsSync(folder)) throw noSuchUpload(); // aborted meanwhile
-  const etag = written.md5.toString('hex');
-  const { mtimeMs } = statSync(file);
-  const part: Part = { number, size: written.size, etag, mtimeMs, checksum: written.checksum };
-  renameSync(file, path.join(folder, `${number}.part`));
-  writeFileSync(path.join(folder, `${number}.json`), JSON.stringify(part));
-  return part;
-}
-
 /** GET ?uploadId: ListParts. */
 export function listParts(call: Call): void {
-  const { folder } = openUpload(call);
-  const behind = Number(call.query.get('part-number-marker') ?? 0);
-  const most = Math.min(Number(call.query.get('max-parts') ?? 1000), 1000);
-  const parts = partsIn(folder).filter((part) => part.number > behind);
-  const shown = parts.slice(0, most);
+  const { id, folder } = openUpload(call);
+  const after = Number(call.query.get('part-number-marker') ?? 0);
+  const limit = Math.min(Number(call.query.get('max-parts') ?? 1000), 1000);
+  const parts = partsIn(folder).filter((part) => part.number > after);
+  const shown = parts.slice(0, limit);
   const inner = [
     element('Bucket', call.bucket.name),
     element('Key', call.key),
-    element('UploadId', call.query.get('uploadId')!),
-    element('PartNumberMarker', behind),
+    element('UploadId', id),
+    element('PartNumberMarker', after),
     element('NextPartNumberMarker', shown.at(-1)?.number ?? 0),
-    element('MaxParts', most),
+    element('MaxParts', limit),
     element('IsTruncated', shown.length < parts.length),
     ...shown.map((part) => {
       return `<Part>${element('PartNumber', part.number)}${copyResult(part)}${element('Size', part.size)}</Part>`;
@@ -151,14 +111,14 @@ export function abortUpload(call: Call): void {
   sendEmpty(call.response, 204);
 }
 
-/** POST ?uploadId: puts the parts that the client names together, under the conditions that it sets. */
+/** POST ?uploadId: joins the parts that the client names, under the conditions that it sets. */
 export async function completeUpload(call: Call): Promise<void> {
   const { folder, upload } = openUpload(call);
   const xml = await readDocument(payloadOf(call), 'CompleteMultipartUpload');
   const parts = elementsOf(xml, 'Part').map((named) => partNamed(folder, named));
   checkParts(parts);
   const etag = etagOfParts(parts);
-  const record = await withTemporaryFile(call.bucket, async (file) => {
+  const record = await withTemporaryFile(call, async (file) => {
     const whole = upload.checksumType === 'FULL_OBJECT' ? upload.algorithm : undefined;
     const written = await writeFileFrom(bytesOf(folder, parts), file, whole);
     const checksum = whole ? written.checksum : checksumOfParts(upload, parts);
@@ -198,15 +158,15 @@ function invalidPart(number: number): S3Error {
 
 function checkParts(parts: readonly Part[]): void {
   if (parts.length === 0) throw new S3Error(400, 'MalformedXML', 'You must specify at least one part');
-  if (parts.some((part, index) => index > 0 && part.number <= parts[index - 1]!.number)) {
+  if (parts.some((part, index) => part.number <= (parts[index - 1]?.number ?? 0))) {
     throw new S3Error(400, 'InvalidPartOrder', 'The list of parts was not in ascending order.');
   }
-  const small = parts.slice(0, -1).find((part) => part.size < LEAST_PART_BYTES);
+  const small = parts.slice(0, -1).find((part) => part.size < MIN_PART_BYTES);
   if (!small) return;
   throw new S3Error(400, 'EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
     PartNumber: String(small.number),
     ProposedSize: String(small.size),
-    MinSizeAllowed: String(LEAST_PART_BYTES),
+    MinSizeAllowed: String(MIN_PART_BYTES),
   });
 }
 
@@ -217,66 +177,25 @@ function etagOfParts(parts: readonly Part[]): string {
 }
 
 function checksumOfParts(upload: Upload, parts: readonly Part[]): Checksum | undefined {
-  const values = parts.map((part) => part.checksum);
-  const algorithm = upload.algorithm;
-  if (!algorithm || values.some((checksum) => checksum?.algorithm !== algorithm)) return undefined;
-  return compositeChecksum(
-    algorithm,
-    values.map((checksum) => checksum!.value),
+  const { algorithm } = upload;
+  const values = parts.flatMap(({ checksum }) =>
+    checksum !== undefined && checksum.algorithm === algorithm ? checksum.value : [],
   );
+  return algorithm && values.length === parts.length ? compositeChecksum(algorithm, values) : undefined;
 }
 
 function checkWholeChecksum(call: Call, computed: Checksum | undefined): void {
   const sent = computed && call.request.headers[checksumHeader(computed.algorithm)];
-  if (sent === undefined || sent === computed?.value) return;
-  throw new S3Error(
-    400,
-    'BadDigest',
-    `The ${computed!.algorithm} you specified did not match the calculated checksum.`,
-  );
+  if (computed && sent !== undefined && sent !== computed.value) throw badDigest(computed.algorithm);
 }
 
 async function* bytesOf(folder: string, parts: readonly Part[]): AsyncGenerator<Buffer> {
   for (const part of parts) {
-    const fd = openSync(path.join(folder, `${part.number}.part`), 'r');
+    const fd = openSync(partFile(folder, part), 'r');
     try {
       yield* chunksOf(fd, 0, part.size - 1);
     } finally {
       closeSync(fd);
     }
   }
-}
-
-function uploadsOf(bucket: Bucket): string {
-  return path.join(bucket.state, 'uploads');
-}
-
-function openUpload(call: Call): { folder: string; upload: Upload } {
-  const id = call.query.get('uploadId') ?? '';
-  const folder = path.join(uploadsOf(call.bucket), path.basename(id));
-  const file = path.join(folder, 'upload.json');
-  if (!/^[0-9a-f-]{36}$/.test(id) || !existsSync(file)) throw noSuchUpload();
-  const upload: Upload = JSON.parse(readFileSync(file, 'utf8'));
-  if (upload.key !== call.key) throw noSuchUpload();
-  return { folder, upload };
-}
-
-function noSuchUpload(): S3Error {
-  const message =
-    'The specified upload does not exist. The upload ID may be invalid, ' +
-    'or the upload may have been aborted or completed.';
-  return new S3Error(404, 'NoSuchUpload', message);
-}
-
-function partsIn(folder: string): Part[] {
-  const numbers = readdirSync(folder).flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []);
-  return numbers
-    .map((number) => readPart(folder, Number(number)))
-    .filter((part) => part !== undefined)
-    .sort((a, b) => a.number - b.number);
-}
-
-function readPart(folder: string, number: number): Part | undefined {
-  const file = path.join(folder, `${number}.json`);
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
 }

@@ -18,8 +18,8 @@ export interface WrittenFile {
 }
 
 /**
- * Writes a request's payload to `file` and holds it against everything the client said of it.
- * @throws S3Error `IncompleteBody`, `BadDigest`, `InvalidRequest`; the file is then of no use
+ * Writes a request's payload to `file` and checks it against every length and checksum that the client sent.
+ * @throws S3Error `IncompleteBody`, `BadDigest`, `InvalidRequest`; the file is then unusable
  */
 export async function receiveBody(call: Transfer, file: string): Promise<WrittenFile> {
   const { headers } = call.request;
@@ -40,14 +40,14 @@ export interface Transfer {
 /** A request's payload, without framing. `trailers` is filled when the last byte has been read. */
 export function payloadOf(call: Transfer, trailers: Record<string, string> = {}): AsyncIterable<Buffer> {
   const { request, response } = call;
-  // Only now: a request refused by its headers alone is spared the sending.
+  // Only now: a request that its headers alone get refused never has to send its body.
   if (request.headers.expect) response.writeContinue();
-  // A body that is given up half-way must not take the connection along: the answer has to reach the client.
+  // Stopping half-way must not close the connection: the answer has to reach the client.
   const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
   return isAwsChunked(request.headers) ? decodeAwsChunked(body, trailers) : body;
 }
 
-/** Writes chunks to a new file and hashes them on the way. */
+/** Writes chunks to a new file and hashes them meanwhile. */
 export async function writeFileFrom(
   chunks: AsyncIterable<Buffer>,
   file: string,
@@ -67,8 +67,7 @@ export async function writeFileFrom(
   } finally {
     closeSync(fd);
   }
-  const kept = algorithm && { algorithm, value: checksum!.digest(), type: 'FULL_OBJECT' as const };
-  return { size, md5: md5.digest(), checksum: kept };
+  return { size, md5: md5.digest(), checksum: checksum?.result() };
 }
 
 function writeWhole(fd: number, chunk: Buffer): void {
@@ -82,21 +81,22 @@ function isAwsChunked(headers: IncomingHttpHeaders): boolean {
   );
 }
 
-const ABOUT_CHECKSUMS = ['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'];
+const NOT_A_CHECKSUM = ['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'];
 
-/** The algorithm whose checksum comes with the body, in a header or in the trailer. */
+/** The algorithm whose checksum is sent with the body, in a header or in the trailer. */
 function announcedAlgorithm(headers: IncomingHttpHeaders): ChecksumAlgorithm | undefined {
   const inTrailer = String(headers['x-amz-trailer'] ?? '').split(',');
   const names = [...Object.keys(headers), ...inTrailer.map((name) => name.trim().toLowerCase())].filter(
-    (name) => name.startsWith('x-amz-checksum-') && !ABOUT_CHECKSUMS.includes(name),
+    (name) => name.startsWith('x-amz-checksum-') && !NOT_A_CHECKSUM.includes(name),
   );
-  if (names.length === 0) return undefined;
-  if (names.length > 1) {
+  const [name, second] = names;
+  if (name === undefined) return undefined;
+  if (second !== undefined) {
     const message = 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.';
     throw new S3Error(400, 'InvalidRequest', message);
   }
-  const algorithm = checksumAlgorithmOf(names[0]!);
-  if (!algorithm) throw notImplemented(`the checksum ${names[0]}`);
+  const algorithm = checksumAlgorithmOf(name);
+  if (!algorithm) throw notImplemented(`the checksum ${name}`);
   return algorithm;
 }
 
@@ -124,6 +124,6 @@ function checkChecksum(sent: Record<string, unknown>, computed: Checksum | undef
   if (expected !== computed.value) throw badDigest(computed.algorithm);
 }
 
-function badDigest(name: string): S3Error {
+export function badDigest(name: string): S3Error {
   return new S3Error(400, 'BadDigest', `The ${name} you specified did not match the calculated checksum.`);
 }

@@ -1,19 +1,15 @@
-import { type Operation, sendEmpty, sendXml } from './call.ts';
+import { type Call, type Operation, sendEmpty, sendXml } from './call.ts';
+import { copyObject } from './copy-object.ts';
+import { deleteObject, deleteObjects } from './delete-object.ts';
+import { getObject } from './get-object.ts';
 import { listObjects } from './list-objects.ts';
 import { abortUpload, completeUpload, createUpload, listParts, uploadPart } from './multipart.ts';
-import {
-  deleteObject,
-  deleteObjects,
-  deleteObjectTagging,
-  getObject,
-  getObjectTagging,
-  putObject,
-  putObjectTagging,
-} from './object-requests.ts';
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts';
+import { putObject } from './put-object.ts';
 import { notImplemented } from './s3-error.ts';
 import { element } from './xml.ts';
 
-/** What is obeyed, by method, by whether a key is named, and by the query's subresource. All else is refused. */
+/** The supported operations: method, bucket or object, subresources of the query. All others are refused. */
 const ROUTES: Readonly<Record<string, Operation>> = {
   'GET bucket': listObjects,
   'HEAD bucket': ({ response, region }) => sendEmpty(response, 200, { 'x-amz-bucket-region': region }),
@@ -24,7 +20,8 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'POST bucket?delete': deleteObjects,
   'GET object': getObject,
   'HEAD object': getObject,
-  'PUT object': putObject,
+  'PUT object': (call: Call) =>
+    call.request.headers['x-amz-copy-source'] ? copyObject(call) : putObject(call),
   'DELETE object': deleteObject,
   'GET object?versionId': getObject,
   'HEAD object?versionId': getObject,
@@ -48,7 +45,7 @@ export function operationFor(method: string, key: string, query: URLSearchParams
   return operation;
 }
 
-/** `PUT object?tagging` and the like: method, what it is about, and the subresources that the query names. */
+/** `PUT object?tagging`: the method, whether a key is named, and the subresources of the query. */
 export function routeOf(method: string, key: string, query: URLSearchParams): string {
   const subresources = [...query.keys()].filter((name) => !isParameter(name)).sort();
   return [`${method} ${key === '' ? 'bucket' : 'object'}`, ...subresources].join('?');
@@ -60,7 +57,7 @@ const PARAMETERS = new Set([
   ...['AWSAccessKeyId', 'Signature', 'Expires'],
 ]);
 
-/** Whether a query parameter only refines an operation, or (presigned requests) signs it. */
+/** Whether a query parameter only refines an operation, or signs it (presigned requests). */
 function isParameter(name: string): boolean {
   return PARAMETERS.has(name) || /^(x-amz-|response-)/i.test(name);
 }

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Bucket, type BucketFolder } from './bucket-folder.ts';
+import { Bucket, type BucketFolder } from './bucket.ts';
 import { type Address, type Call, sendError, sendXml } from './call.ts';
 import { untrustedHost } from './loopback.ts';
 import { eventRecord, requestId, type S3EventRecord } from './notifications.ts';
 import { bucketList, operationFor } from './routes.ts';
 import { asS3Error, noSuchBucket, notImplemented, S3Error } from './s3-error.ts';
 
-export type { BucketFolder } from './bucket-folder.ts';
+export type { BucketFolder } from './bucket.ts';
 export type { S3EventRecord } from './notifications.ts';
 
 export interface S3ServerOptions {

@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import type { Checksum } from './checksums.ts';
+import { contentTypeByName } from './object-headers.ts';
 
-/** What is known of one object. `inode`, `size` and `mtimeMs` bind it to the very file that it describes. */
+/** What is stored about one object. `inode`, `size` and `mtimeMs` bind it to the one file that it describes. */
 export interface ObjectRecord {
   readonly key: string;
   readonly inode: number;
@@ -28,13 +29,20 @@ export interface ObjectRecord {
   readonly versionId?: string;
 }
 
-const MOST_CACHED = 2_000;
+/** An object and where its bytes are. */
+export interface FoundObject {
+  /** A path; as bytes where the name is not UTF-8. */
+  readonly file: string | Buffer;
+  readonly record: ObjectRecord;
+}
+
+const MAX_CACHED = 2_000;
 const PREPARED = 'prepared';
 
 /**
  * One small JSON file beside each object that was written through the server, and a bounded cache of them.
- * A record takes effect with the file that it names: `prepare` before the object is moved into place, `settle` after it.
- * Whenever the process is killed, object and record belong together.
+ * A record takes effect with the file that it names: `prepare` before the object is moved into place, `settle` after.
+ * So object and record match whenever the process is killed.
  */
 export class Sidecars {
   readonly #folder: string;
@@ -65,7 +73,7 @@ export class Sidecars {
     return this.#remember(record);
   }
 
-  /** Keys whose writer was killed before it could settle. Finding them settles what took effect. */
+  /** Keys whose writer was killed before it could settle. `find` settles those that took effect. */
   unsettledKeys(): string[] {
     const folder = path.join(this.#folder, PREPARED);
     const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -96,11 +104,12 @@ export class Sidecars {
   #remember(record: ObjectRecord): ObjectRecord {
     this.#cache.delete(record.key);
     this.#cache.set(record.key, record);
-    if (this.#cache.size > MOST_CACHED) this.#cache.delete(this.#cache.keys().next().value!);
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size > MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
     return record;
   }
 
-  // A folder served for reading only has no sidecars: one look tells, instead of two failed reads per object.
+  // A folder served read-only has no sidecars: one check replaces two failed reads per object.
   #hasFolder(): boolean {
     this.#exists ??= existsSync(path.join(this.#folder, PREPARED));
     return this.#exists;
@@ -118,7 +127,20 @@ export function hashOfKey(key: string): string {
   return hash('sha256', key, 'hex').slice(0, 40);
 }
 
-export function describes(record: ObjectRecord, file: Stats): boolean {
+/**
+ * The record of a file that was not written through the server. Its ETag changes with the file, without reading it;
+ * `-1`, as of a multipart upload, marks it as not an MD5.
+ */
+export function recordOfUntouched(key: string, file: Stats): ObjectRecord {
+  const etag = `${hash('md5', `${file.ino}:${file.size}:${file.mtimeMs}`)}-1`;
+  return { key, ...identityOf(file), etag, headers: { 'content-type': contentTypeByName(key) } };
+}
+
+export function identityOf({ ino, size, mtimeMs }: Stats): Pick<ObjectRecord, 'inode' | 'size' | 'mtimeMs'> {
+  return { inode: ino, size, mtimeMs };
+}
+
+function describes(record: ObjectRecord, file: Stats): boolean {
   return record.size === file.size && record.mtimeMs === file.mtimeMs && record.inode === file.ino;
 }
 
@@ -127,7 +149,7 @@ function readRecord(file: string): ObjectRecord | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    // Cut short by a kill: the object that it was to describe has never been put into place.
+    // Cut short by a kill: the object that it describes was never moved into place.
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }

@@ -11,25 +11,25 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { FoundObject } from './bucket-folder.ts';
 import { nextInSequence } from './sequence.ts';
-import { hashOfKey, type ObjectRecord } from './sidecars.ts';
+import { type FoundObject, hashOfKey, type ObjectRecord } from './sidecars.ts';
 
-/** What lies under a version id that is not the present object: an earlier object, or the mark of a deletion. */
+/** What a version id that is not the current object stands for: an earlier object, or a deletion. */
 export type KeptVersion = FoundObject | 'delete-marker';
 
-/** The version id of objects that were there before anything was versioned. */
+/** The version id of objects that are older than versioning. */
 export const NULL_VERSION = 'null';
 
-/** Earlier versions of a versioned bucket's objects: one folder a key, `<version id>.object` beside `<version id>.json`. */
+/** Earlier versions of a bucket's objects: one folder per key with `<version id>.object` and `<version id>.json`. */
 export class Versions {
   readonly #folder: string;
 
-  constructor(folder: string) {
-    this.#folder = folder;
+  /** @param state the bucket's folder for everything but objects */
+  constructor(state: string) {
+    this.#folder = path.join(state, 'versions');
   }
 
-  /** Keeps the present object before it is replaced or deleted. Its bytes are linked, not copied, where the disk can. */
+  /** Keeps the current object before it is replaced or deleted. Its bytes are linked, not copied, where possible. */
   keep({ file, record }: FoundObject): void {
     const kept = this.#fileOf(record.key, record.versionId ?? NULL_VERSION);
     mkdirSync(path.dirname(kept), { recursive: true });
@@ -53,15 +53,16 @@ export class Versions {
     return record === 'delete-marker' ? record : { file: `${kept}.object`, record };
   }
 
-  /** The youngest of those kept, with its id. */
+  /** The latest of those kept, with its id. */
   latest(key: string): { readonly id: string; readonly version: KeptVersion } | undefined {
     const folder = path.dirname(this.#fileOf(key, NULL_VERSION));
     const ids = existsSync(folder)
       ? readdirSync(folder).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
       : [];
     const id = ids.sort(byAge).at(-1);
-    const version = id === undefined ? undefined : this.find(key, id);
-    return version && { id: id!, version };
+    if (id === undefined) return undefined;
+    const version = this.find(key, id);
+    return version && { id, version };
   }
 
   remove(key: string, id: string): void {
@@ -77,12 +78,12 @@ export class Versions {
   }
 }
 
-/** Opaque to clients; here, text that grows with time. */
+/** Opaque to clients; here, text that sorts by time. */
 export function newVersionId(): string {
   return nextInSequence().toString(16).padStart(16, '0') + randomBytes(8).toString('hex');
 }
 
-// The null version is older than every numbered one: a bucket here is versioned from its start on.
+// The null version is older than every other: versioning is never suspended here.
 function byAge(a: string, b: string): number {
   if (a === NULL_VERSION || b === NULL_VERSION) return a === b ? 0 : a === NULL_VERSION ? -1 : 1;
   return a < b ? -1 : 1;

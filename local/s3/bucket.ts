@@ -1,0 +1,105 @@
+import { KeyFiles, type KeyFolder, type NewObject } from './key-files.ts';
+import type { FoundObject, ObjectRecord } from './sidecars.ts';
+import { type KeptVersion, NULL_VERSION, newVersionId, Versions } from './versions.ts';
+
+/** Where a bucket is stored: objects are plain files below `folder`, everything else is below `state`. */
+export interface BucketFolder extends KeyFolder {
+  /** Every write is refused and nothing is created in `folder`. */
+  readonly readOnly?: boolean;
+  /** Replaced and deleted objects are kept as versions, below `state`. */
+  readonly versioned?: boolean;
+  /** Other folders for the keys below a prefix such as `jobs/`. A key keeps its whole path there. */
+  readonly prefixes?: Readonly<Record<string, KeyFolder>>;
+}
+
+/** The result of a deletion. */
+export interface Removal {
+  /** Whether there was an object. */
+  readonly removed: boolean;
+  /** The version id of the delete marker that replaces it. */
+  readonly deleteMarker?: string;
+}
+
+/** One bucket: objects by key, and their versions. Everything is synchronous, see KeyFiles. */
+export class Bucket {
+  readonly name: string;
+  readonly readOnly: boolean;
+  readonly #files: KeyFiles;
+  readonly #prefixes: readonly (readonly [prefix: string, files: KeyFiles])[];
+  readonly #versions: Versions | undefined;
+
+  /** @throws Error when a folder is missing (read-only) or its `state` is inside it */
+  constructor(name: string, place: BucketFolder) {
+    this.name = name;
+    this.readOnly = place.readOnly ?? false;
+    this.#files = new KeyFiles(name, place, this.readOnly);
+    this.#prefixes = Object.entries(place.prefixes ?? {}).map(([prefix, folder]) => [
+      prefix,
+      new KeyFiles(name, folder, this.readOnly),
+    ]);
+    this.#versions = place.versioned ? new Versions(this.#files.state) : undefined;
+  }
+
+  get isVersioned(): boolean {
+    return this.#versions !== undefined;
+  }
+
+  /** The files that a key belongs to. */
+  filesOf(key: string): KeyFiles {
+    return this.#prefixes.find(([prefix]) => key.startsWith(prefix))?.[1] ?? this.#files;
+  }
+
+  /** All files of this bucket. Those of a prefix may hold other keys as well: `filesOf` tells whose they are. */
+  allFiles(): readonly KeyFiles[] {
+    return [this.#files, ...this.#prefixes.map(([, files]) => files)];
+  }
+
+  /** The current object of that key. */
+  find(key: string): FoundObject | undefined {
+    return this.filesOf(key).find(key);
+  }
+
+  /** A version by its id, the current one or an earlier one. */
+  findVersion(key: string, id: string): KeptVersion | undefined {
+    const current = this.find(key);
+    if (current && (current.record.versionId ?? NULL_VERSION) === id) return current;
+    return this.#versions?.find(key, id);
+  }
+
+  /** Moves a temporary file into place as the object of that key, in one step that a kill cannot cut in two. */
+  put(key: string, temporary: string, written: NewObject): ObjectRecord {
+    const files = this.filesOf(key);
+    files.refuseUndecodable(key);
+    if (!this.#versions) return files.place(key, temporary, written);
+    this.#keepCurrent(key);
+    return files.place(key, temporary, { ...written, versionId: newVersionId() });
+  }
+
+  /** Removes the object; in a versioned bucket it becomes an earlier version and a delete marker replaces it. */
+  remove(key: string): Removal {
+    const files = this.filesOf(key);
+    if (!this.#versions) return { removed: files.remove(key) };
+    this.#keepCurrent(key);
+    const deleteMarker = this.#versions.addDeleteMarker(key);
+    return { removed: files.remove(key), deleteMarker };
+  }
+
+  /** Removes one version for good. If it was the current one, the latest of the others becomes the object again. */
+  removeVersion(key: string, id: string): void {
+    const files = this.filesOf(key);
+    const current = files.find(key);
+    const isCurrent = (current?.record.versionId ?? NULL_VERSION) === id;
+    this.#versions?.remove(key, id);
+    if (isCurrent) files.remove(key);
+    if (current && !isCurrent) return;
+    const latest = this.#versions?.latest(key);
+    if (!latest || latest.version === 'delete-marker') return;
+    files.place(key, String(latest.version.file), latest.version.record);
+    this.#versions?.remove(key, latest.id);
+  }
+
+  #keepCurrent(key: string): void {
+    const current = this.find(key);
+    if (current) this.#versions?.keep(current);
+  }
+}
