@@ -1,5 +1,5 @@
-import { KeyFiles, type KeyFolder, type NewObject } from './key-files.ts';
-import type { FoundObject, ObjectRecord } from './sidecars.ts';
+import { KeyFiles, type KeyFolder } from './key-files.ts';
+import type { FoundObject, NewObject, ObjectRecord } from './object-record.ts';
 import { type KeptVersion, NULL_VERSION, newVersionId, Versions } from './versions.ts';
 
 /** Where a bucket is stored: objects are plain files below `folder`, everything else is below `state`. */

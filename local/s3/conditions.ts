@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ObjectRecord } from './object-record.ts';
 import { noSuchKey, notImplemented, preconditionFailed } from './s3-error.ts';
-import type { ObjectRecord } from './sidecars.ts';
 
 /** If-Match and If-None-Match of PUT, Copy, Complete and DELETE. @throws S3Error 412, 404, or 501 as S3 does */
 export function checkWriteConditions(

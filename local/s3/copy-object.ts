@@ -4,13 +4,12 @@ import { type Call, sendXml } from './call.ts';
 import { type ChecksumAlgorithm, checksumAlgorithmOf } from './checksums.ts';
 import { checkCopySourceConditions } from './conditions.ts';
 import { existingObject, refuseArchived, versionHeaders } from './get-object.ts';
-import type { NewObject } from './key-files.ts';
 import { encryptionHeaders, keptHeaders, keptTags } from './object-headers.ts';
+import type { NewObject, ObjectRecord } from './object-record.ts';
 import { checkConditions, commit, etagOf, withTemporaryFile } from './put-object.ts';
 import { writeFileFrom } from './receive-body.ts';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.ts';
 import { chunksOf } from './send-file.ts';
-import type { ObjectRecord } from './sidecars.ts';
 import { element } from './xml.ts';
 
 /** PUT of an object with `x-amz-copy-source`. */

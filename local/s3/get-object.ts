@@ -4,9 +4,9 @@ import type { Bucket } from './bucket.ts';
 import { type Call, sendEmpty } from './call.ts';
 import { checkReadConditions } from './conditions.ts';
 import { answerHeaders, checksumHeaders } from './object-headers.ts';
+import type { FoundObject, ObjectRecord } from './object-record.ts';
 import { noSuchKey, S3Error } from './s3-error.ts';
 import { sendFile } from './send-file.ts';
-import type { FoundObject, ObjectRecord } from './sidecars.ts';
 import { NULL_VERSION } from './versions.ts';
 
 /** GET and HEAD of an object or of a version of it. */

@@ -12,19 +12,12 @@ import {
   unlinkSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { Checksum } from './checksums.ts';
 import { findUndecodable, isPlainKey, mayBeUndecodable, STAGED_PREFIX } from './file-names.ts';
 import { FolderNames } from './folder-names.ts';
+import type { FoundObject, NewObject, ObjectRecord } from './object-record.ts';
 import { isInside, readableFile, realPathOf } from './readable-file.ts';
 import { S3Error } from './s3-error.ts';
-import {
-  type FoundObject,
-  hashOfKey,
-  identityOf,
-  type ObjectRecord,
-  recordOfUntouched,
-  Sidecars,
-} from './sidecars.ts';
+import { hashOfKey, identityOf, recordOfUntouched, Sidecars } from './sidecars.ts';
 
 /** Objects are plain files below `folder`, everything else is below `state`. */
 export interface KeyFolder {
@@ -33,16 +26,6 @@ export interface KeyFolder {
   readonly state: string;
   /** The name of folders that no listing shows, such as a program's own among the user's. */
   readonly unlisted?: string;
-}
-
-/** What a write stores besides the bytes. */
-export interface NewObject {
-  readonly etag: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tags?: string;
-  readonly checksum?: Checksum;
-  /** Assigned by the bucket. */
-  readonly versionId?: string;
 }
 
 /**

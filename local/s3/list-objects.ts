@@ -2,8 +2,8 @@ import type { Bucket } from './bucket.ts';
 import { type Call, sendXml } from './call.ts';
 import { keysAfter, nextOf, type Position } from './list-keys.ts';
 import { formEncode } from './notifications.ts';
+import type { ObjectRecord } from './object-record.ts';
 import { invalidArgument } from './s3-error.ts';
-import type { ObjectRecord } from './sidecars.ts';
 import { element } from './xml.ts';
 
 /** GET on a bucket: ListObjectsV2 with `list-type=2`, else ListObjects. */

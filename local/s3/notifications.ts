@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import type { ObjectRecord } from './object-record.ts';
 import { nextInSequence } from './sequence.ts';
-import type { ObjectRecord } from './sidecars.ts';
 
 /** One record of an S3 notification, in the shape that S3 sends. */
 export interface S3EventRecord {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { checksumHeader } from './checksums.ts';
+import type { ObjectRecord } from './object-record.ts';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.ts';
-import type { ObjectRecord } from './sidecars.ts';
 
 const KEPT = [
   'content-type',

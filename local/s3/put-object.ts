@@ -3,10 +3,9 @@ import { rmSync } from 'node:fs';
 import { type Call, sendEmpty } from './call.ts';
 import { checkWriteConditions } from './conditions.ts';
 import { versionHeaders } from './get-object.ts';
-import type { NewObject } from './key-files.ts';
 import { checksumHeaders, encryptionHeaders, keptHeaders, keptTags } from './object-headers.ts';
+import type { NewObject, ObjectRecord } from './object-record.ts';
 import { receiveBody, type WrittenFile } from './receive-body.ts';
-import type { ObjectRecord } from './sidecars.ts';
 
 /** PUT of an object: the body goes to a temporary file, is checked, and moves into place if the conditions still hold. */
 export async function putObject(call: Call): Promise<void> {

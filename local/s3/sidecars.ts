@@ -10,31 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { Checksum } from './checksums.ts';
 import { contentTypeByName } from './object-headers.ts';
-
-/** What is stored about one object. `inode`, `size` and `mtimeMs` bind it to the one file that it describes. */
-export interface ObjectRecord {
-  readonly key: string;
-  readonly inode: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  /** Without quotes. */
-  readonly etag: string;
-  /** The headers that S3 keeps with an object, names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** As in a query string: `a=1&b=x%20y`. */
-  readonly tags?: string;
-  readonly checksum?: Checksum;
-  readonly versionId?: string;
-}
-
-/** An object and where its bytes are. */
-export interface FoundObject {
-  /** A path; as bytes where the name is not UTF-8. */
-  readonly file: string | Buffer;
-  readonly record: ObjectRecord;
-}
+import type { ObjectRecord } from './object-record.ts';
 
 const MAX_CACHED = 2_000;
 const PREPARED = 'prepared';

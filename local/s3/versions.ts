@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import type { FoundObject, ObjectRecord } from './object-record.ts';
 import { nextInSequence } from './sequence.ts';
-import { type FoundObject, hashOfKey, type ObjectRecord } from './sidecars.ts';
+import { hashOfKey } from './sidecars.ts';
 
 /** What a version id that is not the current object stands for: an earlier object, or a deletion. */
 export type KeptVersion = FoundObject | 'delete-marker';
