@@ -1,6 +1,8 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing, viewOf } from '../bytes.ts';
-import { countFrames, findChunk, type Png, readPng, readPngOrientation } from './chunks.ts';
+import { findChunk, type Png, readPng } from './chunks.ts';
+import { countFrames } from './frames.ts';
+import { readPngOrientation } from './metadata-chunks.ts';
 
 const PNG_COLOURS = { 0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey', 6: 'rgb' } as const;
 const PNG_CHANNELS = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 } as const;

@@ -3,8 +3,12 @@ import sharp from 'sharp';
 import { countTrailing, sameBytes } from '../bytes.ts';
 import { fromEngine } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
-import { apngFrames, findChunk, type Png, readPng, readPngOrientation, writePng } from './chunks.ts';
-import { chunksOfCopy, type NewChunk, natureOf } from './metadata.ts';
+import { chunkKind } from './chunk-kinds.ts';
+import { findChunk, type NewChunk, type Png, readPng, writePng } from './chunks.ts';
+import { pixelFormatOf } from './fit-chunks.ts';
+import { apngFrames } from './frames.ts';
+import { chunksOfCopy } from './metadata.ts';
+import { readPngOrientation } from './metadata-chunks.ts';
 
 /**
  * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks, which
@@ -47,7 +51,7 @@ async function repack(
 ): Promise<Uint8Array | undefined> {
   const packed = readPng(await fromEngine(losslessCompressPng(bytes, { ...options, force: true })));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
-  const aside = chunksOfCopy(source, natureOf(packed), policy, readPngOrientation(source));
+  const aside = chunksOfCopy(source, pixelFormatOf(packed), policy, readPngOrientation(source));
   if (!aside) return undefined;
   return assemblePng(packed, aside);
 }
@@ -57,11 +61,11 @@ export function assemblePng(
   { chunks }: Pick<Png, 'chunks'>,
   aside: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
 ): Uint8Array {
-  const pixels = chunks.filter(({ type }) => PIXELS.has(type));
+  const pixels = chunks.filter(({ type }) => chunkKind(type)?.pixels);
   const [head, rest] = [pixels.slice(0, 1), pixels.slice(1)];
   const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
-  const colours = aside.before.filter(({ type }) => BEFORE_PALETTE.has(type));
-  const others = aside.before.filter(({ type }) => !BEFORE_PALETTE.has(type));
+  const colours = aside.before.filter(({ type }) => chunkKind(type)?.beforePalette);
+  const others = aside.before.filter(({ type }) => !chunkKind(type)?.beforePalette);
   return writePng([
     ...head,
     ...colours,
@@ -85,24 +89,12 @@ function bitsPerPixel({ header }: Png): number {
   return samples * header.bitDepth;
 }
 
-const PIXELS: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'acTL', 'fcTL', 'IDAT', 'fdAT', 'IEND']);
-const BEFORE_PALETTE: ReadonlySet<string> = new Set([
-  'cHRM',
-  'gAMA',
-  'iCCP',
-  'sBIT',
-  'sRGB',
-  'cICP',
-  'mDCV',
-  'cLLI',
-]);
-
 /**
- * Chunks that lean on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
+ * Chunks that depend on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
  * some); a critical one means that this is no PNG as others read it.
  */
 export function isUnderstood(png: Png): boolean {
-  return png.chunks.every(({ type }) => KNOWN.has(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
+  return png.chunks.every(({ type }) => chunkKind(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
 }
 
 /** A still picture to every viewer; the engine takes it for an animation that is damaged. */
@@ -110,22 +102,6 @@ function hasUnannouncedFrames(png: Png): boolean {
   const frame = findChunk(png, 'fcTL') ?? findChunk(png, 'fdAT');
   return frame !== undefined && !findChunk(png, 'acTL');
 }
-
-const KNOWN: ReadonlySet<string> = new Set([
-  ...PIXELS,
-  ...BEFORE_PALETTE,
-  'mDCv',
-  'cLLi',
-  'bKGD',
-  'hIST',
-  'sTER',
-  'pCAL',
-  'sCAL',
-  'tIME',
-  'caBX',
-  'orNT',
-  'iDOT',
-]);
 
 /** Ancillary, and by its last letter independent of the pixels. */
 function isSafeToCopy(type: string): boolean {

@@ -1,14 +1,12 @@
 import type { MetadataPolicy, MetadataStripper, StripSource } from '../metadata/model.ts';
 import { partWithPlainExif } from '../metadata/policy.ts';
 import { type Png, readPng } from './chunks.ts';
-import { chunksOfCopy, natureOf, PIXEL_CHUNKS, STALE } from './metadata.ts';
+import { pixelFormatOf } from './fit-chunks.ts';
+import { chunksOfCopy, isMetadataChunk } from './metadata.ts';
 import { assemblePng, isUnderstood } from './recompress.ts';
 
 export const pngStripper: MetadataStripper = {
-  parts: ({ bytes }) =>
-    readPng(bytes)
-      .chunks.filter(({ type }) => !PIXEL_CHUNKS.has(type) && !STALE.has(type))
-      .map(partWithPlainExif),
+  parts: ({ bytes }) => readPng(bytes).chunks.filter(isMetadataChunk).map(partWithPlainExif),
   partsLeft: ({ bytes, orientation }, policy) =>
     Object.values(chunksLeft(readPng(bytes), policy, orientation)).flat(),
   strip,
@@ -20,5 +18,5 @@ function strip({ bytes, orientation }: StripSource, policy: MetadataPolicy): Uin
 }
 
 function chunksLeft(png: Png, policy: MetadataPolicy, orientation: number) {
-  return chunksOfCopy(png, natureOf(png), policy, orientation) ?? { before: [], after: [] };
+  return chunksOfCopy(png, pixelFormatOf(png), policy, orientation) ?? { before: [], after: [] };
 }

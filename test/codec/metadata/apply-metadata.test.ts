@@ -248,6 +248,21 @@ describe('applyMetadata', () => {
   });
 
   it.each([
+    'gAMA',
+    'cICP',
+    'mDCV',
+    'mDCv',
+    'cLLI',
+    'cLLi',
+  ])('drops %s where the encoder wrote a profile of its own', async (type) => {
+    const source = make.makePng({ chunks: [make.pngChunk(type, new Uint8Array(24))] });
+    const own = new Uint8Array(await sharp(outputs.png).withIccProfile('srgb').png().toBuffer());
+    const result = applyMetadata({ format: 'png', bytes: source }, own, 'png', 'keep', { orientation: 1 });
+    expect(Buffer.from(result).includes('iCCP')).toBe(true);
+    expect(Buffer.from(result).includes(type)).toBe(false);
+  });
+
+  it.each([
     1, 2, 3, 4, 5, 6, 7, 8,
   ])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
     const small = make.photoPixels(96, 64);

@@ -4,7 +4,9 @@ import sharp from 'sharp';
 import { describe, expect, it, test } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { CorruptImageError, inspectImage } from '../../../src/codec/inspect-image.ts';
-import { apngFrames, findChunk, readPng, readPngIcc } from '../../../src/codec/png/chunks.ts';
+import { findChunk, readPng } from '../../../src/codec/png/chunks.ts';
+import { apngFrames } from '../../../src/codec/png/frames.ts';
+import { readPngIcc } from '../../../src/codec/png/metadata-chunks.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
 import * as make from '../../support/fixtures.ts';
 
@@ -173,6 +175,13 @@ describe('recompressPng under keep', () => {
     const types = readPng(result).chunks.map(({ type }) => type);
     expect(types.indexOf('iCCP')).toBeLessThan(types.indexOf('IDAT'));
     expect(types.indexOf('tIME')).toBeGreaterThan(types.indexOf('IDAT'));
+  });
+
+  test.each(['cICP', 'mDCV', 'mDCv', 'cLLI', 'cLLi'])('writes %s before the palette', async (type) => {
+    const chunks = [pngChunk(type, new Uint8Array(type === 'cICP' ? 4 : 24))];
+    const source = make.makePng({ colourType: 3, bitDepth: 4, chunks });
+    const types = readPng(await recompressPng(source, 'keep')).chunks.map((chunk) => chunk.type);
+    expect(types).toEqual(['IHDR', type, 'PLTE', 'IDAT', 'IEND']);
   });
 
   it('says background and significant bits anew where the colour type changes', async () => {

@@ -1,0 +1,104 @@
+import { joinAll, joinBytes, uint32At } from '../bytes.ts';
+import {
+  corruptPng,
+  findChunk,
+  type Png,
+  type PngChunk,
+  type PngHeader,
+  readPng,
+  writePng,
+} from './chunks.ts';
+
+/** The frames of an animated PNG. */
+
+/**
+ * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must lie within the picture,
+ * and must be there. @throws CorruptImageError
+ */
+export function countFrames(png: Png): number {
+  const controls = png.chunks.filter(({ type }) => type === 'fcTL');
+  const outside = controls.find(({ payload }) => !isWithin(png.header, payload));
+  if (outside) throw corruptPng('a frame outside the picture', outside.at);
+  const animation = findChunk(png, 'acTL')?.payload;
+  const announced = animation && animation.length >= 4 ? uint32At(animation, 0) : 0;
+  if (announced > controls.length)
+    throw corruptPng(`${controls.length} of the ${announced} frames that its animation has`, png.end);
+  return animation ? controls.length : 0;
+}
+
+function isWithin({ width, height }: PngHeader, control: Uint8Array): boolean {
+  if (control.length !== 26) return false;
+  const [frameWidth, frameHeight] = [uint32At(control, 4), uint32At(control, 8)];
+  const [left, top] = [uint32At(control, 12), uint32At(control, 16)];
+  return left + frameWidth <= width && top + frameHeight <= height;
+}
+
+export interface ApngFrame {
+  /** The frame alone as a PNG of its own, in its own size. */
+  readonly png: Uint8Array;
+  /** Where and how long it is shown: fcTL without its sequence number. */
+  readonly control: Uint8Array;
+}
+
+/** The frames of an animated PNG; none when it is a still. */
+export function apngFrames(bytes: Uint8Array): ApngFrame[] {
+  const png = readPng(bytes);
+  const { chunks } = png;
+  const header = findChunk(png, 'IHDR')?.payload;
+  if (!header || !findChunk(png, 'acTL')) return [];
+  const shared = chunks.filter(({ type }) => type === 'PLTE' || type === 'tRNS');
+  const frames: { control: Uint8Array; parts: Uint8Array[] }[] = [];
+  for (const { type, payload } of chunks) {
+    if (type === 'fcTL' && payload.length === 26) frames.push({ control: payload, parts: [] });
+    else if (type === 'IDAT') frames.at(-1)?.parts.push(payload);
+    else if (type === 'fdAT') frames.at(-1)?.parts.push(payload.subarray(4));
+  }
+  return frames.map(({ control, parts }) => {
+    const frameHeader = joinBytes(control.subarray(4, 12), header.subarray(8));
+    const whole = [
+      { type: 'IHDR', payload: frameHeader },
+      ...shared,
+      { type: 'IDAT', payload: joinAll(parts) },
+      { type: 'IEND', payload: new Uint8Array() },
+    ];
+    return { png: writePng(whole), control: control.subarray(4) };
+  });
+}
+
+export interface FrameFault {
+  readonly fault: string;
+  readonly at: number;
+}
+
+/** The first chunk of an animation that is out of order or lacks data. Decoders of stills do not notice. */
+export function findFrameFault(chunks: readonly PngChunk[]): FrameFault | undefined {
+  const first = chunks.findIndex(({ type }) => type === 'acTL');
+  let state: FrameState = 'none';
+  let sequence = 0;
+  for (const { type, payload, at } of first < 0 ? [] : chunks.slice(first)) {
+    if (type === 'fcTL' || type === 'fdAT') {
+      const number = payload.length >= 4 ? uint32At(payload, 0) : undefined;
+      if (number !== sequence)
+        return { fault: `Expected number ${sequence} of the animation but found ${number}`, at };
+      sequence++;
+    }
+    const next: Transition = TRANSITIONS[state][type] ?? state;
+    if (next === 'no data') return { fault: 'Expected the data of a frame but found none', at };
+    if (next === 'no control')
+      return { fault: 'Expected the control chunk of a frame but found its data', at };
+    state = next;
+  }
+  return undefined;
+}
+
+/** What the current frame has so far, and from which kind of chunk. */
+type FrameState = 'none' | 'begun' | 'has IDAT' | 'has fdAT';
+
+type Transition = FrameState | 'no data' | 'no control';
+
+const TRANSITIONS: Readonly<Record<FrameState, Readonly<Record<string, Transition>>>> = {
+  none: { fcTL: 'begun', fdAT: 'no control' },
+  begun: { fcTL: 'no data', IDAT: 'has IDAT', fdAT: 'has fdAT', IEND: 'no data' },
+  'has IDAT': { fcTL: 'begun', fdAT: 'no control' },
+  'has fdAT': { fcTL: 'begun' },
+};
