@@ -9,7 +9,7 @@ import { formatS3Uri, isBucketName, parseS3Prefix, parseS3Uri } from '../../src/
 import { readFileList, readListBytes } from '../../src/file-list/read-file-list.ts';
 import type { EntryChunks } from '../../src/file-list/reading.ts';
 import {
-  type ListCut,
+  type ListDivision,
   type ListLine,
   type MadeList,
   MakeListError,
@@ -51,7 +51,7 @@ interface ListCommand {
   readonly input: string;
   readonly out: string;
   readonly bucket: string | undefined;
-  readonly cut: ListCut;
+  readonly division: ListDivision;
 }
 
 /** `npm run list`: the entries of a file, a folder or a prefix, cut into batches. */
@@ -64,7 +64,7 @@ async function main(args: readonly string[]): Promise<void> {
   await refuseFolder(command.out);
   const folder = openSpillFolder();
   try {
-    const list = await makeList(await linesOf(command), command.cut, folder);
+    const list = await makeList(await linesOf(command), command.division, folder);
     await write(list, command.out);
     tell(list, command.out);
   } finally {
@@ -88,7 +88,7 @@ function readCommand(args: readonly string[]): ListCommand | 'help' {
     input,
     out: values.out,
     bucket: bucketOf(values.bucket),
-    cut: {
+    division: {
       batches: wholeNumber('--batches', values.batches, 1, 10_000_000),
       by: values.bytes ? 'bytes' : 'count',
     },

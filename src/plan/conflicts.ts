@@ -13,7 +13,7 @@ export interface Collision {
 
 export interface Conflicts {
   readonly duplicates: number;
-  /** The line that the `n`-th repeats; to be asked with rising `n`. */
+  /** The line that the `n`-th repeats. Fast when asked with rising `n`. */
   duplicateOf(n: number): number | undefined;
   readonly collisions: number;
   /** The first of them in the order of the list. */
@@ -21,19 +21,19 @@ export interface Conflicts {
 }
 
 export interface ConflictFinder {
-  /** Takes line `n`, with rising `n`. `overwritable`: the source lies where outputs go. */
-  add(n: number, source: S3Location, output: S3Location, overwritable: boolean): void;
+  /** Takes line `n`, with rising `n`. `isOverwritable`: the source is where outputs go. */
+  add(n: number, source: S3Location, output: S3Location, isOverwritable: boolean): void;
   find(): Conflicts;
 }
 
 /**
  * Finds lines that name one object twice, and different sources that would write one object. Memory does not grow
- * with the list: fingerprints are dealt out to files, and each file is looked through by itself.
- * @param sourceOf what tells sources apart whose outputs are the same
+ * with the list: fingerprints are distributed over files, and one file at a time is searched.
+ * @param distinguish the part of a source that distinguishes it from others with the same output
  */
 export function findConflicts(
   folder: SpillFolder,
-  sourceOf: (source: S3Location) => string = formatS3Uri,
+  distinguish: (source: S3Location) => string = formatS3Uri,
 ): ConflictFinder {
   const parts = Array.from({ length: PARTS }, () => folder.file());
   const record = Buffer.alloc(RECORD_BYTES);
@@ -44,26 +44,26 @@ export function findConflicts(
     fingerprint(source);
     record.writeUInt32LE(n % 2 ** 32, ORDINAL_AT);
     record.writeUInt32LE(Math.floor(n / 2 ** 32) * 2 + kind, KIND_AT);
-    parts[record[OUTPUT_AT]! % PARTS]!.append(record);
+    parts[record.readUInt8(OUTPUT_AT) % PARTS]?.append(record);
   };
 
   return {
-    add(n, source, output, overwritable) {
-      put(n, WRITES, formatS3Uri(output), sourceOf(source));
-      if (overwritable) put(n, IS_READ, formatS3Uri(source), sourceOf(source));
+    add(n, source, output, isOverwritable) {
+      put(n, WRITES, formatS3Uri(output), distinguish(source));
+      if (isOverwritable) put(n, IS_READ, formatS3Uri(source), distinguish(source));
     },
     find() {
       const found = collect(folder);
-      const room = Buffer.allocUnsafeSlow(Math.max(0, ...parts.map(({ length }) => length)));
-      const table = new Int32Array(2 ** Math.ceil(Math.log2((room.byteLength / RECORD_BYTES) * 2 + 2)));
-      for (const part of parts) lookThrough(wordsOf(part.whole(room)), table.fill(-1), found);
+      const scratch = Buffer.allocUnsafeSlow(Math.max(0, ...parts.map(({ length }) => length)));
+      const table = new Int32Array(2 ** Math.ceil(Math.log2((scratch.byteLength / RECORD_BYTES) * 2 + 2)));
+      for (const part of parts) findEqualOutputs(wordsOf(part.readAll(scratch)), table.fill(-1), found);
       return found.conflicts();
     },
   };
 }
 
 const PARTS = 64;
-/** The most collisions that are kept to be named; far more than a message shows. */
+/** How many collisions are kept by name; far more than a message shows. */
 const MAX_NAMED = 200;
 
 const WRITES = 0;
@@ -77,7 +77,7 @@ const KIND_AT = ORDINAL_AT + 4;
 const RECORD_BYTES = KIND_AT + 4;
 const RECORD_WORDS = RECORD_BYTES / 4;
 
-/** Sources often share what tells them apart (their bucket): the fingerprint in place is taken again. */
+/** Consecutive sources often share the part that counts (their bucket): its fingerprint is then still in the record. */
 function rememberLast(record: Buffer): (source: string) => void {
   let last: string | undefined;
   return (source) => {
@@ -90,14 +90,14 @@ function wordsOf(records: Buffer): Int32Array {
   return new Int32Array(records.buffer, records.byteOffset, records.byteLength / 4);
 }
 
-/** A hash table over the records of one part; of several that share an output only the first is entered. */
-function lookThrough(words: Int32Array, table: Int32Array, found: Findings): void {
+/** A hash table over the records of one part; of several with one output only the first is entered. */
+function findEqualOutputs(words: Int32Array, table: Int32Array, found: Findings): void {
   const mask = table.length - 1;
   for (let record = 0; record < words.length; record += RECORD_WORDS) {
-    let slot = words[record + 1]! & mask;
-    while (table[slot] !== -1 && !equal(words, table[slot]!, record)) slot = (slot + 1) & mask;
+    let slot = word(words, record + 1) & mask;
+    while (table[slot] !== -1 && !equal(words, word(table, slot), record)) slot = (slot + 1) & mask;
     if (table[slot] === -1) table[slot] = record;
-    else compare(words, table[slot]!, record, found);
+    else compare(words, word(table, slot), record, found);
   }
 }
 
@@ -106,7 +106,7 @@ function compare(words: Int32Array, first: number, second: number, found: Findin
   const [kindA, kindB] = [kindOf(words, first), kindOf(words, second)];
   if (kindA === IS_READ && kindB === IS_READ) return;
   if (kindA !== kindB) {
-    // A source that is its own output is no conflict of two lines.
+    // A source that is its own output is not a conflict of two lines.
     if (a !== b) found.collision({ first: a, second: b, kind: 'source' });
   } else if (equal(words, first + SOURCE_AT / 4, second + SOURCE_AT / 4)) {
     found.duplicate(b, a);
@@ -116,11 +116,15 @@ function compare(words: Int32Array, first: number, second: number, found: Findin
 }
 
 function kindOf(words: Int32Array, record: number): number {
-  return words[record + KIND_AT / 4]! & 1;
+  return word(words, record + KIND_AT / 4) & 1;
 }
 
 function ordinalOf(words: Int32Array, record: number): number {
-  return (words[record + ORDINAL_AT / 4]! >>> 0) + (words[record + KIND_AT / 4]! >>> 1) * 2 ** 32;
+  return (word(words, record + ORDINAL_AT / 4) >>> 0) + (word(words, record + KIND_AT / 4) >>> 1) * 2 ** 32;
+}
+
+function word(words: Int32Array, index: number): number {
+  return words[index] ?? 0;
 }
 
 function equal(words: Int32Array, a: number, b: number): boolean {
@@ -159,7 +163,7 @@ function collect(folder: SpillFolder): Findings {
   };
 }
 
-/** Which line repeats which, dealt out by ranges of ordinals, so that one range at a time is in memory. */
+/** Which line repeats which, in a file for each range of ordinals, so that one range at a time is in memory. */
 function duplicateMarks(folder: SpillFolder) {
   const files = new Map<number, SpillFile>();
   const pair = Buffer.alloc(12);
@@ -170,7 +174,7 @@ function duplicateMarks(folder: SpillFolder) {
   const load = (wanted: number) => {
     range = wanted;
     firsts = new Float64Array(files.has(wanted) ? RANGE : 0).fill(-1);
-    const pairs = files.get(wanted)?.whole() ?? Buffer.alloc(0);
+    const pairs = files.get(wanted)?.readAll() ?? Buffer.alloc(0);
     for (let at = 0; at < pairs.byteLength; at += 12)
       firsts[pairs.readUIntLE(at, 6) % RANGE] = pairs.readUIntLE(at + 6, 6);
   };

@@ -8,7 +8,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { readLines } from '../file-list/lines.ts';
 import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
 
-/** The sources with which an earlier job was done: compressed, kept, or nothing that a later run could change. */
+/** The sources that an earlier job finished: compressed, kept, or skipped for a reason that still holds. */
 export interface FinishedSources {
   readonly count: number;
   has(source: S3Location): boolean;
@@ -17,7 +17,7 @@ export interface FinishedSources {
 /**
  * Reads the results of an earlier job, and of the jobs that it resumed itself: 24 to 48 bytes of memory for each
  * finished image.
- * @throws PlanError when there is no such job, or when it did something else with the images
+ * @throws PlanError when there is no such job, or when it treated the images differently
  */
 export async function readFinished(
   store: ObjectStore,
@@ -29,7 +29,7 @@ export async function readFinished(
   for (let next = job.resume; next !== null && !seen.has(next); ) {
     seen.add(next);
     const earlier = await readEarlierJob(store, { bucket: workBucket, key: jobKeys.job(next) }, next);
-    refuseOtherWork(earlier, next, job);
+    refuseOtherSettings(earlier, next, job);
     await eachResultFile(store, workBucket, jobKeys.results(next), (location) =>
       addFinished(store, location, set),
     );
@@ -51,25 +51,25 @@ async function readEarlierJob(
   return JSON.parse(Buffer.from(found.body).toString('utf8')) as Partial<Job>;
 }
 
-/** What an earlier job did to its images counts only where this one would do the same. */
-const SAME_WORK = ['output', 'layout', 'suffixes', 'compression', 'copyKept'] as const;
+/** The results of an earlier job count only where this one has the same settings. */
+const SETTINGS_THAT_MUST_MATCH = ['output', 'layout', 'suffixes', 'compression', 'copyKept'] as const;
 
-function refuseOtherWork(earlier: Partial<Job>, jobId: string, job: Job): void {
+function refuseOtherSettings(earlier: Partial<Job>, jobId: string, job: Job): void {
   if (earlier.dryRun && !job.dryRun)
     throw new PlanError(
       `'resume' must name a job that wrote its outputs, '${jobId}' given: it was a dry run`,
     );
-  const other = SAME_WORK.find(
+  const other = SETTINGS_THAT_MUST_MATCH.find(
     (name) => earlier[name] !== undefined && !isDeepStrictEqual(earlier[name], job[name]),
   );
   if (other === undefined) return;
   const [before, now] = [JSON.stringify(earlier[other]), JSON.stringify(job[other])];
   throw new PlanError(
-    `'resume' must name a job with the same '${other}', '${jobId}' given: it had ${before}, this one has ${now}. Start the list without 'resume': what is up to date is skipped`,
+    `'resume' must name a job with the same '${other}', '${jobId}' given: it had ${before}, this one has ${now}. Start the list without 'resume': outputs that are up to date are skipped`,
   );
 }
 
-const READS_AT_ONCE = 16;
+const CONCURRENT_READS = 16;
 
 async function eachResultFile(
   store: ObjectStore,
@@ -79,13 +79,13 @@ async function eachResultFile(
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   for await (const { key } of store.list(bucket, prefix)) {
-    // Journals lie beside the results.
+    // Journals are in the same folder.
     if (!key.endsWith('.jsonl')) continue;
     const reading: Promise<void> = read({ bucket, key }).finally(() => running.delete(reading));
-    // Awaited below, together: an early failure must not count as unhandled meanwhile.
+    // Awaited below, together: an early failure must not count as unhandled until then.
     reading.catch(() => {});
     running.add(reading);
-    if (running.size >= READS_AT_ONCE) await Promise.race(running);
+    if (running.size >= CONCURRENT_READS) await Promise.race(running);
   }
   await Promise.all(running);
 }
@@ -98,7 +98,7 @@ async function addFinished(store: ObjectStore, location: S3Location, set: Finger
     }
 }
 
-/** A line that cannot be read finished nothing: its image is done again. */
+/** An image whose line cannot be read is done again. */
 function finishedSource(line: string): string | undefined {
   try {
     const result = JSON.parse(line) as Partial<ImageResult>;
@@ -108,7 +108,7 @@ function finishedSource(line: string): string | undefined {
   }
 }
 
-/** Tomorrow these may be another matter; and of a repetition the first entry says what became of it. */
+/** These may have changed since; and of a duplicate the first entry has the result. */
 const NOT_FINISHED: ReadonlySet<KeptReason | SkippedReason> = new Set([
   'archived',
   'changed-meanwhile',
@@ -118,7 +118,8 @@ const NOT_FINISHED: ReadonlySet<KeptReason | SkippedReason> = new Set([
 ]);
 
 function isFinished(result: Partial<ImageResult>): boolean {
-  if (result.status === 'kept' || result.status === 'skipped') return !NOT_FINISHED.has(result.reason!);
+  if (result.status === 'kept' || result.status === 'skipped')
+    return result.reason === undefined || !NOT_FINISHED.has(result.reason);
   return result.status === 'compressed';
 }
 
@@ -155,8 +156,10 @@ function fingerprintSet(): FingerprintSet {
   const grow = () => {
     const former = words;
     words = new Uint32Array(former.length * 2);
-    for (let i = 0; i < former.length; i += 3)
-      if (former[i] || former[i + 1] || former[i + 2]) enter(former[i]!, former[i + 1]!, former[i + 2]!);
+    for (let i = 0; i < former.length; i += 3) {
+      const [a = 0, b = 0, c = 0] = former.subarray(i, i + 3);
+      if (a || b || c) enter(a, b, c);
+    }
   };
   const wordsOf = (text: string): [number, number, number] => {
     writeFingerprint(text, print, 0);

@@ -8,8 +8,8 @@ export interface SpillFile {
   readonly length: number;
   /** All bytes in order, a piece at a time. */
   pieces(pieceBytes?: number): Iterable<Buffer>;
-  /** All bytes at once, in `room` where they fit. */
-  whole(room?: Buffer): Buffer;
+  /** All bytes at once, in `scratch` where they fit. */
+  readAll(scratch?: Buffer): Buffer;
 }
 
 export interface SpillFolder {
@@ -18,7 +18,7 @@ export interface SpillFolder {
   remove(): void;
 }
 
-/** Room for what a plan cannot hold in memory. Nothing touches the disk while every file is small. */
+/** Temporary files for what a plan cannot hold in memory. Nothing is written to disk while a file is small. */
 export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
   let folder: string | undefined;
   const opened: number[] = [];
@@ -42,17 +42,20 @@ export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
 
 function spillFile(bufferBytes: number, open: () => number): SpillFile {
   let descriptor: number | undefined;
+  const opened = () => {
+    descriptor ??= open();
+    return descriptor;
+  };
   let written = 0;
   let buffered = 0;
   let buffer = Buffer.allocUnsafe(Math.min(1024, bufferBytes));
 
   const flush = () => {
-    descriptor ??= open();
-    writeAll(descriptor, buffer.subarray(0, buffered), written);
+    writeAll(opened(), buffer.subarray(0, buffered), written);
     written += buffered;
     buffered = 0;
   };
-  const makeRoom = (bytes: number) => {
+  const reserve = (bytes: number) => {
     if (buffered + bytes <= buffer.byteLength) return;
     if (buffered + bytes > bufferBytes && buffered > 0) flush();
     if (bytes <= buffer.byteLength - buffered) return;
@@ -64,7 +67,7 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
   function* pieces(pieceBytes = bufferBytes): Iterable<Buffer> {
     for (let position = 0; position < written; position += pieceBytes) {
       const piece = Buffer.allocUnsafe(Math.min(pieceBytes, written - position));
-      readAll(descriptor!, piece, position);
+      readFully(opened(), piece, position);
       yield piece;
     }
     if (buffered > 0) yield Buffer.from(buffer.subarray(0, buffered));
@@ -72,7 +75,7 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
 
   return {
     append(bytes) {
-      makeRoom(bytes.byteLength);
+      reserve(bytes.byteLength);
       buffer.set(bytes, buffered);
       buffered += bytes.byteLength;
     },
@@ -80,10 +83,10 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
       return written + buffered;
     },
     pieces,
-    whole(room = Buffer.alloc(0)) {
+    readAll(scratch = Buffer.alloc(0)) {
       const length = written + buffered;
-      const all = room.byteLength < length ? Buffer.allocUnsafeSlow(length) : room.subarray(0, length);
-      if (written > 0) readAll(descriptor!, all.subarray(0, written), 0);
+      const all = scratch.byteLength < length ? Buffer.allocUnsafeSlow(length) : scratch.subarray(0, length);
+      if (written > 0) readFully(opened(), all.subarray(0, written), 0);
       all.set(buffer.subarray(0, buffered), written);
       return all;
     },
@@ -95,7 +98,7 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
     done += writeSync(descriptor, bytes, done, bytes.byteLength - done, position + done);
 }
 
-function readAll(descriptor: number, into: Uint8Array, position: number): void {
+function readFully(descriptor: number, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.byteLength; ) {
     const read = readSync(descriptor, into, done, into.byteLength - done, position + done);
     if (read === 0)

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ListCut, makeList } from '../../src/plan/make-list.ts';
+import { type ListDivision, makeList } from '../../src/plan/make-list.ts';
 import { openSpillFolder } from '../../src/plan/spill.ts';
 
-async function make(sizes: readonly (number | undefined)[], cut: ListCut) {
+async function make(sizes: readonly (number | undefined)[], cut: ListDivision) {
   const folder = openSpillFolder(64);
   try {
     async function* lines() {
@@ -58,8 +58,8 @@ test('keeps every line once, in order, in as many batches as were asked for', as
 });
 
 test('says what is missing', async () => {
-  await expect(make([], { batches: 2, by: 'count' })).rejects.toThrow('There is no image to list');
+  await expect(make([], { batches: 2, by: 'count' })).rejects.toThrow('The input contains no images');
   await expect(make([1, undefined], { batches: 2, by: 'bytes' })).rejects.toThrow(
-    /The size of s3:\/\/photos\/"1" ö.jpg is not known: cut by count/,
+    /The size of s3:\/\/photos\/"1" ö.jpg is unknown: divide by count/,
   );
 });

@@ -203,13 +203,13 @@ describe('refuses outputs that would collide, by name and before any batch is pu
       'an output on its own source',
       ['s3://photos/a.jpg'],
       { output: 's3://photos/' },
-      's3://photos/a.jpg would be written over itself',
+      's3://photos/a.jpg would overwrite itself',
     ],
     [
       'an output among the job files',
       ['s3://photos/jobs/a.jpg'],
       { output: 's3://work/' },
-      's3://photos/jobs/a.jpg -> s3://work/jobs/a.jpg lies among the job files',
+      's3://photos/jobs/a.jpg -> s3://work/jobs/a.jpg is among the job files',
     ],
   ])('%s', async (_name, list, settings, problem) => {
     const { error, store } = await refusal(list, settings);
@@ -256,17 +256,17 @@ describe('stops at limits', () => {
     [
       ['s3://photos/a', 's3://photos/b'],
       { maxObjects: 1 },
-      "The list holds more than 1 images: raise 'limits.maxObjects' or shorten the list",
+      "The list contains more than 1 image: raise 'limits.maxObjects' or shorten the list",
     ],
     [
       [{ bucket: 'photos', key: 'a', size: 9 }],
       { maxBytes: 8 },
-      "The images of the list hold more than 8 bytes: raise 'limits.maxBytes' or shorten the list",
+      "The images of the list are larger than 8 bytes in all: raise 'limits.maxBytes' or shorten the list",
     ],
     [
       ['s3://photos/a'],
       { maxBytes: 8 },
-      "'limits.maxBytes' needs the size of every image, and the list names none for s3://photos/a: name a prefix, an inventory, or sizes",
+      "'limits.maxBytes' needs the size of every image, and the list gives none for s3://photos/a: use a prefix or an inventory, or add sizes",
     ],
   ])('%j with %j', async (list, limits, message) => {
     expect((await refusal(list, { limits })).error.message).toBe(message);
@@ -278,7 +278,7 @@ describe('stops at limits', () => {
   });
 });
 
-test('says so when the time is up, instead of dying without a word', async () => {
+test('reports that the time is up, before its host is stopped', async () => {
   const store = createMemoryStore();
   store.seed(LIST, 's3://photos/a');
   const context = contextOf(store, { closing: AbortSignal.abort() });
@@ -286,7 +286,7 @@ test('says so when the time is up, instead of dying without a word', async () =>
     { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', input: { fileList: LIST } },
     context,
   );
-  await expect(planning).rejects.toThrow(/The time for planning was up after 0 images/);
+  await expect(planning).rejects.toThrow(/Planning ran out of time after 0 images/);
   expect(store.uris()).not.toContain('s3://work/jobs/monday/batches.jsonl');
 });
 
@@ -303,7 +303,7 @@ describe('an execution’s name', () => {
     await startAt('2026-01-01T00:00:00Z', store);
     const before = store.text('s3://work/jobs/monthly/job.json');
     await expect(startAt('2026-05-01T00:00:00Z', store)).rejects.toThrow(
-      "needs a name that no job had before, 'monthly' given: a job of that name was started at 2026-01-01T00:00:00Z",
+      "name must be new, 'monthly' given: a job of that name was started at 2026-01-01T00:00:00Z",
     );
     expect(store.text('s3://work/jobs/monthly/job.json')).toBe(before);
   });

@@ -13,8 +13,8 @@ test('gives back every byte in order, whether it stayed in memory or not', () =>
         const all = Buffer.concat(appended);
         expect(file.length).toBe(all.byteLength);
         expect(Buffer.concat([...file.pieces(7)])).toEqual(all);
-        expect(file.whole()).toEqual(all);
-        expect(file.whole(Buffer.alloc(2000))).toEqual(all);
+        expect(file.readAll()).toEqual(all);
+        expect(file.readAll(Buffer.alloc(2000))).toEqual(all);
       } finally {
         folder.remove();
       }

@@ -69,7 +69,7 @@ test("puts the bucket into lines of 'aws s3 ls --recursive'", () => {
     batch_1: ['s3://my-bucket/photos/x.png', 's3://my-bucket/photos/my  holiday.jpg'],
     batch_2: ['s3://my-bucket/z.jpg'],
   });
-  expect(list('ls.txt', ...cut, '--bytes').stderr).toMatch(/size of s3:\/\/my-bucket\/z\.jpg is not known/);
+  expect(list('ls.txt', ...cut, '--bytes').stderr).toMatch(/size of s3:\/\/my-bucket\/z\.jpg is unknown/);
 });
 
 test('cuts by bytes, and to standard output', () => {
