@@ -19,8 +19,8 @@ import { type PackagedService, packageService } from '../support/package-service
 const ROOT = path.join(import.meta.dirname, '../..');
 const FUNCTIONS = ['start-job', 'plan-job', 'compress-batch', 'report-job', 'recompress-upload'];
 const PHOTO = path.join(ROOT, 'node_modules/exif-js/example/DSCN0614_small.jpg');
-/** Layer and function together must stay below 262,144,000 bytes; far below, so that it never is a question. */
-const MOST_UNZIPPED_BYTES = 80_000_000;
+/** Lambda's limit for layer and function together is 262,144,000 bytes. This project stays far below it. */
+const MAX_UNZIPPED_BYTES = 80_000_000;
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'image-press-packaged-'));
 const pictures = path.join(folder, 'pictures');
@@ -87,7 +87,7 @@ function batchesOf(jobId: string): BatchRef[] {
     .map((line) => JSON.parse(line));
 }
 
-describe('the packaged functions, outside the repository and with nothing but their layer', () => {
+describe('the packaged functions, outside the repository, with only their layer', () => {
   it('plan, compress and report a job of a real picture', async () => {
     copyFileSync(PHOTO, path.join(pictures, 'photo.jpg'));
     const input = { fileList: 's3://pictures/', encoding: { mode: 'quality', quality: 60 } };
@@ -129,7 +129,7 @@ describe('the packaged functions, outside the repository and with nothing but th
     expect((summary as BatchSummary).compressed).toBeGreaterThan(0);
   });
 
-  it('tell the user’s mistakes by an error that the state machine knows', async () => {
+  it('report a user’s mistake with an error name that the state machine catches', async () => {
     await expect(plan('job-3', { fileList: 's3://pictures/no-such-list.json' })).rejects.toMatchObject({
       name: 'FileListError',
       message: expect.stringContaining('no-such-list.json'),
@@ -188,17 +188,17 @@ describe('the packaged functions, outside the repository and with nothing but th
     }
   });
 
-  it('start one execution for a dropped list, however often its event comes', async () => {
+  it('start one execution for a list, however often its event is delivered', async () => {
     const started: Record<string, string>[] = [];
     const stepFunctions = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
-      const asked = JSON.parse(Buffer.concat(chunks).toString());
-      const known = started.some(({ name }) => name === asked.name);
-      if (!known) started.push(asked);
+      const input = JSON.parse(Buffer.concat(chunks).toString());
+      const known = started.some(({ name }) => name === input.name);
+      if (!known) started.push(input);
       const answer = known
         ? { __type: 'ExecutionAlreadyExists', message: 'Execution Already Exists' }
-        : { executionArn: `arn:${asked.name}`, startDate: 1 };
+        : { executionArn: `arn:${input.name}`, startDate: 1 };
       response.writeHead(known ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' });
       response.end(JSON.stringify(answer));
     }).listen(0, '127.0.0.1');
@@ -253,19 +253,19 @@ describe('a package that lacks a module', () => {
 });
 
 describe('the zips', () => {
-  it('hold nothing but the bundle and its source map, SDK and all, and native modules only in the layer', () => {
+  it('contain only the bundle, which includes the SDK, and its source map; native modules are in the layer', () => {
     for (const name of FUNCTIONS) {
       const files = Object.keys(unzipSync(readFileSync(path.join(service.folder, `${name}.zip`)))).sort();
       expect(files).toEqual([`functions/${name}.js`, `functions/${name}.js.map`]);
     }
   });
 
-  it('stay far below the size that Lambda unpacks', () => {
+  it('stay far below Lambda’s limit for unzipped code', () => {
     const layer = unzippedBytes(path.join(service.folder, 'sharp.zip'));
     const largest = Math.max(
       ...FUNCTIONS.map((name) => unzippedBytes(path.join(service.folder, `${name}.zip`))),
     );
-    expect(layer + largest).toBeLessThan(MOST_UNZIPPED_BYTES);
+    expect(layer + largest).toBeLessThan(MAX_UNZIPPED_BYTES);
   });
 });
 
@@ -276,12 +276,12 @@ describe('the layer for an architecture that may not be this machine’s', () =>
     layers.x64 = await buildLayer(ROOT, 'x64');
   });
 
-  it('holds the same files for arm64 as for x86_64, but for the name of the architecture', () => {
+  it('has the same files for arm64 as for x86_64, except for the name of the architecture', () => {
     const neutral = (files: string[]) => files.map((file) => file.replaceAll(/arm64|x64/g, 'CPU')).sort();
     expect(neutral(filesBelow(layers.arm64))).toEqual(neutral(filesBelow(layers.x64)));
   });
 
-  it('holds machine code of its own architecture only', () => {
+  it('contains machine code of its own architecture only', () => {
     const machines = { arm64: 0xb7, x64: 0x3e };
     for (const cpu of ['arm64', 'x64'] as const) {
       const binaries = filesBelow(layers[cpu]).filter((file) => /\.node$|\.so[.\d]*$/.test(file));
@@ -294,11 +294,11 @@ describe('the layer for an architecture that may not be this machine’s', () =>
     }
   });
 
-  it('is built again to the same bytes', async () => {
+  it('is reproducible: a second build has the same bytes', async () => {
     expect(digest(await buildLayer(folder, 'arm64'))).toBe(digest(layers.arm64));
   });
 
-  it('carries the versions that the project is tested with', () => {
+  it('has the versions that the project is tested with', () => {
     const root = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
     const layer = JSON.parse(readFileSync(path.join(ROOT, 'layers/sharp/nodejs/package.json'), 'utf8'));
     for (const [name, version] of Object.entries(layer.dependencies)) {

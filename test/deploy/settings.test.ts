@@ -92,7 +92,7 @@ describe('the settings of a deployment', () => {
     expect(objects(outputObjects)).toEqual([OWN_INPUT, 'published/*']);
   });
 
-  it('let jobs look into every bucket that they read or write', async () => {
+  it('let jobs list every bucket that they read or write', async () => {
     const { jobBuckets } = await settingsWith({
       sourceBuckets: 'archive',
       outputBuckets: 'archive,published',
@@ -100,7 +100,7 @@ describe('the settings of a deployment', () => {
     expect(objects(jobBuckets)).toEqual([OWN_INPUT.replace('/*', ''), 'archive', 'published']);
   });
 
-  it('let jobs set an ACL only where that is asked for', async () => {
+  it('let jobs set an ACL only on request', async () => {
     expect((await settingsWith()).jobWriting).not.toContain('s3:PutObjectAcl');
     expect((await settingsWith({ jobAcls: 'yes' })).jobWriting).toContain('s3:PutObjectAcl');
     await expect(settingsWith({ jobAcls: 'true' })).rejects.toThrow(
@@ -108,17 +108,17 @@ describe('the settings of a deployment', () => {
     );
   });
 
-  it('open all buckets only to who asks for it', async () => {
+  it('open all buckets only on request', async () => {
     expect(objects((await settingsWith()).sourceObjects)).toEqual([OWN_INPUT]);
     expect(objects((await settingsWith({ sourceBuckets: '*' })).sourceObjects)).toEqual([OWN_INPUT, '*/*']);
   });
 
-  it('make a number of maxConcurrency, which --param gives as text', async () => {
+  it('convert maxConcurrency, which --param passes as text, to a number', async () => {
     const { definition } = await settingsWith({ maxConcurrency: '250' });
     expect(definition.States.CompressBatches.MaxConcurrency).toBe(250);
   });
 
-  it('know the repository of an image in ECR, and ask no rights for one elsewhere', async () => {
+  it('name the repository of an image in ECR, and need no permission for one elsewhere', async () => {
     const ecr = await settingsWith({
       taskImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/press:3',
     });
@@ -129,7 +129,7 @@ describe('the settings of a deployment', () => {
     expect(elsewhere.taskImage).toMatchObject({ mode: 'ready', inEcr: false });
   });
 
-  it('put given subnets into the definition instead of an own network', async () => {
+  it('put given subnets into the definition instead of a network of the stack’s own', async () => {
     const { definition, ownsNetwork } = await settingsWith({
       taskImage: 'ghcr.io/team/press:3',
       subnetIds: 'subnet-1,subnet-2',
@@ -144,7 +144,7 @@ describe('the settings of a deployment', () => {
     });
   });
 
-  it('tell of uploads by prefix and each suffix, here by S3 and from an existing bucket by EventBridge', async () => {
+  it('filter uploads by prefix and each suffix, in S3 for the own bucket and in EventBridge for an existing one', async () => {
     const { uploads } = await settingsWith({
       uploadPrefix: 'in/',
       uploadSuffixes: '.jpg, .png',
@@ -160,14 +160,14 @@ describe('the settings of a deployment', () => {
     expect(objects(uploads.objects)).toContain('theirs/*');
   });
 
-  it('take all uploads when nothing else is said', async () => {
+  it('accept all uploads by default', async () => {
     const { uploads } = await settingsWith();
     expect(uploads.notifications).toHaveLength(1);
     expect(uploads.notifications[0]!.Filter).toBeUndefined();
     expect(uploads.keys).toEqual([{ wildcard: '*' }]);
   });
 
-  it('let uploads be backed up where their settings say, and ACLs be set only when they ask', async () => {
+  it('allow backups and ACLs of uploads only if the settings ask for them', async () => {
     const uploadSettings = JSON.stringify({
       backup: 's3://originals/2026/',
       acl: 'bucket-owner-full-control',
@@ -178,7 +178,7 @@ describe('the settings of a deployment', () => {
     expect((await settingsWith()).uploads.writing).not.toContain('s3:PutObjectAcl');
   });
 
-  it('reserve concurrency for uploads, and name whom alarms tell, only when asked', async () => {
+  it('reserve concurrency for uploads, and send alarms to a topic, only on request', async () => {
     expect(await settingsWith()).toMatchObject({
       uploadReservedConcurrency: { Ref: 'AWS::NoValue' },
       alarmActions: [],
@@ -190,7 +190,7 @@ describe('the settings of a deployment', () => {
     });
   });
 
-  it('use KMS only where keys are given', async () => {
+  it('use KMS only if keys are given', async () => {
     expect(await settingsWith()).toMatchObject({ usesKms: 'no', kmsKeys: [] });
     const arn = 'arn:aws:kms:us-east-1:123456789012:key/1';
     expect(await settingsWith({ kmsKeyArns: arn })).toMatchObject({ usesKms: 'yes', kmsKeys: [arn] });

@@ -6,9 +6,9 @@ import { type PackagedService, packageService } from '../support/package-service
 import {
   compiledDefinition,
   dependenciesOf,
+  permissionsByRole,
   type Resource,
   resourcesOfType,
-  rightsByRole,
   type Statement,
   type Template,
 } from '../support/template.ts';
@@ -37,7 +37,7 @@ const resource = (name: string): Resource => template.Resources[name]!;
 const ofType = (type: string) => resourcesOfType(template, type);
 
 describe('the state machine in the template', () => {
-  it('is the definition that runs locally, but for the number that the params give', () => {
+  it('is the definition that runs locally, except for the number that the parameters set', () => {
     const expected = structuredClone(DEFINITION);
     expected.States.CompressBatches.MaxConcurrency = 250;
     expect(compiledDefinition(template)).toEqual(expected);
@@ -47,28 +47,28 @@ describe('the state machine in the template', () => {
     const { StateMachineName, RoleArn } = resource('CompressImagesStateMachine').Properties;
     expect(StateMachineName).toBe('image-press-dev-compress-images');
     expect(RoleArn).toEqual({ 'Fn::GetAtt': ['StateMachineRole', 'Arn'] });
-    const [startJobs] = rightsByRole(template).get('StartJobRole')!;
+    const [startJobs] = permissionsByRole(template).get('StartJobRole')!;
     expect(JSON.stringify(startJobs!.Resource)).toContain(`stateMachine:${StateMachineName}"`);
   });
 });
 
 describe('the template', () => {
-  it('can be created: nothing waits for itself', () => {
-    const finished = new Set<string>();
+  it('can be created: no resource depends on itself', () => {
+    const checked = new Set<string>();
     const waiting: string[] = [];
     const walk = (name: string) => {
-      if (finished.has(name)) return;
+      if (checked.has(name)) return;
       if (waiting.includes(name)) throw new Error(`circle: ${[...waiting, name].join(' → ')}`);
       waiting.push(name);
       for (const needed of dependenciesOf(resource(name), template)) walk(needed);
       waiting.pop();
-      finished.add(name);
+      checked.add(name);
     };
     Object.keys(template.Resources).forEach(walk);
-    expect(finished.has('InputBucket') && finished.has('CompressImagesStateMachine')).toBe(true);
+    expect(checked.has('InputBucket') && checked.has('CompressImagesStateMachine')).toBe(true);
   });
 
-  it('tells the addresses that people need', () => {
+  it('has outputs for the names that users need', () => {
     expect(template.Outputs).toMatchObject({
       InputBucketName: { Value: { Ref: 'InputBucket' } },
       OutputBucketName: { Value: { Ref: 'OutputBucket' } },
@@ -83,7 +83,7 @@ describe('the template', () => {
     });
   });
 
-  it('gives every name service and stage, so that two stages live side by side', () => {
+  it('gives every name service and stage, so that two stages can exist at the same time', () => {
     const names = Object.values(template.Resources).flatMap(({ Type, Properties = {} }) =>
       Object.entries(Properties)
         .filter(([field]) => NAME_FIELDS.includes(field) && !REFERRING.includes(Type))
@@ -93,7 +93,7 @@ describe('the template', () => {
     for (const name of names) expect(name).toMatch(/image-press[-/]dev/);
   });
 
-  it('leaves Fargate out, all of it, where the condition says so', () => {
+  it('leaves out all of Fargate when the condition is false', () => {
     const optional = Object.values(template.Resources).filter(({ Condition }) => Condition);
     for (const type of [
       'AWS::ECS::Cluster',
@@ -157,7 +157,7 @@ describe('buckets', () => {
     }
   });
 
-  it('keep replaced pictures for a month where pictures are replaced', () => {
+  it('keep replaced pictures for a month, in the buckets where pictures are replaced', () => {
     for (const name of ['InputBucket', 'UploadBucket']) {
       const { VersioningConfiguration, LifecycleConfiguration } = resource(name).Properties;
       expect(VersioningConfiguration).toEqual({ Status: 'Enabled' });
@@ -166,7 +166,7 @@ describe('buckets', () => {
   });
 });
 
-describe('a file list that is dropped', () => {
+describe('a file list put into the input bucket', () => {
   it('reaches start-job, only from the input bucket and only from lists/', () => {
     const [notification] = resource('InputBucket').Properties.NotificationConfiguration.LambdaConfigurations;
     expect(notification).toMatchObject({
@@ -181,7 +181,7 @@ describe('a file list that is dropped', () => {
     expect(permission.SourceAccount).toEqual({ Ref: 'AWS::AccountId' });
   });
 
-  it('is not lost when start-job fails: it is tried again, then put into a queue', () => {
+  it('is not lost when start-job fails: it is retried, then put into a queue', () => {
     const [[, config]] = ofType('AWS::Lambda::EventInvokeConfig') as [[string, Resource]];
     expect(config.Properties).toMatchObject({
       FunctionName: { Ref: 'StartDashjobLambdaFunction' },
@@ -191,7 +191,7 @@ describe('a file list that is dropped', () => {
   });
 });
 
-describe('an image that is uploaded', () => {
+describe('an uploaded image', () => {
   it('reaches the queue, only from the upload bucket, and from there recompress-upload', () => {
     const { QueueConfigurations } = resource('UploadBucket').Properties.NotificationConfiguration;
     const queue = { 'Fn::GetAtt': ['Uploads', 'Arn'] };
@@ -209,7 +209,7 @@ describe('an image that is uploaded', () => {
     );
   });
 
-  it('is tried five times, never by two at once, and then kept for two weeks', () => {
+  it('is tried five times, never by two functions at the same time, and then kept for two weeks', () => {
     const queue = resource('Uploads').Properties;
     const { Timeout } = resource('RecompressDashuploadLambdaFunction').Properties;
     expect(queue.VisibilityTimeout).toBeGreaterThanOrEqual(6 * Timeout);
@@ -232,7 +232,7 @@ describe('alarms', () => {
       Properties.Dimensions[0].Value,
     ]);
 
-  it('ring for failed jobs, unstarted jobs, dead letters and loops', () => {
+  it('are raised for failed jobs, unstarted jobs, dead letters and loops', () => {
     expect(watched().sort()).toEqual([
       [
         'image-press-dev-failed-jobs',
@@ -261,7 +261,7 @@ describe('alarms', () => {
     ]);
   });
 
-  it('ring at the first event, stay silent without any, and tell the topic that was named', () => {
+  it('are raised at the first event, not without data, and are sent to the given topic', () => {
     for (const [, { Properties }] of ofType('AWS::CloudWatch::Alarm')) {
       expect(Properties).toMatchObject({
         ComparisonOperator: 'GreaterThanThreshold',
@@ -295,13 +295,13 @@ describe('functions', () => {
     expect(resource('SharpLambdaLayer').Properties.CompatibleArchitectures).toEqual(['arm64']);
   });
 
-  it('reserve nothing of the account’s concurrency unless asked', () => {
+  it('reserve none of the account’s concurrency by default', () => {
     for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
       expect(Properties.ReservedConcurrentExecutions ?? NOTHING).toEqual(NOTHING);
     }
   });
 
-  it('write logs that do not stay for ever', () => {
+  it('write logs that expire', () => {
     for (const [name, { Properties }] of ofType('AWS::Logs::LogGroup')) {
       expect([name, Properties.RetentionInDays]).toEqual([name, 30]);
     }
@@ -316,20 +316,20 @@ describe('the Fargate task', () => {
     expect(resource('TaskCluster').Properties.CapacityProviders).toEqual(['FARGATE_SPOT', 'FARGATE']);
   });
 
-  it('has the time that Fargate gives to finish what is in hand', () => {
+  it('has the longest time that Fargate allows to finish the images in flight', () => {
     const { ContainerDefinitions } = resource('CompressBatchTask').Properties;
     expect(ContainerDefinitions[0].StopTimeout).toBe(120);
   });
 
-  it('lets nobody in', () => {
+  it('accepts no connection', () => {
     expect(resource('TaskSecurityGroup').Properties.SecurityGroupIngress).toBeUndefined();
   });
 });
 
-describe('rights', () => {
-  const all = () => [...rightsByRole(template).values()].flat();
+describe('permissions', () => {
+  const all = () => [...permissionsByRole(template).values()].flat();
 
-  it('are given by the files in permission_templates, and by nothing else', () => {
+  it('come from the files in permission_templates only', () => {
     const files = readdirSync(path.join(ROOT, 'permission_templates')).map((file) =>
       path.basename(file, '.yml'),
     );
@@ -348,14 +348,14 @@ describe('rights', () => {
       for (const action of [Action].flat()) {
         expect(action, Sid).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
         const boundless = [Resource].flat().some((one) => one === '*' || one === 'arn:aws:s3:::*');
-        // ecr:GetAuthorizationToken knows no resources.
+        // ecr:GetAuthorizationToken has no resource-level permissions.
         expect(boundless, `${Sid} ${action}`).toBe(action === 'ecr:GetAuthorizationToken');
       }
     }
   });
 
-  it('let Step Functions make the rule that it insists on, and run any revision of the task but no other', () => {
-    const statements = rightsByRole(template).get('StateMachineRole')!;
+  it('let Step Functions create the rule that it requires, and run any revision of the task but no other task', () => {
+    const statements = permissionsByRole(template).get('StateMachineRole')!;
     const [inline] = resource('StateMachineRole').Properties.Policies;
     expect(JSON.stringify(inline)).toContain('rule/StepFunctionsGetEventsForECSTaskRule');
     const run = statements.find(({ Action }) => Action === 'ecs:RunTask')!;
@@ -373,8 +373,8 @@ describe('rights', () => {
 
   const COMPRESSING = ['CompressBatchRole', 'RecompressUploadRole', 'TaskRole'];
 
-  it('let only those that compress write outside the job files', () => {
-    for (const [role, statements] of rightsByRole(template)) {
+  it('let only the roles that compress write outside the job files', () => {
+    for (const [role, statements] of permissionsByRole(template)) {
       const writes = statements.filter(({ Action }) => [Action].flat().includes('s3:PutObject'));
       const outside = writes
         .flatMap(({ Resource }) => [Resource].flat())
@@ -383,15 +383,15 @@ describe('rights', () => {
     }
   });
 
-  it('let a job tell an output that is not there yet from one that it may not see, wherever it may write', () => {
-    const statements = rightsByRole(template).get('CompressBatchRole')!;
+  it('let a job distinguish a missing output from a forbidden one, in every bucket it may write', () => {
+    const statements = permissionsByRole(template).get('CompressBatchRole')!;
     const bucketsOf = (action: string) =>
       statements
         .filter(({ Action }) => [Action].flat().includes(action))
         .flatMap(({ Resource }) => [Resource].flat())
         .map((arn) => /OutputBucket|image-press-dev-input|archive|published/.exec(JSON.stringify(arn))?.[0])
         .sort();
-    // Without s3:ListBucket S3 answers a HEAD of what is absent with 403, and every image would fail.
+    // Without s3:ListBucket S3 responds 403 to a HEAD of a missing object, and every image would fail.
     expect(bucketsOf('s3:ListBucket')).toEqual([
       'OutputBucket',
       'archive',
@@ -404,12 +404,12 @@ describe('rights', () => {
 
   it('are the same for compress-batch on Fargate as on Lambda', () => {
     const withoutLog = (statements: Statement[]) => statements.filter(({ Sid }) => Sid !== 'WriteOwnLog');
-    const rights = rightsByRole(template);
-    expect(rights.get('TaskRole')).toEqual(withoutLog(rights.get('CompressBatchRole')!));
+    const permissions = permissionsByRole(template);
+    expect(permissions.get('TaskRole')).toEqual(withoutLog(permissions.get('CompressBatchRole')!));
   });
 
-  it('reach the KMS keys that were given, where sources are read', () => {
-    const withKms = [...rightsByRole(template)].filter(([, statements]) =>
+  it('include the given KMS keys for every role that reads sources', () => {
+    const withKms = [...permissionsByRole(template)].filter(([, statements]) =>
       JSON.stringify(statements).includes('kms:'),
     );
     expect(withKms.map(([role]) => role).sort()).toEqual([...COMPRESSING, 'PlanJobRole'].sort());

@@ -72,7 +72,7 @@ describe('a job', () => {
   };
 
   test('accounts for every image over Lambda and Fargate, and names those that failed', async () => {
-    // Every batch is "large": it goes to Fargate where the stack has it.
+    // Every batch is "large": it runs on Fargate if the stack has it.
     const images = { perBatch: 10, fargateAbove: 5 };
     const { exitCode, report } = await runJob('list.json', { ...settings, images });
     expect(exitCode).toBe(1);
@@ -93,8 +93,8 @@ describe('a job', () => {
   });
 });
 
-describe('a job in place', () => {
-  test('replaces the images, and restore puts every one of them back', async () => {
+describe('an in-place job', () => {
+  test('replaces the images, and restore brings back every original', async () => {
     const { exitCode, report } = await runJob('good.json', { output: 'in-place' });
     expect(exitCode).toBe(0);
     expect(report).toMatchObject({ compressed: sources.length, lost: 0 });
@@ -111,8 +111,8 @@ describe('a job in place', () => {
   });
 });
 
-describe('a file list that is dropped into lists/', () => {
-  test('starts a job by itself', async () => {
+describe('a file list put under lists/', () => {
+  test('starts a job', async () => {
     const name = `dropped-${RUN.split('/')[1]}`;
     await store.put({ bucket: INPUT_BUCKET, key: `lists/${RUN}${name}.json` }, Buffer.from('["http://x"]'));
     const execution = await executionNamed(name);

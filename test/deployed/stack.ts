@@ -26,7 +26,7 @@ export const INPUT_BUCKET = `${stack}-input-${account}-${region}`;
 export const OUTPUT_BUCKET = `${stack}-output-${account}-${region}`;
 export const UPLOAD_BUCKET = `${stack}-upload-${account}-${region}`;
 
-/** Everything a run puts into the buckets lies below it, and is deleted at its end. */
+/** Prefix of everything that a run writes; it is deleted at the end. */
 export const RUN = `deployed-test/${randomBytes(4).toString('hex')}/`;
 
 export const client = createS3Client({ region });
@@ -55,8 +55,8 @@ export async function writesByKey(bucket: string): Promise<Map<string, number>> 
   return writes;
 }
 
-/** Waits until nothing was written for a while: what is to come has come. */
-export async function comeToRest(bucket: string): Promise<void> {
+/** Waits until nothing has been written for a while. */
+export async function waitUntilIdle(bucket: string): Promise<void> {
   const quietMs = Number(process.env.QUIET_SECONDS ?? 30) * 1000;
   let seen = '';
   for (let quietSince = Date.now(); Date.now() - quietSince < quietMs; await sleep(1000)) {

@@ -3,14 +3,24 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MARK_KEY } from '../../src/core/compression-mark.ts';
 import { makeJpeg } from '../support/fixtures.ts';
-import { client, comeToRest, deleteRun, head, put, RUN, store, UPLOAD_BUCKET, writesByKey } from './stack.ts';
+import {
+  client,
+  deleteRun,
+  head,
+  put,
+  RUN,
+  store,
+  UPLOAD_BUCKET,
+  waitUntilIdle,
+  writesByKey,
+} from './stack.ts';
 
 afterAll(() => deleteRun(UPLOAD_BUCKET));
 
 describe('an upload with attributes', () => {
-  /** The rows of docs/object-attributes.md that any bucket of one's own can show. */
+  /** The rows of docs/object-attributes.md that can be tested in any bucket. */
   const ROWS = {
-    'Content-Type, to the letter': { ContentType: 'image/jpeg; x=1' },
+    'Content-Type, unchanged': { ContentType: 'image/jpeg; x=1' },
     'Cache-Control': { CacheControl: 'public, max-age=31536000' },
     'Content-Disposition': { ContentDisposition: 'attachment; filename="a b.jpg"' },
     'Content-Encoding': { ContentEncoding: 'identity' },
@@ -53,13 +63,13 @@ describe('an upload with attributes', () => {
         before.set(row, await head(UPLOAD_BUCKET, keyOf(row)));
       }),
     );
-    await comeToRest(UPLOAD_BUCKET);
+    await waitUntilIdle(UPLOAD_BUCKET);
   });
 
   test.each(rows)('becomes smaller and keeps its %s', async (row) => {
     const was = before.get(row)!;
     const is = await head(UPLOAD_BUCKET, keyOf(row));
-    // Not than it was: a function that is warm may be done before the first look.
+    // Compared with the photo, not with the first HEAD: a warm function may have finished before that.
     expect(is.ContentLength).toBeLessThan(photo.length);
     for (const attribute of KEPT) expect([attribute, is[attribute]]).toEqual([attribute, was[attribute]]);
     expect(is.Metadata).toEqual({ ...was.Metadata, [MARK_KEY]: expect.any(String) });
@@ -68,8 +78,8 @@ describe('an upload with attributes', () => {
   });
 });
 
-describe('a crowd of uploads', () => {
-  const ODD = [
+describe('many uploads at the same time', () => {
+  const UNUSUAL = [
     'crowd/a b.jpg',
     'crowd/a+b.jpg',
     'crowd/100%.jpg',
@@ -90,23 +100,23 @@ describe('a crowd of uploads', () => {
 
   beforeAll(async () => {
     const photo = await makeJpeg({ width: 320, height: 240 });
-    // What no lossless pass makes smaller: saved as mozjpeg saves.
+    // No lossless pass makes it smaller: it is already encoded by mozjpeg.
     const smallest = await sharp(photo).jpeg({ mozjpeg: true }).toBuffer();
     await Promise.all([
-      ...[...ODD, ...plain].map((key) => put(UPLOAD_BUCKET, key, photo)),
+      ...[...UNUSUAL, ...plain].map((key) => put(UPLOAD_BUCKET, key, photo)),
       put(UPLOAD_BUCKET, 'crowd/corrupt.jpg', photo.subarray(0, photo.length / 2)),
       put(UPLOAD_BUCKET, 'crowd/empty.jpg', NO_BYTES),
       put(UPLOAD_BUCKET, 'crowd/folder/', NO_BYTES),
       put(UPLOAD_BUCKET, 'crowd/text.jpg', 'not a picture'),
       put(UPLOAD_BUCKET, 'crowd/again.jpg', smallest),
     ]);
-    await comeToRest(UPLOAD_BUCKET);
+    await waitUntilIdle(UPLOAD_BUCKET);
   });
 
-  test('is written once each where it can be improved, never where not, and then is at rest', async () => {
+  test('are written once if they can be improved, otherwise never', async () => {
     const writes = await writesByKey(UPLOAD_BUCKET);
     const expected = [
-      ...[...ODD, ...plain].map((key) => [key, 2] as const),
+      ...[...UNUSUAL, ...plain].map((key) => [key, 2] as const),
       ...unchanged.map((key) => [key, 1] as const),
     ];
     const crowd = [...writes].filter(([key]) => key.startsWith('crowd/'));
@@ -129,10 +139,10 @@ describe('an upload that changes while it is compressed', () => {
       else await client.send(new DeleteObjectCommand(gone));
     };
     await Promise.all(keys.map(change));
-    await comeToRest(UPLOAD_BUCKET);
+    await waitUntilIdle(UPLOAD_BUCKET);
   });
 
-  test('stays deleted, or is the last upload', async () => {
+  test('stays deleted, or remains the last upload', async () => {
     const last = await makeJpeg({ width: 1600, height: 1200, seed: 2 });
     for (const [at, key] of keys.entries()) {
       const object = await store.get({ bucket: UPLOAD_BUCKET, key: RUN + key });

@@ -10,7 +10,7 @@ const map = machine.States.CompressBatches;
 const child = map.ItemProcessor;
 
 type States = Record<string, State>;
-// biome-ignore lint/suspicious/noExplicitAny: states differ by type, and the tests name what they look at
+// biome-ignore lint/suspicious/noExplicitAny: states differ by type, and the tests name what they check
 type State = any;
 
 function next(state: State): string[] {
@@ -60,10 +60,10 @@ describe('the state machine', () => {
   });
 
   it('succeeds only after a report', () => {
-    const green = Object.entries<State>(machine.States).filter(([, state]) =>
+    const before = Object.entries<State>(machine.States).filter(([, state]) =>
       next(state).includes('JobSucceeded'),
     );
-    expect(green.map(([name]) => name)).toEqual(['ChooseOutcome']);
+    expect(before.map(([name]) => name)).toEqual(['ChooseOutcome']);
   });
 
   it('does not retry errors that only the user can fix', () => {
@@ -102,7 +102,7 @@ describe('a batch', () => {
     expect(child.ProcessorConfig).toEqual({ Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' });
   });
 
-  it('continues elsewhere whichever way its Lambda failed', () => {
+  it('continues on another host, however its Lambda failed', () => {
     const [crashes] = catchersOf('CompressBatchOnLambda');
     expect(crashes.ErrorEquals).toEqual(
       expect.arrayContaining([
@@ -147,7 +147,7 @@ describe('a batch', () => {
     expect(child.States.CompressBatchOnFargate.Catch[0].Next).toBe('ChooseCapacity');
   });
 
-  it('passes a reference to its task, far below the 8,192 characters that ECS takes', () => {
+  it('passes a reference to its task, far below the limit of 8,192 characters in ECS', () => {
     const [{ Environment }] = child.States.CompressBatchOnFargate.Parameters.Overrides.ContainerOverrides;
     expect(Environment.map((variable: State) => variable.Name)).toEqual(['JOB_BUCKET', 'BATCH_REF']);
     expect(Environment[1]['Value.$']).toBe('States.JsonToString($.batch)');

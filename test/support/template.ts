@@ -46,7 +46,7 @@ function withFunctionKeys(reference: unknown): unknown {
 }
 
 /** What every role may do, by the role's name in the template. */
-export function rightsByRole(template: Template): Map<string, Statement[]> {
+export function permissionsByRole(template: Template): Map<string, Statement[]> {
   const rights = new Map<string, Statement[]>();
   for (const [name, role] of resourcesOfType(template, 'AWS::IAM::Role')) {
     rights.set(
