@@ -6,6 +6,7 @@ import type { ReportSummary } from '../../src/report/report-job.ts';
 import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import { createQueue, type LocalQueue } from '../cloud/queue.ts';
+import { untrustedHost } from '../s3/loopback.ts';
 import type { S3EventRecord } from '../s3/s3-server.ts';
 import { startStepFunctionsServer } from '../step-functions/step-functions-server.ts';
 import type { CommandLine } from './command-line.ts';
@@ -31,9 +32,12 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
   const jobs = new Set<Promise<void>>();
   const outcomeIn = createUploadOutcomes();
 
-  const stepFunctions = await startStepFunctionsServer(({ name, input }) => {
-    const job = runJob(cloud, name, input, stop.signal).finally(() => jobs.delete(job));
-    jobs.add(job);
+  const stepFunctions = await startStepFunctionsServer({
+    run: ({ name, input }) => {
+      const job = runJob(cloud, name, input, stop.signal).finally(() => jobs.delete(job));
+      jobs.add(job);
+    },
+    refuse: untrustedHost,
   });
   const cloud = await startLocalCloud({
     home,

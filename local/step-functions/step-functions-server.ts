@@ -1,29 +1,34 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { untrustedHost } from '../s3/loopback.ts';
 
 export interface StepFunctionsServer {
   readonly endpoint: string;
   close(): Promise<void>;
 }
 
-/** What the server knows of an execution. */
-interface Started {
+export interface StepFunctionsServerOptions {
+  /** Starts an execution; it is not waited for. */
+  run(execution: { readonly name: string; readonly input: unknown; readonly startedAt: Date }): void;
+  /** Why a request with these headers is refused; undefined when it is accepted. */
+  refuse(headers: IncomingHttpHeaders): string | undefined;
+}
+
+interface StartedExecution {
   readonly executionArn: string;
   readonly startDate: number;
   readonly input: string;
 }
 
 /**
- * The one call of the Step Functions API that the handlers make, StartExecution, on loopback: so that start-job runs
- * here as it runs deployed. A name that was used before is refused, as AWS refuses it.
+ * Serves the one call of the Step Functions API that the handlers make, StartExecution, on loopback: start-job runs
+ * here as it runs deployed. A name that was used before with another input is refused, as AWS refuses it.
  */
 export async function startStepFunctionsServer(
-  run: (execution: { readonly name: string; readonly input: unknown; readonly startedAt: Date }) => void,
+  options: StepFunctionsServerOptions,
 ): Promise<StepFunctionsServer> {
-  const executions = new Map<string, Started>();
+  const executions = new Map<string, StartedExecution>();
   const server = createServer(async (request, response) => {
-    const answer = await startExecution(request, executions, run).catch((error: Error) =>
+    const answer = await startExecution(request, executions, options).catch((error: Error) =>
       refusal('InternalError', error.message),
     );
     response.writeHead('__type' in answer ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' });
@@ -41,26 +46,28 @@ export async function startStepFunctionsServer(
 
 async function startExecution(
   request: IncomingMessage,
-  executions: Map<string, Started>,
-  run: Parameters<typeof startStepFunctionsServer>[0],
+  executions: Map<string, StartedExecution>,
+  { run, refuse }: StepFunctionsServerOptions,
 ): Promise<object> {
-  const stranger = untrustedHost(request.headers);
-  if (stranger) return refusal('AccessDeniedException', stranger);
+  const reason = refuse(request.headers);
+  if (reason) return refusal('AccessDeniedException', reason);
   const action = String(request.headers['x-amz-target']);
   if (action !== 'AWSStepFunctions.StartExecution')
-    return refusal('NotImplemented', `${action} is not answered locally`);
-  const { name, input, stateMachineArn } = await bodyOf(request);
+    return refusal('NotImplemented', `${action} is not supported locally`);
+  const { name, input, stateMachineArn } = await readBody(request);
   const known = executions.get(name);
-  if (known?.input === input) return { executionArn: known.executionArn, startDate: known.startDate };
-  if (known) return refusal('ExecutionAlreadyExists', `Execution Already Exists: '${known.executionArn}'`);
+  if (known && known.input !== input)
+    return refusal('ExecutionAlreadyExists', `Execution Already Exists: '${known.executionArn}'`);
+  if (known) return { executionArn: known.executionArn, startDate: known.startDate };
   const startedAt = new Date();
+  const startDate = startedAt.getTime() / 1000;
   const executionArn = `${stateMachineArn.replace(':stateMachine:', ':execution:')}:${name}`;
-  executions.set(name, { executionArn, startDate: startedAt.getTime() / 1000, input });
+  executions.set(name, { executionArn, startDate, input });
   run({ name, input: JSON.parse(input), startedAt });
-  return { executionArn, startDate: startedAt.getTime() / 1000 };
+  return { executionArn, startDate };
 }
 
-async function bodyOf(
+async function readBody(
   request: IncomingMessage,
 ): Promise<{ name: string; input: string; stateMachineArn: string }> {
   const chunks: Buffer[] = [];

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { untrustedHost } from '../../../local/s3/loopback.ts';
 import { startStepFunctionsServer } from '../../../local/step-functions/step-functions-server.ts';
 import { rawRequest, serveBucket } from '../../support/served-bucket.ts';
 
@@ -22,9 +23,12 @@ describe('the local servers', () => {
     expect(answer.body.toString()).toContain('not for web pages');
   });
 
-  it('start no execution for a stranger', async () => {
+  it('start no execution for a request from an untrusted host', async () => {
     const started: unknown[] = [];
-    const { endpoint, close } = await startStepFunctionsServer((execution) => started.push(execution));
+    const { endpoint, close } = await startStepFunctionsServer({
+      run: (execution) => started.push(execution),
+      refuse: untrustedHost,
+    });
     onTestFinished(close);
     const answer = await rawRequest(
       { port: Number(new URL(endpoint).port) },
