@@ -14,7 +14,7 @@ import { startS3Server } from '../local/s3/s3-server.ts';
 import { runStateMachine } from '../local/step-functions/run-state-machine.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
 import type { JobReport } from '../src/core/report.ts';
-import { createS3Client } from '../src/store/s3-store.ts';
+import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 
 const images = Number(process.argv[2] ?? 100_000);
 const PER_BATCH = 200;
@@ -101,6 +101,7 @@ async function runJob(): Promise<JobReport> {
     { stateMachineName: 'compress-images', executionName: JOB_ID, startedAt: new Date() },
     {
       s3: client,
+      readObject: createS3Store(client).read,
       maxChildren: 1,
       runTask: createTaskResources({ lambda, fargate: { program, environment, onLog: () => {} } }),
     },

@@ -12,7 +12,7 @@ import { INTERRUPTED, inFolders, type JobReport } from '../../src/core/report.ts
 import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
 import { OUTPUT_BUCKET, WORK_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
-import type { ExecutionResult } from '../step-functions/run-state-machine.ts';
+import type { ExecutionResult } from '../step-functions/execution.ts';
 import type { CommandLine } from './command-line.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
 import { JOB_FOLDERS, type JobFolders, type LocalInput } from './local-input.ts';

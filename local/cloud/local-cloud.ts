@@ -6,7 +6,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Folders } from '../../src/core/report.ts';
 import type { BucketFolder } from '../s3/bucket.ts';
 import { type S3EventRecord, startS3Server, type Upstream } from '../s3/s3-server.ts';
-import type { ExecutionResult, StateMachineHost } from '../step-functions/run-state-machine.ts';
+import type { ExecutionResult } from '../step-functions/execution.ts';
 import { startLambdaHost } from './lambda-host.ts';
 import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
 import { createTaskResources } from './task-resources.ts';
@@ -56,7 +56,6 @@ export interface Watch {
   readonly signal?: AbortSignal;
   /** Each task that ended well, with what it answered. */
   onTask?(state: string, answer: unknown): void;
-  onChild?: StateMachineHost['onChild'];
 }
 
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
@@ -121,12 +120,12 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     folders,
     execute: async (executionName, input, watch) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
-      const { runStateMachine, definition, client } = await machine;
+      const { runStateMachine, definition, client, store } = await machine;
       return runStateMachine(definition, input, identity, {
         s3: client,
+        readObject: store.read,
         maxChildren: 1,
         signal: watch.signal,
-        onChild: watch.onChild,
         runTask: async (task) => {
           const answer = await runTask(task);
           watch.onTask?.(task.state, answer);
@@ -169,13 +168,15 @@ function newCredentials(): Credentials {
 
 /** Loaded while the hosts load theirs: the SDK takes a fifth of a second. */
 async function loadMachine(endpoint: string, credentials: Credentials) {
-  const [{ createS3Client }, { runStateMachine }, { readLocalDefinition }] = await Promise.all([
-    import('../../src/store/s3-store.ts'),
-    import('../step-functions/run-state-machine.ts'),
-    import('./local-definition.ts'),
-  ]);
+  const [{ createS3Client, createS3Store }, { runStateMachine }, { readLocalDefinition }] = await Promise.all(
+    [
+      import('../../src/store/s3-store.ts'),
+      import('../step-functions/run-state-machine.ts'),
+      import('./local-definition.ts'),
+    ],
+  );
   const client = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
-  return { runStateMachine, definition: await readLocalDefinition(), client };
+  return { runStateMachine, definition: await readLocalDefinition(), client, store: createS3Store(client) };
 }
 
 function environmentOf(

@@ -1,4 +1,4 @@
-import type { StateTask } from '../step-functions/run-state-machine.ts';
+import type { StateTask } from '../step-functions/execution.ts';
 import { StatesError } from '../step-functions/states-error.ts';
 import type { LambdaHost } from './lambda-host.ts';
 import { type ContainerOptions, createRunTask, type RunTaskRequest } from './run-fargate-task.ts';

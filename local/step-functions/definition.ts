@@ -1,127 +1,163 @@
-/** A state machine in the Amazon States Language (JSONPath), as far as the local interpreter runs it. */
-export interface Definition {
-  readonly Comment?: string;
+import { z } from 'zod';
+import { compileRule } from './choice-rules.ts';
+import { DATA_ROOTS, ITEM_ROOTS, parsePath, type Scope, STATE_ROOTS } from './paths.ts';
+import { compileStrings, compileTemplate } from './templates.ts';
+
+/**
+ * The part of the Amazon States Language (JSONPath) that is supported: every field with how it is read. A field or a
+ * value that is not in these tables is refused by parse-definition.ts.
+ */
+
+/** Reads a field by `parse`, whose SyntaxError says what was expected. */
+function readBy<T>(parse: (value: unknown) => T) {
+  return z.unknown().transform((value, context): T => {
+    try {
+      if (value !== undefined) return parse(value);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      context.issues.push({ code: 'custom', message: error.message, input: value });
+      return z.NEVER;
+    }
+    context.issues.push({ code: 'custom', message: 'expected a value', input: value });
+    return z.NEVER;
+  });
+}
+
+const wholePath = parsePath('$', DATA_ROOTS);
+const path = readBy((text) => parsePath(String(text), STATE_ROOTS));
+const resultPath = readBy((text) => parsePath(String(text), DATA_ROOTS)).default(wholePath);
+const template = readBy((value) => compileTemplate(value)).default(
+  () =>
+    ({ data }: Scope) =>
+      data,
+);
+const itemTemplate = readBy((value) => compileTemplate(value, ITEM_ROOTS));
+const s3Object = readBy((value) => compileStrings(value, ['Bucket', 'Key']));
+const s3Prefix = readBy((value) => compileStrings(value, ['Bucket', 'Prefix']));
+
+/** Node's timers hold 2^31 - 1 ms. */
+const MAX_TIMER_SECONDS = 2_147_483;
+const seconds = z.number().positive().max(MAX_TIMER_SECONDS);
+const errorNames = z.array(z.string()).min(1);
+
+const retrier = z.strictObject({
+  ErrorEquals: errorNames,
+  IntervalSeconds: seconds,
+  MaxAttempts: z.int().min(0),
+  BackoffRate: z.number().min(1),
+  MaxDelaySeconds: seconds,
+  JitterStrategy: z.literal('FULL'),
+});
+export type Retrier = z.infer<typeof retrier>;
+
+const catcher = z.strictObject({ ErrorEquals: errorNames, ResultPath: resultPath, Next: z.string() });
+export type Catcher = z.infer<typeof catcher>;
+
+const retriers = z.array(retrier).refine(isAllAloneAndLast, 'expected States.ALL alone and last').default([]);
+const catchers = z.array(catcher).refine(isAllAloneAndLast, 'expected States.ALL alone and last').default([]);
+
+function isAllAloneAndLast(handlers: readonly { readonly ErrorEquals: readonly string[] }[]): boolean {
+  return handlers.every(
+    ({ ErrorEquals }, n) =>
+      !ErrorEquals.includes('States.ALL') || (ErrorEquals.length === 1 && n === handlers.length - 1),
+  );
+}
+
+const comment = { Comment: z.string().optional() };
+const transition = { Next: z.string().optional(), End: z.literal(true).optional() };
+
+function hasOneExit({ Next, End }: { readonly Next?: string; readonly End?: boolean }): boolean {
+  return (Next === undefined) === (End === true);
+}
+
+const task = z
+  .strictObject({
+    ...comment,
+    ...transition,
+    Type: z.literal('Task'),
+    Resource: z.string(),
+    TimeoutSeconds: seconds.optional(),
+    Parameters: template,
+    ResultSelector: template,
+    ResultPath: resultPath,
+    OutputPath: path.default(wholePath),
+    Retry: retriers,
+    Catch: catchers,
+  })
+  .refine(hasOneExit, 'expected either Next or End');
+
+const pass = z
+  .strictObject({
+    ...comment,
+    ...transition,
+    Type: z.literal('Pass'),
+    Parameters: template,
+    Result: z.unknown().optional(),
+    ResultPath: resultPath,
+  })
+  .refine(hasOneExit, 'expected either Next or End');
+
+const choice = z.strictObject({
+  ...comment,
+  Type: z.literal('Choice'),
+  Choices: z.array(readBy(compileRule)).min(1),
+  Default: z.string(),
+});
+
+const succeed = z.strictObject({ ...comment, Type: z.literal('Succeed') });
+const fail = z.strictObject({ ...comment, Type: z.literal('Fail'), ErrorPath: path, CausePath: path });
+
+/** What a machine runs: the job itself, or a child execution of its Distributed Map. */
+export interface Machine {
   readonly StartAt: string;
   readonly States: Readonly<Record<string, State>>;
-  readonly TimeoutSeconds?: number;
-  readonly QueryLanguage?: string;
 }
 
-export interface ItemProcessor extends Definition {
-  readonly ProcessorConfig?: { readonly Mode?: string; readonly ExecutionType?: string };
-}
+const childState = z.discriminatedUnion('Type', [task, pass, choice, succeed, fail], {
+  error: 'expected a state of Type Task, Pass, Choice, Succeed or Fail',
+});
 
-export interface State {
-  readonly Type: 'Task' | 'Pass' | 'Choice' | 'Wait' | 'Succeed' | 'Fail' | 'Parallel' | 'Map';
-  readonly Comment?: string;
-  readonly Next?: string;
-  readonly End?: boolean;
-  readonly InputPath?: string | null;
-  readonly OutputPath?: string | null;
-  readonly ResultPath?: string | null;
-  readonly Parameters?: unknown;
-  readonly ResultSelector?: unknown;
-  readonly Retry?: readonly Retrier[];
-  readonly Catch?: readonly Catcher[];
-  // Task
-  readonly Resource?: string;
-  readonly TimeoutSeconds?: number;
-  readonly TimeoutSecondsPath?: string;
-  // Pass
-  readonly Result?: unknown;
-  // Choice
-  readonly Choices?: readonly ChoiceRule[];
-  readonly Default?: string;
-  // Wait
-  readonly Seconds?: number;
-  readonly SecondsPath?: string;
-  readonly Timestamp?: string;
-  readonly TimestampPath?: string;
-  // Fail
-  readonly Error?: string;
-  readonly ErrorPath?: string;
-  readonly Cause?: string;
-  readonly CausePath?: string;
-  // Parallel
-  readonly Branches?: readonly Definition[];
-  // Map
-  readonly ItemProcessor?: ItemProcessor;
-  readonly Iterator?: ItemProcessor;
-  readonly ItemsPath?: string;
-  readonly ItemSelector?: unknown;
-  readonly ItemReader?: ItemReader;
-  readonly ItemBatcher?: ItemBatcher;
-  readonly ResultWriter?: ResultWriter;
-  readonly MaxConcurrency?: number;
-  readonly MaxConcurrencyPath?: string;
-  readonly ToleratedFailureCount?: number;
-  readonly ToleratedFailureCountPath?: string;
-  readonly ToleratedFailurePercentage?: number;
-  readonly ToleratedFailurePercentagePath?: string;
-  readonly Label?: string;
-}
+const map = z
+  .strictObject({
+    ...comment,
+    ...transition,
+    Type: z.literal('Map'),
+    Label: z.string().regex(/^[\w-]{1,40}$/),
+    MaxConcurrency: z.int().positive(),
+    ToleratedFailurePercentage: z.number().min(0).max(100),
+    ItemReader: z.strictObject({
+      Resource: z.literal('arn:aws:states:::s3:getObject'),
+      ReaderConfig: z.strictObject({ InputType: z.literal('JSONL') }),
+      Parameters: s3Object,
+    }),
+    ItemSelector: itemTemplate,
+    ItemProcessor: z.strictObject({
+      ...comment,
+      ProcessorConfig: z.strictObject({
+        Mode: z.literal('DISTRIBUTED'),
+        ExecutionType: z.literal('STANDARD'),
+      }),
+      StartAt: z.string(),
+      States: z.record(z.string(), childState),
+    }),
+    ResultWriter: z.strictObject({
+      Resource: z.literal('arn:aws:states:::s3:putObject'),
+      Parameters: s3Prefix,
+    }),
+    ResultPath: resultPath,
+    Catch: catchers,
+  })
+  .refine(hasOneExit, 'expected either Next or End');
 
-export interface Retrier {
-  readonly ErrorEquals: readonly string[];
-  readonly IntervalSeconds?: number;
-  readonly MaxAttempts?: number;
-  readonly BackoffRate?: number;
-  readonly MaxDelaySeconds?: number;
-  readonly JitterStrategy?: 'FULL' | 'NONE';
-}
+const state = z.discriminatedUnion('Type', [task, pass, choice, succeed, fail, map], {
+  error: 'expected a state of Type Task, Pass, Choice, Succeed, Fail or Map',
+});
 
-export interface Catcher {
-  readonly ErrorEquals: readonly string[];
-  readonly Next: string;
-  readonly ResultPath?: string | null;
-}
+export const machine = z.strictObject({
+  ...comment,
+  StartAt: z.string(),
+  States: z.record(z.string(), state),
+});
 
-export interface ChoiceRule {
-  readonly Variable?: string;
-  readonly And?: readonly ChoiceRule[];
-  readonly Or?: readonly ChoiceRule[];
-  readonly Not?: ChoiceRule;
-  readonly Next?: string;
-  readonly [comparison: string]: unknown;
-}
-
-export interface ItemReader {
-  readonly Resource: string;
-  readonly Parameters?: unknown;
-  readonly ReaderConfig?: {
-    readonly InputType?: string;
-    readonly ItemsPointer?: string;
-    readonly MaxItems?: number;
-    readonly MaxItemsPath?: string;
-    readonly CSVHeaderLocation?: 'FIRST_ROW' | 'GIVEN';
-    readonly CSVHeaders?: readonly string[];
-    readonly CSVDelimiter?: string;
-    readonly [other: string]: unknown;
-  };
-}
-
-export interface ItemBatcher {
-  readonly BatchInput?: unknown;
-  readonly MaxItemsPerBatch?: number;
-  readonly MaxItemsPerBatchPath?: string;
-  readonly MaxInputBytesPerBatch?: number;
-  readonly MaxInputBytesPerBatchPath?: string;
-}
-
-export interface ResultWriter {
-  readonly Resource?: string;
-  readonly Parameters?: unknown;
-  readonly WriterConfig?: {
-    readonly Transformation?: 'NONE' | 'COMPACT' | 'FLATTEN';
-    readonly OutputType?: 'JSON' | 'JSONL';
-  };
-}
-
-/** The states that a Map runs for each item; `Iterator` is the field's older name. */
-export function processorOf(map: State): ItemProcessor {
-  return (map.ItemProcessor ?? map.Iterator)!;
-}
-
-export function isDistributed(state: State): boolean {
-  return state.Type === 'Map' && processorOf(state)?.ProcessorConfig?.Mode === 'DISTRIBUTED';
-}
+export type State = z.infer<typeof state>;
+export type StateOf<Type extends State['Type']> = Extract<State, { readonly Type: Type }>;

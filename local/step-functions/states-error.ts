@@ -1,4 +1,4 @@
-/** A failure that the state language knows by name: `name` is what ErrorEquals of Retry and Catch compare. */
+/** A failure with a name of the state language: ErrorEquals of Retry and Catch compare `name`. */
 export class StatesError extends Error {
   constructor(name: string, cause: string) {
     super(cause);
@@ -6,20 +6,18 @@ export class StatesError extends Error {
   }
 }
 
-/** What Step Functions lets through as input or output of a task, a state or an execution. */
-export const MAX_PAYLOAD_BYTES = 262_144;
+/** Step Functions limits the input and output of a task, a state and an execution to 256 KiB. */
+const MAX_PAYLOAD_BYTES = 262_144;
 
-/** Size as Step Functions counts it: UTF-8 bytes of the JSON text. */
-export function payloadBytes(value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value) ?? '');
-}
-
-/** @throws StatesError `States.DataLimitExceeded`, which States.ALL does not catch. */
+/**
+ * Returns `value` if it is within the limit. Size as Step Functions counts it: UTF-8 bytes of the JSON text.
+ * @throws StatesError `States.DataLimitExceeded`, which States.ALL does not catch
+ */
 export function limitPayload<T>(value: T, what: string): T {
-  const bytes = payloadBytes(value);
+  const bytes = Buffer.byteLength(JSON.stringify(value) ?? '');
   if (bytes <= MAX_PAYLOAD_BYTES) return value;
   throw new StatesError(
     'States.DataLimitExceeded',
-    `The ${what} has ${bytes} bytes: Step Functions passes at most ${MAX_PAYLOAD_BYTES}.`,
+    `The ${what} has ${bytes} bytes: Step Functions accepts at most ${MAX_PAYLOAD_BYTES}.`,
   );
 }

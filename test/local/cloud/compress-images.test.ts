@@ -4,13 +4,11 @@ import path from 'node:path';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startS3Server } from '../../../local/s3/s3-server.ts';
-import type { ChildEvent } from '../../../local/step-functions/distributed-map.ts';
-import { type Reference, readDefinition } from '../../../local/step-functions/read-definition.ts';
-import {
-  runStateMachine,
-  StatesError,
-  type StateTask,
-} from '../../../local/step-functions/run-state-machine.ts';
+import type { ChildEvent, StateTask } from '../../../local/step-functions/execution.ts';
+import { readDefinition } from '../../../local/step-functions/read-definition.ts';
+import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
+import { StatesError } from '../../../local/step-functions/states-error.ts';
+import { createS3Store } from '../../../src/store/s3-store.ts';
 import { clientOf } from '../../support/served-bucket.ts';
 
 let folder: string;
@@ -96,14 +94,19 @@ async function run({ batches = [], fargate = true, ...world }: World) {
     };
   };
 
-  const named = (reference: Reference): unknown => {
-    if (reference.kind === 'Condition') return reference.name === 'NetworkIsOwn' || fargate;
-    if (reference.kind === 'variable') throw new Error(`unexpected \${${reference.expression}}`);
-    return reference.name === 'OutputBucket' ? 'work' : reference.name;
+  const names = {
+    nameOf: (logicalId: string) => (logicalId === 'OutputBucket' ? 'work' : logicalId),
+    holds: (condition: string) => condition === 'NetworkIsOwn' || fargate,
   };
   const identity = { stateMachineName: 'image-press', executionName: jobId, startedAt: new Date() };
-  const host = { s3, runTask, retryScale: 0, onChild: (event: ChildEvent) => void children.push(event) };
-  const result = await runStateMachine(readDefinition(text, named), { fileList: 's3://a/b' }, identity, host);
+  const host = {
+    s3,
+    readObject: createS3Store(s3).read,
+    runTask,
+    retryScale: 0,
+    onChild: (event: ChildEvent) => void children.push(event),
+  };
+  const result = await runStateMachine(readDefinition(text, names), { fileList: 's3://a/b' }, identity, host);
   return { result, calls, children };
 }
 
@@ -129,7 +132,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
       'plan',
       'report',
     ]);
-    expect(children.map(({ output }) => output)).toContainEqual({ batchId: 'b' });
+    expect(children.map((child) => 'output' in child && child.output)).toContainEqual({ batchId: 'b' });
   });
 
   it('reports at once when a resumed job finds nothing left to do', async () => {

@@ -1,71 +1,58 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { guardDefinition } from '../../../local/step-functions/definition-guard.ts';
-import { type Reference, readDefinition } from '../../../local/step-functions/read-definition.ts';
+import { parseDefinition } from '../../../local/step-functions/parse-definition.ts';
+import { readDefinition } from '../../../local/step-functions/read-definition.ts';
 
-const told = (reference: Reference) => JSON.stringify(Object.values(reference));
+const names = { nameOf: (logicalId: string) => `<${logicalId}>`, holds: (name: string) => name === 'Yes' };
 
 describe('readDefinition', () => {
-  it('asks for every CloudFormation reference, in short and in long form', () => {
+  it('resolves references to resources by name', () => {
     const text = `
-      Bucket: !Ref OutputBucket
-      Function: !GetAtt plan-job.Arn
-      Long: { Fn::GetAtt: [compress-batch, Arn] }
-      Text: !Sub 'arn:\${AWS::Partition}:s3:::\${OutputBucket}/\${Plan.Arn}'
+      Bucket: { Ref: OutputBucket }
+      Function: { Fn::GetAtt: [compress-batch, Arn] }
       List: [{ Ref: Subnet }]`;
-    expect(readDefinition(text, told)).toEqual({
-      Bucket: '["Ref","OutputBucket"]',
-      Function: '["GetAtt","plan-job","Arn"]',
-      Long: '["GetAtt","compress-batch","Arn"]',
-      Text: 'arn:["Ref","AWS::Partition"]:s3:::["Ref","OutputBucket"]/["GetAtt","Plan","Arn"]',
-      List: ['["Ref","Subnet"]'],
+    expect(readDefinition(text, names)).toEqual({
+      Bucket: '<OutputBucket>',
+      Function: '<compress-batch>',
+      List: ['<Subnet>'],
     });
   });
 
-  it('takes the branch whose condition holds and asks nothing of the other', () => {
-    const asked: Reference[] = [];
-    const resolve = (reference: Reference) => {
-      asked.push(reference);
-      return reference.kind === 'Condition' ? reference.name === 'Yes' : 'value';
+  it('takes the branch whose condition holds and resolves nothing of the other', () => {
+    const asked: string[] = [];
+    const nameOf = (logicalId: string) => {
+      asked.push(logicalId);
+      return 'name';
     };
-    const text = 'a: !If [Yes, { x: !Ref A }, !Ref B]\nb: { Fn::If: [No, { Ref: C }, plain] }';
-    expect(readDefinition(text, resolve)).toEqual({ a: { x: 'value' }, b: 'plain' });
-    expect(asked.map((reference) => 'name' in reference && reference.name)).toEqual(['Yes', 'A', 'No']);
-  });
-
-  it('leaves out a field whose reference has no value', () => {
-    expect(readDefinition('a: !Ref AWS::NoValue\nb: 1', () => undefined)).toEqual({ b: 1 });
-  });
-
-  it('gives a field that is one variable the type of the variable', () => {
-    const values: Record<string, unknown> = {
-      'param:width': 12,
-      'self:service': 'press',
-      'sls:stage': 'dev',
-    };
-    const text = `width: \${param:width}\nname: '\${self:service}-\${sls:stage}'`;
-    const resolve = (reference: Reference) => reference.kind === 'variable' && values[reference.expression];
-    expect(readDefinition(text, resolve)).toEqual({ width: 12, name: 'press-dev' });
+    const text =
+      'a: { Fn::If: [Yes, { x: { Ref: A } }, { Ref: B }] }\nb: { Fn::If: [No, { Ref: C }, plain] }';
+    expect(readDefinition(text, { ...names, nameOf })).toEqual({ a: { x: 'name' }, b: 'plain' });
+    expect(asked).toEqual(['A']);
   });
 
   it('keeps paths and intrinsic functions as they are', () => {
-    const text = "a.$: $.x[0].y\nb.$: States.Format('{}-{}', $.a, $$.Execution.Name)";
-    expect(readDefinition(text, told)).toEqual({
-      'a.$': '$.x[0].y',
+    const text = "a.$: $.x.y\nb.$: States.Format('{}-{}', $.a, $$.Execution.Name)";
+    expect(readDefinition(text, names)).toEqual({
+      'a.$': '$.x.y',
       'b.$': "States.Format('{}-{}', $.a, $$.Execution.Name)",
     });
   });
 
-  it.each(['a: [1', 'a: !Unknown x'])('refuses %j', (text) => {
-    expect(() => readDefinition(text, told)).toThrow(/Expected a state machine in YAML/);
+  it.each([
+    ['broken YAML', 'a: [1', 'Expected a state machine in YAML'],
+    ['a short tag', 'a: !Ref x', 'Unresolved tag: !Ref'],
+    ['Fn::Sub', 'a: { Fn::Sub: text }', 'it uses Fn::Sub'],
+    ['a variable', `a: "\${param:width}"`, `it uses the variable in "\${param:width}"`],
+  ])('refuses %s by name', (_what, text, message) => {
+    expect(() => readDefinition(text, names)).toThrow(message);
   });
 
-  it("reads the project's own definition, which the guard lets through", async () => {
+  it('reads the definition of the project, with Fargate and without', async () => {
     const file = new URL('../../../statemachines/compress-images.asl.yml', import.meta.url);
-    const definition = readDefinition(
-      await readFile(file, 'utf8'),
-      (reference) => reference.kind !== 'Condition',
-    );
-    expect(() => guardDefinition(definition)).not.toThrow();
+    const text = await readFile(file, 'utf8');
+    for (const isDeployed of [true, false]) {
+      const definition = readDefinition(text, { ...names, holds: () => isDeployed });
+      expect(() => parseDefinition(definition)).not.toThrow();
+    }
   });
 });

@@ -5,8 +5,9 @@ import path from 'node:path';
 import { startLambdaHost } from '../../../local/cloud/lambda-host.ts';
 import { createTaskResources } from '../../../local/cloud/task-resources.ts';
 import { type S3EventRecord, startS3Server } from '../../../local/s3/s3-server.ts';
-import { type Reference, readDefinition } from '../../../local/step-functions/read-definition.ts';
-import { type ExecutionResult, runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
+import type { ExecutionResult } from '../../../local/step-functions/execution.ts';
+import { readDefinition } from '../../../local/step-functions/read-definition.ts';
+import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
 import type { ObjectStore } from '../../../src/core/object-store.ts';
 import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
 import { type FaultPlan, injectFaults } from '../s3-faults.ts';
@@ -96,12 +97,16 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
   const text = await readFile(new URL('statemachines/compress-images.asl.yml', root), 'utf8');
-  const definition = readDefinition(text, (reference) => nameOf(reference, options.fargate ?? true));
+  const definition = readDefinition(text, {
+    nameOf: (logicalId) => (logicalId === 'OutputBucket' ? 'work' : logicalId),
+    holds: () => options.fargate ?? true,
+  });
   const calls: string[] = [];
   let phase = '';
 
+  const store = createS3Store(client);
   return {
-    store: createS3Store(client),
+    store,
     folderOf,
     calls,
     phase: () => phase,
@@ -110,6 +115,7 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
       return runStateMachine(definition, input, identity, {
         s3: client,
+        readObject: store.read,
         maxChildren: 1,
         retryScale: 0.001,
         runTask: async (task) => {
@@ -134,12 +140,6 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
 
 function functionAt(module: URL) {
   return { module, timeoutSeconds: 60, memoryMegabytes: 1769 };
-}
-
-function nameOf(reference: Reference, fargate: boolean): unknown {
-  if (reference.kind === 'Condition') return fargate;
-  if (reference.kind === 'variable') throw new Error(`The definition uses ${reference.expression}`);
-  return reference.name === 'OutputBucket' ? 'work' : reference.name;
 }
 
 /** A task is at work where there is one; else the Lambda. */

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import type { ExecutionResult } from '../../../local/step-functions/run-state-machine.ts';
+import type { ExecutionResult } from '../../../local/step-functions/execution.ts';
 import { readMark } from '../../../src/core/compression-mark.ts';
 import type { ImageResult } from '../../../src/core/image-result.ts';
 import { jobKeys } from '../../../src/core/job-keys.ts';
