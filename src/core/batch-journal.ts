@@ -1,57 +1,92 @@
 /**
- * What a batch remembers of its hosts, so that an image that kills them is found. A host works on several images at
- * once and notes only how far it may have come. After a death the images up to there are done one by one, each noted
- * before it is touched; what was in hand at a death becomes a suspect and is tried last, and a suspect that kills
- * again is condemned. A good image loses nothing by having been in hand when its host was taken away.
+ * What a batch records of its workers, so that an image that crashes them is found. A worker compresses several images
+ * at once and records only a high-water mark. After a crash the images up to it are compressed in one-by-one mode, with
+ * a checkpoint before each. The image in flight at a crash becomes a poison candidate and is tried last; a candidate
+ * that crashes a worker again is quarantined. A good image loses nothing by being in flight when its worker is killed.
  */
 export interface Journal {
-  /** Counts the calls of hosts for this batch. */
+  /** Number of calls for this batch so far. */
   readonly attempt: number;
-  /** How many of them never came back. */
-  readonly deaths: number;
-  /** False while a host works, and for ever when it died. */
+  /** How many of them never returned. */
+  readonly crashes: number;
+  /** False while a worker runs, and for good when it crashed. */
   readonly closed: boolean;
-  /** No image with a higher ordinal was touched by the host that works on several at once; null: it had none yet. */
+  /** The worker has started no image with a higher ordinal outside one-by-one mode; null: none at all. */
+  readonly highWaterMark: number | null;
+  /** Images up to this ordinal may have been in flight at a crash. */
+  readonly oneByOneUpTo: number;
+  /** Ordinal of the image in flight, recorded in one-by-one mode only. */
+  readonly inFlight: number | null;
+  readonly poisonCandidates: readonly number[];
+}
+
+/** The journal's fields up to version 0.1.0. A job that is resumed after an update may still have such a journal. */
+interface EarlierJournal extends Pick<Journal, 'attempt' | 'closed'> {
+  readonly deaths: number;
   readonly reach: number | null;
-  /** Images up to this ordinal were within reach of a host that died. */
   readonly carefulUpTo: number;
-  /** Ordinal of the image in hand, noted only when going one by one. */
   readonly trying: number | null;
   readonly suspects: readonly number[];
 }
 
+/** Reads the JSON of a journal, in the form of this version or of the one before. */
+export function readJournal(stored: Journal | EarlierJournal): Journal {
+  if (!('deaths' in stored)) return stored;
+  const { attempt, closed, deaths, reach, carefulUpTo, trying, suspects } = stored;
+  return {
+    attempt,
+    closed,
+    crashes: deaths,
+    highWaterMark: reach,
+    oneByOneUpTo: carefulUpTo,
+    inFlight: trying,
+    poisonCandidates: suspects,
+  };
+}
+
+/** How one call goes about its batch. */
 export interface Attempt {
   readonly number: number;
-  readonly deaths: number;
-  /** Unfinished images up to this ordinal go one by one, each noted before it is touched. */
-  readonly carefulUpTo: number;
-  /** In hand at one death each: tried last, one by one. */
-  readonly suspects: readonly number[];
-  /** In hand at two deaths, or at one when deaths have become many: not tried again. */
-  readonly condemned: { readonly n: number; readonly deaths: 1 | 2 } | null;
+  readonly crashes: number;
+  /** Unfinished images up to this ordinal are compressed in one-by-one mode. */
+  readonly oneByOneUpTo: number;
+  /** Each was in flight at one crash: tried last, one by one. */
+  readonly poisonCandidates: readonly number[];
+  /** In flight at two crashes, or at one after many crashes: not tried again. */
+  readonly quarantined: Quarantined | null;
+}
+
+export interface Quarantined {
+  readonly n: number;
+  readonly crashes: 1 | 2;
 }
 
 /**
- * After so many deaths nobody gets a second chance: the state machine calls 25 times without Fargate, and images that
- * kill take one death for the first of all and two for each that is found with a second chance.
+ * After so many crashes of a batch no image is tried a second time. Without Fargate the state machine calls 25 times,
+ * and images that crash the worker take one crash for the first of all and two for each that has a second try.
  */
-export const SECOND_CHANCES_UNTIL_DEATH = 8;
+export const MAX_CRASHES_WITH_SECOND_TRY = 8;
 
-const NOTHING = -1;
+const NONE = -1;
 
-/** How to go about a batch, given what the host before left behind. */
+/** Decides how to go about a batch, given what the previous call left. */
 export function nextAttempt(journal: Journal | undefined, isDone: (n: number) => boolean): Attempt {
-  if (!journal) return { number: 1, deaths: 0, carefulUpTo: NOTHING, suspects: [], condemned: null };
-  const { suspects, carefulUpTo } = journal;
+  if (!journal) return { number: 1, crashes: 0, oneByOneUpTo: NONE, poisonCandidates: [], quarantined: null };
+  const { poisonCandidates, oneByOneUpTo, inFlight, closed } = journal;
   const number = journal.attempt + 1;
-  if (journal.closed) return { number, deaths: journal.deaths, carefulUpTo, suspects, condemned: null };
-  const deaths = journal.deaths + 1;
-  const after = { number, deaths, carefulUpTo: Math.max(carefulUpTo, journal.reach ?? NOTHING) };
-  const inHand = journal.trying;
-  if (inHand === null || isDone(inHand)) return { ...after, suspects, condemned: null };
-  const isSuspect = suspects.includes(inHand);
-  if (!isSuspect && deaths <= SECOND_CHANCES_UNTIL_DEATH)
-    return { ...after, suspects: [...suspects, inHand], condemned: null };
-  const others = suspects.filter((n) => n !== inHand);
-  return { ...after, suspects: others, condemned: { n: inHand, deaths: isSuspect ? 2 : 1 } };
+  if (closed) return { number, crashes: journal.crashes, oneByOneUpTo, poisonCandidates, quarantined: null };
+  const after = {
+    number,
+    crashes: journal.crashes + 1,
+    oneByOneUpTo: Math.max(oneByOneUpTo, journal.highWaterMark ?? NONE),
+  };
+  if (inFlight === null || isDone(inFlight)) return { ...after, poisonCandidates, quarantined: null };
+  const isCandidate = poisonCandidates.includes(inFlight);
+  if (!isCandidate && after.crashes <= MAX_CRASHES_WITH_SECOND_TRY)
+    return { ...after, poisonCandidates: [...poisonCandidates, inFlight], quarantined: null };
+  return {
+    ...after,
+    poisonCandidates: poisonCandidates.filter((n) => n !== inFlight),
+    quarantined: { n: inFlight, crashes: isCandidate ? 2 : 1 },
+  };
 }

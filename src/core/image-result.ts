@@ -101,7 +101,7 @@ export const FAILURE_CODES = {
   AccessDenied: 'reading or writing it was denied',
   CorruptImage: 'cannot be decoded without errors',
   TooLarge: 'over the pixel or memory limit',
-  EncoderCrash: 'the encoder threw, hung, killed its host or returned nonsense',
+  EncoderCrash: 'the encoder threw, hung, crashed its process or returned an unusable image',
   OutputExists: 'an object that is not an output of image-press lies at the output key',
   Throttled: 'S3 asked to slow down, also after retries',
   Unexpected: 'an unexpected error; the log has its stack',

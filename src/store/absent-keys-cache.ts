@@ -2,21 +2,21 @@ import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
 /**
- * A view of a store that answers HEAD for what one listing showed to be absent, until it is written here. A hint and
- * no more: an output that another host writes meanwhile is met by the condition of our own PUT.
+ * A view of a store that answers HEAD for keys that one listing showed to be absent, until they are written through it.
+ * Only a hint: an output that another host writes meanwhile fails the condition of our own PUT.
  */
-export interface KnownAbsences {
+export interface AbsentKeysCache {
   readonly store: ObjectStore;
-  /** Finds out which of these objects, all of one bucket, are not there. Never throws: HEAD tells what this cannot. */
-  learn(locations: readonly S3Location[]): Promise<void>;
+  /** Replaces what is cached by those of these keys, all of one bucket, that do not exist. Never throws. */
+  prefetch(locations: readonly S3Location[]): Promise<void>;
 }
 
-/** Below it the listing would cost more than the calls that it saves: its price is that of 12 HEADs. */
-const LEAST_LOCATIONS = 20;
+/** Below it the listing would cost more than the calls it saves: its price is that of 12 HEADs. */
+const MIN_LOCATIONS = 20;
 /** One page. */
-const MOST_LISTED = 1000;
+const MAX_LISTED = 1000;
 
-export function openKnownAbsences(store: ObjectStore): KnownAbsences {
+export function createAbsentKeysCache(store: ObjectStore): AbsentKeysCache {
   let absent: Set<string> = new Set();
   return {
     store: {
@@ -27,21 +27,21 @@ export function openKnownAbsences(store: ObjectStore): KnownAbsences {
         return store.put(location, body, options);
       },
     },
-    learn: async (locations) => {
+    prefetch: async (locations) => {
       absent = new Set();
-      if (locations.length < LEAST_LOCATIONS || isSlow(store)) return;
+      if (locations.length < MIN_LOCATIONS || isSlow(store)) return;
       const start = performance.now();
       absent = await absentAmong(locations, store).catch(() => new Set<string>());
-      if (performance.now() - start > MS_OF_A_HEAD * locations.length) slow.set(store, LISTINGS_LEFT_OUT);
+      if (performance.now() - start > MS_PER_HEAD * locations.length) slow.set(store, LISTINGS_SKIPPED);
     },
   };
 }
 
-const MS_OF_A_HEAD = 2;
-/** So many batches ask with HEAD before listing is tried again. */
-const LISTINGS_LEFT_OUT = 20;
+const MS_PER_HEAD = 2;
+/** So many prefetches are left out before listing is tried again. */
+const LISTINGS_SKIPPED = 20;
 
-/** Some S3-compatible servers read a whole folder for a listing, however little of it is wanted. */
+/** By store, for as long as it lives: some S3-compatible servers read a whole folder for any listing. */
 const slow = new WeakMap<ObjectStore, number>();
 
 function isSlow(store: ObjectStore): boolean {
@@ -51,19 +51,17 @@ function isSlow(store: ObjectStore): boolean {
 }
 
 async function absentAmong(locations: readonly S3Location[], store: ObjectStore): Promise<Set<string>> {
-  const { bucket } = locations[0]!;
-  const keys = locations.map(({ key }) => key).sort(inListingOrder);
-  const listed = await listFrom(keys[0]!, keys.at(-1)!, store.list(bucket, '', startBefore(keys[0]!)));
-  const { present, end } = listed;
-  const absent = keys.filter(
-    (key) => !present.has(key) && (end === undefined || inListingOrder(key, end) < 0),
-  );
+  const keys = locations.map(({ key }) => key).sort(compareKeys);
+  const [first, last, bucket] = [keys[0], keys.at(-1), locations[0]?.bucket];
+  if (first === undefined || last === undefined || bucket === undefined) return new Set();
+  const { present, end } = await listFrom(first, last, store.list(bucket, '', startBefore(first)));
+  const absent = keys.filter((key) => !present.has(key) && (end === undefined || compareKeys(key, end) < 0));
   return new Set(absent.map((key) => formatS3Uri({ bucket, key })));
 }
 
 interface Listed {
   readonly present: ReadonlySet<string>;
-  /** What lies from this key on is not known; undefined: all is. */
+  /** From this key on nothing is known; undefined: everything is. */
   readonly end?: string;
 }
 
@@ -71,22 +69,22 @@ async function listFrom(first: string, last: string, objects: AsyncIterable<Obje
   const present = new Set<string>();
   let previous = '';
   for await (const { key } of objects) {
-    // Directory buckets list in no order: a gap says nothing there.
-    if (inListingOrder(key, previous) < 0) return { present, end: first };
-    if (inListingOrder(key, last) > 0) break;
+    // Directory buckets list in no order: a gap proves nothing there.
+    if (compareKeys(key, previous) < 0) return { present, end: first };
+    if (compareKeys(key, last) > 0) break;
     present.add(key);
     previous = key;
-    if (present.size === MOST_LISTED) return { present, end: key };
+    if (present.size === MAX_LISTED) return { present, end: key };
   }
   return { present };
 }
 
-/** A listing begins behind the key that is given. */
+/** A listing starts after the key that is given. */
 function startBefore(key: string): string {
   return [...key].slice(0, -1).join('');
 }
 
 /** S3 lists in the order of the keys' UTF-8 bytes. */
-function inListingOrder(a: string, b: string): number {
+function compareKeys(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -77,8 +77,8 @@ async function results(): Promise<ImageResult[]> {
   return found.sort((a, b) => a.index - b.index);
 }
 
-/** One flipped bit that a strict libvips reads over, and a walk through the codes does not. */
-async function readOver(jpeg: Uint8Array): Promise<Uint8Array> {
+/** A flipped bit that even strict libvips decodes, but a check of all codes finds. */
+async function bitFlipThatDecodes(jpeg: Uint8Array): Promise<Uint8Array> {
   for (let seed = 0; seed < 100; seed++) {
     const rotten = bitRotten(jpeg, 1, seed, 700);
     const isAccepted = await sharp(rotten, { failOn: 'warning' })
@@ -89,60 +89,60 @@ async function readOver(jpeg: Uint8Array): Promise<Uint8Array> {
       );
     if (isAccepted && findScanFault(rotten)) return rotten;
   }
-  throw new Error('Expected libvips to read over one flipped bit of a hundred');
+  throw new Error('Expected libvips to decode one flipped bit of a hundred');
 }
 
-/** A host whose calls to the store never come back once it is dead, nor does its codec. */
-function mortalHost(changes: object = {}, onCall: (call: string, key: string) => void = () => {}) {
-  const { promise: died, resolve: tell } = Promise.withResolvers<'died'>();
+/** A host whose calls to the store and the codec never return after its crash. */
+function crashableHost(changes: object = {}, onCall: (call: string, key: string) => void = () => {}) {
+  const { promise: crashed, resolve } = Promise.withResolvers<'crashed'>();
   const never = new Promise<never>(() => {});
-  let dead = false;
-  const die = () => {
-    dead = true;
-    tell('died');
+  let isDown = false;
+  const crash = () => {
+    isDown = true;
+    resolve('crashed');
   };
-  /** Killed while the call is under way: it is carried out, and nobody hears of it. */
-  const dieUnheard = () => queueMicrotask(die);
+  /** Crashes while the call is in flight: it takes effect, but its answer is lost. */
+  const crashInFlight = () => queueMicrotask(crash);
   const guarded =
     (target: ObjectStore, name: keyof ObjectStore) =>
     (...args: [{ key: string }, ...unknown[]]) => {
-      if (!dead) onCall(name, args[0].key);
+      if (!isDown) onCall(name, args[0].key);
       const isStream = name === 'list' || name === 'read';
-      if (isStream) return dead ? neverEnding(never) : Reflect.apply(target[name], target, args);
-      if (dead) return never;
+      if (isStream) return isDown ? neverEnding(never) : Reflect.apply(target[name], target, args);
+      if (isDown) return never;
       const answer = Reflect.apply(target[name], target, args) as Promise<unknown>;
       return answer.then(
-        (value) => (dead ? never : value),
-        (error) => (dead ? never : Promise.reject(error)),
+        (value) => (isDown ? never : value),
+        (error) => (isDown ? never : Promise.reject(error)),
       );
     };
-  const mortal = new Proxy(store, {
+  const crashable = new Proxy(store, {
     get: (target, name) => guarded(target, name as keyof ObjectStore),
   });
-  return { host: host({ ...changes, store: mortal }), died, die, dieUnheard, never };
+  return { host: host({ ...changes, store: crashable }), crashed, crash, crashInFlight, never };
 }
 
 async function* neverEnding(never: Promise<never>): AsyncGenerator<never> {
   yield await never;
 }
 
-/** Runs a host whose codec takes its process down when it meets one of these images. */
-async function runHost(ref: BatchRef, poison: readonly string[]): Promise<BatchSummary | 'died'> {
-  const mortal = mortalHost({
+/** Runs a host whose codec crashes its process when it meets one of these images. */
+async function runHost(ref: BatchRef, poison: readonly string[]): Promise<BatchSummary | 'crashed'> {
+  const worker = crashableHost({
     compress: async (bytes: Uint8Array, settings: Job['compression']) => {
       if (!poison.includes(Buffer.from(bytes).toString())) return halve(bytes, settings);
-      mortal.die();
-      return mortal.never;
+      worker.crash();
+      return worker.never;
     },
   });
-  return Promise.race([compressBatch(ref, mortal.host), mortal.died]);
+  return Promise.race([compressBatch(ref, worker.host), worker.crashed]);
 }
 
 async function runUntilDone(ref: BatchRef, poison: readonly string[]) {
-  for (let deaths = 0; ; deaths++) {
+  for (let crashes = 0; ; crashes++) {
     const end = await runHost(ref, poison);
-    if (end !== 'died') return { deaths, summary: end };
-    expect(deaths).toBeLessThan(100);
+    if (end !== 'crashed') return { crashes, summary: end };
+    expect(crashes).toBeLessThan(100);
   }
 }
 
@@ -216,11 +216,11 @@ describe('compressBatch', () => {
     expect((await results()).map(({ index }) => index)).toEqual(keys.map((_, n) => n));
   });
 
-  it('finds the image that kills its hosts in three deaths, and does the rest of the batch', async () => {
+  it('finds the image that crashes its workers in three crashes, and compresses the rest of the batch', async () => {
     const keys = ['a.jpg', 'b.jpg', 'poison.jpg', 'c.jpg', 'd.jpg'];
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
-    const { deaths, summary } = await runUntilDone(await planned(keys), ['poison.jpg']);
-    expect(deaths).toBe(3);
+    const { crashes, summary } = await runUntilDone(await planned(keys), ['poison.jpg']);
+    expect(crashes).toBe(3);
     expect(summary).toMatchObject({ compressed: 4, failed: 1, remaining: 0 });
     const all = await results();
     expect(all.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
@@ -231,55 +231,73 @@ describe('compressBatch', () => {
     [2, 5],
     [3, 7],
     [16, 24],
-  ])('finds %i images that kill their hosts in %i deaths, wherever they stand', async (count, most) => {
+  ])('finds %i images that crash their workers in %i crashes, wherever they are in the batch', async (count, most) => {
     const poison = Array.from({ length: count }, (_, n) => `poison-${n}.jpg`);
     const keys = ['a.jpg', ...poison.slice(0, 2), 'b.jpg', ...poison.slice(2), 'c.jpg'];
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
-    const { deaths, summary } = await runUntilDone(await planned(keys), poison);
-    expect(deaths).toBeLessThanOrEqual(most);
+    const { crashes, summary } = await runUntilDone(await planned(keys), poison);
+    expect(crashes).toBeLessThanOrEqual(most);
     expect(summary).toMatchObject({ compressed: 3, failed: count, remaining: 0 });
     expect((await results()).map(({ index }) => index)).toEqual(keys.map((_, n) => n));
   });
 
-  it('does not call an image failed whose output shows that it was finished', async () => {
+  it('does not report an image as failed when its output shows that it was finished', async () => {
     await store.put({ bucket: 'in', key: 'a.jpg' }, photo);
     const ref = await planned(['a.jpg']);
     let left = 3;
-    const dieBehindOutput = () => {
-      const mortal = mortalHost({ compress: halve }, (call, key) => {
+    const crashAfterOutput = () => {
+      const worker = crashableHost({ compress: halve }, (call, key) => {
         if (left > 0 && (call === 'put' || (left < 3 && call === 'head')) && key === 'a.jpg')
-          mortal.dieUnheard();
+          worker.crashInFlight();
       });
-      return mortal;
+      return worker;
     };
     for (; left > 0; left--) {
-      const mortal = dieBehindOutput();
-      expect(await Promise.race([compressBatch(ref, mortal.host), mortal.died])).toBe('died');
+      const worker = crashAfterOutput();
+      expect(await Promise.race([compressBatch(ref, worker.host), worker.crashed])).toBe('crashed');
     }
-    expect(await compressBatch(ref, dieBehindOutput().host)).toMatchObject({ compressed: 1, failed: 0 });
+    expect(await compressBatch(ref, crashAfterOutput().host)).toMatchObject({ compressed: 1, failed: 0 });
   });
 
-  it('goes one by one only through what a dead host may have touched', async () => {
+  it('quarantines an image that crashed two workers of the version before, by its journal', async () => {
+    const keys = ['a.jpg', 'poison.jpg', 'b.jpg'];
+    for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
+    const ref = await planned(keys);
+    const journal = {
+      attempt: 3,
+      deaths: 2,
+      closed: false,
+      reach: null,
+      carefulUpTo: 2,
+      trying: 1,
+      suspects: [1],
+    };
+    await store.put({ bucket: work, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
+    expect(await runHost(ref, ['poison.jpg'])).toMatchObject({ compressed: 2, failed: 1, remaining: 0 });
+    expect((await results())[1]).toMatchObject({ index: 1, status: 'failed', code: 'EncoderCrash' });
+  });
+
+  it('goes one by one only through what may have been in flight at a crash', async () => {
     const keys = Array.from({ length: 40 }, (_, n) => `${n}.jpg`);
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
-    // Ordinals far apart: a note covers five images.
+    // Ordinals far apart: a checkpoint covers five images.
     const ref = await planned(
       keys,
       keys.map((_, n) => ({ n: n * 100 })),
     );
-    const mortal = mortalHost({}, (call, key) => {
-      if (call === 'get' && key === '7.jpg') mortal.die();
+    const worker = crashableHost({}, (call, key) => {
+      if (call === 'get' && key === '7.jpg') worker.crash();
     });
-    await Promise.race([compressBatch(ref, mortal.host), mortal.died]);
-    const notes: number[] = [];
-    const watched = mortalHost({ compress: halve }, (call, key) => {
-      if (call === 'put' && key.endsWith('journal.json')) notes.push(0);
+    await Promise.race([compressBatch(ref, worker.host), worker.crashed]);
+    let checkpoints = 0;
+    const watched = crashableHost({ compress: halve }, (call, key) => {
+      if (call === 'put' && key.endsWith('journal.json')) checkpoints += 1;
     });
     expect(await compressBatch(ref, watched.host)).toMatchObject({ compressed: 40, remaining: 0 });
-    expect(notes.length).toBeLessThan(24);
+    expect(checkpoints).toBeLessThan(24);
   });
 
-  it('closes its journal also when a paper cannot be written, so that no image is accused', async () => {
+  it('closes its journal also when a result cannot be written, so that no image is counted as in flight', async () => {
     const keys = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg'];
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
     const ref = await planned(keys);
@@ -294,14 +312,14 @@ describe('compressBatch', () => {
     await expect(compressBatch(ref, host({ store: refusing, compress: halve }))).rejects.toThrow('slow down');
     expect(await readJson<Journal>(store, { bucket: work, key: journalKey(ref) })).toMatchObject({
       closed: true,
-      deaths: 0,
+      crashes: 0,
     });
     expect(await compressBatch(ref, host())).toMatchObject({ compressed: 4, remaining: 0 });
   });
 
-  it('looks closest where the source is to be replaced: flipped bits that libvips reads over fail in place', async () => {
+  it('checks a source that is to be replaced most closely: flipped bits that libvips decodes fail in place', async () => {
     const fast = { ...job.compression, effort: 'fast' as const };
-    const rotten = await readOver(await makeJpeg({ quality: 95, width: 200, height: 160 }));
+    const rotten = await bitFlipThatDecodes(await makeJpeg({ quality: 95, width: 200, height: 160 }));
     await store.put({ bucket: 'in', key: 'rotten.jpg' }, rotten);
     await compressBatch(await planned(['rotten.jpg'], [], { compression: fast }), host());
     expect(await results()).toMatchObject([{ status: 'compressed' }]);
@@ -313,18 +331,18 @@ describe('compressBatch', () => {
     expect(object).toMatchObject({ body: rotten });
   });
 
-  it('tells what it finished before it fails, and how to undo it', async () => {
+  it('records what it finished before it fails, and how to undo it', async () => {
     const keys = Array.from({ length: 8 }, (_, n) => `${n}.jpg`);
     for (const key of keys) await store.put({ bucket: 'in', key }, photo);
     const ref = await planned(keys, [], { output: 'in-place' });
-    let papers = 0;
+    let refused = 0;
     const breaking = new Proxy(store, {
       get:
         (target, name) =>
         (...args: [{ key: string }]) => {
-          const isPaper = name === 'put' && /(results|undo).*jsonl$/.test(args[0].key);
-          // The first is refused, as where S3 asks to slow down for long.
-          return isPaper && ++papers === 1
+          const isJobFile = name === 'put' && /(results|undo).*jsonl$/.test(args[0].key);
+          // The first is refused, as when S3 answers 503 for long.
+          return isJobFile && ++refused === 1
             ? Promise.reject(new ObjectStoreError('Throttled', 'slow down'))
             : Reflect.apply(Reflect.get(target, name), target, args);
         },
@@ -344,7 +362,7 @@ describe('compressBatch', () => {
     expect(undone).toHaveLength(8);
   });
 
-  it('leaves no worker behind when it throws', async () => {
+  it('leaves no worker running when it throws', async () => {
     const keys = Array.from({ length: 300 }, (_, n) => `${n}.jpg`);
     for (const key of keys) await store.put({ bucket: 'in', key }, Buffer.from(key));
     const ref = await planned(keys);
@@ -368,14 +386,14 @@ describe('compressBatch', () => {
   it.each([
     's3://out/',
     'in-place',
-  ])('accounts for every image exactly once, whenever hosts close or die (output %s)', async (output) => {
+  ])('accounts for every image exactly once, whenever hosts close or crash (output %s)', async (output) => {
     await fc.assert(
-      fc.asyncProperty(courses, (course) => survives(course, output)),
+      fc.asyncProperty(scenarios, (scenario) => survives(scenario, output)),
       { numRuns: 150 },
     );
   }, 30_000);
 
-  it('leaves an image that is too large for it to the larger host that follows, if one does', async () => {
+  it('leaves an image that is too large for it to a larger host that follows', async () => {
     await store.put({ bucket: 'in', key: 'a.jpg' }, photo);
     await store.put({ bucket: 'in', key: 'large.jpg' }, photo);
     const ref = await planned(['a.jpg', 'large.jpg']);
@@ -394,7 +412,7 @@ describe('compressBatch', () => {
     expect(await compressBatch(ref, larger)).toMatchObject({ skipped: 1, failed: 1, remaining: 0 });
   });
 
-  it('says what is missing when the papers of the job are gone', async () => {
+  it('names the job file that is missing', async () => {
     const ref = await planned(['a.jpg']);
     await expect(compressBatch({ ...ref, jobId: 'other' }, host())).rejects.toThrow(
       's3://work/jobs/other/job.json',
@@ -402,31 +420,37 @@ describe('compressBatch', () => {
   });
 });
 
-/** How a batch fares: which of its images kill, and what happens to the hosts that come to it, one after the other. */
-interface Course {
+/** Which images of a batch crash the worker, and how each of its hosts ends, in order. */
+interface Scenario {
   readonly images: number;
   readonly poison: readonly number[];
   readonly concurrency: number;
   readonly gap: number;
-  readonly hosts: readonly { readonly end: 'dies' | 'dies unheard' | 'closes'; readonly atCall: number }[];
+  readonly hosts: readonly {
+    readonly end: 'crashes' | 'crashes in flight' | 'closes';
+    readonly atCall: number;
+  }[];
 }
 
-const courses: fc.Arbitrary<Course> = fc.record({
+const scenarios: fc.Arbitrary<Scenario> = fc.record({
   images: fc.integer({ min: 1, max: 30 }),
   poison: fc.uniqueArray(fc.nat({ max: 29 }), { maxLength: 2 }),
   concurrency: fc.integer({ min: 1, max: 4 }),
-  // Ordinals far apart make a note cover few images.
+  // Ordinals far apart make a checkpoint cover few images.
   gap: fc.constantFrom(1, 100, 250),
   hosts: fc.array(
     fc.record({
-      end: fc.constantFrom('dies' as const, 'dies unheard' as const, 'closes' as const),
+      end: fc.constantFrom('crashes' as const, 'crashes in flight' as const, 'closes' as const),
       atCall: fc.integer({ min: 1, max: 90 }),
     }),
     { maxLength: 6 },
   ),
 });
 
-async function survives({ images, poison, concurrency, gap, hosts }: Course, output: string): Promise<void> {
+async function survives(
+  { images, poison, concurrency, gap, hosts }: Scenario,
+  output: string,
+): Promise<void> {
   const memory = createMemoryStore();
   store = memory;
   const keys = Array.from({ length: images }, (_, n) => `${n}.jpg`);
@@ -436,47 +460,47 @@ async function survives({ images, poison, concurrency, gap, hosts }: Course, out
     keys.map((_, n) => ({ n: n * gap })),
     { output },
   );
-  const deadly = poison.filter((n) => n < images).map((n) => `${n}.jpg`);
-  const inHandAtDeath = new Map<number, number>();
-  let deaths = 0;
-  const fates = [...hosts];
+  const poisoned = poison.filter((n) => n < images).map((n) => `${n}.jpg`);
+  const inFlightAtCrash = new Map<number, number>();
+  let crashes = 0;
+  const ends = [...hosts];
   for (;;) {
-    const fate = fates.shift();
+    const hostEnd = ends.shift();
     let calls = 0;
     const closing = new AbortController();
-    const mortal = mortalHost(
+    const worker = crashableHost(
       {
         concurrency,
         closing: closing.signal,
         compress: async (bytes: Uint8Array, settings: Job['compression']) => {
           const [key = ''] = Buffer.from(bytes).toString().split(' ');
-          if (!deadly.includes(key)) return halve(bytes, settings);
-          mortal.die();
-          return mortal.never;
+          if (!poisoned.includes(key)) return halve(bytes, settings);
+          worker.crash();
+          return worker.never;
         },
       },
       () => {
         calls += 1;
-        if (calls !== fate?.atCall) return;
-        if (fate.end === 'dies') mortal.die();
-        else if (fate.end === 'dies unheard') mortal.dieUnheard();
+        if (calls !== hostEnd?.atCall) return;
+        if (hostEnd.end === 'crashes') worker.crash();
+        else if (hostEnd.end === 'crashes in flight') worker.crashInFlight();
         else closing.abort();
       },
     );
-    const end = await Promise.race([compressBatch(ref, mortal.host), mortal.died]);
-    if (end !== 'died' && end.remaining === 0) {
-      await isRight(end);
+    const end = await Promise.race([compressBatch(ref, worker.host), worker.crashed]);
+    if (end !== 'crashed' && end.remaining === 0) {
+      await expectRight(end);
       return;
     }
-    if (end !== 'died') continue;
-    deaths += 1;
+    if (end !== 'crashed') continue;
+    crashes += 1;
     const left = await readJson<Journal>(memory, { bucket: work, key: journalKey(ref) });
-    const noted = left?.closed === false ? left.trying : null;
-    if (noted !== null) inHandAtDeath.set(noted, (inHandAtDeath.get(noted) ?? 0) + 1);
-    expect(deaths).toBeLessThanOrEqual(hosts.length + 3 * deadly.length);
+    const inFlight = left?.closed === false ? left.inFlight : null;
+    if (inFlight !== null) inFlightAtCrash.set(inFlight, (inFlightAtCrash.get(inFlight) ?? 0) + 1);
+    expect(crashes).toBeLessThanOrEqual(hosts.length + 3 * poisoned.length);
   }
 
-  async function isRight(summary: BatchSummary) {
+  async function expectRight(summary: BatchSummary) {
     const all = await results();
     expect(all.map(({ index }) => index)).toEqual(keys.map((_, n) => n * gap));
     expect({ ...summary, batchId: '', remaining: 0 }).toEqual({
@@ -486,18 +510,18 @@ async function survives({ images, poison, concurrency, gap, hosts }: Course, out
     });
     for (const result of all) {
       const key = result.source.slice('s3://in/'.length);
-      if (deadly.includes(key)) {
+      if (poisoned.includes(key)) {
         expect(result).toMatchObject({ status: 'failed', code: 'EncoderCrash' });
         expect(memory.bytes(`s3://in/${key}`)?.byteLength).toBeGreaterThan(40);
         continue;
       }
-      if (result.status === 'failed') expect(inHandAtDeath.get(result.index)).toBeGreaterThanOrEqual(2);
+      if (result.status === 'failed') expect(inFlightAtCrash.get(result.index)).toBeGreaterThanOrEqual(2);
       if (result.status === 'failed') continue;
       const written = memory.bytes(`${output === 'in-place' ? 's3://in/' : output}${key}`);
       expect(result).toMatchObject({ status: 'compressed', bytesOut: written?.byteLength });
     }
     const finished = all.filter(({ status }) => status === 'compressed').map(({ source }) => source);
-    if (output === 'in-place') undoIsWhole(memory, finished);
+    if (output === 'in-place') expectCompleteUndo(memory, finished);
     else expect(memory.uris().filter((uri) => uri.startsWith(output))).toEqual(finished.map(inOutput).sort());
   }
 
@@ -505,9 +529,12 @@ async function survives({ images, poison, concurrency, gap, hosts }: Course, out
     return source.replace('s3://in/', output);
   }
 
-  function undoIsWhole({ uris, text }: ReturnType<typeof createMemoryStore>, replaced: readonly string[]) {
+  function expectCompleteUndo(
+    { uris, text }: ReturnType<typeof createMemoryStore>,
+    replaced: readonly string[],
+  ) {
     const parts = uris().filter((uri) => uri.startsWith(`s3://${work}/${jobKeys.undoParts('job-1')}`));
-    const told = parts.flatMap((uri) => text(uri)!.trim().split('\n')).map((line) => JSON.parse(line).key);
-    expect(new Set(told)).toEqual(new Set(replaced.map((source) => source.slice('s3://in/'.length))));
+    const undone = parts.flatMap((uri) => text(uri)!.trim().split('\n')).map((line) => JSON.parse(line).key);
+    expect(new Set(undone)).toEqual(new Set(replaced.map((source) => source.slice('s3://in/'.length))));
   }
 }

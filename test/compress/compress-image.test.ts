@@ -354,32 +354,33 @@ describe('what cannot be compressed', () => {
     'TooLarge',
     'NotFound',
     'Unexpected',
-  ] as const)('a store that says %s is a failed result with its words', async (code) => {
+  ] as const)('a store that answers %s is a failed result with its message', async (code) => {
     const store = storeWith('GIF89a');
     store.get = async () => {
       throw new ObjectStoreError(code, 'GetObject s3://sources/a/photo.jpg: words');
     };
+    const message = 'GetObject s3://sources/a/photo.jpg: words';
     expect(await runImage(store, SOURCE)).toEqual({
       status: 'failed',
       code,
-      message: 'GetObject s3://sources/a/photo.jpg: words',
+      message: code === 'Unexpected' ? `Unexpected error: ${message}` : message,
       // A larger host may hold what this one cannot.
       ...(code === 'TooLarge' && { hostTooSmall: true }),
     });
   });
 
-  test('a bug is a failed result, not a dead batch', async () => {
+  test('a bug is a failed result, not a failed batch', async () => {
     const compress = async () => {
       throw new TypeError('nonsense');
     };
     expect(await runImage(storeWith(), SOURCE, { compress })).toMatchObject({
       status: 'failed',
       code: 'Unexpected',
-      message: 'nonsense',
+      message: 'Unexpected error: nonsense',
     });
   });
 
-  test('a write that came through although its answer was lost counts', async () => {
+  test('a write whose answer was lost counts as written', async () => {
     const store = storeWith();
     const put = store.put.bind(store);
     store.put = async (location, body, options) => {
@@ -388,11 +389,14 @@ describe('what cannot be compressed', () => {
     };
     expect(await runImage(store, SOURCE)).toMatchObject({ status: 'compressed' });
     const { put: _put, ...other } = storeWith();
-    const deaf = Object.assign(other, {
+    const refusing = Object.assign(other, {
       put: async () => {
         throw new ObjectStoreError('Unexpected', 'socket hang up');
       },
     });
-    expect(await runImage(deaf, SOURCE)).toMatchObject({ status: 'failed', message: 'socket hang up' });
+    expect(await runImage(refusing, SOURCE)).toMatchObject({
+      status: 'failed',
+      message: 'Unexpected error: socket hang up',
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../src/core/object-store.ts';
-import { openKnownAbsences } from '../../src/store/absent-keys-cache.ts';
+import { createAbsentKeysCache } from '../../src/store/absent-keys-cache.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 
 let memory: MemoryStore;
@@ -23,44 +23,44 @@ async function present(store: ObjectStore, locations: readonly { bucket: string;
   return locations.filter((_, n) => found[n]).map(({ key }) => key);
 }
 
-describe('known absences', () => {
-  it('answer for a whole batch with one listing', async () => {
+describe('the cache of absent keys', () => {
+  it('answers for a whole batch with one listing', async () => {
     const locations = outputs(200);
-    const { store, learn } = openKnownAbsences(memory);
-    await learn(locations);
+    const { store, prefetch } = createAbsentKeysCache(memory);
+    await prefetch(locations);
     expect(await present(store, locations)).toEqual([]);
     expect(memory.calls).toHaveLength(1);
   });
 
-  it('ask for what the listing showed, and find it, whatever the keys are made of', async () => {
+  it('asks with HEAD for what the listing showed, whatever characters the keys have', async () => {
     const names = ['a b.jpg', 'a+b.jpg', 'ä.jpg', '日本.png', '😀.png', '\u{ff5e}.png', 'z//y.jpg', 'Z.jpg'];
     const locations = [...outputs(30), ...names.map((key) => ({ bucket: 'b', key }))];
     const there = locations.filter((_, n) => n % 3 === 0);
     for (const { key } of there) memory.seed(`s3://b/${key}`, body);
-    const { store, learn } = openKnownAbsences(memory);
-    await learn(locations);
+    const { store, prefetch } = createAbsentKeysCache(memory);
+    await prefetch(locations);
     expect(await present(store, locations)).toEqual(there.map(({ key }) => key));
     expect(heads()).toBe(there.length);
   });
 
-  it('end with a write of our own', async () => {
+  it('forgets a key that is written', async () => {
     const locations = outputs(30);
-    const { store, learn } = openKnownAbsences(memory);
-    await learn(locations);
+    const { store, prefetch } = createAbsentKeysCache(memory);
+    await prefetch(locations);
     await store.put(locations[3]!, body);
     expect(await present(store, locations)).toEqual([locations[3]!.key]);
   });
 
-  it('say nothing of what lies behind the first page', async () => {
+  it('knows nothing of keys after the first page', async () => {
     const locations = [...outputs(30), { bucket: 'b', key: 'out/9999.jpg' }];
     for (const { key } of outputs(1500, 'out/0005-')) memory.seed(`s3://b/${key}`, body);
-    const { store, learn } = openKnownAbsences(memory);
-    await learn(locations);
+    const { store, prefetch } = createAbsentKeysCache(memory);
+    await prefetch(locations);
     expect(await present(store, locations)).toEqual([]);
     expect(heads()).toBe(26);
   });
 
-  it('say nothing where the listing is in no order, or is refused', async () => {
+  it('knows nothing when the listing is in no order, or is refused', async () => {
     const locations = outputs(30);
     const disorder = async function* () {
       for (const key of ['out/0004.jpg', 'out/0002.jpg']) yield { key, size: 1, etag: '' };
@@ -69,34 +69,34 @@ describe('known absences', () => {
       yield await Promise.reject(new Error('AccessDenied'));
     };
     for (const list of [disorder, refusal]) {
-      const { store, learn } = openKnownAbsences({ ...memory, list });
-      await learn(locations);
+      const { store, prefetch } = createAbsentKeysCache({ ...memory, list });
+      await prefetch(locations);
       memory.calls.length = 0;
       await present(store, locations);
       expect(heads()).toBe(30);
     }
   });
 
-  it('are not asked for again soon where a listing takes longer than the calls that it saves', async () => {
+  it('skips listings for a while after one took longer than the calls that it saves', async () => {
     const list = async function* () {
       await new Promise((resolve) => setTimeout(resolve, 100));
       yield* [];
     };
     let listings = 0;
-    const { learn } = openKnownAbsences({
+    const { prefetch } = createAbsentKeysCache({
       ...memory,
       list: () => {
         listings += 1;
         return list();
       },
     });
-    for (let batch = 0; batch < 22; batch++) await learn(outputs(30));
+    for (let batch = 0; batch < 22; batch++) await prefetch(outputs(30));
     expect(listings).toBe(2);
   });
 
-  it('cost no listing for a handful of outputs', async () => {
-    const { store, learn } = openKnownAbsences(memory);
-    await learn(outputs(5));
+  it('lists nothing for a handful of outputs', async () => {
+    const { store, prefetch } = createAbsentKeysCache(memory);
+    await prefetch(outputs(5));
     await present(store, outputs(5));
     expect(memory.calls).toHaveLength(5);
     expect(heads()).toBe(5);

@@ -1,0 +1,102 @@
+import { compressBytes } from '../codec/compress-bytes.ts';
+import { createMemoryBudget } from '../codec/memory-budget.ts';
+import type { Attempt, Journal, Quarantined } from '../core/batch-journal.ts';
+import { addOutcome, type BatchCounts } from '../core/batch-summary.ts';
+import type { Outcome } from '../core/image-result.ts';
+import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
+import type { ObjectStore } from '../core/object-store.ts';
+import { possibleOutputs } from '../core/output-key.ts';
+import { formatS3Uri } from '../core/s3-uri.ts';
+import { createAbsentKeysCache } from '../store/absent-keys-cache.ts';
+import type { BatchHost } from './batch-host.ts';
+import { compressImage } from './compress-image.ts';
+import { createExclusiveLock } from './exclusive-lock.ts';
+import type { ImageContext } from './image-context.ts';
+import { openResultLog, writeJournal } from './result-log.ts';
+
+/** A batch in progress: its images, its results and its journal. */
+export interface OpenBatch {
+  compress(image: PlannedImage): Promise<void>;
+  /** Does not try the image again, but records it as compressed where an output shows that it was. */
+  quarantine(image: PlannedImage, crashes: Quarantined['crashes']): Promise<void>;
+  /** Asks with one listing which outputs do not exist yet, instead of with a HEAD for each. */
+  prefetch(images: readonly PlannedImage[]): Promise<void>;
+  /** Written before an image is started, so that the next worker knows of it when this one crashes. */
+  checkpoint(state: Partial<Pick<Journal, 'inFlight' | 'highWaterMark'>>): Promise<void>;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  counts(): BatchCounts;
+}
+
+export function openBatch(
+  ref: BatchRef,
+  host: BatchHost,
+  job: Job,
+  attempt: Attempt,
+  earlier: BatchCounts,
+): OpenBatch {
+  const { store, workBucket } = host;
+  const results = openResultLog(store, workBucket, ref, attempt.number);
+  const outputs = createAbsentKeysCache(store);
+  const lock = createExclusiveLock();
+  const context: ImageContext = {
+    job,
+    batchId: ref.batchId,
+    store: outputs.store,
+    log: host.log,
+    compress: host.compress ?? codecOf(host, job),
+    onUndo: results.addUndo,
+    maxBytes: host.memoryBytes,
+    // The codec's budget covers the images it works on; the bodies that wait for it are to be small beside that.
+    large: { bytes: Math.floor(host.memoryBytes / (8 * host.concurrency)), exclusive: lock.exclusive },
+  };
+  let counts = earlier;
+  let { poisonCandidates } = attempt;
+
+  const settle = async (image: PlannedImage, outcome: Outcome) => {
+    counts = addOutcome(counts, outcome);
+    poisonCandidates = poisonCandidates.filter((n) => n !== image.n);
+    await results.add({ index: image.n, batchId: ref.batchId, source: formatS3Uri(image), ...outcome });
+  };
+  const write = (state: Pick<Journal, 'closed' | 'inFlight' | 'highWaterMark'>) => {
+    const { number, crashes, oneByOneUpTo } = attempt;
+    const journal = { attempt: number, crashes, oneByOneUpTo, poisonCandidates, ...state };
+    return writeJournal(store, workBucket, ref, journal);
+  };
+  return {
+    compress: async (image) => {
+      const outcome = await lock.shared(() => compressImage(image, context));
+      const isForLarger = host.largerFollows && outcome.status === 'failed' && outcome.hostTooSmall;
+      if (!isForLarger) await settle(image, outcome);
+    },
+    quarantine: async (image, crashes) => {
+      const found = await compressImage(image, { ...context, store: withoutBodies(store) });
+      await settle(image, found.status === 'failed' ? crashedWorker(crashes) : found);
+    },
+    prefetch: (images) =>
+      // In place there is nothing to ask: the image itself is the output.
+      outputs.prefetch(job.output === 'in-place' ? [] : images.flatMap(possibleOutputs(job))),
+    checkpoint: (state) => write({ closed: false, inFlight: null, highWaterMark: null, ...state }),
+    flush: results.flush,
+    close: () => write({ closed: true, inFlight: null, highWaterMark: null }),
+    counts: () => counts,
+  };
+}
+
+function codecOf({ memoryBytes }: BatchHost, job: Job): ImageContext['compress'] {
+  const maxPixels = job.limits.maxPixels ?? undefined;
+  const budget = createMemoryBudget(memoryBytes);
+  const replacesSource = job.output === 'in-place';
+  return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels, replacesSource });
+}
+
+/** Every object reads as absent, so that HEAD is all that is asked: an image may crash the worker while it is read. */
+function withoutBodies(store: ObjectStore): ObjectStore {
+  return { ...store, get: async () => undefined };
+}
+
+function crashedWorker(crashes: Quarantined['crashes']): Outcome {
+  const times = crashes === 2 ? 'twice' : 'after many other crashes of this batch,';
+  const message = `its worker crashed ${times} while only this image was in flight; the rest of the batch was compressed without it`;
+  return { status: 'failed', code: 'EncoderCrash', message };
+}
