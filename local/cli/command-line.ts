@@ -1,11 +1,11 @@
+import { parseOptions, UsageError, wholeNumber } from './options.ts';
 import {
-  parseOptions,
+  adviceOnOption,
+  checkSettings,
   readSettings,
   refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
-  UsageError,
-  wholeNumber,
 } from './settings-options.ts';
 
 export interface CommandLine {
@@ -22,13 +22,13 @@ export interface CommandLine {
 
 export const HELP = `image-press: compress images through the whole state machine, on this machine
 
-  npm start                                     compress sample pictures and show what comes out
-  npm start -- <folder | image | list | s3://…> compress your own; what you hand in is never written to
-  npm start -- serve                            keep a local S3 up: drop a file list or an image, watch it work
+  npm start                                     compress sample images and show the result
+  npm start -- <folder | image | list | s3://…> compress your own images; they are only read, never changed
+  npm start -- serve                            run a local S3: put a file list or an image into it and watch
 
-  --out DIR             where outputs go, mirroring the keys                      (./compressed;
-                        for the failed.jsonl of an earlier job, where that job put them)
-                        reports, the log and what outputs are known by lie beside it, in .image-press
+  --out DIR             folder for outputs, with the same keys                    (./compressed;
+                        for the failed.jsonl of an earlier job, the folder of that job)
+                        reports, logs and the S3 metadata of outputs are stored next to it, in .image-press
 ${SETTINGS_HELP}
   --json                report.json on stdout, progress on stderr (use with npm run -s start)
   --port N              for serve: the port of the local S3                       (9090)
@@ -47,7 +47,7 @@ const OPTIONS = {
 /** Images in a batch here: small enough that every core has work, large enough that batches cost nothing. */
 const LOCAL_BATCH = { images: { perBatch: 50 } };
 
-/** Settings that would lead away from what the command line names, and why they are refused. */
+/** Settings that would contradict what the command line names, and why they are refused. */
 const SAID_OTHERWISE = {
   fileList: 'the command line names what is compressed',
   output: 'outputs go to the folder that --out names',
@@ -59,7 +59,7 @@ const SAID_OTHERWISE_LOCALLY = {
 
 /** Reads the command line. @throws UsageError with what was expected; @returns 'help' when that was asked for. */
 export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
-  const { values, positionals } = parseOptions(args, OPTIONS, 'npm start -- --help');
+  const { values, positionals } = parseOptions(args, OPTIONS, 'npm start -- --help', adviceOnOption);
   if (values.help) return 'help';
   if (positionals.length > 1) {
     throw new UsageError(
@@ -68,27 +68,35 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
   }
   const [input] = positionals;
   refuseOptions(input, values);
-  const settings = readSettings(values);
-  refuseSettings(settings, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
   return {
     command: input === undefined ? 'samples' : input === 'serve' ? 'serve' : 'run',
     input: input === 'serve' ? undefined : input,
     out: values.out,
     json: values.json ?? false,
     port: values.port === undefined ? 9090 : wholeNumber('--port', values.port, 0, 65_535),
-    settings: { ...LOCAL_BATCH, ...settings },
+    settings: settingsFor(input, values),
   };
+}
+
+function settingsFor(input: string | undefined, values: Readonly<Record<string, unknown>>) {
+  const settings = readSettings(values);
+  refuseSettings(settings, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
+  checkSettings({
+    ...settings,
+    fileList: input?.endsWith('failed.jsonl') ? 's3://lists/failed.jsonl' : 's3://lists/list',
+  });
+  return { ...LOCAL_BATCH, ...settings };
 }
 
 const OF_SERVE: ReadonlySet<string> = new Set(['out', 'port']);
 
-/** What would be taken and not obeyed. */
+/** Options that would be accepted and have no effect. */
 function refuseOptions(input: string | undefined, values: Readonly<Record<string, unknown>>): void {
-  const stranger = Object.keys(values).find((name) => !OF_SERVE.has(name));
-  if (input === 'serve' && stranger !== undefined)
+  const other = Object.keys(values).find((name) => !OF_SERVE.has(name));
+  if (input === 'serve' && other !== undefined)
     throw new UsageError(
-      `'--${stranger}' must be left out for serve, which takes --out and --port alone: a list dropped there is compressed with the defaults`,
+      `'--${other}' does not work with serve, which takes only --out and --port: lists and images put there are compressed with the default settings`,
     );
   if (input !== 'serve' && values.port !== undefined)
-    throw new UsageError(`'--port' must be left out but for serve, '${values.port}' given`);
+    throw new UsageError(`'--port' works only with serve, '${values.port}' given`);
 }

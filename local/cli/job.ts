@@ -10,24 +10,25 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import type { ImageResult } from '../../src/core/image-result.ts';
+import type { Job } from '../../src/core/job.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import type { JobReport } from '../../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
-import { JobInputError, parseJobInput } from '../../src/settings/job-input.ts';
 import { readJsonLines } from '../../src/store/json-lines.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
+import { parseOptions, UsageError } from './options.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import {
-  parseOptions,
+  adviceOnOption,
+  checkSettings,
   readSettings,
   refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
-  UsageError,
 } from './settings-options.ts';
 import { shapeOf } from './terminal-text.ts';
 
@@ -59,18 +60,16 @@ const MILLISECONDS_BETWEEN_LOOKS = 3000;
 
 /** `npm run job`: starts an execution of the deployed state machine. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions(args, OPTIONS, 'npm run job -- --help');
+  const { values, positionals } = parseOptions(args, OPTIONS, 'npm run job -- --help', adviceOnOption);
   if (values.help) {
     console.log(HELP);
     return EXIT.done;
   }
   const settings = readSettings(values);
   refuseSettings(settings, { fileList: 'the command line names what is compressed' });
-  const input = checked({
-    ...settings,
-    ...(values.output && { output: values.output }),
-    fileList: fileListOf(positionals),
-  });
+  const output = values.output && { output: values.output };
+  const input = { ...settings, ...output, fileList: fileListOf(positionals) };
+  warnOfNoWayBack(checkSettings(input));
   const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
   const name = `cli-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
@@ -82,18 +81,11 @@ async function main(args: readonly string[]): Promise<number> {
   return tell(execution, name, values.json ?? false);
 }
 
-/** As PlanJob will: what it would refuse starts no execution. */
-function checked(input: object): object {
-  try {
-    const job = parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
-    if (job.output === 'in-place' && job.backup === null && !job.dryRun)
-      console.error(
-        `in place without a backup: where the bucket has no versions, the originals are gone for good (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
-      );
-    return input;
-  } catch (error) {
-    throw error instanceof JobInputError ? new UsageError(error.message) : error;
-  }
+function warnOfNoWayBack(job: Job | undefined): void {
+  if (job?.output !== 'in-place' || job.backup !== null || job.dryRun) return;
+  console.error(
+    `in place without a backup: where the bucket has no versions, the originals are gone for good (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
+  );
 }
 
 async function clientOfRegion(): Promise<SFNClient> {

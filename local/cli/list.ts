@@ -17,8 +17,8 @@ import {
 } from '../../src/plan/make-list.ts';
 import { openSpillFolder } from '../../src/plan/spill.ts';
 import { InputError } from './input-error.ts';
+import { parseOptions, UsageError, wholeNumber } from './options.ts';
 import { isAtOrBelow } from './output-folder.ts';
-import { parseOptions, UsageError, wholeNumber } from './settings-options.ts';
 import { filesIn } from './walk-folder.ts';
 
 const HELP = `image-press list: make a file list with the images cut into batches

@@ -4,8 +4,8 @@ import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { InputError } from './input-error.ts';
 import { DEFAULT_OUT, resolveInput } from './local-input.ts';
+import { UsageError } from './options.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
-import { UsageError } from './settings-options.ts';
 
 /** `npm start`: samples, the user's own images, or serve. */
 async function main(args: readonly string[]): Promise<number> {

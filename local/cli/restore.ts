@@ -7,7 +7,7 @@ import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
 import { EXIT } from './exit-codes.ts';
-import { parseOptions, UsageError } from './settings-options.ts';
+import { parseOptions, UsageError } from './options.ts';
 
 const HELP = `image-press restore: put the originals of images back that were replaced in place
 

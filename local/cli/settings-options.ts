@@ -1,104 +1,115 @@
-import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import type { Job } from '../../src/core/job.ts';
+import { parseJobInput } from '../../src/settings/job-input.ts';
+import { given, JobInputError, parseSettings, problemWith } from '../../src/settings/problems.ts';
+import { JOB_SETTINGS, type Setting, settingsIn } from '../../src/settings/schema.ts';
+import { UsageError } from './options.ts';
 
-/** What the user typed cannot be carried out: exit code 2. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
-/** The options that stand for settings of the execution input, for `npm start` and `npm run job` alike. */
-export const SETTINGS_OPTIONS = {
-  mode: { type: 'string' },
-  effort: { type: 'string' },
-  format: { type: 'string' },
-  layout: { type: 'string' },
-  metadata: { type: 'string' },
-  'max-size': { type: 'string' },
-  'per-batch': { type: 'string' },
-  settings: { type: 'string' },
-  'dry-run': { type: 'boolean' },
-  force: { type: 'boolean' },
-} as const satisfies ParseArgsOptionsConfig;
-
-export const SETTINGS_HELP = `  --mode MODE           quality=N (1-100, libjpeg's scale) | lossless | auto      (quality=75)
-  --effort EFFORT       best (mozjpeg) | fast (about 8 times less CPU)            (best)
-  --format FORMAT       keep | jpeg | webp | avif                                 (keep)
-  --layout LAYOUT       mirror | flat | by-suffix                                 (mirror)
-  --metadata POLICY     keep | copyright | strip                                  (keep)
-  --max-size N          shrink to at most N pixels a side, never enlarge
-  --per-batch N         images in one batch
-  --settings JSON       any setting of docs/settings.md, e.g. '{"minSavings":{"percent":10}}'
-  --dry-run             plan and measure, write no image
-  --force               compress again what is up to date`;
-
-interface SettingsValues {
-  readonly [option: string]: string | boolean | undefined;
-}
 type Settings = Readonly<Record<string, unknown>>;
 
-/** node's parseArgs, with its complaints as UsageErrors that name the way to the help. */
-export function parseOptions<T extends ParseArgsOptionsConfig>(
-  args: readonly string[],
-  options: T,
-  help: string,
-) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message.split('. To specify')[0]}. See ${help}`);
-  }
-}
+const SETTINGS = settingsIn(JOB_SETTINGS);
+/** By option; `--max-size` stands for two settings. */
+const BY_OPTION = Map.groupBy(
+  SETTINGS.filter(({ cli }) => cli),
+  ({ cli = '' }) => cli.replace(/^--| .*$/g, ''),
+);
+
+/** The options that stand for settings of the execution input, for `npm start` and `npm run job` alike. */
+export const SETTINGS_OPTIONS: Readonly<Record<string, { readonly type: 'string' | 'boolean' }>> = {
+  ...Object.fromEntries(
+    [...BY_OPTION].map(([option, [first]]) => [
+      option,
+      { type: first?.cli?.includes(' ') ? 'string' : 'boolean' },
+    ]),
+  ),
+  settings: { type: 'string' },
+};
+
+export const SETTINGS_HELP = [
+  ...[...BY_OPTION.values()].flatMap(([first]) => (first ? helpLine(first) : [])),
+  `  --settings JSON       any setting of docs/settings.md, e.g. '{"minSavings":{"percent":10}}'`,
+].join('\n');
 
 /**
  * The part of the execution input that the options ask for; an option wins over the same setting in --settings.
  * @throws UsageError naming the option, the rule and the value
  */
-export function readSettings(values: SettingsValues): Settings {
-  const given = values.settings === undefined ? {} : jsonObject('--settings', String(values.settings));
-  const options = Object.entries(values).map(([option, value]) => settingOf(option, value));
-  return [given, ...options].reduce(merge, {});
+export function readSettings(values: Settings): Settings {
+  const json = values.settings === undefined ? {} : jsonObject('--settings', String(values.settings));
+  const asked = [...BY_OPTION].flatMap(([option, settings]) => {
+    const value = values[option];
+    if (value === undefined || value === false) return [];
+    if (option === 'mode') return [{ encoding: readMode(String(value)) }];
+    const read = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+    return settings.map(({ path }) => nested(path, checked(path, read, `--${option}`)));
+  });
+  return [json, ...asked].reduce(merge, {});
 }
 
 /**
- * Refuses settings that --settings must not hold, because the command line says the same in another way.
+ * Refuses before anything is begun what PlanJob would refuse, except contradictions in a retry: a failed.jsonl
+ * brings the settings of its job with it.
+ * @returns the job, or undefined for a retry
+ * @throws UsageError
+ */
+export function checkSettings(input: Settings & { readonly fileList: string }): Job | undefined {
+  try {
+    if (input.fileList.endsWith('failed.jsonl')) return void parseSettings(JOB_SETTINGS, input);
+    return parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
+  } catch (error) {
+    throw error instanceof JobInputError ? new UsageError(error.message, { cause: error }) : error;
+  }
+}
+
+/**
+ * Refuses settings that --settings must not contain, because the command line says the same in another way.
  * @param reasons by the name of the setting
  * @throws UsageError naming the setting, the reason and the value
  */
 export function refuseSettings(settings: Settings, reasons: Readonly<Record<string, string>>): void {
   for (const [name, reason] of Object.entries(reasons)) {
     const value = settings[name];
-    if (value === undefined || value === null) continue;
-    const given = typeof value === 'string' ? value : JSON.stringify(value);
-    throw new UsageError(`'--settings' must leave out '${name}' (${reason}), '${given}' given`);
+    if (value !== undefined && value !== null)
+      throw new UsageError(`'--settings' must leave out '${name}' (${reason}), ${given(value)}`);
   }
 }
 
-function settingOf(option: string, value: string | boolean | undefined): Settings {
-  if (value === undefined) return {};
-  const text = String(value);
-  switch (option as keyof typeof SETTINGS_OPTIONS) {
-    case 'mode':
-      return { encoding: modeOf(text) };
-    case 'effort':
-      return { encoding: { effort: oneOf('--effort', text, ['best', 'fast']) } };
-    case 'format':
-      return { encoding: { format: oneOf('--format', text, ['keep', 'jpeg', 'webp', 'avif']) } };
-    case 'layout':
-      return { layout: oneOf('--layout', text, ['mirror', 'flat', 'by-suffix']) };
-    case 'metadata':
-      return { metadata: oneOf('--metadata', text, ['keep', 'copyright', 'strip']) };
-    case 'max-size': {
-      const side = wholeNumber('--max-size', text, 1, 65_535);
-      return { resize: { maxWidth: side, maxHeight: side } };
-    }
-    case 'per-batch':
-      return { images: { perBatch: wholeNumber('--per-batch', text, 1, 1_000_000) } };
-    case 'dry-run':
-      return value ? { dryRun: true } : {};
-    case 'force':
-      return value ? { force: true } : {};
-    default:
-      return {};
+/** How to write a setting that the user took for an option: `--quality`. */
+export function adviceOnOption(option: string): string | undefined {
+  const name = option.toLowerCase().replaceAll('-', '');
+  const setting = SETTINGS.find(({ path }) => path.toLowerCase().split('.').at(-1) === name);
+  if (!setting) return undefined;
+  const json = JSON.stringify(nested(setting.path, '…')).replace('"…"', '…');
+  return `use ${setting.cli ?? `--settings '${json}'`}`;
+}
+
+function helpLine({ cli = '', help = '', fallback }: Setting): string {
+  const line = `  ${cli.padEnd(21)} ${help}`;
+  return typeof fallback === 'string' ? `${line.padEnd(82)}(${fallback})` : line;
+}
+
+function readMode(text: string): Settings {
+  const [, quality] = /^quality=(.*)$/s.exec(text) ?? [];
+  if (quality !== undefined) {
+    const read = /^\d+$/.test(quality) ? Number(quality) : quality;
+    return { mode: 'quality', quality: checked('encoding.quality', read, '--mode quality=N') };
   }
+  if (/^\d+$/.test(text))
+    throw new UsageError(
+      `'--mode' must be quality=N, lossless or auto, '${text}' given; did you mean 'quality=${text}'?`,
+    );
+  return { mode: checked('encoding.mode', text, '--mode') };
+}
+
+function checked(path: string, value: unknown, name: string): unknown {
+  const rule = SETTINGS.find((setting) => setting.path === path)?.rule;
+  const problem = rule && problemWith(rule, value, name);
+  if (problem) throw new UsageError(problem);
+  return value;
+}
+
+/** `encoding.mode` and `auto` as `{ encoding: { mode: 'auto' } }` */
+function nested(path: string, value: unknown): Settings {
+  return path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Settings;
 }
 
 /** The second over the first, one level deep: `encoding` and `images` are made of several options. */
@@ -110,37 +121,14 @@ function merge(first: Settings, second: Settings): Settings {
   return merged;
 }
 
-function modeOf(text: string): Settings {
-  const quality = /^quality=(.*)$/.exec(text);
-  if (quality) return { mode: 'quality', quality: wholeNumber('--mode quality=N', quality[1]!, 1, 100) };
-  if (['quality', 'lossless', 'auto'].includes(text)) return { mode: text };
-  const meant = /^\d+$/.test(text) ? `: did you mean --mode quality=${text}?` : '';
-  throw new UsageError(`'--mode' must be quality=N | lossless | auto, '${text}' given${meant}`);
-}
-
-function oneOf(option: string, text: string, allowed: readonly string[]): string {
-  if (allowed.includes(text)) return text;
-  throw new UsageError(`'${option}' must be ${allowed.join(' | ')}, '${text}' given`);
-}
-
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new UsageError(`'${option}' must be a whole number from ${least} to ${most}, '${text}' given`);
-}
-
 function jsonObject(option: string, text: string): Settings {
-  const value = parseJson(text);
-  if (isObject(value)) return value;
-  throw new UsageError(`'${option}' must be a JSON object, '${text}' given`);
-}
-
-function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
   } catch {
-    return undefined;
+    // The same problem for its user: said below.
   }
+  throw new UsageError(`'${option}' must be a JSON object, '${text}' given`);
 }
 
 function isObject(value: unknown): value is Settings {

@@ -1,14 +1,21 @@
 import type { CannedAcl } from './object-store.ts';
 import type { S3Location } from './s3-uri.ts';
 
+// The words that settings allow, each list once: the types below and the rules in src/settings come from them.
+export const MODES = ['quality', 'lossless', 'auto'] as const;
+export const EFFORTS = ['best', 'fast'] as const;
+export const TARGET_FORMATS = ['keep', 'jpeg', 'webp', 'avif'] as const;
+export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
+export const LAYOUTS = ['mirror', 'flat', 'by-suffix'] as const;
+
 /** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
 export interface CompressionSettings {
-  readonly mode: 'quality' | 'lossless' | 'auto';
+  readonly mode: (typeof MODES)[number];
   /** libjpeg's scale, 1 to 100: "looks like libjpeg at …", whichever encoder carries it out. */
   readonly quality: number;
   /** best: mozjpeg. fast: about eight times less CPU and flat memory, some 10 % more bytes. */
-  readonly effort: 'best' | 'fast';
-  readonly format: 'keep' | 'jpeg' | 'webp' | 'avif';
+  readonly effort: (typeof EFFORTS)[number];
+  readonly format: (typeof TARGET_FORMATS)[number];
   /** Progressive JPEG or baseline; `auto` takes what the effort makes smallest. */
   readonly progressive: 'auto' | boolean;
   /** `#rrggbb` to flatten transparency on where the format has none. Without it the format is kept. */
@@ -16,7 +23,7 @@ export interface CompressionSettings {
   /** Turn the pixels upright. Off by default: labels depend on the stored width × height. */
   readonly autoOrient: boolean;
   readonly resize: { readonly maxWidth?: number; readonly maxHeight?: number } | null;
-  readonly metadata: 'keep' | 'copyright' | 'strip';
+  readonly metadata: (typeof METADATA_POLICIES)[number];
   readonly minSavings: { readonly percent: number; readonly bytes: number };
 }
 
@@ -29,7 +36,7 @@ export interface Job {
   readonly output: string;
   /** `s3://bucket/prefix/` that entries which are no URI (plain keys, relative paths) are resolved against. */
   readonly relativeTo: string | null;
-  readonly layout: 'mirror' | 'flat' | 'by-suffix';
+  readonly layout: (typeof LAYOUTS)[number];
   readonly suffixes: readonly string[];
   readonly compression: CompressionSettings;
   readonly images: {

@@ -1,11 +1,10 @@
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import { settingsForRetry } from '../core/job-settings.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { PlanError, type PlanSummary } from '../core/plan.ts';
 import { parseS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
-import { parseJobInput } from '../settings/job-input.ts';
+import { parseJobInput, settingsForRetry } from '../settings/job-input.ts';
 import { readJson } from '../store/json-lines.ts';
 import { refuseCollisions } from './collisions.ts';
 import { type Draft, MAX_LINE_BYTES, startDraft } from './draft.ts';
@@ -55,15 +54,13 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
  * where the input does not say otherwise.
  */
 async function withEarlierSettings(input: unknown, store: ObjectStore): Promise<unknown> {
-  const { fileList, ...own } = Object(input) as { fileList?: unknown; encoding?: unknown };
+  const { fileList, ...own } = Object(input) as Record<string, unknown>;
   const list = typeof fileList === 'string' && fileList.endsWith('/failed.jsonl') && parseS3Uri(fileList);
   if (!list) return input;
   const key = list.key.replace(/failed\.jsonl$/, 'job.json');
   const earlier = await readJson<Job>(store, { bucket: list.bucket, key });
   if (!earlier?.compression) return input;
-  const settings = settingsForRetry(earlier);
-  const encoding = { ...Object(settings.encoding), ...Object(own.encoding) };
-  return { ...settings, ...own, encoding, fileList };
+  return { ...settingsForRetry(earlier, own), fileList };
 }
 
 /**

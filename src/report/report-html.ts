@@ -1,6 +1,5 @@
 import { KEPT_REASONS, SKIPPED_REASONS } from '../core/image-result.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import { settingsOf } from '../core/job-settings.ts';
 import { countOf, readableBytes, readableCount, readableSeconds } from '../core/readable.ts';
 import {
   addressOf,
@@ -14,6 +13,7 @@ import {
   percentSaved,
   wasStopped,
 } from '../core/report.ts';
+import { settingsOf } from '../settings/job-input.ts';
 import { html, type Markup } from './html.ts';
 import { REPORT_STYLE } from './report-style.ts';
 

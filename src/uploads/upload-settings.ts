@@ -1,50 +1,34 @@
-import type { CompressionSettings } from '../core/job.ts';
-import type { CannedAcl } from '../core/object-store.ts';
-import { JobInputError, parseJobInput } from '../settings/job-input.ts';
+import type { CompressionSettings, Job } from '../core/job.ts';
+import { parseJobInput } from '../settings/job-input.ts';
+import { JobInputError, parseSettings } from '../settings/problems.ts';
+import { UPLOAD_SETTINGS } from '../settings/schema.ts';
 
 /** How uploads are compressed in place. */
-export interface UploadSettings {
+export interface UploadSettings extends Pick<Job, 'backup' | 'correctContentType' | 'acl'> {
   readonly compression: CompressionSettings;
-  /** `s3://bucket/prefix/` where originals are copied before they are replaced. */
-  readonly backup: string | null;
-  readonly correctContentType?: boolean;
-  readonly acl?: CannedAcl;
   /** Writes to one key within an hour; above it the uploads are left as they are. */
   readonly maxWritesPerHour: number;
 }
-
-const OF_JOBS = [
-  'encoding',
-  'metadata',
-  'minSavings',
-  'resize',
-  'autoOrient',
-  'backup',
-  'correctContentType',
-  'acl',
-];
-const DEFAULT_MAX_WRITES_PER_HOUR = 60;
 
 /**
  * Reads UPLOAD_SETTINGS: JSON with the settings of an execution input that concern one image, lossless by default.
  * @throws JobInputError naming each setting at fault
  */
 export function parseUploadSettings(text: string | undefined): UploadSettings {
-  const { maxWritesPerHour = DEFAULT_MAX_WRITES_PER_HOUR, ...settings } = parseJson(text);
-  const foreign = Object.keys(settings).filter((key) => !OF_JOBS.includes(key));
-  const problems = foreign.map((key) => `'${key}' must be left out: it is no setting of uploads`);
-  if (!Number.isInteger(maxWritesPerHour) || (maxWritesPerHour as number) < 1)
-    problems.push(
-      `'maxWritesPerHour' must be a whole number, 1 or more, '${JSON.stringify(maxWritesPerHour)}' given`,
-    );
-  if (problems.length > 0) throw new JobInputError(problems);
-  const encoding = { mode: 'lossless', ...(settings.encoding as object | undefined) };
-  const job = parseJobInput(
-    { ...settings, encoding, fileList: 's3://uploads/', output: 'in-place' },
+  const given = parseJson(text);
+  const { maxWritesPerHour } = parseSettings(UPLOAD_SETTINGS, given);
+  const { maxWritesPerHour: _, encoding, ...settings } = given;
+  const { mode, ...others } = Object(encoding);
+  const { compression, backup, correctContentType, acl } = parseJobInput(
+    {
+      ...settings,
+      encoding: { ...others, mode: mode ?? 'lossless' },
+      fileList: 's3://uploads/',
+      output: 'in-place',
+    },
     { jobId: 'upload', startedAt: '', defaultOutput: 'in-place' },
   );
-  const { compression, backup, correctContentType, acl } = job;
-  return { compression, backup, correctContentType, acl, maxWritesPerHour: maxWritesPerHour as number };
+  return { compression, backup, correctContentType, acl, maxWritesPerHour };
 }
 
 function parseJson(text: string | undefined): Record<string, unknown> {

@@ -60,7 +60,7 @@ describe('the settings of a deployment', () => {
       '{"backup":"originals"}',
       /'backup' must be s3:\/\/bucket\/prefix\/.*'originals' given/,
     ],
-    ['uploadSettings', '{"foo":1}', /'foo' must be left out: it is no setting of uploads/],
+    ['uploadSettings', '{"foo":1}', /unknown setting 'foo'; known here: encoding, .*'1' given/],
     ['uploadSettings', '{"encoding":{"quality":700}}', /'encoding.quality' must be 1 to 100, '700' given/],
     ['uploadBucket', '*', 'Expected the name of one bucket for the param uploadBucket but received "*"'],
     ['uploadBucket', 'a-b-c,d-e-f', 'for the param uploadBucket but received "a-b-c,d-e-f"'],

@@ -1,6 +1,12 @@
-import { expect, test } from 'vitest';
-import { settingsOf } from '../../src/core/job-settings.ts';
-import { DEFAULT_COMPRESSION, JobInputError, parseJobInput } from '../../src/settings/job-input.ts';
+import { describe, expect, test } from 'vitest';
+import { type Job, MODES } from '../../src/core/job.ts';
+import {
+  DEFAULT_COMPRESSION,
+  parseJobInput,
+  settingsForRetry,
+  settingsOf,
+} from '../../src/settings/job-input.ts';
+import { JobInputError } from '../../src/settings/problems.ts';
 
 const CONTEXT = { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', defaultOutput: 's3://out/compressed/' };
 const LIST = 's3://lists/photos.json';
@@ -43,7 +49,7 @@ test('takes every setting where it belongs', () => {
       fileList: 's3://photos/2025/',
       output: 'in-place',
       relativeTo: 's3://photos/',
-      encoding: { mode: 'auto', quality: 70, effort: 'fast', progressive: false, background: '#FFFFFF' },
+      encoding: { mode: 'quality', quality: 70, effort: 'fast', progressive: false },
       resize: { maxWidth: 4096 },
       autoOrient: true,
       metadata: 'strip',
@@ -51,7 +57,6 @@ test('takes every setting where it belongs', () => {
       images: { perBatch: 10, perBatchBytes: 1000 },
       limits: { maxObjects: 5 },
       select: { suffixes: ['.jpg'], modifiedAfter: '2026-01-31' },
-      copyKept: false,
       toleratedFailurePercentage: 0.5,
       dryRun: true,
       resume: 'sunday',
@@ -61,12 +66,12 @@ test('takes every setting where it belongs', () => {
     CONTEXT,
   );
   expect(job.compression).toEqual({
-    mode: 'auto',
+    mode: 'quality',
     quality: 70,
     effort: 'fast',
     format: 'keep',
     progressive: false,
-    background: '#ffffff',
+    background: null,
     autoOrient: true,
     resize: { maxWidth: 4096 },
     metadata: 'strip',
@@ -105,7 +110,7 @@ test.each<[unknown, string]>([
     { output: 's3://out/x' },
     "'output' must be s3://bucket/prefix/ (with a slash at its end) or in-place, 's3://out/x' given",
   ],
-  [{ resize: {} }, "'resize' must hold maxWidth or maxHeight, '{}' given"],
+  [{ resize: {} }, "'resize' must contain maxWidth or maxHeight, '{}' given"],
   [{ images: { perBatch: 0 } }, "'images.perBatch' must be 1 or more, '0' given"],
   [
     { suffixes: ['a', 'a'] },
@@ -122,13 +127,23 @@ test.each<[unknown, string]>([
   expect(problems({ fileList: LIST, ...(settings as object) })).toEqual([message]);
 });
 
-test('refuses what is no setting, and names those that are', () => {
+test('refuses an unknown setting and suggests the one that was meant', () => {
   expect(problems({ fileList: LIST, encoding: { qualty: 70 } })).toEqual([
-    "'encoding.qualty' must be left out (it is no setting; settings here: mode, quality, effort, format, progressive, background), '70' given",
+    "unknown setting 'encoding.qualty'; did you mean 'encoding.quality'? ('70' given)",
   ]);
-  expect(problems({ fileList: LIST, quality: 70 })[0]).toMatch(
-    /^'quality' must be left out \(it is no setting;/,
-  );
+  expect(problems({ fileList: LIST, quality: 70 })).toEqual([
+    "unknown setting 'quality'; did you mean 'encoding.quality'? ('70' given)",
+  ]);
+  expect(problems({ fileList: LIST, encoding: { metdata: 'keep' } })).toEqual([
+    "unknown setting 'encoding.metdata'; did you mean 'metadata'? ('keep' given)",
+  ]);
+  expect(problems({ fileList: LIST, minBytes: 1, maxbytes: 2 })).toEqual([
+    "unknown setting 'minBytes'; did you mean 'select.minBytes'? ('1' given)",
+    "unknown setting 'maxbytes'; did you mean 'limits.maxBytes' or 'select.maxBytes'? ('2' given)",
+  ]);
+  expect(problems({ fileList: LIST, encoding: { colour: 'red' } })).toEqual([
+    "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, progressive, background ('red' given)",
+  ]);
 });
 
 test('collects all problems of an input', () => {
@@ -144,7 +159,7 @@ test('a job written as settings asks for the same job', () => {
     {
       fileList: LIST,
       layout: 'by-suffix',
-      encoding: { mode: 'auto', format: 'webp', background: '#FFFFFF' },
+      encoding: { mode: 'auto', format: 'jpeg', background: '#FFFFFF' },
       resize: { maxWidth: 800 },
       metadata: 'copyright',
       limits: { maxPixels: 1e6 },
@@ -165,10 +180,13 @@ test.each([
     /'encoding.format' must be keep where 'output' is in-place/,
   ],
   [{ output: 'in-place', layout: 'flat' }, /'layout' must be mirror where 'output' is in-place/],
-  [{ backup: 's3://originals/' }, /'backup' must be left out unless 'output' is in-place/],
+  [
+    { backup: 's3://originals/' },
+    /'backup' works only where 'output' is in-place, 's3:\/\/originals\/' given/,
+  ],
   [
     { fileList: 's3://shop/old/2020/', output: 'in-place', backup: 's3://shop/old/' },
-    /'backup' must not cover 'fileList'/,
+    /'backup' must not contain 'fileList'/,
   ],
   [{ layout: 'by-suffix', suffixes: [] }, /'suffixes' must name at least one suffix/],
   [
@@ -179,8 +197,121 @@ test.each([
     { encoding: { mode: 'lossless', format: 'avif' } },
     /'encoding.format' must be keep or webp where 'encoding.mode' is lossless/,
   ],
+  [
+    { encoding: { mode: 'lossless', quality: 80 } },
+    /'encoding.quality' works only where 'encoding.mode' is quality \(here it is lossless\), '80' given/,
+  ],
+  [
+    { encoding: { mode: 'auto', quality: 75 } },
+    /'encoding.quality' works only where .* \(here it is auto\), '75' given/,
+  ],
+  [
+    { suffixes: ['left'] },
+    /'suffixes' works only where 'layout' is by-suffix \(here it is mirror\), '\["left"\]' given/,
+  ],
+  [
+    { encoding: { format: 'webp', progressive: true } },
+    /'encoding.progressive' works only where 'encoding.format' is keep or jpeg \(here it is webp\), 'true' given/,
+  ],
+  [
+    { encoding: { background: '#ffffff' } },
+    /'encoding.background' works only where 'encoding.format' is jpeg \(here it is keep\), '#ffffff' given/,
+  ],
+  [
+    { output: 'in-place', copyKept: false },
+    /'copyKept' works only where 'output' is not in-place, 'false' given/,
+  ],
+  [{ correctContentType: true }, /'correctContentType' works only where 'output' is in-place, 'true' given/],
+  [
+    { encoding: { mode: 'lossless' }, autoOrient: true },
+    /'autoOrient' must be false where 'encoding.mode' is lossless .*, 'true' given/,
+  ],
   [{ select: { minBytes: 5, maxBytes: 4 } }, /'select.minBytes' must be at most 'select.maxBytes'/],
-  [{ resume: 'monday' }, /'resume' must be the name of an earlier execution, its own name/],
+  [
+    { resume: 'monday' },
+    /'resume' must be the name of an earlier execution, not of this one, 'monday' given/,
+  ],
 ])('refuses settings that contradict each other: %j', (settings, message) => {
   expect(problems({ fileList: LIST, ...settings })).toEqual([expect.stringMatching(message)]);
+});
+
+test.each([
+  { output: 'in-place', copyKept: true, backup: null },
+  { correctContentType: false, suffixes: [] },
+  { encoding: { mode: 'lossless', quality: null, effort: 'fast' } },
+  { encoding: { format: 'webp', progressive: false } },
+  { encoding: { mode: 'lossless', format: 'webp', progressive: 'auto' } },
+])('accepts a setting that asks for nothing beside one that it does not work with: %j', (settings) => {
+  expect(problems({ fileList: LIST, ...settings })).toEqual([]);
+});
+
+describe('the settings of a retry', () => {
+  const earlierJobs = [
+    {},
+    { encoding: { mode: 'quality', quality: 80, format: 'jpeg', background: '#ffffff', progressive: true } },
+    { encoding: { mode: 'lossless', format: 'webp' } },
+    { encoding: { mode: 'auto' }, resize: { maxWidth: 800 }, limits: { maxPixels: 1e6, maxObjects: 3 } },
+    { layout: 'by-suffix', suffixes: ['a'], copyKept: false },
+    { layout: 'flat', suffixes: [] },
+    { output: 'in-place', backup: 's3://originals/', correctContentType: true, acl: 'private' },
+  ];
+  const ofRetry = (job: Job, own: Record<string, unknown>) =>
+    parseJobInput({ ...settingsForRetry(job, own), fileList: LIST }, CONTEXT);
+
+  test.each(earlierJobs)('are those of the earlier job: %j', (settings) => {
+    const job = parseJobInput({ fileList: LIST, ...settings }, CONTEXT);
+    const { maxPixels } = job.limits;
+    expect(ofRetry(job, {})).toEqual({ ...job, limits: { maxObjects: null, maxBytes: null, maxPixels } });
+    expect(parseJobInput(settingsOf(job), CONTEXT)).toEqual(job);
+  });
+
+  test.each(
+    MODES.flatMap((earlier) => MODES.map((now) => [earlier, now] as const)),
+  )('of %s take the mode %s', (earlier, mode) => {
+    const quality = earlier === 'quality' ? { quality: 80 } : {};
+    const job = parseJobInput({ fileList: LIST, encoding: { mode: earlier, ...quality } }, CONTEXT);
+    const { compression } = ofRetry(job, { encoding: { mode } });
+    expect(compression).toEqual({
+      ...DEFAULT_COMPRESSION,
+      mode,
+      ...(mode === 'quality' && quality),
+    });
+  });
+
+  test.each([
+    [
+      { encoding: { format: 'jpeg', background: '#ffffff', progressive: true } },
+      { encoding: { format: 'webp' } },
+      { compression: { ...DEFAULT_COMPRESSION, format: 'webp' } },
+    ],
+    [
+      { layout: 'by-suffix', suffixes: ['a'] },
+      { layout: 'flat' },
+      { layout: 'flat', suffixes: ['left', 'right', 'front'] },
+    ],
+    [
+      { output: 'in-place', backup: 's3://originals/', correctContentType: true },
+      { output: 's3://new/' },
+      { output: 's3://new/', backup: null },
+    ],
+    [{ copyKept: false }, { output: 'in-place' }, { output: 'in-place', copyKept: true }],
+  ])('of %j with %j leave out what worked only in the earlier job', (settings, own, expected) => {
+    const job = parseJobInput({ fileList: LIST, ...settings }, CONTEXT);
+    const retry = ofRetry(job, own);
+    expect(retry).toMatchObject(expected);
+    expect(retry.correctContentType).toBeUndefined();
+  });
+
+  test('are refused where the own settings contradict them', () => {
+    const lossless = parseJobInput({ fileList: LIST, encoding: { mode: 'lossless' } }, CONTEXT);
+    expect(() => ofRetry(lossless, { encoding: { quality: 80 } })).toThrow(
+      "'encoding.quality' works only where",
+    );
+  });
+
+  test('of an older job leave out what had no effect in it', () => {
+    const job = parseJobInput({ fileList: LIST }, CONTEXT);
+    const older = { ...job, compression: { ...job.compression, mode: 'lossless' as const, quality: 80 } };
+    expect(ofRetry(older, {}).compression).toEqual({ ...DEFAULT_COMPRESSION, mode: 'lossless' });
+  });
 });

@@ -5,7 +5,14 @@ import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
 const LOSSLESS = { ...DEFAULT_COMPRESSION, mode: 'lossless' };
 
 describe('the settings of uploads', () => {
-  test.each([undefined, '', ' ', '{}'])('are lossless where %j is given', (text) => {
+  test.each([
+    undefined,
+    '',
+    ' ',
+    '{}',
+    '{"encoding":null}',
+    '{"encoding":{"mode":null}}',
+  ])('are lossless where %j is given', (text) => {
     expect(parseUploadSettings(text)).toMatchObject({
       compression: LOSSLESS,
       backup: null,
@@ -40,9 +47,17 @@ describe('the settings of uploads', () => {
   test.each([
     ['quality', "'UPLOAD_SETTINGS' must be a JSON object, 'quality' given"],
     ['[]', "'UPLOAD_SETTINGS' must be a JSON object, '[]' given"],
-    ['{"layout":"flat"}', "'layout' must be left out: it is no setting of uploads"],
-    ['{"dryRun":true}', "'dryRun' must be left out: it is no setting of uploads"],
-    ['{"maxWritesPerHour":0}', "'maxWritesPerHour' must be a whole number, 1 or more, '0' given"],
+    ['{"layout":"flat"}', "'layout' works only in jobs, 'flat' given"],
+    ['{"dryRun":true}', "'dryRun' works only in jobs, 'true' given"],
+    ['{"maxWritesPerHour":0}', "'maxWritesPerHour' must be 1 or more, '0' given"],
+    ['{"maxWritesPerHour":"9"}', "'maxWritesPerHour' must be a whole number, 1 or more, '9' given"],
+    ['{"encoding":5}', "'encoding' must be an object, '5' given"],
+    ['{"encodng":{}}', "unknown setting 'encodng'; did you mean 'encoding'?"],
+    [
+      '{"encoding":{"quality":80}}',
+      "'encoding.quality' works only where 'encoding.mode' is quality (here it is lossless)",
+    ],
+    ['{"resize":{"maxWidth":10}}', "'resize' must be left out where 'encoding.mode' is lossless"],
     ['{"encoding":{"quality":700}}', "'encoding.quality' must be 1 to 100, '700' given"],
     ['{"encoding":{"format":"webp"}}', "'encoding.format' must be keep where 'output' is in-place"],
     ['{"acl":"public"}', "'acl' must be private"],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readCommandLine } from '../../../local/cli/command-line.ts';
-import { UsageError } from '../../../local/cli/settings-options.ts';
+import { UsageError } from '../../../local/cli/options.ts';
 
 describe('readCommandLine', () => {
   it('takes the samples when nothing is named', () => {
@@ -35,13 +35,20 @@ describe('readCommandLine', () => {
     const line = readCommandLine([
       'x',
       '--format',
-      'webp',
+      'jpeg',
       '--settings',
       '{"encoding":{"background":"#fff000"},"copyKept":false}',
     ]);
     expect(line).toMatchObject({
-      settings: { encoding: { format: 'webp', background: '#fff000' }, copyKept: false },
+      settings: { encoding: { format: 'jpeg', background: '#fff000' }, copyKept: false },
     });
+  });
+
+  it('leaves contradictions with an earlier job to PlanJob, which knows its settings', () => {
+    const settings = '{"suffixes":["left"]}';
+    expect(() => readCommandLine(['photos', '--settings', settings])).toThrow("'suffixes' works only where");
+    const line = readCommandLine(['out/.image-press/jobs/x/failed.jsonl', '--settings', settings]);
+    expect(line).toMatchObject({ settings: { suffixes: ['left'] } });
   });
 
   it('takes relativeTo for a list on S3, whose folder says nothing', () => {
@@ -50,22 +57,32 @@ describe('readCommandLine', () => {
   });
 
   it.each([
-    [['--mode', 'quality=0'], "'--mode quality=N' must be a whole number from 1 to 100, '0' given"],
+    [['--mode', 'quality=0'], "'--mode quality=N' must be 1 to 100, '0' given"],
     [
       ['--mode', '70'],
-      "'--mode' must be quality=N | lossless | auto, '70' given: did you mean --mode quality=70?",
+      "'--mode' must be quality=N, lossless or auto, '70' given; did you mean 'quality=70'?",
     ],
-    [['--mode', 'best'], "'--mode' must be quality=N | lossless | auto, 'best' given"],
-    [['--format', 'gif'], "'--format' must be keep | jpeg | webp | avif, 'gif' given"],
+    [['--mode', 'best'], "'--mode' must be quality, lossless or auto, 'best' given"],
+    [['--format', 'gif'], "'--format' must be keep, jpeg, webp or avif, 'gif' given"],
     [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],
     [['a', 'b'], 'Expected one folder, image, file list or s3:// URI but received 2: a b'],
-    [['serve', '--json'], "'--json' must be left out for serve, which takes --out and --port alone"],
-    [['serve', '--mode', 'lossless'], "'--mode' must be left out for serve"],
-    [['serve', '--dry-run'], "'--dry-run' must be left out for serve"],
+    [['serve', '--json'], "'--json' does not work with serve, which takes only --out and --port"],
+    [['serve', '--mode', 'lossless'], "'--mode' does not work with serve"],
+    [['serve', '--dry-run'], "'--dry-run' does not work with serve"],
     [['serve', 'photos'], 'Expected one folder, image, file list or s3:// URI but received 2: serve photos'],
-    [['photos', '--port', '9000'], "'--port' must be left out but for serve, '9000' given"],
-    [['--port', '9000'], "'--port' must be left out but for serve, '9000' given"],
-    [['--colour'], "Unknown option '--colour'"],
+    [['photos', '--port', '9000'], "'--port' works only with serve, '9000' given"],
+    [['--port', '9000'], "'--port' works only with serve, '9000' given"],
+    [['--colour'], "unknown option '--colour'; see npm start -- --help"],
+    [['--fromat', 'webp'], "unknown option '--fromat'; did you mean '--format'?"],
+    [['--quality', '80'], "unknown option '--quality'; use --mode quality=N"],
+    [['--background'], `unknown option '--background'; use --settings '{"encoding":{"background":…}}'`],
+    [['--format', 'jpgg'], "'--format' must be keep, jpeg, webp or avif, 'jpgg' given; did you mean 'jpeg'?"],
+    [['--max-size', '70000'], "'--max-size' must be 1 to 65535, '70000' given"],
+    [['--settings', '{"encodng":{}}'], "unknown setting 'encodng'; did you mean 'encoding'?"],
+    [
+      ['--mode', 'lossless', '--settings', '{"encoding":{"quality":80}}'],
+      "'encoding.quality' works only where 'encoding.mode' is quality (here it is lossless), '80' given",
+    ],
     [
       ['photos', '--settings', '{"output":"in-place"}'],
       "'--settings' must leave out 'output' (outputs go to the folder that --out names), 'in-place' given",

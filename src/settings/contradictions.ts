@@ -1,0 +1,96 @@
+import type { Job } from '../core/job.ts';
+import { given, valueAt } from './problems.ts';
+import { JOB_SETTINGS, type Setting, settingsIn } from './schema.ts';
+
+/** Settings of a checked input that are each right and together ask for what cannot be done, or for nothing. */
+export function contradictionsIn(input: unknown, job: Job): string[] {
+  const ineffective = SETTINGS.filter((setting) => isIneffective(setting, input));
+  return [...ineffective.map((setting) => explain(setting, input)), ...conflictsOf(job)];
+}
+
+/** The input without the settings that have no effect in it, but with all that are in `own`. */
+export function withoutIneffective(input: Settings, own: Settings = {}): Settings {
+  const left = structuredClone(input) as Record<string, unknown>;
+  for (const setting of SETTINGS) {
+    if (!isIneffective(setting, input) || valueAt(own, setting.path) !== undefined) continue;
+    const [name = '', group] = setting.path.split('.').reverse();
+    delete (group === undefined ? left : Object(left[group]))[name];
+  }
+  return left;
+}
+
+type Settings = Readonly<Record<string, unknown>>;
+
+const SETTINGS = settingsIn(JOB_SETTINGS);
+
+/** Whether a setting is given that has no effect beside another: its user expects something that will not happen. */
+function isIneffective({ path, works }: Setting, input: unknown): boolean {
+  const value = valueAt(input, path);
+  if (!works || value === undefined || value === null) return false;
+  if (works.idle?.some((idle) => JSON.stringify(idle) === JSON.stringify(value))) return false;
+  const other = valueOrDefault(works.where, input);
+  return works.is ? !works.is.includes(other) : works.isNot === other;
+}
+
+function explain({ path, works }: Setting, input: unknown): string {
+  const { where = '', is, isNot } = works ?? {};
+  const other = valueOrDefault(where, input);
+  const needed = is ? is.join(' or ') + (other && ` (here it is ${other})`) : `not ${isNot}`;
+  return `'${path}' works only where '${where}' is ${needed}, ${given(valueAt(input, path))}`;
+}
+
+function valueOrDefault(path: string, input: unknown): string {
+  const fallback = SETTINGS.find((setting) => setting.path === path)?.fallback;
+  return String(valueAt(input, path) ?? fallback ?? '');
+}
+
+function conflictsOf(job: Job): string[] {
+  const { compression, output, select, backup, fileList } = job;
+  const { format, resize, autoOrient } = compression;
+  const inPlace = output === 'in-place';
+  const lossless = compression.mode === 'lossless';
+  const rules: readonly (readonly [broken: boolean, rule: string, value: unknown])[] = [
+    [
+      inPlace && format !== 'keep',
+      `'encoding.format' must be keep where 'output' is in-place (the key would name another format)`,
+      format,
+    ],
+    [inPlace && job.layout !== 'mirror', `'layout' must be mirror where 'output' is in-place`, job.layout],
+    [
+      backup !== null && fileList.endsWith('/') && fileList.startsWith(backup),
+      `'backup' must not contain 'fileList' ${fileList} (images below a backup are never compressed)`,
+      backup,
+    ],
+    [
+      job.layout === 'by-suffix' && job.suffixes.length === 0,
+      `'suffixes' must name at least one suffix where 'layout' is by-suffix`,
+      job.suffixes,
+    ],
+    [
+      lossless && format !== 'keep' && format !== 'webp',
+      `'encoding.format' must be keep or webp where 'encoding.mode' is lossless (no other format has a lossless encoder here)`,
+      format,
+    ],
+    [
+      lossless && resize !== null,
+      `'resize' must be left out where 'encoding.mode' is lossless (pixels would change)`,
+      resize,
+    ],
+    [
+      lossless && autoOrient,
+      `'autoOrient' must be false where 'encoding.mode' is lossless (pixels would change)`,
+      autoOrient,
+    ],
+    [
+      select.minBytes !== null && select.maxBytes !== null && select.minBytes > select.maxBytes,
+      `'select.minBytes' must be at most 'select.maxBytes' (${select.maxBytes})`,
+      select.minBytes,
+    ],
+    [
+      job.resume === job.jobId,
+      `'resume' must be the name of an earlier execution, not of this one`,
+      job.resume,
+    ],
+  ];
+  return rules.filter(([broken]) => broken).map(([, rule, value]) => `${rule}, ${given(value)}`);
+}

@@ -1,0 +1,44 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { JOB_SETTINGS, type Setting, settingsIn, UPLOAD_SETTINGS } from './schema.ts';
+
+// `npm run docs` writes the tables of docs/settings.md. The prose around them is written by hand.
+
+/** The page with its tables as the schema has them. */
+export function withTables(page: string): string {
+  const ofUploads = settingsIn(UPLOAD_SETTINGS).filter(({ path }) => !JOB_PATHS.has(path));
+  return [
+    ['settings of a job', settingsIn(JOB_SETTINGS)] as const,
+    ['settings of uploads', ofUploads] as const,
+  ].reduce((text, [name, settings]) => {
+    const table = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end of ${name} -->)`);
+    return text.replace(table, (_, start, end) => `${start}${tableOf(settings)}\n${end}`);
+  }, page);
+}
+
+/** A setting's default as the docs write it. */
+export function defaultOf({ fallback, defaultText }: Pick<Setting, 'fallback' | 'defaultText'>): string {
+  if (defaultText !== undefined) return defaultText;
+  if (fallback === undefined || fallback === null) return 'none';
+  if (typeof fallback === 'number') return fallback.toLocaleString('en-US');
+  return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``;
+}
+
+const JOB_PATHS = new Set(settingsIn(JOB_SETTINGS).map(({ path }) => path));
+
+function tableOf(settings: readonly Setting[]): string {
+  const rows = settings.map((setting) => {
+    return `| \`${setting.path}\` | ${defaultOf(setting)} | ${setting.docs}${conditionOf(setting)} |`;
+  });
+  return ['| setting | default | meaning |', '|---|---|---|', ...rows].join('\n');
+}
+
+function conditionOf({ works }: Setting): string {
+  if (!works) return '';
+  const words = (works.is ?? [works.isNot]).map((word) => `\`${word}\``).join(' or ');
+  return `; only where \`${works.where}\` is ${works.is ? '' : 'not '}${words}`;
+}
+
+if (import.meta.main) {
+  const page = new URL('../../docs/settings.md', import.meta.url);
+  writeFileSync(page, withTables(readFileSync(page, 'utf8')));
+}
