@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { ObjectStoreError } from '../../src/core/object-store.ts';
 import { lambdaHandler } from '../../src/hosts/lambda-handler.ts';
 import { log } from '../../src/hosts/log.ts';
-import { JobInputError } from '../../src/settings/job-input.ts';
+import { JobInputError } from '../../src/settings/problems.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
