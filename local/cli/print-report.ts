@@ -3,25 +3,28 @@ import {
   type Encoding,
   type ImageResult,
   KEPT_REASONS,
-  type KeptReason,
   SKIPPED_REASONS,
-  type SkippedReason,
 } from '../../src/core/image-result.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
-import { countOf, readableBytes, readableCount, readableSeconds } from '../../src/core/readable.ts';
+import {
+  countOf,
+  readableBytes,
+  readableCount,
+  readablePercent,
+  readableSeconds,
+} from '../../src/core/readable.ts';
 import {
   addressOf,
-  adviceOn,
+  imagesToCheck,
   inFolders,
   irreversibleNote,
   type JobReport,
-  meaningOfFailure,
   nameInFolder,
-  needingALook,
   percentSaved,
   type ReportedFailure,
   wasStopped,
 } from '../../src/core/report.ts';
+import { failureGroups, reasonGroups } from '../../src/core/report-groups.ts';
 import {
   cutEnd,
   cutStart,
@@ -36,8 +39,9 @@ import {
 } from './terminal-text.ts';
 
 /**
- * The report for a terminal: a line an image as long as they fit on a screen or two, else the biggest savings and
- * what was left alone; every failure by name; the sums; where the report lies. No line is wider than the terminal.
+ * The report for a terminal: one line per image if they fit on a screen or two, else the biggest savings and the
+ * reasons of what was not compressed; every failure by name; the totals; where the report is. No line is wider than
+ * the terminal, except addresses.
  */
 export async function printReport(
   report: JobReport,
@@ -45,13 +49,13 @@ export async function printReport(
   terminal: TerminalShape,
 ): Promise<string> {
   const { results, failures } = await gather(report, rows);
-  const few = report.planned <= MOST_LINES;
+  const few = report.planned <= MAX_IMAGE_LINES;
   const names = shortNames(few ? results.map(({ source }) => source) : [], report);
   const blocks = [
     few ? imageTable(results, names, terminal) : savingsTable(report, terminal),
     few ? [] : reasonLines(report, terminal),
     failureLines(failures, report, terminal),
-    sumLines(report, terminal),
+    totalLines(report, terminal),
     addressLines(report, terminal),
   ];
   return `${blocks
@@ -60,13 +64,13 @@ export async function printReport(
     .join('\n\n')}\n`;
 }
 
-/** More images than this are summed up rather than listed. */
-const MOST_LINES = 40;
-/** Failures are all listed; beyond this the list is in failed.jsonl alone. */
-const MOST_FAILURES = 1000;
+/** More images than this are summarised. */
+const MAX_IMAGE_LINES = 40;
+/** More failures than this are listed in failed.jsonl only. */
+const MAX_FAILURES = 1000;
 
 interface Gathered {
-  /** One for each image, in the order of the list; empty when there are too many to show. */
+  /** One per image, in the order of the list; empty when there are too many to show. */
   readonly results: readonly ImageResult[];
   readonly failures: readonly ReportedFailure[];
 }
@@ -79,8 +83,8 @@ async function gather(
   const failed: ReportedFailure[] = [];
   const final = newFinalResults(report.planned);
   for await (const row of rows) {
-    if (report.planned <= MOST_LINES) results.push(row);
-    else if (row.status === 'failed' && failed.length < MOST_FAILURES) failed.push(row);
+    if (report.planned <= MAX_IMAGE_LINES) results.push(row);
+    else if (row.status === 'failed' && failed.length < MAX_FAILURES) failed.push(row);
     final.offer(row);
   }
   const once = results.filter((row) => final.take(row)).sort((a, b) => a.index - b.index);
@@ -107,7 +111,7 @@ function imageTable(results: readonly ImageResult[], names: Names, terminal: Ter
 }
 
 function savingsTable(report: JobReport, terminal: TerminalShape): string[] {
-  const { topSavings, compressed } = report;
+  const { topSavings } = report;
   if (topSavings.length === 0) return [];
   const names = shortNames(
     topSavings.map(({ source }) => source),
@@ -118,12 +122,7 @@ function savingsTable(report: JobReport, terminal: TerminalShape): string[] {
     figures: figuresOf(bytesIn, bytesOut),
     note: '',
   }));
-  const title = toned(
-    `The ${countOf(topSavings.length, 'biggest saving')} of ${readableCount(compressed)}`,
-    'bold',
-    terminal,
-  );
-  return [title, ...table([HEADER, ...lines], terminal)];
+  return [toned('Biggest savings', 'bold', terminal), ...table([HEADER, ...lines], terminal)];
 }
 
 function lineOf(result: ImageResult, names: Names): Line {
@@ -146,10 +145,10 @@ function lineOf(result: ImageResult, names: Names): Line {
 }
 
 function figuresOf(bytesIn: number, bytesOut: number): Line['figures'] {
-  return [readableBytes(bytesIn), readableBytes(bytesOut), `${percentSaved(bytesIn, bytesOut).toFixed(1)} %`];
+  return [readableBytes(bytesIn), readableBytes(bytesOut), readablePercent(percentSaved(bytesIn, bytesOut))];
 }
 
-/** The quality is the encoder's own number, which is not the one that was asked for on libjpeg's scale. */
+/** The quality is the encoder's own number, not the setting on libjpeg's scale. */
 function encodingNote({ format, lossless, quality, score }: Encoding): string {
   if (lossless) return `${format}, lossless`;
   return [
@@ -163,36 +162,29 @@ function encodingNote({ format, lossless, quality, score }: Encoding): string {
 }
 
 function table(lines: readonly Line[], terminal: TerminalShape): string[] {
-  const figureWidths = [0, 1, 2].map((at) => Math.max(...lines.map(({ figures }) => widthOf(figures[at]!))));
-  const taken = figureWidths.reduce((sum, width) => sum + width + GAP, 0);
-  const room = terminal.columns - taken;
+  const widths = HEADER.figures.map((_, column) =>
+    Math.max(...lines.map(({ figures }) => widthOf(figures[column] ?? ''))),
+  );
+  const free = widths.reduce((columns, width) => columns - width - GAP, terminal.columns);
   const noteWidth = Math.max(0, ...lines.map(({ note }) => widthOf(note)));
-  const longest = Math.max(...lines.map(({ name }) => widthOf(name)));
-  const nameWidth = Math.max(8, Math.min(longest, noteWidth === 0 ? room : Math.ceil(room * 0.55)));
+  const longestName = Math.max(...lines.map(({ name }) => widthOf(name)));
+  const nameWidth = Math.max(8, Math.min(longestName, noteWidth === 0 ? free : Math.ceil(free * 0.55)));
   return lines.map((line) => {
-    const figures = line.figures.map((text, at) => padStart(text, figureWidths[at]!));
+    const figures = line.figures.map((text, column) => padStart(text, widths[column] ?? 0));
     const shown = [padEnd(cutStart(line.name, nameWidth), nameWidth), ...figures].join(' '.repeat(GAP));
-    const noteRoom = room - nameWidth - GAP;
-    const note = line.note && noteRoom >= 8 ? ' '.repeat(GAP) + cutEnd(line.note, noteRoom) : '';
+    const noteColumns = free - nameWidth - GAP;
+    const note = line.note && noteColumns >= 8 ? ' '.repeat(GAP) + cutEnd(line.note, noteColumns) : '';
     return toned((shown + note).trimEnd(), line.tone, terminal);
   });
 }
 
-/** What was left alone and why, most first. */
 function reasonLines(report: JobReport, terminal: TerminalShape): string[] {
-  const reasons = [
-    ...entriesOf<KeptReason>(report.keptReasons).map(
-      ([reason, count]) => [count, KEPT_REASONS[reason]] as const,
-    ),
-    ...entriesOf<SkippedReason>(report.skippedReasons).map(
-      ([reason, count]) => [count, SKIPPED_REASONS[reason]] as const,
-    ),
-  ].sort(([a], [b]) => b - a);
-  if (reasons.length === 0) return [];
-  const width = Math.max(...reasons.map(([count]) => readableCount(count).length));
+  const groups = reasonGroups(report);
+  if (groups.length === 0) return [];
+  const width = Math.max(...groups.map(({ count }) => readableCount(count).length));
   return [
-    toned('Left as they are', 'bold', terminal),
-    ...reasons.map(([count, meaning]) =>
+    toned('Not compressed', 'bold', terminal),
+    ...groups.map(({ count, meaning }) =>
       cutEnd(`${padStart(readableCount(count), width)}  ${meaning}`, terminal.columns),
     ),
   ];
@@ -203,15 +195,14 @@ function failureLines(
   report: JobReport,
   terminal: TerminalShape,
 ): string[] {
-  const all = needingALook(report);
+  const all = imagesToCheck(report);
   if (all === 0) return [];
   const names = shortNames(
     failures.map(({ source }) => source),
     report,
   );
-  const codes = [...new Set(failures.map(({ code }) => code))];
-  const lines = codes.flatMap((code) => [
-    ...indented(`${code}: ${meaningOfFailure(code)}. ${adviceOn(code, report)}`, 0, terminal),
+  const lines = failureGroups(report).flatMap(({ code, meaning, advice }) => [
+    ...indented(`${code}: ${meaning}. ${advice}`, 0, terminal),
     ...failures
       .filter((failure) => failure.code === code)
       .flatMap(({ source, message }) => [
@@ -233,7 +224,7 @@ function indented(text: string, indent: number, terminal: TerminalShape): string
   return wrapped(printable(text), terminal.columns - indent).map((line) => ' '.repeat(indent) + line);
 }
 
-function sumLines(report: JobReport, terminal: TerminalShape): string[] {
+function totalLines(report: JobReport, terminal: TerminalShape): string[] {
   const { planned, bytesIn, bytesOut, savedPercent, durationSeconds, status, cause, settings } = report;
   const parts = (['compressed', 'kept', 'skipped', 'failed', 'lost'] as const)
     .filter((part) => report[part] > 0)
@@ -242,7 +233,7 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
         `${readableCount(report[part])} ${part === 'lost' && wasStopped(report) ? 'not started' : part}`,
     );
   const counts = `${countOf(planned, 'image')}: ${parts.join(', ') || 'nothing to do'} (${readableSeconds(durationSeconds)})`;
-  const bytes = `${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${savedPercent.toFixed(1)} % smaller`;
+  const bytes = `${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${readablePercent(savedPercent)} smaller`;
   return [
     ...(settings?.dryRun ? [toned('Dry run: no image was written', 'bold', terminal)] : []),
     ...indented(counts, 0, terminal),
@@ -254,14 +245,14 @@ function sumLines(report: JobReport, terminal: TerminalShape): string[] {
   ];
 }
 
-/** A job that did its work, and only found too many bad images, says so: its exit code is that of failed images. */
+/** Too many bad images are not a failure of the job itself: its exit code is that of failed images. */
 function verdictOf(report: JobReport, cause: string): string {
   if (wasStopped(report)) return cause;
-  const itself = report.failure || report.lost > 0;
-  return `${itself ? 'The job failed.' : 'More images failed than are tolerated.'} ${cause}`;
+  const isOwnFailure = report.failure || report.lost > 0;
+  return `${isOwnFailure ? 'The job failed.' : 'More images failed than toleratedFailurePercentage allows.'} ${cause}`;
 }
 
-/** Addresses are not cut: they are there to be copied. */
+/** Addresses are not cut, because people copy them. */
 function addressLines(report: JobReport, terminal: TerminalShape): string[] {
   const { jobFiles, jobId, output, folders, settings } = report;
   const line = (name: string, address: string) =>
@@ -270,20 +261,16 @@ function addressLines(report: JobReport, terminal: TerminalShape): string[] {
   return [
     ...(hasOutputs ? [line('output', inFolders(output, folders))] : []),
     line('report', addressOf(jobFiles, jobKeys.reportHtml(jobId))),
-    ...(needingALook(report) > 0 ? [line('failed', addressOf(jobFiles, jobKeys.failed(jobId)))] : []),
+    ...(imagesToCheck(report) > 0 ? [line('failed', addressOf(jobFiles, jobKeys.failed(jobId)))] : []),
   ];
 }
 
 type Names = (source: string) => string;
 
-/** Sources as short as they stay clear: without s3://bucket/ when all lie in one, or in a folder. */
+/** Sources as short as they are unambiguous: without s3://bucket/ when all are in one bucket, or in a folder. */
 function shortNames(sources: readonly string[], { folders }: JobReport): Names {
   const buckets = new Set(sources.map((source) => source.slice(0, source.indexOf('/', 5) + 1)));
   const [only] = buckets;
   const start = buckets.size === 1 && only !== undefined ? only.length : 0;
   return (source) => printable(start > 0 ? source.slice(start) : nameInFolder(source, folders));
-}
-
-function entriesOf<Key extends string>(counts: Partial<Record<Key, number>>): [Key, number][] {
-  return Object.entries(counts) as [Key, number][];
 }

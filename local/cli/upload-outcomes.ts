@@ -4,11 +4,11 @@ import {
   SKIPPED_REASONS,
   type SkippedReason,
 } from '../../src/core/image-result.ts';
-import { readableBytes } from '../../src/core/readable.ts';
+import { readableBytes, readablePercent } from '../../src/core/readable.ts';
 import { percentSaved } from '../../src/core/report.ts';
 import { printable } from './terminal-text.ts';
 
-/** A log line of recompress-upload that tells what became of an object. */
+/** A log line of recompress-upload with the outcome of an upload. */
 type LoggedUpload = { readonly source: string } & (
   | { readonly status: 'compressed'; readonly bytesIn: number; readonly bytesOut: number }
   | { readonly status: 'kept'; readonly reason: KeptReason }
@@ -17,8 +17,8 @@ type LoggedUpload = { readonly source: string } & (
 );
 
 /**
- * Turns the log of the functions into a line for people each time an upload was dealt with; undefined for all else.
- * Our own write is an upload, too: that it is passed over is no news.
+ * Turns log lines of the functions into one line for people for each upload; undefined for all other log lines.
+ * Our own write raises an event too: that it is skipped is not worth a line.
  */
 export function createUploadOutcomes(): (logLine: string) => string | undefined {
   const justWritten = new Set<string>();
@@ -44,8 +44,8 @@ function outcomeOf(upload: LoggedUpload): string {
   switch (upload.status) {
     case 'compressed': {
       const { bytesIn, bytesOut } = upload;
-      const saved = percentSaved(bytesIn, bytesOut).toFixed(1);
-      return `compressed: ${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${saved} % smaller`;
+      const saved = readablePercent(percentSaved(bytesIn, bytesOut));
+      return `compressed: ${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${saved} smaller`;
     }
     case 'kept':
       return `kept: ${KEPT_REASONS[upload.reason]}`;

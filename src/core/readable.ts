@@ -12,16 +12,22 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** `12 s`, `3 min 20 s`, `2 h 5 min`. */
 export function readableSeconds(seconds: number): string {
-  const whole = Math.round(seconds);
+  const rounded = Math.round(seconds);
   if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return joined(Math.floor(whole / 60), 'min', whole % 60, 's');
+  if (rounded < 60) return `${rounded} s`;
+  if (rounded < 3600) return joined(Math.floor(rounded / 60), 'min', rounded % 60, 's');
   const minutes = Math.round(seconds / 60);
   return joined(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
 function joined(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+/** One decimal: `43.2 %`. What is not quite 100 never reads as 100.0: `99.97 %`. */
+export function readablePercent(percent: number): string {
+  const text = percent.toFixed(1);
+  return `${text === '100.0' && percent < 100 ? percent.toFixed(2) : text} %`;
 }
 
 /** `1,234,567` */

@@ -32,7 +32,7 @@ export interface Saving {
   readonly bytesOut: number;
 }
 
-const TOP_SAVINGS = 20;
+const MAX_TOP_SAVINGS = 20;
 
 export function newTally(): Tally {
   return {
@@ -52,7 +52,7 @@ export function newTally(): Tally {
   };
 }
 
-/** Adds one image's result. A million of them pass through: the tally is changed in place. */
+/** Adds one image's result. There may be millions: the tally is changed in place. */
 export function countResult(tally: Tally, result: ImageResult): void {
   tally[result.status] += 1;
   if (result.status === 'compressed') {
@@ -72,24 +72,24 @@ export function countResult(tally: Tally, result: ImageResult): void {
 function countCompressed(tally: Tally, { source, output, bytesIn, bytesOut, encoding }: Compressed & Named) {
   tally.bytesIn += bytesIn;
   tally.bytesOut += bytesOut;
-  tally.byFormat[encoding.format] ??= { images: 0, bytesIn: 0, bytesOut: 0 };
-  const format = tally.byFormat[encoding.format]!;
+  const format = tally.byFormat[encoding.format] ?? { images: 0, bytesIn: 0, bytesOut: 0 };
+  tally.byFormat[encoding.format] = format;
   format.images += 1;
   format.bytesIn += bytesIn;
   format.bytesOut += bytesOut;
-  const tenth = bytesIn === 0 ? 0 : Math.floor((1 - bytesOut / bytesIn) * 10);
-  tally.savingsHistogram[Math.min(9, Math.max(0, tenth))]! += 1;
+  const tenth = Math.min(9, Math.max(0, bytesIn === 0 ? 0 : Math.floor((1 - bytesOut / bytesIn) * 10)));
+  tally.savingsHistogram[tenth] = (tally.savingsHistogram[tenth] ?? 0) + 1;
   keepTopSaving(tally.topSavings, { source, output, bytesIn, bytesOut });
 }
 
 type Named = Pick<ImageResult, 'source'>;
 
 function keepTopSaving(top: Saving[], saving: Saving): void {
-  const least = top.at(-1);
-  if (top.length === TOP_SAVINGS && least && saved(saving) <= saved(least)) return;
+  const last = top.at(-1);
+  if (top.length === MAX_TOP_SAVINGS && last && saved(saving) <= saved(last)) return;
   const place = top.findIndex((other) => saved(other) < saved(saving));
   top.splice(place < 0 ? top.length : place, 0, saving);
-  if (top.length > TOP_SAVINGS) top.pop();
+  if (top.length > MAX_TOP_SAVINGS) top.pop();
 }
 
 function saved({ bytesIn, bytesOut }: Saving): number {

@@ -8,25 +8,25 @@ import { readJson, readJsonLines } from '../store/json-lines.ts';
 
 /**
  * Why batches have no results: the error of each child execution that failed, timed out, was aborted or never
- * started, by batchId, as the ResultWriter of the Distributed Map wrote them down.
+ * started, by batchId, as the ResultWriter of the Distributed Map recorded them.
  */
-export async function readDeadBatches(
+export async function readFailedBatches(
   store: ObjectStore,
   bucket: string,
   jobId: string,
 ): Promise<Map<string, JobFailure>> {
-  const deaths = new Map<string, JobFailure>();
+  const failures = new Map<string, JobFailure>();
   for (const { key } of await manifestsInOrder(store, bucket, jobId)) {
     const manifest = await readJson<Manifest>(store, { bucket, key });
     const { PENDING = [], FAILED = [] } = manifest?.ResultFiles ?? {};
     for (const file of [...PENDING, ...FAILED]) {
       for await (const child of readChildren(store, { bucket, key: file.Key })) {
         const batchId = findBatchId(parseInput(child.Input));
-        if (batchId !== undefined) deaths.set(batchId, deathOf(child));
+        if (batchId !== undefined) failures.set(batchId, failureOf(child));
       }
     }
   }
-  return deaths;
+  return failures;
 }
 
 interface Manifest {
@@ -44,7 +44,7 @@ interface Child {
   readonly Cause?: string;
 }
 
-/** A redrive writes a manifest of its own: what it says comes last. */
+/** A redrive writes another manifest: the latest record of a batch counts. */
 async function manifestsInOrder(store: ObjectStore, bucket: string, jobId: string): Promise<ObjectSummary[]> {
   const manifests: ObjectSummary[] = [];
   for await (const object of store.list(bucket, `${jobKeys.mapRun(jobId)}/`)) {
@@ -79,7 +79,7 @@ function parseInput(input: unknown): unknown {
   }
 }
 
-/** A child's input is its BatchRef, alone or inside what the machine put around it. */
+/** A child's input is its BatchRef, alone or inside what the state machine put around it. */
 function findBatchId(input: unknown): string | undefined {
   if (typeof input !== 'object' || input === null) return undefined;
   const { batchId } = input as { batchId?: unknown };
@@ -89,7 +89,7 @@ function findBatchId(input: unknown): string | undefined {
     .find((found) => found !== undefined);
 }
 
-function deathOf({ Error: error, Cause: cause, Status: status }: Child): JobFailure {
+function failureOf({ Error: error, Cause: cause, Status: status }: Child): JobFailure {
   if (status === undefined || status === 'PENDING')
     return { error: 'NeverStarted', cause: 'the map run ended before the batch was started' };
   return explainFailure(error ?? status, cause ?? '');

@@ -18,7 +18,7 @@ function render(part: Part): string {
 }
 
 function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => ENTITIES[letter]!);
+  return text.replace(/[&<>"']/g, (letter) => ENTITIES[letter] ?? letter);
 }
 
 const ENTITIES: Record<string, string> = {

@@ -33,7 +33,6 @@ section.alarm { background: var(--bad-soft); border-color: transparent; }
 section.alarm h2 { color: var(--bad); }
 .hero { display: grid; grid-template-columns: auto 1fr; gap: 1.2rem 2.2rem; align-items: center; padding: 1.8rem 1.6rem; }
 .saved { font-size: 4rem; line-height: 1; font-weight: 650; letter-spacing: -.03em; color: var(--good); }
-.saved small { font-size: .5em; font-weight: 500; margin-left: .06em; }
 .hero .soft { margin-top: .35rem; }
 svg { display: block; width: 100%; overflow: visible; }
 svg text { fill: currentColor; font-size: 13px; }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { countOf, readableBytes, readableCount, readableSeconds } from '../../src/core/readable.ts';
+import {
+  countOf,
+  readableBytes,
+  readableCount,
+  readablePercent,
+  readableSeconds,
+} from '../../src/core/readable.ts';
 
 describe('figures for people', () => {
   it.each([
@@ -28,6 +34,15 @@ describe('figures for people', () => {
     [7199, '2 h'],
   ])('%f seconds read as %s', (seconds, text) => {
     expect(readableSeconds(seconds)).toBe(text);
+  });
+
+  it.each([
+    [0, '0.0 %'],
+    [43.25, '43.3 %'],
+    [99.97, '99.97 %'],
+    [100, '100.0 %'],
+  ])('%f percent read as %s', (percent, text) => {
+    expect(readablePercent(percent)).toBe(text);
   });
 
   it('groups thousands and knows one from many', () => {

@@ -61,11 +61,11 @@ describe('the report page', () => {
       .replace(/<[^>]+>/g, ' ')
       .replace(/\s+/g, ' ');
     expect(visible.slice(0, 260)).toMatch(
-      /Succeeded .*75 % smaller, 1.50 MB saved before 2.00 MB after 500 kB/,
+      /Succeeded .*75\.0 % smaller, 1.50 MB saved before 2.00 MB after 500 kB/,
     );
   });
 
-  it('tells what failed, what it means and how to run it again', () => {
+  it('says what failed, what it means and how to run it again', () => {
     const failed = resultOf(image('cut.jpg'), {
       status: 'failed',
       code: 'CorruptImage',
@@ -73,14 +73,14 @@ describe('the report page', () => {
     });
     const failure = { source: 's3://in/cut.jpg', code: 'CorruptImage', message: 'premature end' } as const;
     const page = pageOf([failed], { failures: [failure] });
-    expect(page).toContain('1 image needs a look');
+    expect(page).toContain('1 image needs attention');
     expect(page).toContain('cannot be decoded without errors');
     expect(page).toContain('Restore the original');
     expect(page).toContain(`npm run job -- s3://work/jobs/${JOB_ID}/failed.jsonl`);
     expect(page).toContain('s3://in/cut.jpg');
   });
 
-  it('names folders and the images in them as their user does', () => {
+  it('names folders and the images in them by the paths that the user knows', () => {
     const source = { n: 0, bucket: 'local-source', key: 'a b.jpg' };
     const failed = { n: 1, bucket: 'local-source', key: 'c.jpg' };
     const results = [
@@ -94,16 +94,16 @@ describe('the report page', () => {
         { source: 's3://local-source/c.jpg', code: 'NotFound', message: 's3://local-source/c.jpg: none' },
       ],
     });
-    const [told] = page.split('<details style="margin-top:.9rem"><summary>All settings');
-    expect(told).toContain('<td class="key">a b.jpg</td>');
-    expect(told).toContain('<td class="key">c.jpg</td>');
-    expect(told).toContain('/home/me/in/c.jpg: none');
-    expect(told).toContain('<th>File list</th><td class="key">/home/me/in/</td>');
-    expect(told).toContain('<th>Output</th><td class="key">/home/me/out/</td>');
-    expect(told).not.toContain('local-');
+    const [text] = page.split('<details style="margin-top:.9rem"><summary>All settings');
+    expect(text).toContain('<td class="key">a b.jpg</td>');
+    expect(text).toContain('<td class="key">c.jpg</td>');
+    expect(text).toContain('/home/me/in/c.jpg: none');
+    expect(text).toContain('<th>File list</th><td class="key">/home/me/in/</td>');
+    expect(text).toContain('<th>Output</th><td class="key">/home/me/out/</td>');
+    expect(text).not.toContain('local-');
   });
 
-  it('answers why images did not become smaller', () => {
+  it('says why images were not compressed', () => {
     const kept = resultOf(image('a.jpg'), { status: 'kept', reason: 'hdr-gain-map', bytesIn: 10 });
     const skipped = resultOf(image('b.jpg', 1), { status: 'skipped', reason: 'archived' });
     const page = pageOf([kept, skipped]);
@@ -111,7 +111,7 @@ describe('the report page', () => {
     expect(page).toContain('in an archive storage class; restore it first');
   });
 
-  it('says so when nothing was written because it was a dry run', () => {
+  it('says that nothing was written in a dry run', () => {
     expect(pageOf([], { job: { ...JOB, dryRun: true } })).toContain('Dry run: no image was written');
   });
 

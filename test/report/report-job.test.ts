@@ -154,17 +154,17 @@ describe('the report of a job', () => {
     expect(await report(store)).toMatchObject({ compressed: 9000, skipped: 0, lost: 0, bytesOut: 45_000 });
   });
 
-  it('lets results of batches that nobody planned answer for no image', async () => {
+  it('counts no results of batches that are not in the plan', async () => {
     const store = createMemoryStore();
     const image = seedPlan(store, { one: ['a.jpg', 'b.jpg'] });
     seedResults(store, 'one', '001', [resultOf(image.get('a.jpg')!, KEPT)]);
-    seedResults(store, 'stranger', '001', [{ ...resultOf(image.get('b.jpg')!, KEPT), index: 7 }]);
+    seedResults(store, 'not-planned', '001', [{ ...resultOf(image.get('b.jpg')!, KEPT), index: 7 }]);
     expect(await report(store)).toMatchObject({ planned: 2, accounted: 1, lost: 1, status: 'FAILED' });
   });
 });
 
 describe('lost images', () => {
-  function seedDeath(store: MemoryStore) {
+  function seedLostBatch(store: MemoryStore) {
     const image = seedPlan(store, { one: ['a.jpg', 'b.jpg'], two: ['ç.jpg', 'd.jpg', 'e.jpg'] });
     seedResults(
       store,
@@ -176,9 +176,9 @@ describe('lost images', () => {
     return image;
   }
 
-  it('are named, together with what the state machine knows of the batch that died', async () => {
+  it('are named, together with the error that the state machine recorded for the batch', async () => {
     const store = createMemoryStore();
-    seedDeath(store);
+    seedLostBatch(store);
     store.seed(
       `${JOB_FILES}/map-run/5f0c/manifest.json`,
       JSON.stringify({
@@ -200,7 +200,7 @@ describe('lost images', () => {
     const summary = await report(store, { mapRun: { MapRunArn: 'arn' } });
 
     expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
-    expect(summary.cause).toBe('Of 5 images 2 were lost with their host (40 %, tolerated 10 %).');
+    expect(summary.cause).toBe('Of 5 images, 2 were lost (40 %, tolerated 10 %).');
     expect(store.text(`${JOB_FILES}/failed.jsonl`)).toBe(
       jsonLines([
         { bucket: 'in', key: 'ç.jpg' },
@@ -217,17 +217,17 @@ describe('lost images', () => {
     });
   });
 
-  it('are named also when the state machine kept no error, and however much is tolerated', async () => {
+  it('are named also when the state machine recorded no error, and however many failures are tolerated', async () => {
     const store = createMemoryStore();
-    seedDeath(store);
+    seedLostBatch(store);
     store.seed(`${JOB_FILES}/job.json`, JSON.stringify({ ...JOB, toleratedFailurePercentage: 100 }));
     expect((await report(store)).status).toBe('FAILED');
     expect(written(store).failedBatches).toMatchObject([{ batchId: 'two', error: 'NoResult' }]);
   });
 
-  it('tell a batch that never started from one that died', async () => {
+  it('distinguish a batch that never started from one that failed', async () => {
     const store = createMemoryStore();
-    seedDeath(store);
+    seedLostBatch(store);
     const Key = `jobs/${JOB_ID}/map-run/5f0c/PENDING_0.json`;
     store.seed(
       `${JOB_FILES}/map-run/5f0c/manifest.json`,
@@ -240,7 +240,7 @@ describe('lost images', () => {
 
   it('are called not started where the user stopped the job, once and by number', async () => {
     const store = createMemoryStore();
-    seedDeath(store);
+    seedLostBatch(store);
     const failure = { Error: 'Interrupted', Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
     const summary = await report(store, { failure });
     expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
@@ -248,15 +248,15 @@ describe('lost images', () => {
     expect(written(store)).toMatchObject({ failures: [], failedBatches: [], batches: { failed: 0 } });
     expect(store.text(`${JOB_FILES}/failed.jsonl`)?.split('\n')).toHaveLength(3);
     const page = store.text(`${JOB_FILES}/report.html`)!;
-    expect(page).toContain('The job was stopped before its end');
+    expect(page).toContain('The job was stopped<');
     expect(page).toMatch(/<b>2<\/b><span[^>]*><\/span>not started/);
     expect(page).toContain('>Stopped<');
-    expect(page).not.toMatch(/>lost|lost<|host died|>Failed/i);
+    expect(page).not.toMatch(/>lost|lost<|Failed batches|>Failed/i);
   });
 
   it('are those of the last attempt only, after a redrive has done the rest', async () => {
     const store = createMemoryStore();
-    const image = seedDeath(store);
+    const image = seedLostBatch(store);
     seedResults(
       store,
       'two',
@@ -293,7 +293,7 @@ describe('the verdict', () => {
   });
 
   it('says in a sentence how many failed', async () => {
-    expect((await verdict(2, 10)).cause).toBe('Of 10 images 2 failed (20 %, tolerated 10 %).');
+    expect((await verdict(2, 10)).cause).toBe('Of 10 images, 2 failed (20 %, tolerated 10 %).');
   });
 
   it('is FAILED when the map failed, even if every image is accounted for', async () => {
@@ -338,7 +338,7 @@ describe('undo.jsonl', () => {
     expect(store.text(`${JOB_FILES}/undo.jsonl`)).toBe('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n');
   });
 
-  it('tells how many originals nothing keeps', async () => {
+  it('says how many originals cannot be restored', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});
     const entry = { bucket: 'in', key: 'a', etagBefore: 'x', etagAfter: 'y' };
@@ -346,7 +346,7 @@ describe('undo.jsonl', () => {
     store.seed(`${JOB_FILES}/undo/one-001.jsonl`, jsonLines(entries));
     await report(store);
     expect(written(store).replaced).toEqual({ images: 4, irreversible: 2 });
-    expect(store.text(`${JOB_FILES}/report.html`)).toContain('The originals of 2 images are kept nowhere');
+    expect(store.text(`${JOB_FILES}/report.html`)).toContain('2 originals cannot be restored');
   });
 
   it('is not written when nothing was replaced in place', async () => {

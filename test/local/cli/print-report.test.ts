@@ -55,7 +55,7 @@ describe('the report on a terminal', () => {
     ],
     [{ format: 'png', lossless: true }, 'png, lossless'],
     [{ format: 'png', lossless: false, score: 95.4 }, 'png, palette, score 95.4'],
-  ] as const)('tells how an image was encoded: %o', async (encoding, note) => {
+  ] as const)('says how an image was encoded: %o', async (encoding, note) => {
     const outcome = { ...compressed(2_000_000, 500_000), encoding } as Outcome;
     const lines = (await print([resultOf(image('a.jpg', 0), outcome)])).split('\n');
     expect(lines[1]).toMatch(new RegExp(`75\\.0 % {2}${note}$`));
@@ -99,32 +99,34 @@ describe('the report on a terminal', () => {
     expect(text).toContain('picture.jpg');
   });
 
-  it('sums up what is too much to list, and still names every failure', async () => {
+  it('summarises what is too much to list, and still names every failure', async () => {
     const results = Array.from({ length: 500 }, (_, n) =>
       resultOf(image(`${n}.jpg`, n), n % 100 === 0 ? FAILED : n % 3 === 0 ? KEPT : compressed(1000 + n, 500)),
     );
     const text = await print(results);
     for (const n of [0, 100, 200, 300, 400]) expect(text).toContain(`  ${n}.jpg\n`);
-    expect(text).toContain('The 20 biggest savings of 330');
+    expect(text).toContain('Biggest savings\nimage');
     expect(text).toContain('165  would be no smaller');
     expect(text.split('\n').length).toBeLessThan(50);
   });
 
-  it('names lost images, which no row tells of', async () => {
+  it('names lost images, which have no row', async () => {
     const failures = [{ source: 's3://in/gone.jpg', code: 'Lost', message: 'batch-000001: died' }] as const;
     const report = reportOf(FEW.slice(0, 1), { planned: 2, failures });
     const text = await printReport(report, FEW.slice(0, 1), { columns: 90, colour: false });
     expect(text).toContain('gone.jpg');
-    expect(text).toContain('The job failed. Of 2 images 1 was lost');
+    expect(text).toContain('The job failed. Of 2 images, 1 was lost');
   });
 
   it('gives no advice on deploying for what this machine denied', async () => {
     const denied: Outcome = { status: 'failed', code: 'AccessDenied', message: 'EACCES' };
     const rows = [resultOf(image('a.jpg', 0), denied)];
-    const told = (folders?: Record<string, string>) =>
+    const text = (folders?: Record<string, string>) =>
       printReport(reportOf(rows, { folders }), rows, { columns: 100, colour: false });
-    expect(await told()).toContain('sourceBuckets');
-    expect(await told({ in: '/home/me/in' })).toMatch(/AccessDenied: .*\. Grant what the message names\.\n/);
+    expect(await text()).toContain('sourceBuckets');
+    expect(await text({ in: '/home/me/in' })).toMatch(
+      /AccessDenied: .*\. Grant the permission named below\.\n/,
+    );
   });
 
   it('says of a job that was stopped how many were not started, and names none of them', async () => {

@@ -1,0 +1,75 @@
+import {
+  FAILURE_CODES,
+  type FailureCode,
+  KEPT_REASONS,
+  type KeptReason,
+  SKIPPED_REASONS,
+  type SkippedReason,
+} from './image-result.ts';
+import { imagesToCheck, type JobReport } from './report.ts';
+
+export interface ReasonGroup {
+  readonly status: 'kept' | 'skipped';
+  readonly reason: KeptReason | SkippedReason;
+  readonly count: number;
+  readonly meaning: string;
+}
+
+/** Why images were kept or skipped, the most frequent reason first. */
+export function reasonGroups({ keptReasons, skippedReasons }: JobReport): readonly ReasonGroup[] {
+  const kept = entriesOf(keptReasons).map(
+    ([reason, count]) => ({ status: 'kept', reason, count, meaning: KEPT_REASONS[reason] }) as const,
+  );
+  const skipped = entriesOf(skippedReasons).map(
+    ([reason, count]) => ({ status: 'skipped', reason, count, meaning: SKIPPED_REASONS[reason] }) as const,
+  );
+  return [...kept, ...skipped].sort((a, b) => b.count - a.count);
+}
+
+export interface FailureGroup {
+  readonly code: FailureCode | 'Lost';
+  readonly count: number;
+  readonly meaning: string;
+  /** What to do next. */
+  readonly advice: string;
+}
+
+/** Failures and losses by code, the most frequent first. Images that a stopped job has not started are not in it. */
+export function failureGroups(report: JobReport): readonly FailureGroup[] {
+  const lost = imagesToCheck(report) - report.failed;
+  const counts: Partial<Record<FailureCode | 'Lost', number>> = {
+    ...report.failureCodes,
+    ...(lost > 0 && { Lost: lost }),
+  };
+  return entriesOf(counts)
+    .map(([code, count]) => ({ code, count, meaning: MEANINGS[code], advice: adviceOn(code, report) }))
+    .sort((a, b) => b.count - a.count);
+}
+
+const MEANINGS: Readonly<Record<FailureCode | 'Lost', string>> = {
+  ...FAILURE_CODES,
+  Lost: 'its host stopped before it wrote a result',
+};
+
+const ADVICE: Readonly<Record<FailureCode | 'Lost', string>> = {
+  NotFound:
+    'Compare the key in the list with the object, character by character: keys are not decoded, + and %20 stand for themselves.',
+  AccessDenied:
+    'Deploy with --param sourceBuckets=… for buckets that are read, outputBuckets=… for buckets that are written and kmsKeyArns=… for their keys. In another account, the policies of the bucket and of the key must allow access too.',
+  CorruptImage: 'Restore the original from a backup: the file is damaged. It was not changed.',
+  TooLarge: 'Give the host more memory, or raise limits.maxPixels.',
+  EncoderCrash: 'Keep the file as it is, or convert it by hand. The other images of its batch are finished.',
+  OutputExists: 'Choose another output prefix, or move the object that is there.',
+  Throttled: 'Run failed.jsonl again later, or with a lower concurrency.',
+  Unexpected: 'Read the message. To run failed.jsonl again helps if the cause was temporary.',
+  Lost: 'Run failed.jsonl again: these images have no result.',
+};
+
+/** On the user's own machine nothing was deployed, so there are no deployment parameters to change. */
+function adviceOn(code: FailureCode | 'Lost', { folders }: JobReport): string {
+  return folders && code === 'AccessDenied' ? 'Grant the permission named below.' : ADVICE[code];
+}
+
+function entriesOf<Key extends string>(counts: Partial<Record<Key, number>>): [Key, number][] {
+  return Object.entries(counts) as [Key, number][];
+}
