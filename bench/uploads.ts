@@ -10,7 +10,7 @@ import type { CompressionSettings } from '../src/core/job.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { recompressUploads } from '../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../src/uploads/upload-settings.ts';
-import { createWriteLedger } from '../src/uploads/write-rate-limit.ts';
+import { createWriteRateLimit } from '../src/uploads/write-rate-limit.ts';
 import { makePhotos } from './photos.ts';
 
 /**
@@ -105,7 +105,7 @@ async function dropAll(names: readonly string[], photoOf: (n: number) => Buffer)
     store,
     compress: codec(),
     settings: parseUploadSettings(undefined),
-    ledger: createWriteLedger(60),
+    writeRateLimit: createWriteRateLimit(60),
     concurrency: CORES,
     closing: new AbortController().signal,
     ending: new AbortController().signal,

@@ -9,16 +9,16 @@ import { log } from '../src/hosts/log.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { recompressUploads, type UploadMetric } from '../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../src/uploads/upload-settings.ts';
-import { createWriteLedger } from '../src/uploads/write-rate-limit.ts';
+import { createWriteRateLimit } from '../src/uploads/write-rate-limit.ts';
 
 const store = createS3Store(createS3Client());
 const settings = parseUploadSettings(process.env.UPLOAD_SETTINGS);
-const ledger = createWriteLedger(settings.maxWritesPerHour);
-// The function's full name tells the metrics of one stage from those of another.
+const writeRateLimit = createWriteRateLimit(settings.maxWritesPerHour);
+// The function's full name keeps the metrics of stages apart.
 const serviceName = process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'recompress-upload';
 const metrics = new Metrics({ namespace: 'image-press', serviceName });
 
-/** What it takes to write a last image and to answer which messages are done with. */
+/** Time to write a last image and to answer which messages are finished. */
 const ANSWER_MS = 5_000;
 
 export const handler = lambdaHandler<SQSEvent, SQSBatchResponse>(async (event, context) => {
@@ -32,7 +32,7 @@ export const handler = lambdaHandler<SQSEvent, SQSBatchResponse>(async (event, c
     compress: (bytes, compression) =>
       compressBytes(bytes, compression, { budget, timeLimitMs: remainingMs() - 3 * ANSWER_MS }),
     settings,
-    ledger,
+    writeRateLimit,
     concurrency,
     closing: closing.signal,
     ending: ending.signal,

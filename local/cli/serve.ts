@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { SQSBatchResponse } from 'aws-lambda';
 import { jobKeys } from '../../src/core/job-keys.ts';
 import { readableBytes } from '../../src/core/readable.ts';
+import { decodeEventKey } from '../../src/core/upload-event.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
 import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
@@ -89,9 +90,7 @@ function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): v
   if (!record.eventName.startsWith('ObjectCreated:')) return;
   const { bucket, object } = record.s3;
   if (bucket.name === UPLOAD_BUCKET) {
-    console.log(
-      `${bucket.name}/${decodeURIComponent(object.key.replaceAll('+', ' '))}: ${readableBytes(object.size ?? 0)}`,
-    );
+    console.log(`${bucket.name}/${decodeEventKey(object.key)}: ${readableBytes(object.size ?? 0)}`);
   }
   if (bucket.name === UPLOAD_BUCKET) uploads.send(JSON.stringify({ Records: [record] }));
   if (bucket.name !== INPUT_BUCKET || !object.key.startsWith('lists/')) return;

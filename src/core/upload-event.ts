@@ -1,13 +1,13 @@
 import type { S3Location } from './s3-uri.ts';
 
-/** A queue message that no S3 notification can be read from. */
+/** A queue message that is not an S3 notification. */
 export class UploadEventError extends Error {
   override readonly name = 'UploadEventError';
 }
 
 /**
- * The uploaded objects that a queue message tells of: S3's own notification (form-URL-encoded keys), EventBridge's
- * `Object Created` (raw keys), or either of them forwarded by SNS. Removals and S3's test event tell of none.
+ * The uploaded objects that a queue message names: S3's own notification (form-URL-encoded keys), EventBridge's
+ * `Object Created` (raw keys), or either of them forwarded by SNS. Removals and S3's test event name none.
  * @throws UploadEventError
  */
 export function readUploadEvent(body: string): readonly S3Location[] {
@@ -28,7 +28,7 @@ function parse(body: string): Json {
     const value: unknown = JSON.parse(body);
     if (value !== null && typeof value === 'object') return value as Json;
   } catch {
-    // said below, together with what came
+    // refused below, with the text
   }
   throw refused(body);
 }
@@ -39,7 +39,8 @@ function isCreation(record: unknown): boolean {
 
 function notifiedObject(record: unknown): S3Location {
   const { s3 } = record as { s3?: { bucket?: { name?: unknown }; object?: { key?: unknown } } };
-  return located(s3?.bucket?.name, decoded(s3?.object?.key), record);
+  const key = s3?.object?.key;
+  return located(s3?.bucket?.name, typeof key === 'string' ? decodeEventKey(key) : key, record);
 }
 
 function bridgedObject({ detail }: Json): S3Location {
@@ -52,9 +53,11 @@ function located(bucket: unknown, key: unknown, record: unknown): S3Location {
   throw refused(JSON.stringify(record));
 }
 
-/** As HTML forms encode: a plus sign is a space, a real plus sign comes as %2B. */
-function decoded(key: unknown): unknown {
-  if (typeof key !== 'string') return key;
+/**
+ * The key in an S3 notification, which is encoded like an HTML form: `+` is a space, `%2B` a plus sign.
+ * @throws UploadEventError
+ */
+export function decodeEventKey(key: string): string {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch {

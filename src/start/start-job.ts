@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { decodeEventKey } from '../core/upload-event.ts';
 import type { StartExecution } from './start-execution.ts';
 
-/** What of an S3 notification matters here; `key` is form-URL-encoded. */
+/** The fields of an S3 notification that are used here; `key` is form-URL-encoded. */
 export interface ObjectCreated {
   readonly s3: {
     readonly bucket: { readonly name: string };
@@ -17,8 +18,8 @@ export interface StartedJob {
 }
 
 /**
- * Starts a job for every file list that an S3 notification names. A list is not looked into: a bad one must end as
- * a failed execution that its owner sees, not as a line in this function's log.
+ * Starts a job for every file list that an S3 notification names. The list is not read here: a bad one must end as a
+ * failed execution that its owner sees, not as a line in this function's log.
  */
 export async function startJobs(
   event: { readonly Records?: readonly ObjectCreated[] },
@@ -26,8 +27,8 @@ export async function startJobs(
 ): Promise<StartedJob[]> {
   const jobs: StartedJob[] = [];
   for (const record of event.Records ?? []) {
-    const location = { bucket: record.s3.bucket.name, key: decodeKey(record.s3.object.key) };
-    if (location.key.endsWith('/')) continue; // what the console makes for a folder
+    const location = { bucket: record.s3.bucket.name, key: decodeEventKey(record.s3.object.key) };
+    if (location.key.endsWith('/')) continue; // the console's marker for a folder
     const jobId = jobIdFor(location, record.s3.object.sequencer);
     const fileList = formatS3Uri(location);
     jobs.push({ jobId, fileList, outcome: await startExecution(jobId, { fileList }) });
@@ -36,8 +37,8 @@ export async function startJobs(
 }
 
 /**
- * The same event gives the same name, so that its second delivery starts nothing; putting the file again gives
- * another. At most 80 of the characters that executions and S3 keys may have.
+ * The same event gives the same name, so that its second delivery starts nothing; writing the file again gives
+ * another. At most 80 characters, all of them allowed in the names of executions and in S3 keys.
  */
 export function jobIdFor({ bucket, key }: S3Location, sequencer: string): string {
   const readable = key
@@ -49,8 +50,4 @@ export function jobIdFor({ bucket, key }: S3Location, sequencer: string): string
     .update(JSON.stringify([bucket, key, sequencer]))
     .digest('hex');
   return `${readable || 'list'}-${unique.slice(0, 20)}`;
-}
-
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
 }

@@ -11,19 +11,19 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import { readUploadEvent } from '../core/upload-event.ts';
 import type { UploadSettings } from './upload-settings.ts';
-import type { WriteLedger } from './write-rate-limit.ts';
+import type { WriteRateLimit } from './write-rate-limit.ts';
 
 export interface UploadHost {
   readonly store: ObjectStore;
   compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
   readonly settings: UploadSettings;
   /** One for the life of the process. */
-  readonly ledger: WriteLedger;
-  /** Messages in hand at once. */
+  readonly writeRateLimit: WriteRateLimit;
+  /** Messages in flight at once. */
   readonly concurrency: number;
-  /** Aborted when the host's time is up: messages not yet begun go back to the queue. */
+  /** Aborted when the host's time is up: messages not yet started go back to the queue. */
   readonly closing: AbortSignal;
-  /** Aborted when there is no more than the time to answer: what is still in hand goes back as well. */
+  /** Aborted when there is only time to answer: messages still in flight go back as well. */
   readonly ending: AbortSignal;
   readonly maxBytes?: number;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -41,7 +41,7 @@ export type UploadMetric =
   | 'BytesIn'
   | 'BytesOut';
 
-/** What of an SQS event matters here. */
+/** The fields of an SQS event that are used here. */
 export interface UploadMessages {
   readonly Records: readonly {
     readonly messageId: string;
@@ -53,7 +53,7 @@ type Message = UploadMessages['Records'][number];
 
 /**
  * Recompresses in place what the messages say was uploaded. A message goes back to the queue only when another try
- * can help, or when a person should find it in the dead-letter queue; a broken image is reported and done with.
+ * can help, or when a person should find it in the dead-letter queue; a broken image is reported and not tried again.
  */
 export async function recompressUploads(
   { Records }: UploadMessages,
@@ -61,30 +61,36 @@ export async function recompressUploads(
 ): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> {
   const settled = new Set<Message>();
   const answered = new Set<Message>();
-  const once = compressOnce(host);
-  const queue = [...Records].sort((a, b) => turnOf(a) - turnOf(b)).values();
+  const compress = compressOnce(host);
+  const queue = [...Records].sort((a, b) => priorityOf(a) - priorityOf(b)).values();
   const work = async () => {
     for (const message of queue) {
       if (host.closing.aborted) return;
-      if (await settle(message, host, once)) settled.add(message);
+      if (await settle(message, host, compress)) settled.add(message);
       answered.add(message);
     }
   };
   const all = Promise.all(Array.from({ length: host.concurrency }, work));
   await Promise.race([all, aborted(host.ending)]);
-  // A call that ends without an answer would send back what is done, too.
-  for (const message of Records) if (!answered.has(message)) tellOutOfTime(message, host);
+  // A call that ends without an answer would send back the finished messages, too.
+  for (const message of Records)
+    if (!answered.has(message)) logReturned(message, host, { reason: 'the time of this call was up' });
   const again = Records.filter((message) => !settled.has(message));
   return { batchItemFailures: again.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
 
 /**
- * What failed once comes last, so that what it may do to this process harms nobody else's turn. From then on it comes
- * first: it may only have been left over, and would be again.
+ * A message that failed once comes last: should it crash this process, the others are already done. From then on it
+ * comes first: it may only have run out of time, and would again.
  */
-function turnOf(message: Message): number {
-  const before = receives(message);
-  return before === 2 ? 2 : before > 2 ? 0 : 1;
+function priorityOf(message: Message): number {
+  const count = receiveCount(message);
+  if (count === 2) return 2;
+  return count > 2 ? 0 : 1;
+}
+
+function receiveCount({ attributes }: Message): number {
+  return Number(attributes.ApproximateReceiveCount);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -92,17 +98,9 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-function tellOutOfTime(message: Message, { log }: UploadHost): void {
-  log.warn('message goes back to the queue', {
-    messageId: message.messageId,
-    receives: receives(message),
-    reason: 'the time of this call was up before its turn was over',
-  });
-}
-
 type CompressUpload = (location: S3Location) => Promise<Outcome>;
 
-/** Several messages of one batch may tell of one object: it is looked at once, as it is now. */
+/** Several messages of one batch may name one object: it is compressed once, as it is now. */
 function compressOnce(host: UploadHost): CompressUpload {
   const seen = new Map<string, Promise<Outcome>>();
   return (location) => {
@@ -113,25 +111,24 @@ function compressOnce(host: UploadHost): CompressUpload {
   };
 }
 
-/** Whether the message is done with. */
+/** @returns whether the message can leave the queue */
 async function settle(message: Message, host: UploadHost, compress: CompressUpload): Promise<boolean> {
   const uploads = readMessage(message, host);
   if (!uploads) return false;
   let settled = true;
   for (const upload of uploads) {
     const outcome = await compress(upload);
-    if (isSettled(outcome, receives(message))) continue;
+    if (isSettled(outcome, receiveCount(message))) continue;
     settled = false;
-    const { messageId } = message;
-    // Said at every try, so that a message in the dead-letter queue can be looked up with its reason.
-    host.log.warn('message goes back to the queue', {
-      messageId,
-      receives: receives(message),
-      source: formatS3Uri(upload),
-      ...told(outcome),
-    });
+    logReturned(message, host, { source: formatS3Uri(upload), ...logFields(outcome) });
   }
   return settled;
+}
+
+/** At every try, so that a message in the dead-letter queue can be looked up with its reason. */
+function logReturned(message: Message, { log }: UploadHost, fields: object): void {
+  const { messageId } = message;
+  log.warn('message goes back to the queue', { messageId, receives: receiveCount(message), ...fields });
 }
 
 function readMessage(message: Message, { log, count }: UploadHost): readonly S3Location[] | undefined {
@@ -139,51 +136,49 @@ function readMessage(message: Message, { log, count }: UploadHost): readonly S3L
     return readUploadEvent(message.body);
   } catch (error) {
     const { messageId } = message;
+    const { message: reason } = error as Error;
     count('UnreadableMessages', 1);
-    log.error('message is no S3 event', {
-      messageId,
-      receives: receives(message),
-      reason: (error as Error).message,
-    });
+    log.error('message is no S3 event', { messageId, receives: receiveCount(message), reason });
     return undefined;
   }
 }
 
 async function compressUpload(location: S3Location, host: UploadHost): Promise<Outcome> {
-  const { store, settings, ledger, maxBytes } = host;
+  const { store, compress, settings, writeRateLimit, maxBytes, log } = host;
   let writes: WriteCount | undefined;
   let undo: UndoEntry | undefined;
-  const inPlace = compressInPlace(location, {
+  const compressing = compressInPlace(location, {
     ...settings,
     settings: settings.compression,
     store,
-    compress: host.compress,
+    compress,
     maxBytes,
     countWrite: (before) => {
-      writes = ledger.next(location, before);
+      writes = writeRateLimit.next(location, before);
       return writes;
     },
     onUndo: (entry) => {
       undo = entry;
     },
   });
-  const outcome = logUnexpected(await inPlace.catch(outcomeOfError), location, {}, host.log);
-  if (outcome.status === 'compressed' && writes) ledger.record(location, writes);
-  report(location, outcome, undo, host);
+  const outcome = logUnexpected(await compressing.catch(outcomeOfError), location, {}, log);
+  if (outcome.status === 'compressed' && writes) writeRateLimit.record(location, writes);
+  countOutcome(outcome, host);
+  logOutcome(location, outcome, undo, host);
   return outcome;
 }
 
-/** An event can be quicker than the object; after this many looks it is taken for deleted. */
-const LOOKS_FOR_MISSING = 3;
+/** An event can arrive before its object is visible; after this many tries the object counts as deleted. */
+const MAX_TRIES_FOR_MISSING = 3;
 
 function isSettled(outcome: Outcome, receives: number): boolean {
   if (outcome.status !== 'failed') return true;
   switch (outcome.code) {
     case 'CorruptImage':
     case 'TooLarge':
-      return true; // no further try changes the image: its owner hears of it by log and metric
+      return true; // no further try changes the image: log and metric report it to its owner
     case 'NotFound':
-      return receives >= LOOKS_FOR_MISSING;
+      return receives >= MAX_TRIES_FOR_MISSING;
     default:
       return false;
   }
@@ -196,35 +191,37 @@ const METRICS: Readonly<Record<Outcome['status'], UploadMetric>> = {
   failed: 'UploadsFailed',
 };
 
-function report(
-  location: S3Location,
-  outcome: Outcome,
-  undo: UndoEntry | undefined,
-  { log, count }: UploadHost,
-): void {
-  const isMissing = outcome.status === 'failed' && outcome.code === 'NotFound';
-  count(isMissing ? 'UploadsMissing' : METRICS[outcome.status], 1);
+function countOutcome(outcome: Outcome, { count }: UploadHost): void {
+  count(isMissing(outcome) ? 'UploadsMissing' : METRICS[outcome.status], 1);
   if (outcome.status === 'compressed') {
     count('BytesIn', outcome.bytesIn);
     count('BytesOut', outcome.bytesOut);
   }
-  const overLimit = outcome.status === 'skipped' && outcome.reason === 'write-limit';
-  if (overLimit) count('WriteLimitReached', 1);
-  const isBad = overLimit || (outcome.status === 'failed' && !isMissing);
-  log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, {
-    source: formatS3Uri(location),
-    ...told(outcome),
-    ...(undo && { undo }),
-  });
+  if (isOverLimit(outcome)) count('WriteLimitReached', 1);
 }
 
-/** As fields of a log line, where `message` is the line's own. */
-function told(outcome: Outcome): object {
+function logOutcome(
+  location: S3Location,
+  outcome: Outcome,
+  undo: UndoEntry | undefined,
+  { log }: UploadHost,
+): void {
+  const isBad = isOverLimit(outcome) || (outcome.status === 'failed' && !isMissing(outcome));
+  const fields = { source: formatS3Uri(location), ...logFields(outcome), ...(undo && { undo }) };
+  log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, fields);
+}
+
+function isMissing(outcome: Outcome): boolean {
+  return outcome.status === 'failed' && outcome.code === 'NotFound';
+}
+
+function isOverLimit(outcome: Outcome): boolean {
+  return outcome.status === 'skipped' && outcome.reason === 'write-limit';
+}
+
+/** The outcome as fields of a log line, where `message` is the line's own. */
+function logFields(outcome: Outcome): object {
   if (outcome.status !== 'failed') return outcome;
   const { message, ...failure } = outcome;
   return { ...failure, reason: message };
-}
-
-function receives({ attributes }: Message): number {
-  return Number(attributes.ApproximateReceiveCount);
 }

@@ -69,7 +69,7 @@ describe('an EventBridge event', () => {
   });
 });
 
-describe('anything else is refused with what came', () => {
+describe('any other message is refused, and quoted', () => {
   test.each([
     'hello',
     '',

@@ -7,7 +7,7 @@ import {
   type UploadMetric,
 } from '../../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
-import { createWriteLedger } from '../../src/uploads/write-rate-limit.ts';
+import { createWriteRateLimit } from '../../src/uploads/write-rate-limit.ts';
 import { halve } from './image-jobs.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
@@ -22,7 +22,7 @@ export function uploadHost(overrides: Partial<UploadHost> & Pick<UploadHost, 'st
   const host: UploadHost = {
     compress: halve,
     settings: parseUploadSettings('{"maxWritesPerHour": 1000}'),
-    ledger: createWriteLedger(1000),
+    writeRateLimit: createWriteRateLimit(1000),
     concurrency: 3,
     closing: new AbortController().signal,
     ending: new AbortController().signal,

@@ -5,7 +5,7 @@ import { MARK_KEY, readMark } from '../../src/core/compression-mark.ts';
 import { type ObjectAttributes, type ObjectStore, ObjectStoreError } from '../../src/core/object-store.ts';
 import { recompressUploads } from '../../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
-import { createWriteLedger } from '../../src/uploads/write-rate-limit.ts';
+import { createWriteRateLimit } from '../../src/uploads/write-rate-limit.ts';
 import { answering, halve, IN_PLACE, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createUploadBucket, messageFor, uploadEvent, uploadHost } from '../support/upload-bucket.ts';
@@ -100,7 +100,7 @@ describe('a message', () => {
   test.each([
     'CorruptImage',
     'TooLarge',
-  ])('of an image that is %s is done with, and reported', async (code) => {
+  ])('of an image that is %s leaves the queue, and is reported', async (code) => {
     const { again, lines, metrics } = await failing(code);
     expect(again).toBe(false);
     expect(metrics).toEqual({ UploadsFailed: 1 });
@@ -113,9 +113,10 @@ describe('a message', () => {
   ])('of a %s is tried again, with its reason in the log', async (code) => {
     const { again, lines } = await failing(code);
     expect(again).toBe(true);
-    expect(lines[1]).toMatchObject({
+    const reason = code === 'Unexpected' ? 'Unexpected error: words' : 'words';
+    expect(lines.at(-1)).toMatchObject({
       level: 'warn',
-      details: { messageId: 'm1', receives: 1, source: URI, code, reason: 'words' },
+      details: { messageId: 'm1', receives: 1, source: URI, code, reason },
     });
   });
 
@@ -123,7 +124,7 @@ describe('a message', () => {
     'AccessDenied',
     'Throttled',
     'Unexpected',
-  ] as const)('that met %s at S3 is tried again, the others are not', async (code) => {
+  ] as const)('that S3 answered with %s is tried again, the others are not', async (code) => {
     const store = photoStore();
     store.seed('s3://uploads/good.jpg', 'y'.repeat(400));
     const get = store.get.bind(store);
@@ -396,7 +397,7 @@ describe('no loop', () => {
     const count = (metric: string, value: number) => {
       if (metric === 'WriteLimitReached') limitReached += value;
     };
-    await bucket.settle({ ledger: createWriteLedger(5), count });
+    await bucket.settle({ writeRateLimit: createWriteRateLimit(5), count });
     expect(bucket.writes.get('s3://uploads/a.jpg')).toBe(5);
     expect(limitReached).toBe(1);
   });
@@ -407,7 +408,7 @@ describe('no loop', () => {
     let stamps = 0;
     for (let round = 0; round < 20; round++) {
       // Each round another process with no memory: only the mark carries the count on.
-      await bucket.settle({ ledger: createWriteLedger(5) });
+      await bucket.settle({ writeRateLimit: createWriteRateLimit(5) });
       const { metadata, body } = bucket.store.object('s3://uploads/a.jpg')!;
       const stamped = `stamp ${++stamps} ${'x'.repeat(1000)}${body.length}`;
       bucket.upload('a.jpg', stamped);
