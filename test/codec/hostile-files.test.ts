@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { sameBytes } from '../../src/codec/bytes.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
-import { readIsoImage } from '../../src/codec/isobmff/boxes.ts';
+import { readIsoImage } from '../../src/codec/isobmff/image.ts';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
 import { readMetadata } from '../../src/codec/metadata/image-metadata.ts';
 import { readPng, writePng } from '../../src/codec/png/chunks.ts';

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { CorruptImageError, inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
-import { withIsoMetadata } from '../../src/codec/isobmff/metadata.ts';
+import { withIsoMetadata } from '../../src/codec/isobmff/insert-metadata.ts';
 import type { ImageFacts } from '../../src/core/recipe.ts';
 import * as make from '../support/fixtures.ts';
 

@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { readIsoImage, readItemContent } from '../../src/codec/isobmff/boxes.ts';
+import { readIsoImage, readItemContent } from '../../src/codec/isobmff/image.ts';
 
 /** Makers of the pictures the codec's tests run on: small, deterministic, each with one peculiarity. */
 

@@ -1,279 +1,59 @@
-import { joinAll, startsWith, textAt, uintAt, viewOf } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { startsWith, textAt, uint32At, uintAt } from '../bytes.ts';
 
-/** AVIF and HEIF are ISO media files: boxes in boxes, pictures as items with properties. */
+/** AVIF, HEIF and MP4 are ISO media files: boxes in boxes. */
 
 export interface IsoBox {
   readonly type: string;
   readonly at: number;
-  /** Where its content begins: behind size, type and, for a `uuid` box, that. */
+  /** Where its content begins: after size, type and, for a `uuid` box, that. */
   readonly from: number;
   readonly end: number;
 }
 
-export interface IsoItem {
-  readonly id: number;
-  readonly type: string;
-  readonly contentType: string;
-  /** Not to be shown by itself: a tile, a thumbnail, a mask. */
-  readonly hidden: boolean;
-  /** Properties in the order they apply. */
-  readonly properties: readonly IsoBox[];
-}
-
-export interface IsoImage {
-  readonly bytes: Uint8Array;
-  readonly brands: readonly string[];
-  readonly boxes: readonly IsoBox[];
-  readonly meta: IsoBox;
-  readonly metaBoxes: readonly IsoBox[];
-  readonly primary: IsoItem;
-  readonly items: ReadonlyMap<number, IsoItem>;
-  readonly references: readonly IsoReference[];
-  readonly locations: readonly ItemLocation[];
-}
-
-interface IsoReference {
-  readonly type: string;
-  readonly from: number;
-  readonly to: readonly number[];
-}
-
-interface ItemLocation {
-  readonly id: number;
-  /** 0: offsets from the start of the file; 1: inside `idat`. */
-  readonly construction: number;
-  readonly extents: readonly { readonly offset: number; readonly length: number }[];
-}
-
-// Far above any real picture: grids have some hundreds of tiles.
-const MAX_BOXES = 65_536;
-
-/** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
-export function readIsoImage(bytes: Uint8Array): IsoImage {
-  const boxes = readBoxes(bytes, 0, bytes.length);
-  const meta = boxes.find(({ type }) => type === 'meta');
-  if (!meta) throw corrupt('no meta box', bytes.length);
-  const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
-  const items = readItems(bytes, metaBoxes);
-  const primaryId = readPrimaryId(bytes, metaBoxes);
-  const primary = primaryId === undefined ? undefined : items.get(primaryId);
-  if (!primary) throw corrupt('no primary item', meta.at);
-  return {
-    bytes,
-    brands: readBrands(bytes),
-    boxes,
-    meta,
-    metaBoxes,
-    primary,
-    items,
-    references: readReferences(bytes, metaBoxes),
-    locations: readLocations(bytes, metaBoxes),
-  };
-}
-
-function corrupt(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable AVIF or HEIF header but found ${what} at byte ${at}`);
-}
-
-/** The brands in `ftyp`; none when the file does not begin with that box. */
-export function readBrands(bytes: Uint8Array): string[] {
-  if (!startsWith(bytes, 'ftyp', 4)) return [];
-  const end = Math.min(viewOf(bytes).getUint32(0), bytes.length, 256);
-  const brands = [textAt(bytes, 8, 4)];
-  for (let at = 16; at + 4 <= end; at += 4) brands.push(textAt(bytes, at, 4));
-  return brands;
-}
+/** Far above any real picture: grids have some hundreds of tiles. */
+export const MAX_BOXES = 65_536;
 
 /** The boxes between two places, as far as they are whole. */
 export function readBoxes(bytes: Uint8Array, from: number, end: number): IsoBox[] {
   const boxes: IsoBox[] = [];
-  const view = viewOf(bytes);
   for (let at = from; at + 8 <= end && boxes.length < MAX_BOXES; ) {
-    const box = readBox(bytes, view, at, end);
-    if (!box) break;
+    const box = readHead(bytes, at, end);
+    if (box.end < box.from || box.end > end) break;
     boxes.push(box);
     at = box.end;
   }
   return boxes;
 }
 
-function readBox(bytes: Uint8Array, view: DataView, at: number, end: number): IsoBox | undefined {
+/** A box by its first bytes; its end may lie anywhere. */
+function readHead(bytes: Uint8Array, at: number, end: number): IsoBox {
   const type = textAt(bytes, at + 4, 4);
-  let size = view.getUint32(at);
-  let from = at + 8;
-  if (size === 1) {
-    if (at + 16 > end) return undefined;
-    size = Number(view.getBigUint64(at + 8));
-    from = at + 16;
-  }
-  if (size === 0) size = end - at;
-  if (type === 'uuid') from += 16;
-  return at + size < from || at + size > end ? undefined : { type, at, from, end: at + size };
+  const size = uint32At(bytes, at);
+  // 1: the size follows the type in eight bytes. 0: the box ends where its container does.
+  const headLength = (size === 1 ? 16 : 8) + (type === 'uuid' ? 16 : 0);
+  const length = size === 1 ? uintAt(bytes, at + 8, 8) : size || end - at;
+  return { type, at, from: at + headLength, end: at + length };
 }
 
-function contentOf(bytes: Uint8Array, boxes: readonly IsoBox[], type: string): Uint8Array | undefined {
+/** The contents of the first box of this type. */
+export function contentOf(bytes: Uint8Array, boxes: readonly IsoBox[], type: string): Uint8Array | undefined {
   const box = boxes.find((candidate) => candidate.type === type);
   return box && bytes.subarray(box.from, box.end);
 }
 
-function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
-  const content = contentOf(bytes, metaBoxes, 'pitm');
-  if (!content || content.length < 6) return undefined;
-  return content[0] === 0 ? viewOf(content).getUint16(4) : uintAt(content, 4, 4);
+/** The brands in `ftyp`; none when the file does not begin with that box. */
+export function readBrands(bytes: Uint8Array): string[] {
+  if (!startsWith(bytes, 'ftyp', 4)) return [];
+  const { from, end } = readHead(bytes, 0, bytes.length);
+  const last = Math.min(end, bytes.length, 256);
+  const brands = [textAt(bytes, from, 4)];
+  for (let at = from + 8; at + 4 <= last; at += 4) brands.push(textAt(bytes, at, 4));
+  return brands;
 }
 
-function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
-  const items = new Map<number, IsoItem>();
-  const list = metaBoxes.find(({ type }) => type === 'iinf');
-  if (!list) return items;
-  const properties = readProperties(bytes, metaBoxes);
-  const from = list.from + (bytes[list.from] === 0 ? 6 : 8);
-  for (const box of readBoxes(bytes, from, list.end)) {
-    const item = box.type === 'infe' && readItem(bytes.subarray(box.from, box.end), properties);
-    if (item && !items.has(item.id)) items.set(item.id, item);
-  }
-  return items;
-}
-
-function readItem(content: Uint8Array, properties: ReadonlyMap<number, IsoBox[]>): IsoItem | undefined {
-  const version = content[0] ?? 0;
-  if (version < 2) return undefined;
-  const idLength = version === 2 ? 2 : 4;
-  const id = uintAt(content, 4, idLength);
-  const typeAt = 4 + idLength + 2;
-  const nameEnd = content.indexOf(0, typeAt + 4);
-  const contentType = nameEnd < 0 ? '' : textAt(content, nameEnd + 1, 64).split('\0')[0]!;
-  const type = textAt(content, typeAt, 4);
-  const hidden = ((content[3] ?? 0) & 1) === 1;
-  return { id, type, contentType, hidden, properties: properties.get(id) ?? [] };
-}
-
-/** Which properties each item has, by its id. */
-function readProperties(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoBox[]> {
-  const result = new Map<number, IsoBox[]>();
-  const container = metaBoxes.find(({ type }) => type === 'iprp');
-  const boxes = container ? readBoxes(bytes, container.from, container.end) : [];
-  const store = boxes.find(({ type }) => type === 'ipco');
-  const properties = store ? readBoxes(bytes, store.from, store.end) : [];
-  for (const { type, from, end } of boxes) {
-    if (type !== 'ipma') continue;
-    for (const { id, indices } of readAssociations(bytes.subarray(from, end))) {
-      const own = result.get(id) ?? [];
-      for (const index of indices) if (properties[index - 1]) own.push(properties[index - 1]!);
-      result.set(id, own);
-    }
-  }
-  return result;
-}
-
-/** Bit of an association: a reader that does not know the property must not show the item. */
-export const ESSENTIAL = 0x8000;
-
-interface Association {
-  readonly id: number;
-  readonly indices: readonly number[];
-  readonly essential: readonly boolean[];
-}
-
-export function readAssociations(ipma: Uint8Array): Association[] {
-  const idLength = (ipma[0] ?? 0) < 1 ? 2 : 4;
-  const wide = ((ipma[3] ?? 0) & 1) === 1;
-  const count = Math.min(uintAt(ipma, 4, 4), MAX_BOXES);
-  const associations: Association[] = [];
-  let total = 0;
-  let at = 8;
-  for (let item = 0; item < count && total < MAX_BOXES && at + idLength + 1 <= ipma.length; item++) {
-    const id = uintAt(ipma, at, idLength);
-    const length = ipma[at + idLength]!;
-    total += length;
-    at += idLength + 1;
-    const values = Array.from({ length }, (_, index) =>
-      wide
-        ? uintAt(ipma, at + index * 2, 2)
-        : ((ipma[at + index] ?? 0) & 0x7f) | (((ipma[at + index] ?? 0) & 0x80) << 8),
-    );
-    associations.push({
-      id,
-      indices: values.map((value) => value & 0x7fff),
-      essential: values.map((value) => value >= ESSENTIAL),
-    });
-    at += length * (wide ? 2 : 1);
-  }
-  return associations;
-}
-
-function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoReference[] {
-  const list = metaBoxes.find(({ type }) => type === 'iref');
-  if (!list) return [];
-  const idLength = bytes[list.from] === 0 ? 2 : 4;
-  return readBoxes(bytes, list.from + 4, list.end).map(({ type, from, end }) => {
-    const content = bytes.subarray(from, end);
-    const count = Math.min(uintAt(content, idLength, 2), Math.floor(content.length / idLength));
-    const to = Array.from({ length: count }, (_, index) =>
-      uintAt(content, idLength + 2 + index * idLength, idLength),
-    );
-    return { type, from: uintAt(content, 0, idLength), to };
-  });
-}
-
-function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
-  const box = metaBoxes.find(({ type }) => type === 'iloc');
-  if (!box || box.end - box.from < 8) return [];
-  const content = bytes.subarray(box.from, box.end);
-  const version = content[0]!;
-  const [offsetLength, lengthLength, baseLength] = [content[4]! >> 4, content[4]! & 15, content[5]! >> 4];
-  const indexLength = version > 0 ? content[5]! & 15 : 0;
-  const idLength = version < 2 ? 2 : 4;
-  const count = Math.min(uintAt(content, 6, idLength), MAX_BOXES);
-  const locations: ItemLocation[] = [];
-  let total = 0;
-  let at = 6 + idLength;
-  const take = (length: number) => {
-    at += length;
-    return uintAt(content, at - length, length);
-  };
-  for (let item = 0; item < count && at < content.length; item++) {
-    const id = take(idLength);
-    const construction = version > 0 ? take(2) & 15 : 0;
-    take(2);
-    const base = take(baseLength);
-    const extentCount = take(2);
-    const extents: { offset: number; length: number }[] = [];
-    // An extent that takes no bytes says the same however often it is counted.
-    for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
-      last = at;
-      take(indexLength);
-      extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
-    }
-    total += extents.length;
-    if (total > MAX_BOXES) throw corrupt(`more than ${MAX_BOXES} extents`, box.from);
-    locations.push({ id, construction, extents });
-  }
-  return locations;
-}
-
-/** The items that belong to the primary one, each once: its transparency, a gain map. */
-export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
-  return new Set(
-    references.filter(({ type, to }) => type === 'auxl' && to.includes(primary.id)).map(({ from }) => from),
-  );
-}
-
-/** The content of an item; undefined when a part of it lies outside the file. */
-export function readItemContent(image: IsoImage, id: number): Uint8Array | undefined {
-  const location = image.locations.find((candidate) => candidate.id === id);
-  if (!location || location.construction > 1) return undefined;
-  const store = location.construction === 0 ? image.bytes : contentOf(image.bytes, image.metaBoxes, 'idat');
-  if (!store) return undefined;
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  for (const { offset, length } of location.extents) {
-    const end = length === 0 ? store.length : offset + length;
-    total += end - offset;
-    // Overlapping extents could name the same bytes again and again.
-    if (end > store.length || offset > end || total > store.length) return undefined;
-    parts.push(store.subarray(offset, end));
-  }
-  return joinAll(parts);
+/** Whether these bytes are an ISO media file, such as an MP4, from its first box to its last. */
+export function isIsoFile(bytes: Uint8Array): boolean {
+  if (!startsWith(bytes, 'ftyp', 4)) return false;
+  const boxes = readBoxes(bytes, 0, bytes.length);
+  return boxes.at(-1)?.end === bytes.length && boxes.every(({ type }) => /^[\w ]{4}$/.test(type));
 }

@@ -1,8 +1,10 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
-import { auxiliariesOf, type IsoImage, readBoxes, readIsoImage } from './boxes.ts';
-import { metadataOf, readIsoOrientation } from './metadata.ts';
+import { readBoxes } from './boxes.ts';
+import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
+import { readIsoIcc } from './metadata.ts';
+import { readIsoOrientation } from './orientation.ts';
 
 const C2PA_UUID = '\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81';
 const ALPHA_URNS = ['urn:mpeg:mpegB:cicp:systems:auxiliary:alpha', 'urn:mpeg:hevc:2015:auxid:1'];
@@ -21,7 +23,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   }
   const view = viewOf(bytes);
   const { bits, planes, subsampling } = readIsoSamples(image);
-  const icc = metadataOf(image).icc !== undefined;
+  const icc = readIsoIcc(image) !== undefined;
   const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));
   return {
     width: view.getUint32(size.from + 4),

@@ -1,4 +1,5 @@
 import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
+import { isIsoFile } from '../isobmff/boxes.ts';
 
 /** What phones put behind a JPEG and tell how to read: places in it are counted from its own ends, so it can be moved. */
 export interface Trailer {
@@ -10,26 +11,12 @@ export interface Trailer {
 export function readTrailer(trailing: Uint8Array): Trailer | undefined {
   const notes = readSamsungNotes(trailing);
   const rest = trailing.subarray(0, notes?.start);
-  const film = isFilm(rest);
+  const film = isIsoFile(rest);
   if (!film && (!notes || countTrailing(rest, 0) > 0)) return undefined;
   return { isMetadata: !film && notes?.isMetadata === true };
 }
 
-const MAX_PARTS = 1000;
-
-/** An MP4 from its first box to its last. */
-function isFilm(bytes: Uint8Array): boolean {
-  if (!startsWith(bytes, 'ftyp', 4)) return false;
-  const view = viewOf(bytes);
-  let at = 0;
-  for (let box = 0; at + 8 <= bytes.length && box < MAX_PARTS; box++) {
-    if (!/^[\w ]{4}$/.test(textAt(bytes, at + 4, 4))) return false;
-    const length = view.getUint32(at);
-    const isLong = length === 1 && at + 16 <= bytes.length;
-    at += isLong ? Number(view.getBigUint64(at + 8)) : Math.max(8, length);
-  }
-  return at === bytes.length;
-}
+const MAX_BLOCKS = 1000;
 
 /** A text or number of this length at most; pictures and sounds are larger. */
 const MAX_NOTE_BYTES = 65_536;
@@ -70,7 +57,7 @@ function findDirectory(bytes: Uint8Array): { at: number; count: number } | undef
   const at = bytes.length - 8 - view.getUint32(bytes.length - 8, true);
   if (at < 0 || !startsWith(bytes, 'SEFH', at)) return undefined;
   const count = view.getUint32(at + 8, true);
-  return count > 0 && count <= MAX_PARTS && at + 12 + count * 12 === bytes.length - 8
+  return count > 0 && count <= MAX_BLOCKS && at + 12 + count * 12 === bytes.length - 8
     ? { at, count }
     : undefined;
 }

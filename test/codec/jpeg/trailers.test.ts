@@ -11,6 +11,8 @@ describe('readTrailer', () => {
     const content = { isMetadata: false };
     expect(readTrailer(makeFilm())).toEqual(content);
     expect(readTrailer(concat(makeFilm(), samsungNotes()))).toEqual(content);
+    // A last box of size 0 reaches to the end of the file.
+    expect(readTrailer(concat(makeFilm(), uint32(0), ascii('mdat'), new Uint8Array(50)))).toEqual(content);
     expect(readTrailer(samsungNotes([note, [0x0100, 'SoundShot_000', ascii('la')]]))).toEqual(content);
     expect(readTrailer(samsungNotes([[0x0001, 'Depth_Info', new Uint8Array(70_000)]]))).toEqual(content);
   });

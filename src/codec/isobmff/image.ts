@@ -1,0 +1,234 @@
+import { byteAt, joinAll, textAt, uint16At, uintAt } from '../bytes.ts';
+import { CorruptImageError } from '../corrupt-image-error.ts';
+import { contentOf, type IsoBox, MAX_BOXES, readBoxes, readBrands } from './boxes.ts';
+
+/** The pictures of AVIF and HEIF: items with properties, described in the `meta` box. */
+
+export interface IsoItem {
+  readonly id: number;
+  readonly type: string;
+  readonly contentType: string;
+  /** Not to be shown by itself: a tile, a thumbnail, a mask. */
+  readonly hidden: boolean;
+  /** Properties in the order they apply. */
+  readonly properties: readonly IsoBox[];
+}
+
+export interface IsoImage {
+  readonly bytes: Uint8Array;
+  readonly brands: readonly string[];
+  readonly boxes: readonly IsoBox[];
+  readonly meta: IsoBox;
+  readonly metaBoxes: readonly IsoBox[];
+  readonly primary: IsoItem;
+  readonly items: ReadonlyMap<number, IsoItem>;
+  readonly references: readonly IsoReference[];
+  readonly locations: readonly ItemLocation[];
+}
+
+interface IsoReference {
+  readonly type: string;
+  readonly from: number;
+  readonly to: readonly number[];
+}
+
+interface ItemLocation {
+  readonly id: number;
+  /** 0: offsets from the start of the file; 1: inside `idat`. */
+  readonly construction: number;
+  readonly extents: readonly { readonly offset: number; readonly length: number }[];
+}
+
+/** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
+export function readIsoImage(bytes: Uint8Array): IsoImage {
+  const boxes = readBoxes(bytes, 0, bytes.length);
+  const meta = boxes.find(({ type }) => type === 'meta');
+  if (!meta) throw corrupt('no meta box', bytes.length);
+  const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
+  const items = readItems(bytes, metaBoxes);
+  const primaryId = readPrimaryId(bytes, metaBoxes);
+  const primary = primaryId === undefined ? undefined : items.get(primaryId);
+  if (!primary) throw corrupt('no primary item', meta.at);
+  return {
+    bytes,
+    brands: readBrands(bytes),
+    boxes,
+    meta,
+    metaBoxes,
+    primary,
+    items,
+    references: readReferences(bytes, metaBoxes),
+    locations: readLocations(bytes, metaBoxes),
+  };
+}
+
+function corrupt(what: string, at: number): CorruptImageError {
+  return new CorruptImageError(`Expected a readable AVIF or HEIF header but found ${what} at byte ${at}`);
+}
+
+function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
+  const content = contentOf(bytes, metaBoxes, 'pitm');
+  if (!content || content.length < 6) return undefined;
+  return uintAt(content, 4, content[0] === 0 ? 2 : 4);
+}
+
+function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
+  const items = new Map<number, IsoItem>();
+  const list = metaBoxes.find(({ type }) => type === 'iinf');
+  if (!list) return items;
+  const properties = readProperties(bytes, metaBoxes);
+  const from = list.from + (bytes[list.from] === 0 ? 6 : 8);
+  for (const box of readBoxes(bytes, from, list.end)) {
+    const item = box.type === 'infe' && readItem(bytes.subarray(box.from, box.end), properties);
+    if (item && !items.has(item.id)) items.set(item.id, item);
+  }
+  return items;
+}
+
+function readItem(content: Uint8Array, properties: ReadonlyMap<number, IsoBox[]>): IsoItem | undefined {
+  const version = byteAt(content, 0);
+  if (version < 2) return undefined;
+  const idLength = version === 2 ? 2 : 4;
+  const id = uintAt(content, 4, idLength);
+  const typeAt = 4 + idLength + 2;
+  const nameEnd = content.indexOf(0, typeAt + 4);
+  const [contentType = ''] = nameEnd < 0 ? [] : textAt(content, nameEnd + 1, 64).split('\0');
+  const type = textAt(content, typeAt, 4);
+  const hidden = (byteAt(content, 3) & 1) === 1;
+  return { id, type, contentType, hidden, properties: properties.get(id) ?? [] };
+}
+
+/** Which properties each item has, by its id. */
+function readProperties(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoBox[]> {
+  const container = metaBoxes.find(({ type }) => type === 'iprp');
+  const boxes = container ? readBoxes(bytes, container.from, container.end) : [];
+  const store = boxes.find(({ type }) => type === 'ipco');
+  const properties = store ? readBoxes(bytes, store.from, store.end) : [];
+  const result = new Map<number, IsoBox[]>();
+  for (const { id, entries } of readAssociations(bytes, boxes)) {
+    const own = result.get(id) ?? [];
+    own.push(...entries.flatMap((entry) => properties[(entry & ~ESSENTIAL) - 1] ?? []));
+    result.set(id, own);
+  }
+  return result;
+}
+
+/** Bit of an association: a reader that does not know the property must not show the item. */
+export const ESSENTIAL = 0x8000;
+
+interface Association {
+  /** Of the item. */
+  readonly id: number;
+  /** Numbers of its properties, from 1, with `ESSENTIAL` where that is set. */
+  readonly entries: readonly number[];
+}
+
+/** What the `ipma` boxes among these say. */
+export function readAssociations(bytes: Uint8Array, boxes: readonly IsoBox[]): Association[] {
+  return boxes
+    .filter(({ type }) => type === 'ipma')
+    .flatMap(({ from, end }) => readAssociationBox(bytes.subarray(from, end)));
+}
+
+function readAssociationBox(ipma: Uint8Array): Association[] {
+  const idLength = byteAt(ipma, 0) < 1 ? 2 : 4;
+  const entryLength = byteAt(ipma, 3) & 1 ? 2 : 1;
+  const count = Math.min(uintAt(ipma, 4, 4), MAX_BOXES);
+  const associations: Association[] = [];
+  let total = 0;
+  let at = 8;
+  for (let item = 0; item < count && total < MAX_BOXES && at + idLength + 1 <= ipma.length; item++) {
+    const id = uintAt(ipma, at, idLength);
+    const length = byteAt(ipma, at + idLength);
+    const from = at + idLength + 1;
+    const entries = Array.from({ length }, (_, index) =>
+      readEntry(ipma, from + index * entryLength, entryLength),
+    );
+    associations.push({ id, entries });
+    total += length;
+    at = from + length * entryLength;
+  }
+  return associations;
+}
+
+/** In one byte the essential bit is the eighth. */
+function readEntry(ipma: Uint8Array, at: number, length: number): number {
+  if (length === 2) return uint16At(ipma, at);
+  const byte = byteAt(ipma, at);
+  return (byte & 0x7f) | ((byte & 0x80) << 8);
+}
+
+function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoReference[] {
+  const list = metaBoxes.find(({ type }) => type === 'iref');
+  if (!list) return [];
+  const idLength = bytes[list.from] === 0 ? 2 : 4;
+  return readBoxes(bytes, list.from + 4, list.end).map(({ type, from, end }) => {
+    const content = bytes.subarray(from, end);
+    const count = Math.min(uintAt(content, idLength, 2), Math.floor(content.length / idLength));
+    const to = Array.from({ length: count }, (_, index) =>
+      uintAt(content, idLength + 2 + index * idLength, idLength),
+    );
+    return { type, from: uintAt(content, 0, idLength), to };
+  });
+}
+
+function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
+  const box = metaBoxes.find(({ type }) => type === 'iloc');
+  if (!box || box.end - box.from < 8) return [];
+  const content = bytes.subarray(box.from, box.end);
+  const [version, sizes, moreSizes] = [byteAt(content, 0), byteAt(content, 4), byteAt(content, 5)];
+  const [offsetLength, lengthLength, baseLength] = [sizes >> 4, sizes & 15, moreSizes >> 4];
+  const indexLength = version > 0 ? moreSizes & 15 : 0;
+  const idLength = version < 2 ? 2 : 4;
+  const count = Math.min(uintAt(content, 6, idLength), MAX_BOXES);
+  const locations: ItemLocation[] = [];
+  let total = 0;
+  let at = 6 + idLength;
+  const take = (length: number) => {
+    at += length;
+    return uintAt(content, at - length, length);
+  };
+  for (let item = 0; item < count && at < content.length; item++) {
+    const id = take(idLength);
+    const construction = version > 0 ? take(2) & 15 : 0;
+    take(2);
+    const base = take(baseLength);
+    const extentCount = take(2);
+    const extents: { offset: number; length: number }[] = [];
+    // An extent that takes no bytes says the same however often it is counted.
+    for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
+      last = at;
+      take(indexLength);
+      extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
+    }
+    total += extents.length;
+    if (total > MAX_BOXES) throw corrupt(`more than ${MAX_BOXES} extents`, box.from);
+    locations.push({ id, construction, extents });
+  }
+  return locations;
+}
+
+/** The items that belong to the primary one, each once: its transparency, a gain map. */
+export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
+  return new Set(
+    references.filter(({ type, to }) => type === 'auxl' && to.includes(primary.id)).map(({ from }) => from),
+  );
+}
+
+/** The content of an item; undefined when a part of it lies outside the file. */
+export function readItemContent(image: IsoImage, id: number): Uint8Array | undefined {
+  const location = image.locations.find((candidate) => candidate.id === id);
+  if (!location || location.construction > 1) return undefined;
+  const store = location.construction === 0 ? image.bytes : contentOf(image.bytes, image.metaBoxes, 'idat');
+  if (!store) return undefined;
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (const { offset, length } of location.extents) {
+    const end = length === 0 ? store.length : offset + length;
+    total += end - offset;
+    // Overlapping extents could name the same bytes again and again.
+    if (end > store.length || offset > end || total > store.length) return undefined;
+    parts.push(store.subarray(offset, end));
+  }
+  return joinAll(parts);
+}
