@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startLambdaHost } from '../local/cloud/lambda-host.ts';
-import { WORK_BUCKET } from '../local/cloud/local-buckets.ts';
+import { OUTPUT_BUCKET } from '../local/cloud/local-buckets.ts';
 import { readLocalDefinition } from '../local/cloud/local-definition.ts';
 import { createTaskResources } from '../local/cloud/task-resources.ts';
 import { startS3Server } from '../local/s3/s3-server.ts';
@@ -47,14 +47,14 @@ function writePictures(folder: string): void {
     writeFileSync(path.join(folder, key), body);
     lines.push(JSON.stringify({ bucket: 'pictures', key, size: IMAGE_BYTES }));
   }
-  mkdirSync(path.join(home, WORK_BUCKET, 'lists'), { recursive: true });
-  writeFileSync(path.join(home, WORK_BUCKET, 'lists', 'all.jsonl'), lines.join('\n'));
+  mkdirSync(path.join(home, OUTPUT_BUCKET, 'lists'), { recursive: true });
+  writeFileSync(path.join(home, OUTPUT_BUCKET, 'lists', 'all.jsonl'), lines.join('\n'));
 }
 
 async function runJob(): Promise<JobReport> {
   const usage = path.join(home, 'usage');
   mkdirSync(usage);
-  const buckets = ['pictures', 'out', WORK_BUCKET].map((name) => [
+  const buckets = ['pictures', 'out', OUTPUT_BUCKET].map((name) => [
     name,
     { folder: path.join(home, name), state: path.join(home, 'state', name) },
   ]);
@@ -65,9 +65,9 @@ async function runJob(): Promise<JobReport> {
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    WORK_BUCKET,
+    WORK_BUCKET: OUTPUT_BUCKET,
     OUTPUT_BUCKET: 'out',
-    JOB_FILES: path.join(home, WORK_BUCKET),
+    JOB_FILES: path.join(home, OUTPUT_BUCKET),
     PROCESS_USAGE: usage,
     NODE_OPTIONS: [
       `--import=${new URL('machine/report-usage.ts', import.meta.url).href}`,
@@ -94,7 +94,7 @@ async function runJob(): Promise<JobReport> {
   const result = await runStateMachine(
     await readLocalDefinition(),
     {
-      fileList: `s3://${WORK_BUCKET}/lists/all.jsonl`,
+      fileList: `s3://${OUTPUT_BUCKET}/lists/all.jsonl`,
       output: 's3://out/',
       images: { perBatch: PER_BATCH },
     },
@@ -110,7 +110,7 @@ async function runJob(): Promise<JobReport> {
   client.destroy();
   await s3.close();
   if (result.status !== 'SUCCEEDED') throw new Error(`The job ended ${JSON.stringify(result)}`);
-  return JSON.parse(readFileSync(path.join(home, WORK_BUCKET, jobKeys.reportJson(JOB_ID)), 'utf8'));
+  return JSON.parse(readFileSync(path.join(home, OUTPUT_BUCKET, jobKeys.reportJson(JOB_ID)), 'utf8'));
 }
 
 function tell({ planned, compressed, lost }: JobReport, seconds: number, before: NodeJS.ResourceUsage): void {

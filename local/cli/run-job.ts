@@ -10,7 +10,7 @@ import { linesOf } from '../../src/core/lines.ts';
 import type { PlanSummary } from '../../src/core/plan.ts';
 import { INTERRUPTED, inFolders, type JobReport } from '../../src/core/report.ts';
 import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
-import { OUTPUT_BUCKET, WORK_BUCKET } from '../cloud/local-buckets.ts';
+import { OUT_BUCKET, OUTPUT_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import type { ExecutionResult } from '../step-functions/execution.ts';
 import type { CommandLine } from './command-line.ts';
@@ -37,7 +37,7 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     lists: input.listFolder,
     reachesS3: true,
     onObject: (record) => {
-      if (record.s3.bucket.name === OUTPUT_BUCKET) progress.wrote();
+      if (record.s3.bucket.name === OUT_BUCKET) progress.wrote();
     },
     onLog: (line) => {
       const error = unexpectedErrorIn(line);
@@ -99,11 +99,12 @@ async function addressOfList({ fileList }: LocalInput, cloud: LocalCloud, jobId:
   const key = `jobs/${jobId}/list.json`;
   await mkdir(path.join(cloud.jobFiles, path.dirname(key)), { recursive: true });
   await writeFile(path.join(cloud.jobFiles, key), JSON.stringify(fileList));
-  return `s3://${WORK_BUCKET}/${key}`;
+  return `s3://${OUTPUT_BUCKET}/${key}`;
 }
 
 function executionInput(fileList: string, { relativeTo }: LocalInput, { settings }: CommandLine): object {
-  return { ...settings, fileList, ...(relativeTo !== undefined && { relativeTo }) };
+  const output = `s3://${OUT_BUCKET}/`;
+  return { ...settings, fileList, output, ...(relativeTo !== undefined && { relativeTo }) };
 }
 
 function watch(progress: Progress, course: Course) {

@@ -4,7 +4,7 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { readableBytes } from '../../src/core/readable.ts';
 import { decodeEventKey } from '../../src/core/upload-event.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
-import { INPUT_BUCKET, OUTPUT_BUCKET, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
+import { INPUT_BUCKET, OUTPUT_BUCKET, triggerBuckets, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import { createQueue, type LocalQueue } from '../cloud/queue.ts';
 import { untrustedHost } from '../s3/loopback.ts';
@@ -28,7 +28,6 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
   const outFolder = path.resolve(out ?? DEFAULT_OUT);
   await prepareOutput(outFolder);
   const home = homeOf(outFolder);
-  const bucket = (name: string) => ({ folder: path.join(home, name), state: path.join(home, 'state', name) });
   const stop = new AbortController();
   const jobs = new Set<Promise<void>>();
   const outcomeIn = createUploadOutcomes();
@@ -47,7 +46,7 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     port,
     // Whoever may reach the port may use it: the user's own buckets are not behind it.
     reachesS3: false,
-    moreBuckets: { [INPUT_BUCKET]: bucket(INPUT_BUCKET), [UPLOAD_BUCKET]: bucket(UPLOAD_BUCKET) },
+    moreBuckets: triggerBuckets(home),
     moreFunctions: ['start-job', 'recompress-upload'],
     // One for the job that runs, one for uploads and for starting others meanwhile.
     processes: 2,

@@ -1,14 +1,55 @@
-/** The buckets of local mode by name: what a deployment calls its own, and the user's folders. */
+import path from 'node:path';
+import type { Folders } from '../../src/core/report.ts';
+import type { BucketFolder } from '../s3/s3-server.ts';
 
-/** Job files; a deployment has them in its output bucket. */
-export const WORK_BUCKET = 'local-work';
+/** Outputs, and job files below jobs/, as in a deployment's OutputBucket. */
 export const OUTPUT_BUCKET = 'local-output';
+/** The folder of `--out`, which a job of the command line names as its `output`: there jobs/ is like any other folder. */
+export const OUT_BUCKET = 'local-out';
 export const INPUT_BUCKET = 'local-input';
 export const UPLOAD_BUCKET = 'local-uploads';
-/** The user's folder, only ever read. */
+/** The user's folder, read-only. */
 export const SOURCE_BUCKET = 'local-source';
-/** The folder of the file list, only ever read. */
+/** The folder of the file list, read-only. */
 export const LIST_BUCKET = 'local-lists';
 
-/** Beside the outputs: job files, logs and what the outputs are known by. No folder of that name is a source. */
+/** Beside the outputs: job files, logs and the state of the buckets. A folder of that name is never a source. */
 export const OWN_FOLDER = '.image-press';
+
+/** The folder with `jobs/<jobId>/`. */
+export function jobFilesIn(home: string): string {
+  return path.join(home, 'job-files');
+}
+
+/** The output bucket stores its job files in `home`, so that `out` contains only outputs. */
+export function outputBuckets(home: string, out: string): Readonly<Record<string, BucketFolder>> {
+  const outputs = { folder: out, state: stateOf(home, `output-${path.basename(out)}`) };
+  const jobFiles = { folder: jobFilesIn(home), state: stateOf(home, 'job-files') };
+  return { [OUTPUT_BUCKET]: { ...outputs, prefixes: { 'jobs/': jobFiles } }, [OUT_BUCKET]: outputs };
+}
+
+/** The buckets where an object starts work. Both are versioned, as in deploy/buckets.yml. */
+export function triggerBuckets(home: string): Readonly<Record<string, BucketFolder>> {
+  const place = (name: string) => ({
+    folder: path.join(home, name),
+    state: stateOf(home, name),
+    versioned: true,
+  });
+  return { [INPUT_BUCKET]: place(INPUT_BUCKET), [UPLOAD_BUCKET]: place(UPLOAD_BUCKET) };
+}
+
+/** Which folder each bucket, or prefix of a bucket, is stored in; prefixes before the bucket that contains them. */
+export function foldersOf(buckets: Readonly<Record<string, BucketFolder>>): Folders {
+  const entries = Object.entries(buckets).flatMap(([bucket, { folder, prefixes = {} }]) => [
+    ...Object.entries(prefixes).map(([prefix, files]) => [
+      `${bucket}/${prefix}`.replace(/\/$/, ''),
+      path.join(files.folder, prefix),
+    ]),
+    [bucket, folder],
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function stateOf(home: string, name: string): string {
+  return path.join(home, 'state', name);
+}

@@ -1,49 +1,56 @@
 import { randomBytes } from 'node:crypto';
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Folders } from '../../src/core/report.ts';
-import type { BucketFolder } from '../s3/bucket.ts';
-import { type S3EventRecord, startS3Server, type Upstream } from '../s3/s3-server.ts';
+import { type BucketFolder, type S3EventRecord, startS3Server, type Upstream } from '../s3/s3-server.ts';
 import type { ExecutionResult } from '../step-functions/execution.ts';
 import { startLambdaHost } from './lambda-host.ts';
-import { LIST_BUCKET, OUTPUT_BUCKET, OWN_FOLDER, SOURCE_BUCKET, WORK_BUCKET } from './local-buckets.ts';
-import { createTaskResources } from './task-resources.ts';
+import {
+  foldersOf,
+  jobFilesIn,
+  LIST_BUCKET,
+  OUTPUT_BUCKET,
+  OWN_FOLDER,
+  outputBuckets,
+  SOURCE_BUCKET,
+} from './local-buckets.ts';
+import { createTaskResources, type RunTask } from './task-resources.ts';
 
-const SECONDS_OF_A_LAMBDA = 900;
-/** What gives a Lambda one core. */
+const LAMBDA_SECONDS = 900;
+/** The memory that gives a Lambda one core. */
 const MEGABYTES_PER_CORE = 1769;
 
-/** Whoever closes has waited for what matters: what is still in hand then is stuck. */
+/** The caller has waited for its jobs before it closes: what still runs then hangs. */
 const GRACE_MS = 2000;
 
 export interface LocalCloudOptions {
-  /** Where job files, sidecars and logs lie: `.image-press` beside the outputs. */
+  /** The folder for job files, sidecars and logs: `.image-press` beside the outputs. */
   readonly home: string;
   readonly out: string;
-  /** The user's folder, only ever read. */
+  /** The user's folder, read-only. */
   readonly source: string | undefined;
-  /** Where the file list lies, only ever read as well. */
+  /** The folder of the file list, read-only as well. */
   readonly lists?: string;
   readonly moreBuckets?: Readonly<Record<string, BucketFolder>>;
   /** Functions besides those of the state machine, by name. */
   readonly moreFunctions?: readonly string[];
-  /** Functions that run at once. Default 1: one host keeps all cores busy. */
+  /** Functions that run at once. Default 1: one keeps all cores busy. */
   readonly processes?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly port?: number;
-  /** Whether buckets that are not local are those of the S3 that the user's own AWS settings name. */
+  /** Whether buckets that are not local are looked up in the S3 of the user's own AWS settings. */
   readonly reachesS3: boolean;
   onObject?(record: S3EventRecord): void;
-  /** Each line that the functions log. */
+  /** Called with each line that the functions log. */
   onLog?(line: string): void;
 }
 
-/** What AWS is to a deployment: S3, the functions, and the state machine, all on this machine. */
+/** What a deployment uses of AWS, on this machine: S3, the functions and the state machine. */
 export interface LocalCloud {
   readonly endpoint: string;
-  /** The folder that holds jobs/<jobId>/. */
+  /** The folder with jobs/<jobId>/. */
   readonly jobFiles: string;
   /** Which folder each bucket is. */
   readonly folders: Folders;
@@ -54,105 +61,100 @@ export interface LocalCloud {
 
 export interface Watch {
   readonly signal?: AbortSignal;
-  /** Each task that ended well, with what it answered. */
-  onTask?(state: string, answer: unknown): void;
+  /** Called with the result of each task that succeeded. */
+  onTask?(state: string, result: unknown): void;
 }
 
+/** @throws Error when a folder cannot be served or the port is taken */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
-  const { home, out, source, lists } = options;
-  const jobFiles = path.join(home, 'job-files');
-  const state = (bucket: string) => path.join(home, 'state', bucket);
-  mkdirSync(jobFiles, { recursive: true });
-  // Nothing of a folder that is only read outlives the run; beside the outputs it could lie in that very folder.
-  const passing = mkdtempSync(path.join(os.tmpdir(), 'image-press-'));
-  const readOnly = (folder: string, name: string) => ({
-    folder,
-    state: path.join(passing, name),
-    readOnly: true,
-    unlisted: OWN_FOLDER,
-  });
-  const log = createWriteStream(path.join(home, 'log.jsonl'), { flags: 'a' });
-  const onLog = (line: string) => {
-    log.write(`${line}\n`);
-    options.onLog?.(line);
-  };
-
+  // The state of read-only folders, for this run only: in `home` it could be inside such a folder.
+  const temporary = mkdtempSync(path.join(os.tmpdir(), 'image-press-'));
+  const buckets = bucketsOf(options, temporary);
+  const folders = foldersOf(buckets);
   const credentials = newCredentials();
-  const buckets: Readonly<Record<string, BucketFolder>> = {
-    [WORK_BUCKET]: { folder: jobFiles, state: state('job-files') },
-    [OUTPUT_BUCKET]: { folder: out, state: state(`output-${path.basename(out)}`) },
-    ...(source !== undefined && { [SOURCE_BUCKET]: readOnly(source, SOURCE_BUCKET) }),
-    ...(lists !== undefined && { [LIST_BUCKET]: readOnly(lists, LIST_BUCKET) }),
-    ...options.moreBuckets,
-  };
-  const folders = Object.fromEntries(Object.entries(buckets).map(([name, { folder }]) => [name, folder]));
   const s3 = await startS3Server({
     buckets,
-    port: options.port ?? 0,
-    ...(options.reachesS3 && {
-      upstream: { accessKeyId: credentials.accessKeyId, answer: usersS3() },
-    }),
+    port: options.port,
+    upstream: options.reachesS3 ? usersS3(credentials) : undefined,
     onEvent: options.onObject,
   }).catch((error: unknown) => {
-    log.end();
-    rmSync(passing, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
     throw error;
   });
-  const environment = {
-    ...environmentOf(s3.endpoint, credentials, jobFiles, folders),
-    ...options.environment,
+  const log = createWriteStream(path.join(options.home, 'log.jsonl'), { flags: 'a' });
+  const hosts = startHosts(options, environmentOf(s3.endpoint, credentials, options, folders), (line) => {
+    log.write(`${line}\n`);
+    options.onLog?.(line);
+  });
+  const machine = loadMachine(s3.endpoint, credentials);
+  machine.catch(() => {}); // execute() throws it
+
+  return {
+    endpoint: s3.endpoint,
+    jobFiles: jobFilesIn(options.home),
+    folders,
+    execute: async (name, input, watch) => (await machine).run(name, input, hosts.runTask, watch),
+    invoke: (functionName, payload) => hosts.lambda.invoke(functionName, payload),
+    close: async () => {
+      await hosts.lambda.close();
+      (await machine.catch(() => undefined))?.close();
+      await s3.close();
+      await new Promise((resolve) => log.end(resolve));
+      rmSync(temporary, { recursive: true, force: true });
+    },
   };
+}
+
+function bucketsOf(
+  { home, out, source, lists, moreBuckets }: LocalCloudOptions,
+  temporary: string,
+): Readonly<Record<string, BucketFolder>> {
+  const readOnly = (name: string, folder: string | undefined) =>
+    folder === undefined
+      ? {}
+      : { [name]: { folder, state: path.join(temporary, name), readOnly: true, unlisted: OWN_FOLDER } };
+  return {
+    ...outputBuckets(home, out),
+    ...readOnly(SOURCE_BUCKET, source),
+    ...readOnly(LIST_BUCKET, lists),
+    ...moreBuckets,
+  };
+}
+
+function startHosts(
+  { processes = 1, moreFunctions = [] }: LocalCloudOptions,
+  environment: Readonly<Record<string, string>>,
+  onLog: (line: string) => void,
+) {
+  const memoryMegabytes = MEGABYTES_PER_CORE * os.availableParallelism();
+  const names = ['plan-job', 'compress-batch', 'report-job', ...moreFunctions];
+  const functions = names.map((name) => {
+    const module = new URL(`../../functions/${name}.ts`, import.meta.url);
+    return [name, { module, timeoutSeconds: LAMBDA_SECONDS, memoryMegabytes }];
+  });
   const lambda = startLambdaHost({
-    functions: functionsNamed(['plan-job', 'compress-batch', 'report-job', ...(options.moreFunctions ?? [])]),
-    processes: options.processes ?? 1,
+    functions: Object.fromEntries(functions),
+    processes,
     environment,
     onLog,
     graceMs: GRACE_MS,
   });
   const program = new URL('../../fargate/main.ts', import.meta.url);
-  const runTask = createTaskResources({ lambda, fargate: { program, environment, onLog } });
-  const machine = loadMachine(s3.endpoint, credentials);
-  machine.catch(() => {}); // whoever needs it hears of it
-
-  return {
-    endpoint: s3.endpoint,
-    jobFiles,
-    folders,
-    execute: async (executionName, input, watch) => {
-      const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
-      const { runStateMachine, definition, client, store } = await machine;
-      return runStateMachine(definition, input, identity, {
-        s3: client,
-        readObject: store.read,
-        maxChildren: 1,
-        signal: watch.signal,
-        runTask: async (task) => {
-          const answer = await runTask(task);
-          watch.onTask?.(task.state, answer);
-          return answer;
-        },
-      });
-    },
-    invoke: (functionName, payload) => lambda.invoke(functionName, payload),
-    close: async () => {
-      await lambda.close();
-      (await machine.catch(() => undefined))?.client.destroy();
-      await s3.close();
-      await new Promise((resolve) => log.end(resolve));
-      rmSync(passing, { recursive: true, force: true });
-    },
-  };
+  return { lambda, runTask: createTaskResources({ lambda, fargate: { program, environment, onLog } }) };
 }
 
 const REGION = 'us-east-1';
 
 /** Answers from the S3 of the user's AWS settings. The SDK, which loads for 0.2 s, is imported on first use. */
-function usersS3(): Upstream['answer'] {
+function usersS3({ accessKeyId }: Credentials): Upstream {
   let client: Promise<S3Client> | undefined;
-  return async (...request) => {
-    const { forwardRequest } = await import('./upstream-s3.ts');
-    client ??= import('./users-s3.ts').then(({ createUsersS3 }) => createUsersS3());
-    return forwardRequest(await client, ...request);
+  return {
+    accessKeyId,
+    answer: async (...request) => {
+      const { forwardRequest } = await import('./upstream-s3.ts');
+      client ??= import('./users-s3.ts').then(({ createUsersS3 }) => createUsersS3());
+      return forwardRequest(await client, ...request);
+    },
   };
 }
 
@@ -161,12 +163,12 @@ interface Credentials {
   readonly secretAccessKey: string;
 }
 
-/** Known to the hosts of this run alone: the local S3 lets nobody else through to the user's buckets. */
+/** Known only to the hosts of this run: other programs cannot reach the user's buckets through the local S3. */
 function newCredentials(): Credentials {
   return { accessKeyId: `local${randomBytes(16).toString('hex')}`, secretAccessKey: 'local' };
 }
 
-/** Loaded while the hosts load theirs: the SDK takes a fifth of a second. */
+/** Loads the SDK, which takes 0.2 s, while the hosts load theirs. */
 async function loadMachine(endpoint: string, credentials: Credentials) {
   const [{ createS3Client, createS3Store }, { runStateMachine }, { readLocalDefinition }] = await Promise.all(
     [
@@ -175,14 +177,32 @@ async function loadMachine(endpoint: string, credentials: Credentials) {
       import('./local-definition.ts'),
     ],
   );
-  const client = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
-  return { runStateMachine, definition: await readLocalDefinition(), client, store: createS3Store(client) };
+  const s3 = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
+  const { read: readObject } = createS3Store(s3);
+  const definition = await readLocalDefinition();
+  return {
+    run: (executionName: string, input: unknown, runTask: RunTask, watch: Watch) => {
+      const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
+      return runStateMachine(definition, input, identity, {
+        s3,
+        readObject,
+        maxChildren: 1,
+        signal: watch.signal,
+        runTask: async (task) => {
+          const result = await runTask(task);
+          watch.onTask?.(task.state, result);
+          return result;
+        },
+      });
+    },
+    close: () => s3.destroy(),
+  };
 }
 
 function environmentOf(
   endpoint: string,
   { accessKeyId, secretAccessKey }: Credentials,
-  jobFiles: string,
+  { home, environment }: LocalCloudOptions,
   folders: Folders,
 ): Record<string, string> {
   return {
@@ -190,20 +210,11 @@ function environmentOf(
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    WORK_BUCKET,
+    WORK_BUCKET: OUTPUT_BUCKET,
     OUTPUT_BUCKET,
     FARGATE: 'deployed',
-    JOB_FILES: jobFiles,
+    JOB_FILES: jobFilesIn(home),
     BUCKET_FOLDERS: JSON.stringify(folders),
+    ...environment,
   };
-}
-
-function functionsNamed(names: readonly string[]) {
-  const memoryMegabytes = MEGABYTES_PER_CORE * os.availableParallelism();
-  return Object.fromEntries(
-    names.map((name) => {
-      const module = new URL(`../../functions/${name}.ts`, import.meta.url);
-      return [name, { module, timeoutSeconds: SECONDS_OF_A_LAMBDA, memoryMegabytes }];
-    }),
-  );
 }

@@ -8,16 +8,12 @@ export interface TaskResourcesOptions {
   readonly fargate: ContainerOptions;
 }
 
-/**
- * Does the work of Task states: each Resource of the project's state machine has its stand-in on this machine.
- * The answer is a `runTask` for runStateMachine.
- */
-export function createTaskResources({
-  lambda,
-  fargate,
-}: TaskResourcesOptions): (task: StateTask) => Promise<unknown> {
+export type RunTask = (task: StateTask) => Promise<unknown>;
+
+/** A `runTask` for runStateMachine, with a local replacement for each Resource of the project's state machine. */
+export function createTaskResources({ lambda, fargate }: TaskResourcesOptions): RunTask {
   const runFargateTask = createRunTask(fargate);
-  const resources: Readonly<Record<string, (task: StateTask) => Promise<unknown>>> = {
+  const resources: Readonly<Record<string, RunTask>> = {
     'arn:aws:states:::lambda:invoke': (task) => invokeFunction(lambda, task),
     'arn:aws:states:::ecs:runTask.sync': ({ parameters, signal }) =>
       runFargateTask(parameters as RunTaskRequest, signal),
@@ -26,7 +22,7 @@ export function createTaskResources({
     const resource = resources[task.resource];
     if (resource) return resource(task);
     const known = Object.keys(resources).join(', ');
-    const cause = `The Resource '${task.resource}' of ${task.state} is not run locally; these are: ${known}.`;
+    const cause = `The Resource '${task.resource}' of ${task.state} does not run locally. Those that do: ${known}.`;
     throw new StatesError('States.Runtime', cause);
   };
 }

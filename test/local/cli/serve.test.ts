@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +29,15 @@ const put = (Bucket: string, Key: string, Body: Buffer | string) =>
   s3.send(new PutObjectCommand({ Bucket, Key, Body }));
 const sizeOf = async (Bucket: string, Key: string) =>
   (await s3.send(new HeadObjectCommand({ Bucket, Key })).catch(() => undefined))?.ContentLength;
+
+function restore(list: string, endpoint: string): Promise<string> {
+  const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };
+  const env = { ...process.env, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: 'us-east-1', ...credentials };
+  const script = path.join(root, 'local/cli/restore.ts');
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, list], { env }, (_, stdout, stderr) => resolve(stdout + stderr));
+  });
+}
 
 beforeAll(async () => {
   cwd = await mkdtemp(path.join(tmpdir(), 'image-press-serve-'));
@@ -72,6 +81,23 @@ describe('npm start -- serve', () => {
     expect(puts).toHaveLength(2);
     const outcomes = told.split('\n').filter((line) => line.startsWith(`local-uploads/${key} `));
     expect(outcomes).toEqual([expect.stringMatching(/ compressed: .* kB → .* kB, [\d.]+ % smaller$/)]);
+  });
+
+  it('keeps the original of an upload as a version, which restore brings back', async () => {
+    await put('local-uploads', 'undo.jpg', photo);
+    const log = path.join(cwd, '.image-press', 'log.jsonl');
+    const line = await until(
+      async () =>
+        (await readFile(log, 'utf8'))
+          .split('\n')
+          .find((one) => one.includes('undo.jpg') && one.includes('"undo"')),
+      'the undo line in the log',
+    );
+    const list = path.join(cwd, 'undo.jsonl');
+    await writeFile(list, JSON.stringify(JSON.parse(line).undo));
+    const restored = await restore(list, endpoint);
+    expect(restored).toMatch(/^restored s3:\/\/local-uploads\/undo\.jpg from version \S+\n1 restored, /);
+    expect(await sizeOf('local-uploads', 'undo.jpg')).toBe(photo.length);
   });
 
   it('says what became of an upload that is kept, and of one that failed', async () => {

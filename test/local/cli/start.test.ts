@@ -107,10 +107,11 @@ describe('npm start on a folder', () => {
   });
 
   it('does nothing twice: the second run finds everything up to date', async () => {
-    const cwd = await folderWith({ 'in/a.jpg': photo, 'in/b.jpg': photo });
+    const cwd = await folderWith({ 'in/a.jpg': photo, 'in/jobs/b.jpg': photo });
     const first = await start(cwd, 'in', '--json');
     expect(JSON.parse(first.stdout)).toMatchObject({ compressed: 2 });
     const outputs = await contents(path.join(cwd, 'compressed'));
+    expect(Object.keys(outputs)).toEqual(['a.jpg', 'jobs', 'jobs/b.jpg']);
     const second = await start(cwd, 'in', '--json');
     expect(JSON.parse(second.stdout)).toMatchObject({
       compressed: 0,
