@@ -16,7 +16,7 @@ export interface CommandLine {
   readonly out: string | undefined;
   readonly json: boolean;
   readonly port: number;
-  /** The job settings that the options ask for, in the form of the execution input. */
+  /** The settings in the options, as in the execution input. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

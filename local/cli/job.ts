@@ -37,8 +37,8 @@ const HELP = `image-press job: start a job in AWS, follow it, print its report
   npm run job -- s3://bucket/list.json [options]      a file list
   npm run job -- s3://bucket/prefix/ [options]        every image below a prefix
 
-  --output URI          s3://bucket/prefix/ or in-place            (the stack's output bucket)
-  --stage NAME          which deployment                           (dev)
+  --output URI          s3://bucket/prefix/ or in-place                           (the stack's output bucket)
+  --stage NAME          which deployment                                          (dev)
   --state-machine ARN   instead of looking it up by stage
 ${SETTINGS_HELP}
   --json                report.json on stdout, progress on stderr

@@ -7,13 +7,13 @@ import { UsageError } from './options.ts';
 type Settings = Readonly<Record<string, unknown>>;
 
 const SETTINGS = settingsIn(JOB_SETTINGS);
-/** By option; `--max-size` stands for two settings. */
+/** By option; `--max-size` sets two settings. */
 const BY_OPTION = Map.groupBy(
   SETTINGS.filter(({ cli }) => cli),
   ({ cli = '' }) => cli.replace(/^--| .*$/g, ''),
 );
 
-/** The options that stand for settings of the execution input, for `npm start` and `npm run job` alike. */
+/** The options for settings of the execution input, of `npm start` and `npm run job` alike. */
 export const SETTINGS_OPTIONS: Readonly<Record<string, { readonly type: 'string' | 'boolean' }>> = {
   ...Object.fromEntries(
     [...BY_OPTION].map(([option, [first]]) => [
@@ -30,7 +30,7 @@ export const SETTINGS_HELP = [
 ].join('\n');
 
 /**
- * The part of the execution input that the options ask for; an option wins over the same setting in --settings.
+ * The settings in the options, as in the execution input; an option overrides the same setting in --settings.
  * @throws UsageError naming the option, the rule and the value
  */
 export function readSettings(values: Settings): Settings {
@@ -46,8 +46,8 @@ export function readSettings(values: Settings): Settings {
 }
 
 /**
- * Refuses before anything is begun what PlanJob would refuse, except contradictions in a retry: a failed.jsonl
- * brings the settings of its job with it.
+ * Refuses early what PlanJob would refuse. Contradictions in a retry are left to PlanJob: only it knows the settings
+ * of the earlier job.
  * @returns the job, or undefined for a retry
  * @throws UsageError
  */
@@ -82,8 +82,8 @@ export function adviceOnOption(option: string): string | undefined {
   return `use ${setting.cli ?? `--settings '${json}'`}`;
 }
 
-function helpLine({ cli = '', help = '', fallback }: Setting): string {
-  const line = `  ${cli.padEnd(21)} ${help}`;
+function helpLine({ cli = '', docs, help, fallback }: Setting): string {
+  const line = `  ${cli.padEnd(21)} ${help ?? docs.replaceAll('`', '').replaceAll('·', '|')}`;
   return typeof fallback === 'string' ? `${line.padEnd(82)}(${fallback})` : line;
 }
 
@@ -126,7 +126,7 @@ function jsonObject(option: string, text: string): Settings {
     const value: unknown = JSON.parse(text);
     if (isObject(value)) return value;
   } catch {
-    // The same problem for its user: said below.
+    // Reported below.
   }
   throw new UsageError(`'${option}' must be a JSON object, '${text}' given`);
 }

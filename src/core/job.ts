@@ -11,12 +11,12 @@ export const LAYOUTS = ['mirror', 'flat', 'by-suffix'] as const;
 /** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
 export interface CompressionSettings {
   readonly mode: (typeof MODES)[number];
-  /** libjpeg's scale, 1 to 100: "looks like libjpeg at …", whichever encoder carries it out. */
+  /** libjpeg's scale, 1 to 100: "looks like libjpeg at …", whichever encoder is used. */
   readonly quality: number;
   /** best: mozjpeg. fast: about eight times less CPU and flat memory, some 10 % more bytes. */
   readonly effort: (typeof EFFORTS)[number];
   readonly format: (typeof TARGET_FORMATS)[number];
-  /** Progressive JPEG or baseline; `auto` takes what the effort makes smallest. */
+  /** Progressive JPEG or baseline; `auto` is progressive for `best`, baseline for `fast`. */
   readonly progressive: 'auto' | boolean;
   /** `#rrggbb` to flatten transparency on where the format has none. Without it the format is kept. */
   readonly background: string | null;
@@ -34,7 +34,7 @@ export interface Job {
   readonly fileList: string;
   /** `s3://bucket/prefix/`, or in-place. */
   readonly output: string;
-  /** `s3://bucket/prefix/` that entries which are no URI (plain keys, relative paths) are resolved against. */
+  /** `s3://bucket/prefix/` in front of entries that are not URIs (plain keys, relative paths). */
   readonly relativeTo: string | null;
   readonly layout: (typeof LAYOUTS)[number];
   readonly suffixes: readonly string[];
@@ -51,7 +51,7 @@ export interface Job {
     /** Of one image; above it the image is failed: TooLarge. */
     readonly maxPixels?: number | null;
   };
-  /** For a prefix: which objects below it belong to the job. */
+  /** For a prefix or an inventory: which of its objects belong to the job. */
   readonly select: {
     readonly suffixes: readonly string[] | null;
     readonly minBytes: number | null;
@@ -62,15 +62,15 @@ export interface Job {
   readonly copyKept: boolean;
   readonly toleratedFailurePercentage: number;
   readonly dryRun: boolean;
-  /** jobId of an earlier job over the same list: what it finished is not done again. */
+  /** jobId of an earlier job over the same list: the images that it completed are left out. */
   readonly resume: string | null;
   /** In place only: `s3://bucket/prefix/` where originals are copied before they are replaced. */
   readonly backup: string | null;
-  /** In place only: set a Content-Type that contradicts the bytes right, instead of only reporting it. */
+  /** In place only: correct a Content-Type that contradicts the bytes, instead of only reporting it. */
   readonly correctContentType?: boolean;
-  /** Canned ACL for every object that is written; without it no ACL is asked for. */
+  /** Canned ACL for every object that is written; without it no ACL is sent. */
   readonly acl?: CannedAcl;
-  /** Compress again what an earlier run left up to date. */
+  /** Compress images again that are up to date. */
   readonly force: boolean;
   /** ISO 8601, when the execution started. */
   readonly startedAt: string;
@@ -82,7 +82,7 @@ export interface PlannedImage extends S3Location {
   readonly n: number;
   readonly size?: number;
   readonly etag?: string;
-  /** The ordinal of the first entry that names the same object: this one is only accounted for. */
+  /** The ordinal of the first entry with the same object: this one is only counted. */
   readonly duplicateOf?: number;
 }
 
@@ -96,12 +96,12 @@ export interface BatchRef {
   readonly start: number;
   readonly end: number;
   readonly count: number;
-  /** Sum of the sizes that the list named. */
+  /** Sum of the sizes in the list. */
   readonly bytes: number;
   readonly host: 'lambda' | 'fargate';
 }
 
-/** What a host hands back to the state machine: small on purpose, results lie on S3. */
+/** What a host returns to the state machine: small on purpose, the results are stored in S3. */
 export interface BatchSummary {
   readonly batchId: string;
   readonly compressed: number;
@@ -110,6 +110,6 @@ export interface BatchSummary {
   readonly failed: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Images not yet done: above 0 the state machine calls again. */
+  /** Images not compressed yet: above 0 the state machine calls again. */
   readonly remaining: number;
 }

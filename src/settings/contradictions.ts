@@ -2,10 +2,10 @@ import type { Job } from '../core/job.ts';
 import { given, valueAt } from './problems.ts';
 import { JOB_SETTINGS, type Setting, settingsIn } from './schema.ts';
 
-/** Settings of a checked input that are each right and together ask for what cannot be done, or for nothing. */
+/** Settings of a checked input that are each valid, but together ask for something impossible or have no effect. */
 export function contradictionsIn(input: unknown, job: Job): string[] {
   const ineffective = SETTINGS.filter((setting) => isIneffective(setting, input));
-  return [...ineffective.map((setting) => explain(setting, input)), ...conflictsOf(job)];
+  return [...ineffective.map((setting) => explain(setting, input)), ...conflictsOf(job, input)];
 }
 
 /** The input without the settings that have no effect in it, but with all that are in `own`. */
@@ -23,7 +23,7 @@ type Settings = Readonly<Record<string, unknown>>;
 
 const SETTINGS = settingsIn(JOB_SETTINGS);
 
-/** Whether a setting is given that has no effect beside another: its user expects something that will not happen. */
+/** Whether a setting is given that has no effect with the others: its user expects something that will not happen. */
 function isIneffective({ path, works }: Setting, input: unknown): boolean {
   const value = valueAt(input, path);
   if (!works || value === undefined || value === null) return false;
@@ -44,53 +44,43 @@ function valueOrDefault(path: string, input: unknown): string {
   return String(valueAt(input, path) ?? fallback ?? '');
 }
 
-function conflictsOf(job: Job): string[] {
-  const { compression, output, select, backup, fileList } = job;
+function conflictsOf(job: Job, input: unknown): string[] {
+  const { compression, output, select, backup, fileList, layout, suffixes, resume } = job;
   const { format, resize, autoOrient } = compression;
   const inPlace = output === 'in-place';
   const lossless = compression.mode === 'lossless';
+  const whereLossless = "where 'encoding.mode' is lossless (pixels would change)";
   const rules: readonly (readonly [broken: boolean, rule: string, value: unknown])[] = [
     [
       inPlace && format !== 'keep',
-      `'encoding.format' must be keep where 'output' is in-place (the key would name another format)`,
+      "'encoding.format' must be keep where 'output' is in-place (the key would name another format)",
       format,
     ],
-    [inPlace && job.layout !== 'mirror', `'layout' must be mirror where 'output' is in-place`, job.layout],
+    [inPlace && layout !== 'mirror', "'layout' must be mirror where 'output' is in-place", layout],
     [
       backup !== null && fileList.endsWith('/') && fileList.startsWith(backup),
       `'backup' must not contain 'fileList' ${fileList} (images below a backup are never compressed)`,
       backup,
     ],
     [
-      job.layout === 'by-suffix' && job.suffixes.length === 0,
-      `'suffixes' must name at least one suffix where 'layout' is by-suffix`,
-      job.suffixes,
+      layout === 'by-suffix' && suffixes.length === 0,
+      "'suffixes' must name at least one suffix where 'layout' is by-suffix",
+      suffixes,
     ],
     [
       lossless && format !== 'keep' && format !== 'webp',
-      `'encoding.format' must be keep or webp where 'encoding.mode' is lossless (no other format has a lossless encoder here)`,
+      "'encoding.format' must be keep or webp where 'encoding.mode' is lossless (other formats have no lossless encoder here)",
       format,
     ],
+    [lossless && resize !== null, `'resize' must be left out ${whereLossless}`, resize],
+    [lossless && autoOrient, `'autoOrient' must be false ${whereLossless}`, autoOrient],
+    [resize === null && Boolean(valueAt(input, 'resize')), "'resize' must contain maxWidth or maxHeight", {}],
     [
-      lossless && resize !== null,
-      `'resize' must be left out where 'encoding.mode' is lossless (pixels would change)`,
-      resize,
-    ],
-    [
-      lossless && autoOrient,
-      `'autoOrient' must be false where 'encoding.mode' is lossless (pixels would change)`,
-      autoOrient,
-    ],
-    [
-      select.minBytes !== null && select.maxBytes !== null && select.minBytes > select.maxBytes,
+      (select.minBytes ?? 0) > (select.maxBytes ?? Number.POSITIVE_INFINITY),
       `'select.minBytes' must be at most 'select.maxBytes' (${select.maxBytes})`,
       select.minBytes,
     ],
-    [
-      job.resume === job.jobId,
-      `'resume' must be the name of an earlier execution, not of this one`,
-      job.resume,
-    ],
+    [resume === job.jobId, "'resume' must be the name of an earlier execution, not of this one", resume],
   ];
   return rules.filter(([broken]) => broken).map(([, rule, value]) => `${rule}, ${given(value)}`);
 }

@@ -6,17 +6,14 @@ export function nearestWords(
 ): readonly string[] {
   const distances = words.map((word) => editDistance(written.toLowerCase(), nameOf(word).toLowerCase()));
   const smallest = Math.min(...distances);
-  return smallest > maxDistance(written) ? [] : words.filter((_, index) => distances[index] === smallest);
+  const maxDistance = written.length <= 3 ? 1 : 2;
+  return smallest > maxDistance ? [] : words.filter((_, index) => distances[index] === smallest);
 }
 
 /** `did you mean 'jpeg'?` @returns undefined where there is nothing to suggest */
 export function didYouMean(suggestions: readonly string[]): string | undefined {
   if (suggestions.length === 0) return undefined;
   return `did you mean ${suggestions.map((word) => `'${word}'`).join(' or ')}?`;
-}
-
-function maxDistance({ length }: string): number {
-  return length <= 3 ? 1 : 2;
 }
 
 /** Levenshtein's: letters to insert, delete or replace. */

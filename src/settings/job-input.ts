@@ -52,9 +52,10 @@ function toJob(
   settings: z.output<typeof JOB_SETTINGS>,
   { jobId, startedAt, defaultOutput }: JobContext,
 ): Job {
-  const { encoding, autoOrient, resize, metadata, minSavings, output, ...rest } = settings;
+  const { encoding, autoOrient, resize: sides, metadata, minSavings, ...rest } = settings;
+  const resize = sides.maxWidth || sides.maxHeight ? sides : null;
   const compression = { ...encoding, autoOrient, resize, metadata, minSavings };
-  const job = { jobId, output: output ?? defaultOutput, ...rest, compression, startedAt };
+  const job = { jobId, ...rest, output: rest.output ?? defaultOutput, compression, startedAt };
   // What was left out is no field either: the job equals the job.json that is read back.
   return JSON.parse(JSON.stringify(job satisfies Job));
 }

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { didYouMean, nearestWords } from './did-you-mean.ts';
-import { JOB_SETTINGS, namesAt, settingsIn } from './schema.ts';
+import { JOB_SETTINGS, settingsIn } from './schema.ts';
 
 /** An input that cannot be obeyed; `problems` names every setting at fault with its rule and its value. */
 export class JobInputError extends Error {
@@ -49,13 +49,21 @@ function problemsOf(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodObject
   const path = issue.path.join('.');
   if (issue.code !== 'unrecognized_keys')
     return [brokenRule(issue, valueAt(input, path), path === '' ? 'input' : path)];
-  const known = `known here: ${namesAt(schema, issue.path).join(', ')}`;
   return issue.keys.map((key) => {
     const full = path === '' ? key : `${path}.${key}`;
-    const value = given(Object(valueAt(input, path))[key]);
-    if (namesAt(JOB_SETTINGS, issue.path).includes(key)) return `'${full}' works only in jobs, ${value}`;
-    return `unknown setting '${full}'; ${didYouMean(similarSettings(full, schema)) ?? known} (${value})`;
+    return unknownSetting(full, given(Object(valueAt(input, path))[key]), schema);
   });
+}
+
+function unknownSetting(path: string, value: string, schema: z.ZodObject): string {
+  const known = pathsIn(schema);
+  if (schema !== JOB_SETTINGS && pathsIn(JOB_SETTINGS).includes(path))
+    return `'${path}' works only in jobs, ${value}`;
+  const hint = known.includes(path)
+    ? `write '${nameOf(path)}' inside '${groupOf(path)}'`
+    : (didYouMean(similarSettings(path, known)) ??
+      `known here: ${inGroup(groupOf(path), known).map(nameOf).join(', ')}`);
+  return `unknown setting '${path}'; ${hint} (${value})`;
 }
 
 function brokenRule(issue: z.core.$ZodIssue, value: unknown, name: string): string {
@@ -64,14 +72,19 @@ function brokenRule(issue: z.core.$ZodIssue, value: unknown, name: string): stri
   return `'${name}' ${issue.message}, ${given(value)}${hint ? `; ${hint}` : ''}`;
 }
 
-/** Settings and groups with a similar name: those in the same place, or else those in any other. */
-function similarSettings(unknown: string, schema: z.ZodObject): readonly string[] {
-  const paths = settingsIn(schema).flatMap(({ path }) => [path, groupOf(path)]);
-  const known = [...new Set(paths)].filter((path) => path !== '');
-  const similar = nearestWords(nameOf(unknown), known, nameOf);
-  const siblings = similar.filter((path) => groupOf(path) === groupOf(unknown));
+/** Those in the same place, or else those in any other. */
+function similarSettings(path: string, known: readonly string[]): readonly string[] {
+  const similar = nearestWords(nameOf(path), known, nameOf);
+  const siblings = inGroup(groupOf(path), similar);
   return siblings.length > 0 ? siblings : similar;
+}
+
+/** Of all settings and groups. */
+function pathsIn(schema: z.ZodObject): readonly string[] {
+  const paths = settingsIn(schema).flatMap(({ path }) => [groupOf(path), path]);
+  return [...new Set(paths)].filter((path) => path !== '');
 }
 
 const nameOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 const groupOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('.')));
+const inGroup = (group: string, paths: readonly string[]) => paths.filter((path) => groupOf(path) === group);

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { parseS3Prefix, parseS3Uri } from '../core/s3-uri.ts';
 
-// The kinds of values that settings have. Each carries the sentence that names what is allowed; `null` is for schema.ts.
-
-const MAX_SIDE = 65_535;
+// The kinds of values that settings have, each with the sentence that names what is allowed.
 
 export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, { error: `must be ${words.join(', ').replace(/, ([^,]*)$/, ' or $1')}` });
@@ -17,58 +15,55 @@ export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) => {
     .max(max, { error });
 };
 
-/** Pixels. */
-export const side = () => integer(1, MAX_SIDE);
+const textThat = (holds: (text: string) => boolean, error: string) =>
+  z.string({ error }).refine(holds, { error });
 
-export const percentage = () => {
-  const error = 'must be 0 to 100';
-  return z.number({ error }).min(0, { error }).max(100, { error });
-};
+/** Pixels: more than any encoder here can write. */
+export const side = integer(1, 65_535);
 
-export const flag = () => z.boolean({ error: 'must be true or false' });
+const PERCENTAGE_RULE = 'must be 0 to 100';
+export const percentage = z
+  .number({ error: PERCENTAGE_RULE })
+  .min(0, { error: PERCENTAGE_RULE })
+  .max(100, { error: PERCENTAGE_RULE });
 
-export const flagOrAuto = () =>
-  z.union([z.literal('auto'), z.boolean()], { error: 'must be auto, true or false' });
+export const flag = z.boolean({ error: 'must be true or false' });
+
+export const flagOrAuto = z.union([z.literal('auto'), flag], { error: 'must be auto, true or false' });
 
 const isPrefix = (text: string) => parseS3Prefix(text) !== undefined;
 const PREFIX_RULE = 'must be s3://bucket/prefix/ (with a slash at its end)';
+export const prefix = textThat(isPrefix, PREFIX_RULE);
+export const output = textThat((text) => text === 'in-place' || isPrefix(text), `${PREFIX_RULE} or in-place`);
 
-export const prefix = () => textThat(isPrefix, PREFIX_RULE);
+export const fileList = textThat(
+  (text) => parseS3Uri(text) !== undefined || isPrefix(text),
+  'must be s3://bucket/key of a file list or s3://bucket/prefix/',
+);
 
-export const output = () =>
-  textThat((text) => text === 'in-place' || isPrefix(text), `${PREFIX_RULE} or in-place`);
+export const jobId = textThat(
+  (text) => /^(?!\.{1,2}$)[^/\s]{1,80}$/.test(text),
+  'must be the name of an earlier execution',
+);
 
-export const fileList = () =>
-  textThat(
-    (text) => parseS3Uri(text) !== undefined || isPrefix(text),
-    'must be s3://bucket/key of a file list or s3://bucket/prefix/',
-  );
+export const colour = textThat(
+  (text) => /^#[0-9a-f]{6}$/i.test(text),
+  'must be a colour as in #ffffff',
+).toLowerCase();
 
-export const jobId = () =>
-  textThat((text) => /^(?!\.{1,2}$)[^/\s]{1,80}$/.test(text), 'must be the name of an earlier execution');
-
-export const colour = () =>
-  textThat((text) => /^#[0-9a-f]{6}$/i.test(text), 'must be a colour as in #ffffff').toLowerCase();
-
-export const time = () =>
-  z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
-    error: 'must be a time as in 2026-01-31T00:00:00Z',
-  });
+export const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
+  error: 'must be a time as in 2026-01-31T00:00:00Z',
+});
 
 /** Names of folders: they become parts of keys. */
-export const names = () => {
-  const error = 'must be a list of names without slashes, each once';
-  return z
-    .array(z.string({ error }).regex(/^[^/]+$/, { error }), { error })
-    .refine((all) => new Set(all).size === all.length, { error })
-    .readonly();
-};
+const NAMES_RULE = 'must be a list of names without slashes, each once';
+export const names = z
+  .array(z.string({ error: NAMES_RULE }).regex(/^[^/]+$/, { error: NAMES_RULE }), { error: NAMES_RULE })
+  .refine((all) => new Set(all).size === all.length, { error: NAMES_RULE })
+  .readonly();
 
-export const nameEndings = () => {
-  const error = 'must be a list of endings such as ".jpg"';
-  return z.array(z.string({ error }).min(1, { error }), { error }).min(1, { error }).readonly();
-};
-
-function textThat(holds: (text: string) => boolean, error: string) {
-  return z.string({ error }).refine(holds, { error });
-}
+const ENDINGS_RULE = 'must be a list of endings such as ".jpg"';
+export const nameEndings = z
+  .array(z.string({ error: ENDINGS_RULE }).min(1, { error: ENDINGS_RULE }), { error: ENDINGS_RULE })
+  .min(1, { error: ENDINGS_RULE })
+  .readonly();

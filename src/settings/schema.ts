@@ -10,24 +10,22 @@ import { EFFORTS, LAYOUTS, METADATA_POLICIES, MODES, TARGET_FORMATS } from '../c
 import { CANNED_ACLS } from '../core/object-store.ts';
 import * as rule from './rules.ts';
 
-export interface Row {
+interface Row {
   /** What docs/settings.md says of it. */
   readonly docs: string;
   /** Where the docs name the default in other words than its value. */
   readonly defaultText?: string;
   /** Its option on the command line with the value that it takes: `--effort EFFORT`. */
   readonly cli?: string;
-  /** The line of --help; the first of several settings with one option has it. */
+  /** Its line of --help, where `docs` is too long for it. The first of several settings with one option has it. */
   readonly help?: string;
-  readonly works?: Condition;
-}
-
-/** Another setting without which this one has no effect. Its `idle` values ask for nothing and are never refused. */
-export interface Condition {
-  readonly where: string;
-  readonly is?: readonly string[];
-  readonly isNot?: string;
-  readonly idle?: readonly unknown[];
+  /** The setting without which this one has no effect; `idle` values ask for nothing and are never refused. */
+  readonly works?: {
+    readonly where: string;
+    readonly is?: readonly string[];
+    readonly isNot?: string;
+    readonly idle?: readonly unknown[];
+  };
 }
 
 export interface Setting extends Row {
@@ -48,10 +46,10 @@ const CAMERA_SUFFIXES: readonly string[] = ['left', 'right', 'front'];
 
 /** The execution input. */
 export const JOB_SETTINGS = strict({
-  fileList: required(rule.fileList(), {
+  fileList: required(rule.fileList, {
     docs: '`s3://bucket/key` of a [file list](file-lists.md), or `s3://bucket/prefix/` for every image below it',
   }),
-  output: setting(rule.output(), null, {
+  output: setting(rule.output, null, {
     docs: '`s3://bucket/prefix/`, or `in-place` to replace the sources',
     defaultText: "the stack's output bucket",
   }),
@@ -60,11 +58,11 @@ export const JOB_SETTINGS = strict({
     cli: '--layout LAYOUT',
     help: LAYOUTS.join(' | '),
   }),
-  suffixes: setting(rule.names(), CAMERA_SUFFIXES, {
+  suffixes: setting(rule.names, CAMERA_SUFFIXES, {
     docs: '`cam_left.jpg` goes to `left/`, a name that matches none to `others/`',
     works: { where: 'layout', is: ['by-suffix'], idle: [[]] },
   }),
-  relativeTo: setting(rule.prefix(), null, {
+  relativeTo: setting(rule.prefix, null, {
     docs: '`s3://bucket/prefix/` in front of list entries that are not URIs',
   }),
   encoding: group({
@@ -86,14 +84,13 @@ export const JOB_SETTINGS = strict({
     format: setting(rule.oneOf(TARGET_FORMATS), 'keep', {
       docs: '`keep` · `jpeg` · `webp` · `avif`',
       cli: '--format FORMAT',
-      help: TARGET_FORMATS.join(' | '),
     }),
-    progressive: setting(rule.flagOrAuto(), 'auto', {
+    progressive: setting(rule.flagOrAuto, 'auto', {
       docs: '`auto` · `true` · `false`, for JPEG; `auto` is progressive for `best`, baseline for `fast`',
       // With WebP and AVIF `false` still matters for the JPEGs that cannot be converted.
       works: { where: 'encoding.format', is: ['keep', 'jpeg'], idle: ['auto', false] },
     }),
-    background: setting(rule.colour(), null, {
+    background: setting(rule.colour, null, {
       docs: '`#rrggbb` to flatten transparency on; without it an image with transparency keeps its format',
       works: { where: 'encoding.format', is: ['jpeg'] },
     }),
@@ -103,19 +100,19 @@ export const JOB_SETTINGS = strict({
     cli: '--metadata POLICY',
     help: METADATA_POLICIES.join(' | '),
   }),
-  autoOrient: setting(rule.flag(), false, {
+  autoOrient: setting(rule.flag, false, {
     docs: 'turn the pixels upright; off because labels depend on the stored width × height',
   }),
-  resize: resizeGroup({
-    maxWidth: setting(rule.side(), undefined, {
+  resize: group({
+    maxWidth: setting(rule.side, undefined, {
       docs: 'pixels; a larger image is made smaller, never the other way round',
       cli: '--max-size N',
       help: 'shrink to at most N pixels a side, never enlarge',
     }),
-    maxHeight: setting(rule.side(), undefined, { docs: 'the same for the height', cli: '--max-size N' }),
+    maxHeight: setting(rule.side, undefined, { docs: 'the same for the height', cli: '--max-size N' }),
   }),
   minSavings: group({
-    percent: setting(rule.percentage(), 3, {
+    percent: setting(rule.percentage, 3, {
       docs: 'an image that would save less stays as it is, unless metadata has to be removed',
     }),
     bytes: setting(rule.integer(0), 512, { docs: 'the same in bytes; both must be reached' }),
@@ -126,18 +123,12 @@ export const JOB_SETTINGS = strict({
       cli: '--per-batch N',
       help: 'images in one batch',
     }),
-    perBatchBytes: setting(rule.integer(1), null, {
-      docs: 'bytes in one batch, where the list contains sizes',
-    }),
+    perBatchBytes: setting(rule.integer(1), null, { docs: 'bytes in one batch, where the list has sizes' }),
     fargateAbove: setting(rule.integer(0), 2000, { docs: 'a batch of more images runs on Fargate' }),
-    fargateAboveBytes: setting(rule.integer(0), 5_000_000_000, {
-      docs: 'a batch of more bytes runs on Fargate',
-    }),
+    fargateAboveBytes: setting(rule.integer(0), 5e9, { docs: 'a batch of more bytes runs on Fargate' }),
   }),
   limits: group({
-    maxObjects: setting(rule.integer(1), null, {
-      docs: 'a longer list is refused before anything is compressed',
-    }),
+    maxObjects: setting(rule.integer(1), null, { docs: 'a longer list is refused before compression' }),
     maxBytes: setting(rule.integer(1), null, { docs: 'the same for the sum of the sizes' }),
     maxPixels: setting(rule.integer(1), null, {
       docs: 'pixels of one image, all its pages together; above it the image is `failed: TooLarge`',
@@ -145,33 +136,29 @@ export const JOB_SETTINGS = strict({
     }),
   }),
   select: group({
-    suffixes: setting(rule.nameEndings(), null, {
+    suffixes: setting(rule.nameEndings, null, {
       docs: 'for a prefix or an inventory: only keys with one of these endings, such as `[".jpg"]`',
     }),
     minBytes: setting(rule.integer(0), null, { docs: 'only objects of this size or more' }),
     maxBytes: setting(rule.integer(0), null, { docs: 'only objects of this size or less' }),
-    modifiedAfter: setting(rule.time(), null, { docs: 'only objects modified after this time, in ISO 8601' }),
+    modifiedAfter: setting(rule.time, null, { docs: 'only objects modified after this time, in ISO 8601' }),
   }),
-  copyKept: setting(rule.flag(), true, {
+  copyKept: setting(rule.flag, true, {
     docs: 'copy images that are kept to the output, so that the set is complete',
     works: { where: 'output', isNot: 'in-place', idle: [true] },
   }),
-  toleratedFailurePercentage: setting(rule.percentage(), 10, {
+  toleratedFailurePercentage: setting(rule.percentage, 10, {
     docs: 'above it the job ends FAILED, after everything was tried and reported',
   }),
-  dryRun: setting(rule.flag(), false, {
-    docs: 'plan and measure; write no image',
-    cli: '--dry-run',
-    help: 'plan and measure, write no image',
-  }),
-  resume: setting(rule.jobId(), null, {
+  dryRun: setting(rule.flag, false, { docs: 'plan and measure; write no image', cli: '--dry-run' }),
+  resume: setting(rule.jobId, null, {
     docs: 'name of an earlier job over the same list with the same settings: images it completed are left out',
   }),
-  backup: setting(rule.prefix(), null, {
+  backup: setting(rule.prefix, null, {
     docs: '`s3://bucket/prefix/` for the originals, for [undo](object-attributes.md)',
     works: IN_PLACE,
   }),
-  correctContentType: setting(rule.flag(), undefined, {
+  correctContentType: setting(rule.flag, undefined, {
     docs: 'correct a Content-Type that contradicts the bytes; otherwise it is only reported',
     defaultText: '`false`',
     works: { ...IN_PLACE, idle: [false] },
@@ -179,11 +166,7 @@ export const JOB_SETTINGS = strict({
   acl: setting(rule.oneOf(CANNED_ACLS), undefined, {
     docs: 'canned ACL for everything that is written, in a stack deployed with `jobAcls=yes`; without it no ACL is sent',
   }),
-  force: setting(rule.flag(), false, {
-    docs: 'compress images again that are up to date',
-    cli: '--force',
-    help: 'compress images again that are up to date',
-  }),
+  force: setting(rule.flag, false, { docs: 'compress images again that are up to date', cli: '--force' }),
 });
 
 /** UPLOAD_SETTINGS: those settings of a job that concern one image. The mode is lossless by default. */
@@ -213,15 +196,6 @@ export function settingsIn(schema: z.ZodObject, within = ''): readonly Setting[]
   });
 }
 
-/** The names that may stand at a place: of all settings, or of a group's. */
-export function namesAt(schema: z.ZodObject, path: readonly PropertyKey[]): readonly string[] {
-  const [first, ...rest] = path;
-  if (first === undefined) return Object.keys(schema.shape);
-  const part = schema.shape[String(first)];
-  const members = part && GROUPS.get(part);
-  return members ? namesAt(members, rest) : [];
-}
-
 function required<Rule extends z.ZodType>(of: Rule, row: Row): Rule {
   ROWS.set(of, { defaultText: '', ...row, rule: of });
   return of;
@@ -247,19 +221,6 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 function group<Shape extends z.ZodRawShape>(shape: Shape) {
   const members = strict(shape);
   const schema = members.nullish().transform((value) => value ?? members.parse({}));
-  GROUPS.set(schema, members);
-  return schema;
-}
-
-/** Without a side in it, it would ask for nothing. */
-function resizeGroup<Shape extends z.ZodRawShape>(shape: Shape) {
-  const members = strict(shape);
-  const schema = members
-    .refine((sides) => Object.values(sides).some((side) => side !== undefined), {
-      error: 'must contain maxWidth or maxHeight',
-    })
-    .nullish()
-    .transform((sides) => sides ?? null);
   GROUPS.set(schema, members);
   return schema;
 }

@@ -38,7 +38,7 @@ function parseJson(text: string | undefined): Record<string, unknown> {
     if (value !== null && typeof value === 'object' && !Array.isArray(value))
       return value as Record<string, unknown>;
   } catch {
-    // said below, together with what came
+    // Reported below.
   }
   throw new JobInputError([`'UPLOAD_SETTINGS' must be a JSON object, '${text}' given`]);
 }

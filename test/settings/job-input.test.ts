@@ -141,6 +141,9 @@ test('refuses an unknown setting and suggests the one that was meant', () => {
     "unknown setting 'minBytes'; did you mean 'select.minBytes'? ('1' given)",
     "unknown setting 'maxbytes'; did you mean 'limits.maxBytes' or 'select.maxBytes'? ('2' given)",
   ]);
+  expect(problems({ fileList: LIST, 'encoding.quality': 80 })).toEqual([
+    "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)",
+  ]);
   expect(problems({ fileList: LIST, encoding: { colour: 'red' } })).toEqual([
     "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, progressive, background ('red' given)",
   ]);
@@ -241,7 +244,7 @@ test.each([
   { encoding: { mode: 'lossless', quality: null, effort: 'fast' } },
   { encoding: { format: 'webp', progressive: false } },
   { encoding: { mode: 'lossless', format: 'webp', progressive: 'auto' } },
-])('accepts a setting that asks for nothing beside one that it does not work with: %j', (settings) => {
+])('accepts a setting without effect whose value asks for nothing: %j', (settings) => {
   expect(problems({ fileList: LIST, ...settings })).toEqual([]);
 });
 

@@ -20,7 +20,11 @@ test('the types of a job in core are those of the schema', () => {
     Plain<Omit<Job, 'jobId' | 'startedAt' | 'compression' | 'output'>>
   > = true;
   const compressionIsSame: Same<
-    Plain<OfSchema['encoding'] & Pick<OfSchema, Exclude<InCompression, 'encoding'>>>,
+    // No side at all is no resize.
+    Plain<
+      OfSchema['encoding'] &
+        Pick<OfSchema, 'autoOrient' | 'metadata' | 'minSavings'> & { resize: OfSchema['resize'] | null }
+    >,
     Plain<CompressionSettings>
   > = true;
   expect([jobIsSame, compressionIsSame]).toEqual([true, true]);

@@ -3,7 +3,7 @@ import { readCommandLine } from '../../../local/cli/command-line.ts';
 import { UsageError } from '../../../local/cli/options.ts';
 
 describe('readCommandLine', () => {
-  it('takes the samples when nothing is named', () => {
+  it('uses the samples when nothing is named', () => {
     expect(readCommandLine([])).toMatchObject({ command: 'samples', out: undefined, json: false });
   });
 
@@ -31,7 +31,7 @@ describe('readCommandLine', () => {
     });
   });
 
-  it('lets --settings name any setting, beside the options', () => {
+  it('lets --settings name any setting, together with options', () => {
     const line = readCommandLine([
       'x',
       '--format',
@@ -51,7 +51,7 @@ describe('readCommandLine', () => {
     expect(line).toMatchObject({ settings: { suffixes: ['left'] } });
   });
 
-  it('takes relativeTo for a list on S3, whose folder says nothing', () => {
+  it('takes relativeTo for a list on S3, which has no local folder', () => {
     const line = readCommandLine(['s3://b/list.txt', '--settings', '{"relativeTo":"s3://b/photos/"}']);
     expect(line).toMatchObject({ settings: { relativeTo: 's3://b/photos/' } });
   });
