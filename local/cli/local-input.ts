@@ -1,6 +1,5 @@
 import { open, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { sniffFormat } from '../../src/codec/sniff-format.ts';
 import { parseS3Prefix, parseS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
 import { LIST_BUCKET, SOURCE_BUCKET } from '../cloud/local-buckets.ts';
 import { InputError } from './input-error.ts';
@@ -133,6 +132,8 @@ async function isImage(place: string): Promise<boolean> {
   });
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(FIRST_BYTES), position: 0 });
   await file.close();
+  // Only here: it loads libvips, which most commands do not need.
+  const { sniffFormat } = await import('../../src/codec/sniff-format.ts');
   return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
 }
 

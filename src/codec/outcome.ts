@@ -1,4 +1,6 @@
 import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+import { FORMATS } from './formats.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome = CompressedBytes | KeptBytes | SkippedBytes | FailedBytes;
@@ -48,4 +50,25 @@ export class TooLargeError extends Error {
 /** The image is over this host's memory. */
 export class HostTooSmallError extends TooLargeError {
   override readonly name = 'HostTooSmallError';
+}
+
+export function keptOutcome(format: ImageFormat, reason: KeptReason, detail?: string): KeptBytes {
+  const outcome = { status: 'kept', reason, format, contentType: FORMATS[format].contentType } as const;
+  return detail === undefined ? outcome : { ...outcome, detail };
+}
+
+/** What was thrown, as an outcome: only the classes named here are anything but Unexpected. */
+export function failedOutcome(error: unknown): FailedBytes {
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === 'Unexpected') return { status: 'failed', code, message, cause: error };
+  const hostTooSmall = error instanceof HostTooSmallError && ({ hostTooSmall: true } as const);
+  return { status: 'failed', code, message, ...hostTooSmall };
+}
+
+function codeOf(error: unknown): FailureCode {
+  if (error instanceof CorruptImageError) return 'CorruptImage';
+  if (error instanceof TooLargeError) return 'TooLarge';
+  if (error instanceof EncoderCrashError) return 'EncoderCrash';
+  return 'Unexpected';
 }

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
-import { type EncodeTask, openImage, type PlannedTask, shrunkAfterDecoding } from './encode-image.ts';
-import { fromEngine } from './engines.ts';
+import { fromEngine, openSharp } from './engines.ts';
+import { FORMATS } from './formats.ts';
 import { inspectImage } from './inspect-image.ts';
-import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
+import { openImage, shrunkAfterDecoding } from './open-image.ts';
+import type { EncodeTask, PlannedTask } from './task.ts';
 
 /**
- * What is wrong with the pixels of an output, or undefined. Decodes the output to its end and compares the picture
- * with the source's as far as can be seen from afar, which shows a wrong colour, turn, frame or crop.
+ * What is wrong with the pixels of an output, or undefined. Decodes the output to its end and compares a downscaled
+ * copy with one of the source, which shows a wrong colour, rotation, frame or crop.
  */
 export async function findPixelFault(output: Uint8Array, task: EncodeTask): Promise<string | undefined> {
   const facts = inspectImage(output);
@@ -16,12 +17,12 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
   const fault = findHeaderFault(facts, task) ?? (await findTimingFault(output, task));
   if (fault) return fault;
   if (isPlainJpeg(task) && !isCompared(output, task)) return findPlainJpegFault(output, facts, task);
-  // At an eighth libjpeg reads over damage, so the codes are walked through.
-  const scanFault = facts.format === 'jpeg' ? findScanFault(output) : undefined;
+  // At an eighth libjpeg skips over damage, so every code is checked.
+  const scanFault = FORMATS[facts.format].findScanFault?.(output);
   if (scanFault && scanFault !== 'unknown-kind') return scanFault;
-  const quickly = await comparePictures(output, facts, task, resized);
-  // Where a source is out of all bounds an eighth is no mean of its pixels.
-  return quickly && comparePictures(output, facts, task, shrunkAfterDecoding);
+  const fastFault = await comparePictures(output, facts, task, resized);
+  // Where a source has values out of range, an eighth is not the mean of its pixels.
+  return fastFault && comparePictures(output, facts, task, shrunkAfterDecoding);
 }
 
 /**
@@ -35,17 +36,18 @@ function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
 
 const COMPARE_ONE_IN = 16;
 
-// By length: as good as by lot, and the same for the same output.
+// By length: as good as at random, and the same for the same output.
 function isCompared(output: Uint8Array, { replacesSource = false }: EncodeTask): boolean {
   return replacesSource || output.length % COMPARE_ONE_IN === 0;
 }
 
 async function findPlainJpegFault(output: Uint8Array, facts: ImageFacts, task: EncodeTask) {
-  const fault = findMarkerFault(output);
+  const { findFault, findScanFault } = FORMATS[facts.format];
+  const fault = findFault?.(output);
   if (fault) return fault;
-  const scanFault = findScanFault(output);
+  const scanFault = findScanFault?.(output);
   if (scanFault !== 'unknown-kind') return scanFault;
-  await viewFromAfar(output, facts, task, resized, false);
+  await downscaledCopy(output, facts, task, resized, false);
   return undefined;
 }
 
@@ -54,8 +56,8 @@ type Shrink = (image: Sharp, facts: ImageFacts, width: number, height: number) =
 const resized: Shrink = (image, _facts, width, height) => image.resize({ width, height, fit: 'fill' });
 
 async function comparePictures(output: Uint8Array, facts: ImageFacts, task: EncodeTask, shrink: Shrink) {
-  const after = await viewFromAfar(output, facts, task, shrink, false);
-  return findDifference(await viewFromAfar(task.source, task.facts, task, shrink, true), after);
+  const after = await downscaledCopy(output, facts, task, shrink, false);
+  return findDifference(await downscaledCopy(task.source, task.facts, task, shrink, true), after);
 }
 
 async function findTimingFault(
@@ -68,13 +70,13 @@ async function findTimingFault(
 }
 
 async function timingOf(bytes: Uint8Array): Promise<string> {
-  const { delay, loop } = await fromEngine(sharp(bytes, { animated: true }).metadata());
-  // Viewers show frames of no length for a tenth of a second, and libwebp writes that down.
+  const { delay, loop } = await fromEngine(openSharp(bytes, { animated: true }).metadata());
+  // Viewers show frames of no length for a tenth of a second, and libwebp stores that length.
   const shown = delay?.map((length) => (length <= 10 ? 100 : length));
   return `${shown?.join(' ')} ms, ${loop} times`;
 }
 
-/** What the header of an output, metadata and all, says otherwise than it should; or undefined. */
+/** Where the header of an output, metadata and all, is not what it should be; or undefined. */
 export function findHeaderFault(output: ImageFacts, { facts, recipe }: PlannedTask): string | undefined {
   const { width, height } = recipe.reshape ?? facts;
   const expected = {
@@ -95,7 +97,7 @@ export function findHeaderFault(output: ImageFacts, { facts, recipe }: PlannedTa
   return undefined;
 }
 
-/** What is wrong with the turn of an output; or undefined. */
+/** What is wrong with the orientation of an output; or undefined. */
 export function findOrientationFault(output: ImageFacts, { facts, recipe }: PlannedTask): string | undefined {
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   if (output.orientation === orientation) return undefined;
@@ -113,25 +115,26 @@ export async function pixelDigest(bytes: Uint8Array, facts: ImageFacts): Promise
 function storedPixels(image: Sharp, facts: ImageFacts): Sharp {
   if (facts.colour === 'cmyk') return image.pipelineColourspace('cmyk').toColourspace('cmyk').raw();
   if (facts.format === 'jpeg') return image.toColourspace(facts.colour === 'grey' ? 'b-w' : 'srgb').raw();
-  // A lossless encoder may write grey as a palette or drop an alpha channel that says nothing.
+  // A lossless encoder may write grey as a palette or drop an alpha channel that is opaque everywhere.
   if (facts.bitsPerChannel > 8) return image.toColourspace('rgb16').ensureAlpha().raw({ depth: 'ushort' });
   return image.toColourspace('srgb').ensureAlpha().raw();
 }
 
-// Rounded down: a trifle above an eighth, and the decoder would have to work at a quarter.
+// Rounded down: a little above an eighth, and the decoder would have to work at a quarter.
 function anEighthOf(side: number): number {
   return Math.max(1, Math.floor(side / 8));
 }
 
-async function viewFromAfar(
+async function downscaledCopy(
   bytes: Uint8Array,
   facts: ImageFacts,
   { facts: source, recipe }: EncodeTask,
   shrink: Shrink,
   isSource: boolean,
 ): Promise<Uint8Array> {
-  // libheif writes a turn into AVIF by itself and obeys it when it decodes: such an output is seen upright.
-  const isTurned = recipe.format === 'avif' && !recipe.reshape?.upright && source.orientation >= 5;
+  // libheif writes an orientation into AVIF by itself and applies it when it decodes: such an output is seen upright.
+  const { turnsByProperty } = FORMATS[recipe.format];
+  const isTurned = turnsByProperty && !recipe.reshape?.upright && source.orientation >= 5;
   const { width, height } = recipe.reshape ?? source;
   const view = shrink(
     openImage(bytes, facts),
@@ -139,7 +142,7 @@ async function viewFromAfar(
     anEighthOf(isTurned ? height : width),
     anEighthOf(isTurned ? width : height),
   );
-  const isUpright = recipe.reshape?.upright || recipe.format === 'avif';
+  const isUpright = recipe.reshape?.upright || turnsByProperty;
   const flat = (isSource && isUpright ? view.autoOrient() : view)
     .flatten({ background: recipe.flattenOn ?? '#808080' })
     .toColourspace('srgb');

@@ -1,5 +1,5 @@
 import type { CompressionSettings } from './job.ts';
-import type { EncodeRecipe, ImageFacts } from './recipe.ts';
+import type { EncodeRecipe, FormatTable, ImageFacts } from './recipe.ts';
 
 /** What the process needs before it holds any image. */
 export const BASE_BYTES = 110e6;
@@ -10,69 +10,89 @@ export function estimateMemory(
   recipe: EncodeRecipe,
   settings: CompressionSettings,
   fileBytes: number,
+  formats: FormatTable,
 ): number {
-  const pixels = facts.width * facts.height * facts.pages;
-  // The file, and at most as much for the output and its copy with metadata.
   const scoring = recipe.search || recipe.tryPalette ? SCORING_BYTES : 0;
-  return 3 * fileBytes + scoring + pixels * bytesPerPixel(facts, recipe, settings);
+  // The file, and at most as much for the output and its copy with metadata.
+  return 3 * fileBytes + scoring + pixelsOf(facts) * bytesPerPixel(facts, recipe, settings, formats);
 }
 
 /** Whether the image passes through line by line, so that memory stays flat however large it is. */
-export function isStreamed(facts: ImageFacts, recipe: EncodeRecipe, settings: CompressionSettings): boolean {
-  const comesInLines = (facts.format === 'jpeg' || facts.format === 'png') && facts.pages === 1;
-  const wholeInput = !comesInLines || facts.progressive || facts.apart || recipe.reshape?.upright === true;
-  const wholeOutput = settings.effort === 'best' || settings.progressive === true || recipe.search === true;
-  return recipe.format === 'jpeg' && !recipe.lossless && !wholeInput && !wholeOutput;
+export function isStreamed(
+  facts: ImageFacts,
+  recipe: EncodeRecipe,
+  settings: CompressionSettings,
+  formats: FormatTable,
+): boolean {
+  return streamedBytesPerPixel(facts, recipe, settings, formats) !== undefined;
 }
 
 /** Peak memory of decoding an image whole to compare its pixels, in bytes beside BASE_BYTES. */
-export function estimateDecoding(facts: ImageFacts, fileBytes: number): number {
-  const { baseline, progressive } = DECODED_BYTES_PER_PIXEL;
+export function estimateDecoding(facts: ImageFacts, fileBytes: number, formats: FormatTable): number {
   const depth = facts.bitsPerChannel > 8 || facts.colour === 'cmyk' ? 2 : 1;
-  const perPixel = depth * (baseline[facts.format] ?? progressive) + (facts.progressive ? progressive : 0);
-  return 3 * fileBytes + facts.width * facts.height * facts.pages * perPixel;
+  const { compared = BYTES_PER_PIXEL.compared } = formats[facts.format].memory ?? {};
+  const perPixel = depth * compared + (facts.progressive ? BYTES_PER_PIXEL.progressiveCompared : 0);
+  return 3 * fileBytes + pixelsOf(facts) * perPixel;
+}
+
+function pixelsOf({ width, height, pages }: ImageFacts): number {
+  return width * height * pages;
 }
 
 /** The planes of a scored tile of 512 x 512, and those of earlier ones that are not collected yet. */
 const SCORING_BYTES = 150e6;
 
-function bytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe, settings: CompressionSettings): number {
-  if (isStreamed(facts, recipe, settings))
-    return BYTES_PER_PIXEL.streamed[facts.format === 'jpeg' ? 'jpeg' : 'other'];
-  if (recipe.lossless) return losslessBytesPerPixel(facts, recipe);
-  const decoding =
-    facts.progressive || facts.apart
-      ? BYTES_PER_PIXEL.progressiveInput
-      : BYTES_PER_PIXEL.decoded[facts.format];
-  const encoding = recipe.format === 'avif' ? BYTES_PER_PIXEL.avifOutput : 0;
-  return (
-    Math.max(decoding ?? BYTES_PER_PIXEL.baseline, encoding) + (recipe.search ? BYTES_PER_PIXEL.search : 0)
-  );
+/** Undefined where the image does not pass through line by line. */
+function streamedBytesPerPixel(
+  facts: ImageFacts,
+  recipe: EncodeRecipe,
+  settings: CompressionSettings,
+  formats: FormatTable,
+): number | undefined {
+  const wholeInput = facts.pages > 1 || needsAllScans(facts) || recipe.reshape?.upright === true;
+  const writesLines = formats[recipe.format].memory?.writesLines && !recipe.lossless;
+  const wholeOutput = settings.effort === 'best' || settings.progressive === true || recipe.search === true;
+  return writesLines && !wholeInput && !wholeOutput ? formats[facts.format].memory?.streamed : undefined;
 }
 
-function losslessBytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe): number {
-  const { losslessWebp, lossless, alpha, palette } = BYTES_PER_PIXEL;
-  if (recipe.format === 'webp') return losslessWebp;
+function needsAllScans({ progressive, separateScans }: ImageFacts): boolean {
+  return progressive || separateScans === true;
+}
+
+function bytesPerPixel(
+  facts: ImageFacts,
+  recipe: EncodeRecipe,
+  settings: CompressionSettings,
+  formats: FormatTable,
+): number {
+  const streamed = streamedBytesPerPixel(facts, recipe, settings, formats);
+  if (streamed !== undefined) return streamed;
+  if (recipe.lossless) return losslessBytesPerPixel(facts, recipe, formats);
+  const decoded = formats[facts.format].memory?.decoded ?? BYTES_PER_PIXEL.decoded;
+  const decoding = needsAllScans(facts) ? BYTES_PER_PIXEL.allScans : decoded;
+  const encoding = formats[recipe.format].memory?.encoding ?? 0;
+  return Math.max(decoding, encoding) + (recipe.search ? BYTES_PER_PIXEL.search : 0);
+}
+
+function losslessBytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe, formats: FormatTable): number {
+  const { losslessEncoding } = formats[recipe.format].memory ?? {};
+  if (losslessEncoding !== undefined) return losslessEncoding;
+  const { lossless, alpha, palette } = BYTES_PER_PIXEL;
   const depth = facts.bitsPerChannel > 8 ? 2 : 1;
   return depth * (lossless + (facts.alpha ? alpha : 0)) + (recipe.tryPalette ? palette : 0);
 }
 
-/** Peak RSS beyond BASE_BYTES and the file, over megapixels: measured at 6 to 100 MP (docs/encoding.md), rounded up. */
+/**
+ * Peak RSS beyond BASE_BYTES and the file, over megapixels: measured at 6 to 100 MP, comparing at 20 MP
+ * (docs/encoding.md), rounded up. Of formats that say no other number.
+ */
 const BYTES_PER_PIXEL = {
-  streamed: { jpeg: 1, other: 4 },
-  baseline: 8,
-  progressiveInput: 11,
-  decoded: { webp: 14, avif: 20 } as Partial<Record<ImageFacts['format'], number>>,
-  avifOutput: 40,
+  decoded: 8,
+  allScans: 11,
   search: 4,
   lossless: 15,
   alpha: 5,
-  losslessWebp: 62,
   palette: 16,
-} as const;
-
-/** Measured likewise, at 20 MP. */
-const DECODED_BYTES_PER_PIXEL = {
-  baseline: { jpeg: 5, png: 9, webp: 17 } as Partial<Record<ImageFacts['format'], number>>,
-  progressive: 8,
+  compared: 8,
+  progressiveCompared: 8,
 } as const;

@@ -1,7 +1,7 @@
 import type { ImageFormat, KeptReason } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
 
-/** What a header tells of an image, read before any pixel is decoded. */
+/** What the header of an image says, read before any pixel is decoded. */
 export interface ImageFacts {
   readonly format: ImageFormat;
   readonly width: number;
@@ -17,18 +17,18 @@ export interface ImageFacts {
   readonly orientation: number;
   readonly progressive: boolean;
   /** Its colours come in scans of their own: a decoder has to hold all of it, as of a progressive one. */
-  readonly apart?: boolean;
+  readonly separateScans?: boolean;
   /** libjpeg quality estimated from the quantisation tables, JPEG only. */
   readonly sourceQuality?: number;
   readonly chromaSubsampling?: string;
   readonly lossless?: boolean;
   readonly gainMap: boolean;
   readonly multiPicture: boolean;
-  /** What lies behind a JPEG, if all of it is known: previews of it, the notes of a phone, the film of a moving photo. */
-  readonly behind?: PartsBehind;
+  /** What follows the end of a JPEG, if all of it is known: previews, Samsung's SEF block, the video of a motion photo. */
+  readonly trailingParts?: TrailingParts;
   readonly contentCredentials: boolean;
-  /** A WebP whose header denies the transparency of its pictures. */
-  readonly alphaDenied?: boolean;
+  /** A WebP whose pictures are transparent although its header says that they are not. */
+  readonly undeclaredAlpha?: boolean;
   /** An AVIF that shows a part of its pixels only. */
   readonly cropped?: boolean;
   /** Arithmetic instead of Huffman codes, JPEG only. */
@@ -39,10 +39,10 @@ export interface ImageFacts {
   readonly ownColours?: boolean;
 }
 
-export interface PartsBehind {
-  /** Other parts of the file seem to hold its place, as maker notes do. */
+export interface TrailingParts {
+  /** Other parts of the file, such as maker notes, seem to hold their offsets. */
   readonly isPointedAt: boolean;
-  /** Nothing in it is content of its own, as a film is. */
+  /** Nothing in them is content of its own, as a video is. */
   readonly isMetadata: boolean;
 }
 
@@ -64,30 +64,79 @@ export interface EncodeRecipe {
   readonly lossless: boolean;
   /** libjpeg's scale; where the recipe is lossy. */
   readonly quality?: number;
-  /** Search the lowest quality that cannot be told apart, with `quality` as its fallback. */
+  /** Search for the lowest quality that looks the same, with `quality` as its fallback. */
   readonly search?: boolean;
   /** A smaller or upright grid of pixels is wanted. */
   readonly reshape?: { readonly width: number; readonly height: number; readonly upright: boolean };
   /** `#rrggbb` behind what is transparent. */
   readonly flattenOn?: string;
-  /** Colours are stored as finely as brightness: JPEG 4:4:4, WebP with its careful halving. */
+  /** Colours are stored at full resolution in JPEG (4:4:4), and halved with care in WebP (smart subsampling). */
   readonly fullChroma?: boolean;
-  /** PNG: try a palette, and use it only where a score says that it cannot be seen. */
+  /** PNG: try a palette, and use it only where its score says that the difference is not visible. */
   readonly tryPalette?: boolean;
 }
 
+/** What has to be known of a format to choose a recipe and to estimate its memory. */
+export interface FormatTraits {
+  /** As messages name it. */
+  readonly name: string;
+  /** The longest side in pixels that its encoder here writes; absent where there is no encoder. */
+  readonly maxSide?: number;
+  readonly recipes?: FormatRecipes;
+  readonly memory?: FormatMemory;
+}
+
+/** How images of a format are compressed; what is absent keeps the image. */
+export interface FormatRecipes {
+  /** Modes quality and auto, where the format stays as it is. */
+  readonly own: FormatRecipe;
+  /** Mode lossless; where it has no answer either, there is no lossless encoder. */
+  readonly lossless?: FormatRecipe;
+  /** Of an image with a gain map, or with known parts after its end; without an answer it is an image like others. */
+  readonly withGainMap?: FormatRecipe;
+  readonly withTrailingParts?: FormatRecipe;
+}
+
+type FormatRecipe = (
+  facts: ImageFacts,
+  settings: CompressionSettings,
+  formats: FormatTable,
+) => Recipe | undefined;
+
+/** Bytes per pixel (docs/encoding.md); where one is absent, the default of src/core/admission.ts. */
+export interface FormatMemory {
+  /** Of a source that is decoded line by line while it is encoded. */
+  readonly streamed?: number;
+  /** Of a source that libvips holds decoded while it is encoded. */
+  readonly decoded?: number;
+  /** Of a source that is decoded whole so that its pixels can be compared. */
+  readonly compared?: number;
+  /** Of encoding it at all, and of encoding it without loss. */
+  readonly encoding?: number;
+  readonly losslessEncoding?: number;
+  /** Its encoder can write line by line. */
+  readonly writesLines?: true;
+}
+
+export type FormatTable = Readonly<Record<ImageFormat, FormatTraits>>;
+
 /** What becomes of an image: the first gate that has an answer decides. */
-export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  const fragile = fragileContent(facts, settings);
+export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings, formats: FormatTable): Recipe {
+  const { name, recipes } = formats[facts.format];
+  const fragile = fragileContent(facts, settings, formats);
   if (fragile) return fragile;
-  if (settings.mode === 'lossless') return losslessRecipe(facts, settings);
-  const own = OWN_FORMAT[facts.format]?.(facts, settings);
-  if (!own) return unsupported(facts);
+  if (settings.mode === 'lossless')
+    return (
+      recipes?.lossless?.(facts, settings, formats) ??
+      keep('unsupported-format', `no lossless encoder for ${name} here`)
+    );
+  const own = recipes?.own(facts, settings, formats);
+  if (!own) return keep('unsupported-format', `${name} cannot be decoded here`);
   const target = settings.format;
   if (target === 'keep' || target === facts.format) return own;
-  const refusal = whyNotInto(target, facts, settings);
-  if (!refusal) return converted(target, facts, settings);
-  return own.action === 'keep' ? keep(refusal) : own;
+  const reason = reasonAgainst(target, facts, settings, formats);
+  if (!reason) return converted(target, facts, settings);
+  return own.action === 'keep' ? keep(reason) : own;
 }
 
 /** libvips' own default: 16,383 squared. What is larger is a bomb or wants a tool of its own. */
@@ -99,60 +148,22 @@ export const AUTO_FALLBACK_QUALITY = 86;
 /** Where `auto` looks for a quality. */
 export const SEARCH_RANGE = { lowest: 60, highest: 90 } as const;
 
-// What the encoders write at the highest of them reads as at most this, so that no output is searched again.
-const AUTO_SPENT_QUALITY = 88;
-
 // What a re-encode would silently throw away: mozjpeg and libvips keep none of it.
-function fragileContent(facts: ImageFacts, settings: CompressionSettings): Recipe | undefined {
+function fragileContent(
+  facts: ImageFacts,
+  settings: CompressionSettings,
+  formats: FormatTable,
+): Recipe | undefined {
+  const { recipes } = formats[facts.format];
   if (facts.contentCredentials) return keep('content-credentials');
   if (facts.trailingBytes > 0) {
     return keep('trailing-data', `${facts.trailingBytes} bytes after the end of the image`);
   }
-  if (facts.gainMap)
-    return canCarryGainMap(facts, settings) ? losslessJpeg(facts, settings) : keep('hdr-gain-map');
-  if (facts.behind) return recipeBeside(facts.behind, facts, settings);
+  if (facts.gainMap) return recipes?.withGainMap?.(facts, settings, formats) ?? keep('hdr-gain-map');
+  if (facts.trailingParts) return recipes?.withTrailingParts?.(facts, settings, formats);
   if (facts.multiPicture) return keep('multi-picture');
-  if (facts.alphaDenied) return keep('alpha', 'its header denies the transparency that its pictures have');
+  if (facts.undeclaredAlpha) return keep('alpha', 'its pictures are transparent but its header denies it');
   return undefined;
-}
-
-/** It goes along with a JPEG; what is metadata goes where all metadata goes. */
-function recipeBeside(
-  behind: PartsBehind,
-  facts: ImageFacts,
-  settings: CompressionSettings,
-): Recipe | undefined {
-  const reason = facts.multiPicture ? 'multi-picture' : 'trailing-data';
-  if (settings.metadata !== 'keep') return behind.isMetadata ? undefined : keep(reason, CONTENT_BEHIND);
-  const becomesJpeg =
-    settings.mode === 'lossless' || settings.format === 'keep' || settings.format === 'jpeg';
-  // Notes have no place in another format, as comments have none.
-  if (!becomesJpeg && behind.isMetadata && !facts.multiPicture) return undefined;
-  if (behind.isPointedAt) return keep(reason, POINTED_AT);
-  // A preview is a copy of a picture of this size.
-  const outgrows = facts.multiPicture && reshapeOf(facts, settings) !== undefined;
-  return becomesJpeg && !outgrows ? undefined : losslessJpeg(facts, settings);
-}
-
-const POINTED_AT =
-  'its maker notes seem to tell where the parts behind it lie; metadata copyright or strip leaves out both';
-
-const CONTENT_BEHIND = 'a film, sound or picture behind it goes along with all metadata only';
-
-/** The coefficients of a JPEG can be packed tighter with the map carried behind them byte for byte. */
-function canCarryGainMap(facts: ImageFacts, settings: CompressionSettings): boolean {
-  return facts.format === 'jpeg' && facts.bitsPerChannel === 8 && settings.metadata === 'keep';
-}
-
-function losslessRecipe(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  const still8bit = facts.pages === 1 && facts.bitsPerChannel <= 8;
-  if (facts.format === 'jpeg') return losslessJpeg(facts, settings);
-  if (facts.format === 'png') {
-    const toWebp = settings.format === 'webp' && still8bit && !facts.ownColours && fitsInto('webp', facts);
-    return lossless(toWebp ? 'webp' : 'png');
-  }
-  if (facts.format === 'webp' && facts.lossless) return lossless('webp');
-  return keep('unsupported-format', `no lossless encoder for ${nameOf(facts)} here`);
 }
 
 function converted(target: OutputFormat, facts: ImageFacts, settings: CompressionSettings): Recipe {
@@ -161,10 +172,11 @@ function converted(target: OutputFormat, facts: ImageFacts, settings: Compressio
 }
 
 /** Why `target` cannot hold what the source is; then the source's own format stays. */
-function whyNotInto(
+function reasonAgainst(
   target: OutputFormat,
   facts: ImageFacts,
   settings: CompressionSettings,
+  formats: FormatTable,
 ): KeptReason | undefined {
   if (facts.pages > 1 && !(target === 'webp' && facts.format === 'gif')) return 'animation';
   if (facts.alpha && target === 'jpeg' && settings.background === null) return 'alpha';
@@ -175,79 +187,17 @@ function whyNotInto(
   // A profile for grey does not fit the RGB that these two make of it.
   if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
   if (facts.format === 'avif' && (facts.orientation !== 1 || facts.cropped)) return 'unsupported-format';
-  if (!fitsInto(target, reshapeOf(facts, settings) ?? facts)) return 'unsupported-format';
+  if (!fitsInto(formats[target], reshapeOf(facts, settings) ?? facts)) return 'unsupported-format';
   return undefined;
 }
 
-type OwnFormat = (facts: ImageFacts, settings: CompressionSettings) => Recipe;
-
-/** Quality and auto mode, where the format stays as it is. */
-const OWN_FORMAT: Partial<Record<ImageFormat, OwnFormat>> = {
-  jpeg: (facts, settings) => {
-    const reshape = reshapeOf(facts, settings);
-    if (facts.lossless || facts.bitsPerChannel > 8) return losslessJpeg(facts, settings);
-    // No lossy encoder here keeps these as they are; their coefficients can still be packed tighter.
-    if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts, settings);
-    if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts, settings);
-    if (!reshape && isSpent(facts, settings)) return spentJpeg(facts, settings);
-    return lossy('jpeg', facts, settings);
-  },
-  png: (facts, settings) => {
-    const reshape = reshapeOf(facts, settings);
-    if (reshape && facts.pages > 1) return keep('animation');
-    if (reshape && facts.colour === 'palette') return keep('colour-space', 'a resized palette is none');
-    const isTrueColour = facts.pages === 1 && facts.bitsPerChannel === 8 && facts.colour === 'rgb';
-    const tryPalette = !reshape && isTrueColour && settings.effort === 'best';
-    return { ...lossless('png'), ...(reshape && { reshape }), ...(tryPalette && { tryPalette }) };
-  },
-  webp: (facts, settings) => {
-    const reshape = reshapeOf(facts, settings);
-    if (reshape?.upright && facts.pages > 1) return keep('animation', 'its frames cannot be turned here');
-    if (facts.lossless) return { ...lossless('webp'), ...(reshape && { reshape }) };
-    return lossy('webp', facts, settings);
-  },
-  avif: (facts, settings) => {
-    if (facts.pages > 1) return keep('animation');
-    if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
-    if (facts.orientation !== 1) return keep('unsupported-format', TURNED_AVIF);
-    if (facts.cropped) return keep('unsupported-format', 'an AVIF that shows a part of its pixels only');
-    if (facts.ownColours) return keep('colour-space', 'its encoder here would call them sRGB');
-    if (!fitsInto('avif', reshapeOf(facts, settings) ?? facts))
-      return keep('unsupported-format', `an AVIF with a side over ${MAX_SIDE.avif} pixels`);
-    return lossy('avif', facts, settings);
-  },
-  gif: (facts) =>
-    facts.pages > 1
-      ? keep('animation', 'a GIF re-encoded here is never identical')
-      : keep('unsupported-format', 'a GIF re-encoded here is never smaller and identical'),
-  tiff: () => keep('unsupported-format', 'a TIFF re-encoded here would lose tags and pages'),
-};
-
-// One lossy generation at most: what is of the wanted quality or below it would lose without gaining.
-function isSpent(facts: ImageFacts, settings: CompressionSettings): boolean {
-  const enough = settings.mode === 'auto' ? AUTO_SPENT_QUALITY : settings.quality;
-  return facts.sourceQuality !== undefined && facts.sourceQuality <= enough;
-}
-
-function spentJpeg(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  if (settings.effort === 'best') return losslessJpeg(facts, settings);
-  return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
-}
-
-function losslessJpeg(facts: ImageFacts, { progressive }: CompressionSettings): Recipe {
-  if (facts.lossless) return keep('unsupported-format', 'a JPEG of the lossless process (SOF3)');
-  if (facts.bitsPerChannel > 8) return keep('deep-colour', `${facts.bitsPerChannel} bits per channel`);
-  if (facts.arithmetic) return keep('unsupported-format', 'a JPEG with arithmetic codes');
-  if (progressive === false && !facts.progressive)
-    return keep('unsupported-format', 'the lossless encoder here writes progressive JPEGs only');
-  return lossless('jpeg');
-}
-
-function lossless(format: OutputFormat): EncodeRecipe {
+/** The same pixels packed tighter. */
+export function lossless(format: OutputFormat): EncodeRecipe {
   return { action: 'encode', format, lossless: true };
 }
 
-function lossy(format: OutputFormat, facts: ImageFacts, settings: CompressionSettings): EncodeRecipe {
+/** New pixels of the wanted quality. */
+export function lossy(format: OutputFormat, facts: ImageFacts, settings: CompressionSettings): EncodeRecipe {
   const reshape = reshapeOf(facts, settings);
   // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
   const quality = Math.min(wantedQuality(settings), facts.sourceQuality ?? 100);
@@ -278,7 +228,7 @@ function wantedQuality(settings: CompressionSettings): number {
 }
 
 /** The stored grid that `resize` and `autoOrient` ask for; undefined where it is the present one. */
-function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {
+export function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {
   const upright = settings.autoOrient && facts.orientation !== 1;
   // The limits are meant for the picture as it is seen, orientations 5 to 8 lie on their side.
   const sideways = facts.orientation >= 5;
@@ -297,23 +247,13 @@ function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeReci
   return { width: stored ? height : width, height: stored ? width : height, upright };
 }
 
-// libheif turns the pixels while it decodes them: an output would have another grid.
-const TURNED_AVIF = 'an AVIF with a turn in its properties cannot be decoded as it is stored';
-
-const MAX_SIDE: Record<OutputFormat, number> = { jpeg: 65_500, png: 2 ** 31 - 1, webp: 16_383, avif: 16_384 };
-
-function fitsInto(format: OutputFormat, facts: Pick<ImageFacts, 'width' | 'height'>): boolean {
-  return Math.max(facts.width, facts.height) <= MAX_SIDE[format];
+export function fitsInto(
+  { maxSide = 0 }: FormatTraits,
+  { width, height }: Pick<ImageFacts, 'width' | 'height'>,
+): boolean {
+  return Math.max(width, height) <= maxSide;
 }
 
-function unsupported(facts: ImageFacts): KeepRecipe {
-  return keep('unsupported-format', `${nameOf(facts)} cannot be decoded here`);
-}
-
-function keep(reason: KeptReason, detail?: string): KeepRecipe {
+export function keep(reason: KeptReason, detail?: string): KeepRecipe {
   return detail === undefined ? { action: 'keep', reason } : { action: 'keep', reason, detail };
-}
-
-function nameOf(facts: ImageFacts): string {
-  return (facts.format === 'heif' ? 'heic' : facts.format).toUpperCase();
 }

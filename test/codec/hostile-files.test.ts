@@ -5,9 +5,9 @@ import { sameBytes } from '../../src/codec/bytes.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../src/codec/isobmff/image.ts';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
-import { readMetadata } from '../../src/codec/metadata/image-metadata.ts';
 import { readPng, writePng } from '../../src/codec/png/chunks.ts';
 import { chunksOfCopy } from '../../src/codec/png/metadata.ts';
+import { readMetadata } from '../../src/codec/read-metadata.ts';
 import {
   ascii,
   concat,
@@ -135,7 +135,7 @@ describe('JPEG', () => {
     const notes = Array.from({ length: 2000 }, () => ({ marker: 0xe5, payload: new Uint8Array(65_000) }));
     const preview = await makeJpeg();
     const jpeg = withMultiPicture(withSegments(await makeJpeg(), notes), preview, LARGE_THUMBNAIL);
-    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ behind: { isPointedAt: true } });
+    expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ trailingParts: { isPointedAt: true } });
   });
 });
 

@@ -119,20 +119,20 @@ describe('inspectImage on JPEG', () => {
   it('tells previews from pictures, and whether anything but the index points at them', async () => {
     expect(await factsOf(make.makeJpegWithPreview())).toMatchObject({
       multiPicture: true,
-      behind: { isPointedAt: false, isMetadata: true },
+      trailingParts: { isPointedAt: false, isMetadata: true },
       trailingBytes: 0,
     });
     // Sony's maker notes point at the picture's own header, 130 bytes into it.
     for (const pointer of [0, -32, 130]) {
       expect(await factsOf(make.makeJpegWithPreview(pointer))).toMatchObject({
-        behind: { isPointedAt: true, isMetadata: true },
+        trailingParts: { isPointedAt: true, isMetadata: true },
       });
     }
     const preview = await make.makeJpegWithPreview();
     const damaged = Buffer.from(preview);
     damaged[damaged.lastIndexOf(Buffer.from([0xff, 0xd8]))] = 0;
     for (const file of [damaged, preview.slice(0, -1), make.withTrailingBytes(preview, 9)]) {
-      expect(inspectImage(file)?.behind).toBeUndefined();
+      expect(inspectImage(file)?.trailingParts).toBeUndefined();
     }
   });
 
@@ -148,19 +148,19 @@ describe('inspectImage on JPEG', () => {
       [make.concat(make.makeFilm(), make.samsungNotes()), film],
       [make.samsungNotes([[0x0a30, 'MotionPhoto_Data', make.makeFilm()]]), film],
     ] as const;
-    for (const [trailer, behind] of trailers) {
-      expect(inspectImage(make.concat(photo, trailer))).toMatchObject({ behind, trailingBytes: 0 });
+    for (const [trailer, trailingParts] of trailers) {
+      expect(inspectImage(make.concat(photo, trailer))).toMatchObject({ trailingParts, trailingBytes: 0 });
       expect(inspectImage(make.concat(preview, trailer))).toMatchObject({
-        behind,
+        trailingParts,
         multiPicture: true,
         trailingBytes: 0,
       });
       const withMap = inspectImage(make.concat(gainMap, trailer));
       expect(withMap).toMatchObject({ gainMap: true, trailingBytes: 0 });
-      expect(withMap?.behind).toBeUndefined();
+      expect(withMap?.trailingParts).toBeUndefined();
       const stereo = inspectImage(make.concat(await make.makeMpo(), trailer));
       expect(stereo).toMatchObject({ multiPicture: true, trailingBytes: 0 });
-      expect(stereo?.behind).toBeUndefined();
+      expect(stereo?.trailingParts).toBeUndefined();
       expect(inspectImage(make.concat(photo, trailer, [7]))).toMatchObject({
         trailingBytes: trailer.length + 1,
       });
@@ -171,7 +171,7 @@ describe('inspectImage on JPEG', () => {
     expect(await factsOf(make.makeMpo())).toMatchObject({
       gainMap: false,
       multiPicture: true,
-      behind: undefined,
+      trailingParts: undefined,
       trailingBytes: 0,
     });
   });
@@ -284,9 +284,9 @@ describe('inspectImage on PNG', () => {
 
 test('sees that the colours of a JPEG come in scans of their own', async () => {
   const jpeg = Buffer.from(await make.makeJpeg());
-  expect(inspectImage(jpeg)?.apart).toBeUndefined();
+  expect(inspectImage(jpeg)?.separateScans).toBeUndefined();
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xda])) + 4] = 1;
-  expect(inspectImage(new Uint8Array(jpeg))?.apart).toBe(true);
+  expect(inspectImage(new Uint8Array(jpeg))?.separateScans).toBe(true);
 });
 
 describe('inspectImage on other formats', () => {
@@ -354,9 +354,9 @@ describe('inspectImage on other formats', () => {
 
   it('sees that a WebP is transparent though its header denies it', async () => {
     const webp = await make.makeWebp({ alpha: true });
-    expect(inspectImage(webp)?.alphaDenied).toBeUndefined();
+    expect(inspectImage(webp)?.undeclaredAlpha).toBeUndefined();
     webp[20]! &= ~0x10;
-    expect(inspectImage(webp)).toMatchObject({ alphaDenied: true });
+    expect(inspectImage(webp)).toMatchObject({ undeclaredAlpha: true });
   });
 
   it('counts the still picture of an APNG that is none of its frames', () => {

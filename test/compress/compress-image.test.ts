@@ -39,7 +39,7 @@ describe('an image compressed to elsewhere', () => {
     const outcome = await runImage(storeWith(), SOURCE, { compress: remark });
     expect(outcome).toMatchObject({
       status: 'compressed',
-      detail: 'only its metadata was taken out (no-gain)',
+      detail: 'only its metadata was removed (no-gain)',
     });
   });
 

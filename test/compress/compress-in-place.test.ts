@@ -85,7 +85,7 @@ describe('an image replaced in place', () => {
   });
 
   test('is reported with what the codec says, and with its Content-Type', async () => {
-    const taken = 'only its metadata was taken out (no-gain)';
+    const taken = 'only its metadata was removed (no-gain)';
     const options = { job: IN_PLACE, compress: remark };
     expect(await runImage(storeWith(), IMAGE, options)).toMatchObject({ detail: taken });
     const wrong = storeWith('x'.repeat(1000), { attributes: { contentType: 'image/png' } });

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { FORMATS } from '../../src/codec/formats.ts';
 import { estimateMemory, isStreamed } from '../../src/core/admission.ts';
-import { chooseRecipe, type EncodeRecipe } from '../../src/core/recipe.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
+import { chooseRecipe, type EncodeRecipe, type ImageFacts } from '../../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { factsOf } from '../support/image-facts.ts';
 
@@ -8,8 +10,12 @@ const FAST = { ...DEFAULT_COMPRESSION, effort: 'fast' } as const;
 const PHOTO = factsOf({ format: 'jpeg', width: 10_000, height: 10_000, sourceQuality: 95 });
 const FILE_BYTES = 20e6;
 
+const recipeFor = (facts: ImageFacts, settings: CompressionSettings) =>
+  chooseRecipe(facts, settings, FORMATS) as EncodeRecipe;
 const estimate = (settings = DEFAULT_COMPRESSION, facts = PHOTO) =>
-  estimateMemory(facts, chooseRecipe(facts, settings) as EncodeRecipe, settings, FILE_BYTES) / 1e6;
+  estimateMemory(facts, recipeFor(facts, settings), settings, FILE_BYTES, FORMATS) / 1e6;
+const streams = (settings: CompressionSettings, facts = PHOTO) =>
+  isStreamed(facts, recipeFor(facts, settings), settings, FORMATS);
 
 test('a 100 MP photo streams through the fast preset in what a small Lambda has', () => {
   expect(estimate(FAST)).toBeLessThan(250);
@@ -26,11 +32,11 @@ test('mozjpeg, progressive sources and AVIF hold the whole picture, in this orde
   expect(sizes.at(-1)).toBeGreaterThan(3000);
 });
 
-test('a JPEG whose colours come apart is held whole, as a progressive one', () => {
-  const apart = { ...PHOTO, apart: true };
-  expect(isStreamed(PHOTO, chooseRecipe(PHOTO, FAST) as EncodeRecipe, FAST)).toBe(true);
-  expect(isStreamed(apart, chooseRecipe(apart, FAST) as EncodeRecipe, FAST)).toBe(false);
-  expect(estimate(FAST, apart)).toBe(estimate(FAST, { ...PHOTO, progressive: true }));
+test('a JPEG with a scan for each colour is held whole, as a progressive one', () => {
+  const separate = { ...PHOTO, separateScans: true };
+  expect(streams(FAST)).toBe(true);
+  expect(streams(FAST, separate)).toBe(false);
+  expect(estimate(FAST, separate)).toBe(estimate(FAST, { ...PHOTO, progressive: true }));
 });
 
 test('every frame of an animation counts', () => {
@@ -39,7 +45,7 @@ test('every frame of an animation counts', () => {
   expect(estimate(FAST, { ...still, pages: 50 }) - file).toBe(50 * (estimate(FAST, still) - file));
 });
 
-test('scores and palettes need room of their own', () => {
+test('scores and palettes need memory of their own', () => {
   const small = factsOf({ format: 'png', width: 100, height: 100 });
   expect(estimate(DEFAULT_COMPRESSION, small)).toBeGreaterThan(estimate(FAST, small) + 100);
 });
@@ -52,5 +58,5 @@ test.each([
   ['another format', PHOTO, { ...FAST, format: 'webp' }],
   ['a search', PHOTO, { ...FAST, mode: 'auto' }],
 ] as const)('%s does not stream', (_name, facts, settings) => {
-  expect(isStreamed(facts, chooseRecipe(facts, settings) as EncodeRecipe, settings)).toBe(false);
+  expect(streams(settings, facts)).toBe(false);
 });

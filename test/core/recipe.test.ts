@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { FORMATS } from '../../src/codec/formats.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
 import { chooseRecipe, type ImageFacts, type Recipe } from '../../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
@@ -8,7 +9,7 @@ import { factsOf } from '../support/image-facts.ts';
 type Changes = Partial<CompressionSettings>;
 
 const recipeFor = (facts: ImageFacts, changes: Changes = {}) =>
-  chooseRecipe(facts, { ...DEFAULT_COMPRESSION, ...changes });
+  chooseRecipe(facts, { ...DEFAULT_COMPRESSION, ...changes }, FORMATS);
 
 const photo = (changes: Partial<ImageFacts> = {}) =>
   factsOf({ format: 'jpeg', sourceQuality: 95, ...changes });
@@ -23,16 +24,16 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG, CMYK', photo({ colour: 'cmyk', channels: 4 })],
   ['JPEG of 12 bits', photo({ bitsPerChannel: 12 })],
   ['JPEG with an HDR gain map', photo({ gainMap: true, multiPicture: true })],
-  ['JPEG with previews behind it', photo({ multiPicture: true, behind: METADATA })],
+  ['JPEG with previews after its end', photo({ multiPicture: true, trailingParts: METADATA })],
   [
     'JPEG with previews that its maker notes point at',
-    photo({ multiPicture: true, behind: { ...METADATA, isPointedAt: true } }),
+    photo({ multiPicture: true, trailingParts: { ...METADATA, isPointedAt: true } }),
   ],
-  ['JPEG with the notes of a phone behind it', photo({ behind: METADATA })],
-  ['JPEG with a film or sound behind it', photo({ behind: { ...METADATA, isMetadata: false } })],
+  ['JPEG with Samsung’s SEF block after its end', photo({ trailingParts: METADATA })],
+  ['JPEG with a video or sound after its end', photo({ trailingParts: { ...METADATA, isMetadata: false } })],
   ['JPEG of several pictures (MPO)', photo({ multiPicture: true })],
   ['any with content credentials (C2PA)', photo({ contentCredentials: true })],
-  ['any with unknown data behind its end', photo({ trailingBytes: 5000 })],
+  ['any with unknown data after its end', photo({ trailingBytes: 5000 })],
   ['PNG, true colour', png()],
   ['PNG with transparency', png({ alpha: true })],
   ['PNG, palette', png({ colour: 'palette' })],
@@ -46,7 +47,7 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['AVIF', factsOf({ format: 'avif' })],
   ['AVIF of 10 or 12 bits', factsOf({ format: 'avif', bitsPerChannel: 10 })],
   ['AVIF of colours that are not sRGB’s, without a profile', factsOf({ format: 'avif', ownColours: true })],
-  ['AVIF with a turn in its properties', factsOf({ format: 'avif', orientation: 6 })],
+  ['AVIF rotated or mirrored by its properties', factsOf({ format: 'avif', orientation: 6 })],
   ['GIF', factsOf({ format: 'gif', colour: 'palette' })],
   ['GIF, animated', factsOf({ format: 'gif', colour: 'palette', pages: 20 })],
   ['TIFF', factsOf({ format: 'tiff' })],
@@ -84,7 +85,7 @@ function gateTable(): string {
 const PAGE = new URL('../../docs/encoding.md', import.meta.url);
 const TABLE = /(<!-- gates -->\n)[\s\S]*?(\n<!-- end of gates -->)/;
 
-test('docs/encoding.md tells what happens to each kind of picture (UPDATE_DOCS=1 writes it)', () => {
+test('docs/encoding.md says what happens to each kind of picture (UPDATE_DOCS=1 writes it)', () => {
   const page = readFileSync(PAGE, 'utf8');
   const current = page.replace(TABLE, (_, start, end) => `${start}${gateTable()}${end}`);
   if (process.env.UPDATE_DOCS) writeFileSync(PAGE, current);
@@ -134,43 +135,43 @@ describe('a picture that is longer than a format can be', () => {
   });
 });
 
-describe('what lies behind a picture', () => {
-  const besides = (behind: ImageFacts['behind'], changes: Partial<CompressionSettings> = {}) =>
-    recipeFor(photo({ multiPicture: true, behind }), changes);
+describe('what follows the end of a picture', () => {
+  const besides = (trailingParts: ImageFacts['trailingParts'], changes: Partial<CompressionSettings> = {}) =>
+    recipeFor(photo({ multiPicture: true, trailingParts }), changes);
   const pointedAt = { ...METADATA, isPointedAt: true };
-  const film = { ...METADATA, isMetadata: false };
+  const video = { ...METADATA, isMetadata: false };
 
   test('goes along with a JPEG, and where nothing can carry it the picture stays a JPEG', () => {
-    for (const behind of [METADATA, film]) {
-      expect(besides(behind)).toEqual(recipeFor(photo()));
-      expect(besides(behind, { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
+    for (const trailingParts of [METADATA, video]) {
+      expect(besides(trailingParts)).toEqual(recipeFor(photo()));
+      expect(besides(trailingParts, { mode: 'auto' })).toEqual(recipeFor(photo(), { mode: 'auto' }));
       for (const changes of [
         { mode: 'lossless' },
         { format: 'webp' },
         { format: 'avif' },
         { resize: { maxWidth: 100 } },
       ] as const) {
-        expect(besides(behind, changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
+        expect(besides(trailingParts, changes)).toEqual({ action: 'encode', format: 'jpeg', lossless: true });
       }
     }
   });
 
-  test('as notes takes no part in another format, as comments do not, and bears another size', () => {
+  test('goes into no other format as metadata, as comments do not, and allows another size', () => {
     for (const isPointedAt of [false, true]) {
-      const notes = photo({ behind: { ...METADATA, isPointedAt } });
+      const notes = photo({ trailingParts: { ...METADATA, isPointedAt } });
       expect(recipeFor(notes, { format: 'webp' })).toEqual(recipeFor(photo(), { format: 'webp' }));
     }
     const resize = { maxWidth: 100 };
-    for (const behind of [METADATA, film]) {
-      expect(recipeFor(photo({ behind }), { resize })).toEqual(recipeFor(photo(), { resize }));
+    for (const trailingParts of [METADATA, video]) {
+      expect(recipeFor(photo({ trailingParts }), { resize })).toEqual(recipeFor(photo(), { resize }));
     }
-    expect(recipeFor(photo({ behind: film }), { format: 'webp' })).toMatchObject({
+    expect(recipeFor(photo({ trailingParts: video }), { format: 'webp' })).toMatchObject({
       format: 'jpeg',
       lossless: true,
     });
   });
 
-  test('holds it back where something points there, and where it is a picture of its own', () => {
+  test('keeps the image where something points there, and where it is a picture of its own', () => {
     for (const format of ['keep', 'jpeg', 'webp'] as const) {
       expect(besides(pointedAt, { format })).toMatchObject({
         reason: 'multi-picture',
@@ -178,26 +179,26 @@ describe('what lies behind a picture', () => {
       });
       expect(besides(undefined, { format, metadata: 'strip' })).toMatchObject({ reason: 'multi-picture' });
     }
-    expect(recipeFor(photo({ behind: pointedAt }))).toMatchObject({ reason: 'trailing-data' });
+    expect(recipeFor(photo({ trailingParts: pointedAt }))).toMatchObject({ reason: 'trailing-data' });
   });
 
   test.each([
     'copyright',
     'strip',
-  ] as const)('is left out under %s if it is metadata, and else holds the picture back', (metadata) => {
-    for (const behind of [METADATA, pointedAt]) {
-      expect(besides(behind, { metadata })).toEqual(recipeFor(photo(), { metadata }));
+  ] as const)('is removed under %s if it is metadata, and else keeps the image', (metadata) => {
+    for (const trailingParts of [METADATA, pointedAt]) {
+      expect(besides(trailingParts, { metadata })).toEqual(recipeFor(photo(), { metadata }));
     }
-    expect(recipeFor(photo({ behind: film }), { metadata })).toMatchObject({
+    expect(recipeFor(photo({ trailingParts: video }), { metadata })).toMatchObject({
       reason: 'trailing-data',
-      detail: expect.stringContaining('film'),
+      detail: expect.stringContaining('video'),
     });
   });
 });
 
-describe('what cannot be told from its facts, or not be done', () => {
+describe('what is not in the header, or cannot be done', () => {
   test.each([
-    [factsOf({ format: 'webp', alphaDenied: true }), {}, 'alpha'],
+    [factsOf({ format: 'webp', undeclaredAlpha: true }), {}, 'alpha'],
     [factsOf({ format: 'avif', cropped: true }), {}, 'unsupported-format'],
     [factsOf({ format: 'avif', cropped: true }), { format: 'jpeg' }, 'unsupported-format'],
     [photo({ arithmetic: true }), { mode: 'lossless' }, 'unsupported-format'],

@@ -7,7 +7,8 @@ import { type Jpeg, readJpeg, segmentBytes } from './segments.ts';
  * they are now; undefined where the copy does not come out so.
  * @param source of which what lies behind `isMovable`
  */
-export function carryBehind(source: Jpeg, copy: Uint8Array): Uint8Array | undefined {
+export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Array | undefined {
+  const source = readJpeg(file);
   const before = readPictureEntries(source);
   const behind = source.bytes.subarray(source.end);
   if (before.length === 0) return joinBytes(copy, behind);

@@ -28,14 +28,14 @@ export function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     icc: segments.some(({ kind }) => kind === 'icc'),
     orientation: readJpegOrientation(jpeg),
     progressive: isProgressive(frame),
-    apart: isApart(jpeg) || undefined,
+    separateScans: hasSeparateScans(jpeg) || undefined,
     sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
     chromaSubsampling: chromaSubsampling(frame),
     lossless: (frame.marker & 3) === 3,
     arithmetic: frame.marker > 0xc8 || undefined,
     gainMap: pictures.gainMap,
     multiPicture: pictures.count > 1,
-    behind: pictures.behind,
+    trailingParts: pictures.trailingParts,
     contentCredentials: segments.some(
       ({ kind, payload }) => kind === 'jumbf' && indexOfText(payload, 'c2pa') >= 0,
     ),
@@ -43,7 +43,7 @@ export function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
   };
 }
 
-function isApart({ frame, segments }: Jpeg): boolean {
+function hasSeparateScans({ frame, segments }: Jpeg): boolean {
   const scan = segments.find(({ marker }) => marker === 0xda);
   return scan !== undefined && (scan.payload[0] ?? 0) < frame.components.length;
 }

@@ -1,4 +1,4 @@
-import type { PartsBehind } from '../../core/recipe.ts';
+import type { TrailingParts } from '../../core/recipe.ts';
 import { countTrailing, indexOfText, startsWith, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/directory.ts';
@@ -13,7 +13,7 @@ export interface MultiPicture {
   readonly gainMap: boolean;
   /** Every picture that the index names beside the first lies behind it, whole. */
   readonly isIndexed: boolean;
-  readonly behind?: PartsBehind;
+  readonly trailingParts?: TrailingParts;
   /** Bytes behind the picture that belong to no other picture, to no known trailer, and are no padding. */
   readonly unknownTrailingBytes: number;
 }
@@ -63,7 +63,7 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
     gainMap,
     isIndexed,
     ...(isKnown && {
-      behind: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
+      trailingParts: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
     }),
     unknownTrailingBytes,
   };
@@ -85,9 +85,14 @@ function areIndexed(
 }
 
 /** Whether what lies behind the picture can go along with another one: all of it is known, and where it is told. */
-export function isMovable({ gainMap, isIndexed, behind, unknownTrailingBytes }: MultiPicture): boolean {
+export function isMovable({
+  gainMap,
+  isIndexed,
+  trailingParts,
+  unknownTrailingBytes,
+}: MultiPicture): boolean {
   if (gainMap) return isIndexed && unknownTrailingBytes === 0;
-  return behind !== undefined && !behind.isPointedAt;
+  return trailingParts !== undefined && !trailingParts.isPointedAt;
 }
 
 function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean {

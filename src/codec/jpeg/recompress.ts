@@ -1,7 +1,7 @@
 import { compressJpeg } from '@napi-rs/image';
 import { EngineError, fromEngine } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
-import { carryBehind } from './carry-trailing-parts.ts';
+import { carryTrailingParts } from './carry-trailing-parts.ts';
 import { segmentsOfCopy } from './metadata.ts';
 import { isMovable, readMultiPicture } from './multi-picture.ts';
 import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
@@ -16,15 +16,15 @@ import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readJpeg(bytes);
   const pictures = readMultiPicture(source);
-  const { count, gainMap, behind, unknownTrailingBytes } = pictures;
-  const isAlone = count === 1 && !gainMap && !behind && unknownTrailingBytes === 0;
-  const standsAlone = isAlone || (policy !== 'keep' && behind?.isMetadata === true);
+  const { count, gainMap, trailingParts, unknownTrailingBytes } = pictures;
+  const isAlone = count === 1 && !gainMap && !trailingParts && unknownTrailingBytes === 0;
+  const standsAlone = isAlone || (policy !== 'keep' && trailingParts?.isMetadata === true);
   if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
   const bare = readJpeg(await fromEngine(compressJpeg(bytes.subarray(0, source.end), { quality: 100 })));
   assertSameFrame(source, bare);
   const coded = bare.segments.find(({ kind }) => kind === 'coding')!;
   const result = writeJpeg(segmentsOfCopy(source, policy), [bare.bytes.subarray(coded.at, bare.end)]);
-  return standsAlone ? result : (carryBehind(source, result) ?? bytes);
+  return standsAlone ? result : (carryTrailingParts(bytes, result) ?? bytes);
 }
 
 /** Component ids tell a decoder the colour space where no marker does; the engine's own markers are dropped. */

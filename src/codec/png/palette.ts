@@ -1,7 +1,8 @@
-import { type EncodeTask, openImage } from '../encode-image.ts';
 import { fromEngine } from '../engines.ts';
-import { inspectImage } from '../inspect-image.ts';
+import { openImage } from '../open-image.ts';
 import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
+import type { EncodeTask } from '../task.ts';
+import { inspectPng } from './inspect.ts';
 
 export interface PalettePng {
   readonly bytes: Uint8Array;
@@ -28,7 +29,7 @@ export async function palettePng({
   const image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
   const options = { palette: true, quality: 90, effort: 7, compressionLevel: 9 };
   const bytes = await fromEngine(image.png(options).toBuffer());
-  if (inspectImage(bytes)?.colour !== 'palette') return undefined;
+  if (inspectPng(bytes).colour !== 'palette') return undefined;
   const isOpaque = !facts.alpha || (await fromEngine(openImage(source, facts).stats())).isOpaque;
   const score = await scoreTiles(source, bytes, isOpaque ? ['#ffffff'] : ['#ffffff', '#000000']);
   return score === undefined ? undefined : { bytes, score };

@@ -1,7 +1,6 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
-import sharp from 'sharp';
 import { countTrailing, sameBytes } from '../bytes.ts';
-import { fromEngine } from '../engines.ts';
+import { fromEngine, openSharp } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
 import { findChunk, type NewChunk, type Png, readPng, writePng } from './chunks.ts';
@@ -115,8 +114,8 @@ async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boole
   for (const [index, frame] of before.entries()) {
     if (!sameBytes(frame.control, after[index]!.control)) return false;
     const [one, other] = [
-      await fromEngine(sharp(frame.png).raw().toBuffer()),
-      await fromEngine(sharp(after[index]!.png).raw().toBuffer()),
+      await fromEngine(openSharp(frame.png).raw().toBuffer()),
+      await fromEngine(openSharp(after[index]!.png).raw().toBuffer()),
     ];
     if (!one.equals(other)) return false;
   }

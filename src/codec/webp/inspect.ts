@@ -12,7 +12,7 @@ export function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
     pages: webp.frames,
     channels: webp.alpha ? 4 : 3,
     alpha: webp.alpha,
-    alphaDenied: webp.alphaDenied || undefined,
+    undeclaredAlpha: webp.alphaDenied || undefined,
     icc: findAnnounced(webp, 'ICCP') !== undefined,
     orientation: readOrientation(findAnnounced(webp, 'EXIF')),
     chromaSubsampling: webp.lossless ? undefined : '4:2:0',

@@ -1,9 +1,10 @@
-import sharp from 'sharp';
-import { SEARCH_RANGE } from '../../core/recipe.ts';
-import { type EncodeTask, encodePixels, pixelsToEncode } from '../encode-image.ts';
-import { fromEngine } from '../engines.ts';
-import { perceptualReference, type RgbPixels } from './perceptual-score.ts';
-import { mosaicOf } from './picture-tiles.ts';
+import type { Sharp } from 'sharp';
+import { SEARCH_RANGE } from '../core/recipe.ts';
+import { encodePixels, pixelsToEncode } from './encode-image.ts';
+import { fromEngine, openSharp } from './engines.ts';
+import { perceptualReference, type RgbPixels } from './score/perceptual-score.ts';
+import { mosaicOf } from './score/picture-tiles.ts';
+import type { EncodeTask } from './task.ts';
 
 export interface QualityFound {
   /** libjpeg's scale. */
@@ -33,7 +34,7 @@ export async function searchQuality(task: EncodeTask): Promise<QualityFound | un
   const reference = perceptualReference(mosaic);
   const scoreAt = async (quality: number) => {
     const { bytes } = await encodePixels(mosaic, { ...task, recipe: { ...task.recipe, quality } });
-    return reference.score((await rgbOf(sharp(bytes))).pixels);
+    return reference.score((await rgbOf(openSharp(bytes))).pixels);
   };
   return findLowest(scoreAt, task.facts.sourceQuality);
 }
@@ -65,7 +66,7 @@ function decodePicture(task: EncodeTask): Promise<RgbPixels> {
   return rgbOf(pixelsToEncode(task));
 }
 
-async function rgbOf(image: ReturnType<typeof sharp>): Promise<RgbPixels> {
+async function rgbOf(image: Sharp): Promise<RgbPixels> {
   const opaque = image.flatten({ background: '#808080' }).toColourspace('srgb');
   const { data, info } = await fromEngine(opaque.raw().toBuffer({ resolveWithObject: true }));
   return { pixels: data, width: info.width, height: info.height };

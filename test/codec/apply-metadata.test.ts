@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { sameBytes } from '../../../src/codec/bytes.ts';
-import { CorruptImageError, inspectImage, sniffFormat } from '../../../src/codec/inspect-image.ts';
-import { applyMetadata } from '../../../src/codec/metadata/apply-metadata.ts';
-import { readMetadata } from '../../../src/codec/metadata/image-metadata.ts';
-import { readXmpOrientation } from '../../../src/codec/metadata/xmp.ts';
-import * as make from '../../support/fixtures.ts';
+import { applyMetadata } from '../../src/codec/apply-metadata.ts';
+import { sameBytes } from '../../src/codec/bytes.ts';
+import { CorruptImageError, inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
+import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
+import { readMetadata } from '../../src/codec/read-metadata.ts';
+import * as make from '../support/fixtures.ts';
 
 const FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const;
 type Format = (typeof FORMATS)[number];

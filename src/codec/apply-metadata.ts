@@ -1,0 +1,47 @@
+import type { OutputFormat } from '../core/recipe.ts';
+import { textAt } from './bytes.ts';
+import { FORMATS } from './formats.ts';
+import { inspectImage } from './inspect-image.ts';
+import type { MetadataPolicy, MetadataSource, MetadataTransfer } from './metadata/model.ts';
+import { underPolicy, withIptcAsXmp } from './metadata/policy.ts';
+import { readMetadata } from './read-metadata.ts';
+
+/**
+ * The output of an encoder with the metadata of its source, as far as the policy lets it through. A profile that
+ * the encoder wrote stays; without one the output gets the source's, so its pixels must still be in that space.
+ * @throws CorruptImageError when one of the two cannot be read
+ */
+export function applyMetadata(
+  source: MetadataSource,
+  output: Uint8Array,
+  outputFormat: OutputFormat,
+  policy: MetadataPolicy,
+  { orientation }: Pick<MetadataTransfer, 'orientation'>,
+): Uint8Array {
+  const { turnsByProperty, holdsPhotoshop, writeMetadata } = FORMATS[outputFormat];
+  const all = readMetadata(source.format, source.bytes);
+  const found = holdsPhotoshop ? all : withIptcAsXmp(all);
+  const own = readMetadata(outputFormat, output);
+  const icc = own.icc ?? fittingProfile(found.icc, source, output);
+  const metadata = { ...underPolicy(found, policy, turnsByProperty ? 1 : orientation), icc };
+  return writeMetadata(output, metadata, { source, policy, orientation, ownsIcc: own.icc !== undefined });
+}
+
+/** A profile is for one kind of colours: it goes with an output of that kind, or of the kind it came with. */
+function fittingProfile(
+  icc: Uint8Array | undefined,
+  source: MetadataSource,
+  output: Uint8Array,
+): Uint8Array | undefined {
+  if (!icc) return undefined;
+  const kind = kindOfColour(output);
+  const model = PROFILE_MODELS[textAt(icc, 16, 4)];
+  return model === kind || kindOfColour(source.bytes) === kind ? icc : undefined;
+}
+
+const PROFILE_MODELS: Readonly<Record<string, string>> = { 'RGB ': 'rgb', GRAY: 'grey', CMYK: 'cmyk' };
+
+function kindOfColour(bytes: Uint8Array): string {
+  const colour = inspectImage(bytes)?.colour ?? 'other';
+  return colour === 'palette' ? 'rgb' : colour;
+}

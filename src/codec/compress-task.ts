@@ -1,0 +1,186 @@
+import type { KeptReason } from '../core/image-result.ts';
+import type { ImageFacts } from '../core/recipe.ts';
+import { applyMetadata } from './apply-metadata.ts';
+import { attributeError, knownMessage } from './attribute-error.ts';
+import { assertSound, assertWholeScan } from './check-source.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+import { encodeImage } from './encode-image.ts';
+import { withWarnings } from './engines.ts';
+import { FORMATS } from './formats.ts';
+import { inspectImage } from './inspect-image.ts';
+import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
+import { type PalettePng, palettePng } from './png/palette.ts';
+import { searchQuality } from './search-quality.ts';
+import type { Encoded, EncodeTask } from './task.ts';
+import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
+
+/** Carries out the recipe of an image and checks what came of it. @throws CorruptImageError, EncoderCrashError */
+export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
+  const { recipe, facts } = task;
+  assertSound(task);
+  const palette = recipe.tryPalette ? await attributeError(task, palettePng) : undefined;
+  if (palette) return repackOrPalette(task, palette);
+  if (!recipe.lossless || recipe.reshape) return encodeLossily(task);
+  const canRepack = recipe.format === facts.format && FORMATS[facts.format].repack !== undefined;
+  return canRepack ? repack(task) : encodeLosslessly(task);
+}
+
+async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
+  const { facts, recipe } = task;
+  const found = recipe.search ? await attributeError(task, searchQuality) : undefined;
+  if (
+    found &&
+    !found.isGood &&
+    recipe.format === facts.format &&
+    FORMATS[facts.format].repack &&
+    !recipe.reshape
+  )
+    return repack({ ...task, recipe: { action: 'encode', format: recipe.format, lossless: true } });
+  const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
+  const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));
+  if (warned) assertWholeScan(task);
+  const { bytes } = encoded;
+  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
+  if (isNearTarget(bytes.length, task)) return kept(task, 'already-compressed', NEAR_TARGET);
+  if (mergesFrames(bytes, task)) return kept(task, 'animation', MERGES_FRAMES);
+  const fault = await findPixelFault(bytes, task).catch(knownMessage);
+  if (fault) throw new EncoderCrashError(fault);
+  const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
+  return verifyOutput(withMetadata({ bytes, encoding: { ...encoded.encoding, ...receipt } }, task), task);
+}
+
+// libwebp merges equal frames into one that is shown for longer. That looks the same, but it has fewer frames.
+function mergesFrames(output: Uint8Array, { facts }: EncodeTask): boolean {
+  return facts.pages > 1 && (inspectImage(output)?.pages ?? 0) < facts.pages;
+}
+
+const MERGES_FRAMES = 'the encoder would merge its equal frames';
+
+// WebP and AVIF do not store their quality. Encoded again at the same one they lose 1 to 14 % of their bytes each time
+// (23 % of pure grain), and a little of the picture; a source that is truly better loses more than a quarter.
+function isNearTarget(bytesOut: number, { source, facts, recipe }: EncodeTask): boolean {
+  const isAgain = recipe.format === facts.format && FORMATS[facts.format].hidesQuality && !recipe.reshape;
+  return isAgain === true && bytesOut > source.length * 0.75;
+}
+
+const NEAR_TARGET = 'saves less than 25 %: its quality is about the wanted one';
+
+async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
+  const before = await sourceDigest(task);
+  const encoded = await attributeError(task, encodeImage);
+  if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
+  if (mergesFrames(encoded.bytes, task)) return kept(task, 'animation', MERGES_FRAMES);
+  if ((await outputDigest(encoded.bytes)) !== before) return kept(task, 'not-identical');
+  return verifyOutput(withMetadata(encoded, task), task);
+}
+
+/** The same coefficients or the same samples packed tighter, metadata and all. */
+async function repack(task: EncodeTask): Promise<BytesOutcome> {
+  const { source, facts, settings } = task;
+  const before = await sourceDigest(task);
+  const bytes = await repackedBytes(task);
+  if (bytes === source) return kept(task, ...unchangedReason(facts));
+  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
+  if ((await outputDigest(bytes)) !== before) return kept(task, 'not-identical');
+  const progressive = facts.format === 'jpeg' ? { progressive: inspectImage(bytes)?.progressive } : {};
+  const { effort } = settings;
+  return verifyOutput(
+    { bytes, encoding: { format: facts.format, lossless: true, effort, ...progressive } },
+    task,
+  );
+}
+
+async function repackedBytes({ source, facts, settings }: EncodeTask): Promise<Uint8Array> {
+  try {
+    return (await FORMATS[facts.format].repack?.(source, settings.metadata)) ?? source;
+  } catch (error) {
+    if (error instanceof CorruptImageError) throw error;
+    throw new EncoderCrashError(knownMessage(error), { cause: error });
+  }
+}
+
+// The engines hand the source back where they would lose something of it.
+function unchangedReason(facts: ImageFacts): [KeptReason, string?] {
+  if (facts.gainMap) return ['hdr-gain-map'];
+  if (facts.multiPicture) return ['multi-picture'];
+  if (facts.trailingParts) return ['trailing-data'];
+  return ['not-identical', 'holds parts that would not fit a copy of its pixels'];
+}
+
+/** The palette where it is clearly smaller than the same pixels packed tighter. */
+async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<BytesOutcome> {
+  const exact = await repack(task);
+  const encoding = { format: 'png', lossless: false, effort: 'best', score: rounded(palette.score) } as const;
+  const output = withMetadata({ bytes: palette.bytes, encoding }, task);
+  const smallest = exact.status === 'compressed' ? exact.bytes.length : task.source.length;
+  const isWhole = exact.status === 'compressed' || (exact.status === 'kept' && exact.reason === 'no-gain');
+  return isWhole && output.bytes.length <= smallest * 0.9 ? verifyOutput(output, task) : exact;
+}
+
+async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
+  try {
+    return await pixelDigest(source, facts);
+  } catch (error) {
+    throw new CorruptImageError(knownMessage(error), { cause: error });
+  }
+}
+
+async function outputDigest(bytes: Uint8Array): Promise<string> {
+  const facts = inspectImage(bytes);
+  if (!facts) throw new EncoderCrashError('Expected an image but the encoder wrote none');
+  return pixelDigest(bytes, facts).catch((error) => {
+    throw new EncoderCrashError(knownMessage(error), { cause: error });
+  });
+}
+
+/** The encoder's output with the metadata that belongs to it. */
+function withMetadata({ bytes, encoding }: Encoded, task: EncodeTask): Encoded {
+  const { source, facts, recipe, settings } = task;
+  const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
+  const from = { format: facts.format, bytes: source };
+  const output = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
+  const carries = keepsTrailingParts(task) && !facts.trailingParts?.isPointedAt;
+  const carried = carries ? FORMATS[recipe.format].carryTrailingParts?.(source, output) : undefined;
+  return { bytes: carried ?? output, encoding };
+}
+
+function keepsTrailingParts({ facts, settings, recipe }: EncodeTask): boolean {
+  const hasPlace = FORMATS[recipe.format].carryTrailingParts !== undefined;
+  return facts.trailingParts !== undefined && settings.metadata === 'keep' && hasPlace;
+}
+
+/** @throws EncoderCrashError where the output is not the picture that was asked for */
+function verifyOutput({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
+  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
+  const output = inspectImage(bytes);
+  const fault = output
+    ? (findHeaderFault(output, task) ?? findOrientationFault(output, task))
+    : 'Expected an image but its metadata broke it';
+  if (fault) throw new EncoderCrashError(fault);
+  // A profile of which a part is missing goes into no other file, and without it the colours would be others.
+  if (task.facts.icc && !output?.icc) return kept(task, 'colour-space', 'its colour profile cannot be read');
+  if (keepsTrailingParts(task) && !output?.trailingParts)
+    return kept(task, 'trailing-data', 'it could not be carried along');
+  // New pixels may be stored without loss; what counts in the receipt is whether they are the source's.
+  const receipt = task.recipe.reshape ? { ...encoding, lossless: false } : encoding;
+  const { contentType } = FORMATS[encoding.format];
+  return { status: 'compressed', bytes, contentType, encoding: receipt };
+}
+
+function savesEnough(bytesOut: number, { source, settings }: EncodeTask): boolean {
+  const saved = source.length - bytesOut;
+  const { percent, bytes } = settings.minSavings;
+  return saved > 0 && saved >= bytes && saved >= (source.length * percent) / 100;
+}
+
+function noGain(bytesOut: number, task: EncodeTask): BytesOutcome {
+  return kept(task, 'no-gain', `${task.source.length} bytes would become ${bytesOut}`);
+}
+
+function kept({ facts }: EncodeTask, reason: KeptReason, detail?: string): BytesOutcome {
+  return keptOutcome(facts.format, reason, detail);
+}
+
+function rounded(score: number): number {
+  return Math.round(score * 10) / 10;
+}

@@ -1,0 +1,48 @@
+import type { Sharp } from 'sharp';
+import type { FormatTraits, ImageFacts } from '../core/recipe.ts';
+import type { ImageMetadata, MetadataPolicy, MetadataStripper, MetadataTransfer } from './metadata/model.ts';
+import type { Encoded, EncodePlan } from './task.ts';
+
+/** What can be done with images of one format; what is absent is not done here. */
+export interface Format extends FormatTraits {
+  readonly contentType: string;
+  /** By the first 4,096 bytes. */
+  sniff(bytes: Uint8Array): boolean;
+  /** What the header says beyond the defaults. @throws CorruptImageError where it cannot be read */
+  inspect?(bytes: Uint8Array): Partial<ImageFacts>;
+  /** Damage that a strict decode by libvips does not report. */
+  findFault?(bytes: Uint8Array): string | undefined;
+  /** The same in the coded pixels, which takes longer; 'unknown-kind' where it cannot be known. */
+  findScanFault?(bytes: Uint8Array): string | undefined | 'unknown-kind';
+  /** What of a source is checked before it is kept as it is; nothing where absent. */
+  readonly keptCheck?: KeptCheck;
+  /** Of a format of which libvips reads some kinds only. */
+  canDecode?(facts: ImageFacts): boolean;
+  /** @throws CorruptImageError where the header cannot be read */
+  readMetadata?(bytes: Uint8Array): ImageMetadata;
+  /** Metadata that is not read here: some, or perhaps some. */
+  holdsUnreadMetadata?(bytes: Uint8Array): boolean;
+  readonly stripper?: MetadataStripper;
+  /** Viewers turn it by properties of its own, not by EXIF, and libvips decodes it upright. */
+  readonly turnsByProperty?: true;
+  /** It has a place for Photoshop's resources, IPTC among them. */
+  readonly holdsPhotoshop?: true;
+  /** Neither the file nor its size says what quality it was written at. */
+  readonly hidesQuality?: true;
+  /** The same pixels packed tighter; the same bytes where that is not possible without loss. */
+  repack?(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array>;
+  /** The output with what follows the end of its source; undefined where that is not possible. */
+  carryTrailingParts?(source: Uint8Array, output: Uint8Array): Uint8Array | undefined;
+}
+
+/** A format that is also written. */
+export interface WritableFormat extends Format {
+  readonly maxSide: number;
+  /** The encoder of libvips. @throws EngineError */
+  encode(image: Sharp, plan: EncodePlan): Promise<Encoded>;
+  /** An encoder's output with this metadata. @throws CorruptImageError */
+  writeMetadata(output: Uint8Array, metadata: ImageMetadata, transfer: MetadataTransfer): Uint8Array;
+}
+
+/** decode: by libvips. faults: `findFault` as well. faults-unless-decoded: only where it is too large for a decode. */
+export type KeptCheck = 'decode' | 'decode-and-faults' | 'faults-unless-decoded';

@@ -1,0 +1,153 @@
+import type { ImageFormat } from '../core/image-result.ts';
+import type { OutputFormat } from '../core/recipe.ts';
+import { keep } from '../core/recipe.ts';
+import { startsWith } from './bytes.ts';
+import type { Format, WritableFormat } from './format.ts';
+import { readGif } from './gif/blocks.ts';
+import { findGifFault } from './gif/faults.ts';
+import { inspectGif } from './gif/inspect.ts';
+import { readGifMetadata } from './gif/metadata.ts';
+import { HEADER_ONLY_FORMATS } from './header-only-formats.ts';
+import { readBrands } from './isobmff/boxes.ts';
+import { encodeAvif } from './isobmff/encode.ts';
+import { inspectIso } from './isobmff/inspect.ts';
+import { readIsoMetadata, writeAvifMetadata } from './isobmff/metadata.ts';
+import { AVIF_RECIPES } from './isobmff/recipe.ts';
+import { carryTrailingParts } from './jpeg/carry-trailing-parts.ts';
+import { encodeJpeg } from './jpeg/encode.ts';
+import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
+import { inspectJpeg } from './jpeg/inspect.ts';
+import { readJpegMetadata, writeJpegMetadata } from './jpeg/metadata.ts';
+import { JPEG_RECIPES } from './jpeg/recipe.ts';
+import { recompressJpeg } from './jpeg/recompress.ts';
+import { jpegStripper } from './jpeg/strip.ts';
+import { encodePng } from './png/encode.ts';
+import { findPngFault } from './png/faults.ts';
+import { inspectPng } from './png/inspect.ts';
+import { readPngMetadata, writePngMetadata } from './png/metadata.ts';
+import { PNG_RECIPES } from './png/recipe.ts';
+import { recompressPng } from './png/recompress.ts';
+import { pngStripper } from './png/strip.ts';
+import { inspectTiff } from './tiff/inspect.ts';
+import { readTiffMetadata } from './tiff/metadata.ts';
+import { encodeWebP } from './webp/encode.ts';
+import { inspectWebP } from './webp/inspect.ts';
+import { readWebPMetadata, writeWebPMetadata } from './webp/metadata.ts';
+import { WEBP_RECIPES } from './webp/recipe.ts';
+import { webpStripper } from './webp/strip.ts';
+
+/**
+ * The one table of image formats: whatever depends on a format asks it. To add a format:
+ *
+ * 1. Add its name to ImageFormat (src/core/image-result.ts); the compiler then asks for its row here.
+ * 2. Make its folder: inspect.ts first, then faults.ts, metadata.ts, strip.ts, recompress.ts as far as they apply.
+ * 3. Write its row; Format (format.ts) says what each field means. The first row whose `sniff` agrees wins.
+ * 4. To write it as well: its name in OutputFormat (src/core/recipe.ts), encode.ts and recipe.ts, measured `memory`.
+ * 5. Add a fixture to test/support/fixtures.ts, and its rows to the tests of inspection, recipes and metadata.
+ */
+export const FORMATS: {
+  readonly [Name in ImageFormat]: Name extends OutputFormat ? WritableFormat : Format;
+} = {
+  jpeg: {
+    name: 'JPEG',
+    contentType: 'image/jpeg',
+    maxSide: 65_500,
+    memory: { streamed: 1, compared: 5, writesLines: true },
+    recipes: JPEG_RECIPES,
+    sniff: (bytes) => startsWith(bytes, '\xff\xd8\xff'),
+    inspect: inspectJpeg,
+    findFault: findMarkerFault,
+    findScanFault,
+    keptCheck: 'decode-and-faults',
+    canDecode: ({ lossless, bitsPerChannel }) => !lossless && bitsPerChannel <= 8,
+    readMetadata: readJpegMetadata,
+    writeMetadata: writeJpegMetadata,
+    holdsPhotoshop: true,
+    stripper: jpegStripper,
+    repack: recompressJpeg,
+    carryTrailingParts,
+    encode: encodeJpeg,
+  },
+  png: {
+    name: 'PNG',
+    contentType: 'image/png',
+    maxSide: 2 ** 31 - 1,
+    memory: { streamed: 4, compared: 9 },
+    recipes: PNG_RECIPES,
+    sniff: (bytes) => startsWith(bytes, '\x89PNG\r\n\x1a\n'),
+    inspect: inspectPng,
+    findFault: findPngFault,
+    keptCheck: 'decode',
+    readMetadata: readPngMetadata,
+    writeMetadata: writePngMetadata,
+    stripper: pngStripper,
+    repack: recompressPng,
+    encode: encodePng,
+  },
+  gif: {
+    name: 'GIF',
+    contentType: 'image/gif',
+    recipes: {
+      own: ({ pages }) =>
+        pages > 1
+          ? keep('animation', 'a GIF re-encoded here is never identical')
+          : keep('unsupported-format', 'a GIF re-encoded here is never smaller and identical'),
+    },
+    sniff: (bytes) => startsWith(bytes, 'GIF87a') || startsWith(bytes, 'GIF89a'),
+    inspect: inspectGif,
+    findFault: findGifFault,
+    keptCheck: 'faults-unless-decoded',
+    readMetadata: readGifMetadata,
+    holdsUnreadMetadata: (bytes) => readGif(bytes).comments,
+  },
+  tiff: {
+    name: 'TIFF',
+    contentType: 'image/tiff',
+    recipes: { own: () => keep('unsupported-format', 'a TIFF re-encoded here would lose tags and pages') },
+    sniff: (bytes) => ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((magic) => startsWith(bytes, magic)),
+    inspect: inspectTiff,
+    readMetadata: readTiffMetadata,
+  },
+  webp: {
+    name: 'WEBP',
+    contentType: 'image/webp',
+    maxSide: 16_383,
+    memory: { decoded: 14, compared: 17, losslessEncoding: 62 },
+    recipes: WEBP_RECIPES,
+    sniff: (bytes) => startsWith(bytes, 'RIFF') && startsWith(bytes, 'WEBP', 8),
+    inspect: inspectWebP,
+    keptCheck: 'decode',
+    hidesQuality: true,
+    readMetadata: readWebPMetadata,
+    writeMetadata: writeWebPMetadata,
+    stripper: webpStripper,
+    encode: encodeWebP,
+  },
+  avif: {
+    name: 'AVIF',
+    contentType: 'image/avif',
+    maxSide: 16_384,
+    memory: { decoded: 20, encoding: 40 },
+    recipes: AVIF_RECIPES,
+    sniff: hasBrand('avif', 'avis'),
+    inspect: inspectIso,
+    hidesQuality: true,
+    readMetadata: readIsoMetadata,
+    writeMetadata: writeAvifMetadata,
+    turnsByProperty: true,
+    encode: encodeAvif,
+  },
+  heif: {
+    name: 'HEIC',
+    contentType: 'image/heic',
+    sniff: hasBrand('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'mif2', 'msf1'),
+    inspect: inspectIso,
+    readMetadata: readIsoMetadata,
+    turnsByProperty: true,
+  },
+  ...HEADER_ONLY_FORMATS,
+};
+
+function hasBrand(...wanted: string[]): Format['sniff'] {
+  return (bytes) => readBrands(bytes).some((brand) => wanted.includes(brand));
+}

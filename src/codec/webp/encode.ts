@@ -1,0 +1,22 @@
+import type { Sharp } from 'sharp';
+import { encoderQuality } from '../../core/quality.ts';
+import { fromEngine } from '../engines.ts';
+import type { Encoded, EncodePlan } from '../task.ts';
+
+export async function encodeWebP(
+  image: Sharp,
+  { recipe, settings: { effort } }: EncodePlan,
+): Promise<Encoded> {
+  if (recipe.lossless) {
+    const bytes = await fromEngine(image.webp({ lossless: true, exact: true, effort: 6 }).toBuffer());
+    return { bytes, encoding: { format: 'webp', lossless: true, effort } };
+  }
+  const quality = encoderQuality('webp', recipe.quality!);
+  const options = {
+    quality,
+    effort: effort === 'best' ? 4 : 1,
+    smartSubsample: recipe.fullChroma === true,
+  };
+  const bytes = await fromEngine(image.webp(options).toBuffer());
+  return { bytes, encoding: { format: 'webp', lossless: false, quality, effort } };
+}
