@@ -15,8 +15,9 @@ import type { CompressionSettings } from '../core/job.ts';
 import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type UndoEntry, undoEntry } from '../core/undo.ts';
-import { confirmMark, sha256Of } from '../store/confirm-mark.ts';
+import { confirmMark } from '../store/confirm-mark.ts';
 import { putOnce } from '../store/put-once.ts';
+import { sha256Of } from '../store/sha256-of.ts';
 import { getSource } from './get-source.ts';
 
 export interface InPlaceContext {

@@ -7,10 +7,11 @@ import {
   type StoredObject,
 } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
+import { sha256Of } from './sha256-of.ts';
 
 /**
- * The mark of an object, if it carries one that is true of its present content. S3's own SHA-256 confirms it without
- * a body; only where there is none (a multipart copy, some S3-compatible servers) the content is read and hashed.
+ * The mark of an object, if it carries one that matches its present content. S3's own SHA-256 confirms it without
+ * reading the body; only where there is none (a multipart copy, some S3-compatible servers) the content is hashed.
  */
 export async function confirmMark(
   store: ObjectStore,
@@ -23,18 +24,13 @@ export async function confirmMark(
   return sha256 !== undefined && isConfirmed(mark, sha256) ? mark : undefined;
 }
 
-/** The same for an object whose body is at hand. */
+/** The same for an object whose body was read. */
 export function confirmMarkOf(object: StoredObject): CompressionMark | undefined {
   const mark = readMark(object.metadata);
   return mark && isConfirmed(mark, object.checksumSha256 ?? sha256Of(object.body)) ? mark : undefined;
 }
 
-/** Base64, as S3 writes its checksums. */
-export function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('base64');
-}
-
-/** Chunk by chunk: any object may carry a copied mark. One that was replaced meanwhile is not what the mark tells of. */
+/** Chunk by chunk, because any object of any size may carry a copied mark. Undefined when it is gone by now. */
 async function hashContent(store: ObjectStore, location: S3Location): Promise<string | undefined> {
   const hash = createHash('sha256');
   try {

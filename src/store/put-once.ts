@@ -8,18 +8,18 @@ import {
 import type { S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from './confirm-mark.ts';
 
-/** After these the write may have taken place all the same: its answer was lost, and the retry met its own result. */
+/** After these the write may have succeeded all the same: its answer was lost, and the retry met its own result. */
 const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'Throttled', 'Unexpected']);
 
 export interface Written {
   readonly etag: string;
-  /** Of what was written, in a bucket that is or was versioned. */
+  /** The new version, in a bucket that is or was versioned. */
   readonly versionId?: string;
 }
 
 /**
- * Writes an object, and recognises its own write where S3's answer to it was lost.
- * @returns 'changed' when another's write came first.
+ * Writes an object, and recognises its own write when S3's answer to it was lost.
+ * @returns 'changed' when another write came first
  * @throws ObjectStoreError
  */
 export async function putOnce(
@@ -46,7 +46,7 @@ async function findOwnWrite(
 ): Promise<Written | undefined> {
   const wanted = readMark(attributes?.metadata ?? {});
   const object = await store.head(location).catch(() => undefined);
-  // A kept copy that has no room for the mark is told by its content alone.
+  // A kept copy whose metadata is too long for a mark is recognised by its content alone.
   if (!wanted)
     return object?.checksumSha256 && object.checksumSha256 === attributes?.checksumSha256
       ? object

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 
-const LONGEST_DELAY_MS = 20_000;
+const MAX_DELAY_MS = 20_000;
 const THROTTLED_DELAY_MS = 200;
 const TRANSIENT_DELAY_MS = 50;
 
 /**
- * Retries with full jitter that outlast about half a minute of `503 SlowDown` at the default of ten attempts. The
- * SDK's own strategies were measured unfit for it: standard gives up when its common quota is spent, adaptive falls
- * to about one call a second for all; and neither knows a HEAD's 503, which has no words, for throttling.
+ * A full-jitter retry strategy that outlasts about half a minute of `503 SlowDown` at the default of ten attempts. The
+ * SDK's own were measured and do not: standard gives up when its shared quota is spent, adaptive falls to about one
+ * call a second for all; and neither treats the 503 of a HEAD, which has no body, as throttling.
  */
-export function createPatientRetries(maxAttempts: number): NonNullable<S3ClientConfig['retryStrategy']> {
+export function createRetryStrategy(maxAttempts: number): NonNullable<S3ClientConfig['retryStrategy']> {
   return {
     mode: 'standard',
     async acquireInitialRetryToken() {
@@ -29,7 +29,7 @@ export function createPatientRetries(maxAttempts: number): NonNullable<S3ClientC
 }
 
 function delayBefore(retry: number, baseMs: number): number {
-  return Math.random() * Math.min(baseMs * 2 ** (retry - 1), LONGEST_DELAY_MS);
+  return Math.random() * Math.min(baseMs * 2 ** (retry - 1), MAX_DELAY_MS);
 }
 
 function tokenFor(retries: number) {

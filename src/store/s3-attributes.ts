@@ -1,7 +1,7 @@
 import type { HeadObjectCommandOutput, PutObjectCommand, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type { ObjectAttributes } from '../core/object-store.ts';
 
-/** What the headers of a HEAD or GET say about the object. */
+/** The object's attributes from the headers of a HEAD or GET. */
 export function attributesOf(answer: HeadObjectCommandOutput): ObjectAttributes {
   const checksum = wholeObjectSha256(answer);
   return {
@@ -30,7 +30,7 @@ export function attributesOf(answer: HeadObjectCommandOutput): ObjectAttributes 
   };
 }
 
-/** The same attributes as PutObject takes them. Checksum, tags and Expires go their own ways. */
+/** The same attributes as input of PutObject, without checksum, tags and Expires. */
 export function headersOf(attributes: Partial<ObjectAttributes>): Partial<PutObjectCommandInput> {
   return {
     ContentType: attributes.contentType,
@@ -47,7 +47,7 @@ export function headersOf(attributes: Partial<ObjectAttributes>): Partial<PutObj
   };
 }
 
-/** The SDK takes a Date only, and would turn a text like `0` or `never` into another: the header is sent as it was. */
+/** Sends the header unchanged: the SDK accepts only a Date, and would change a text like `0` or `never`. */
 export function sendExpires(command: PutObjectCommand, expires: string | undefined): void {
   if (expires === undefined) return;
   command.middlewareStack.add(
@@ -55,7 +55,7 @@ export function sendExpires(command: PutObjectCommand, expires: string | undefin
       (args.request as { headers: Record<string, string> }).headers.expires = expires;
       return next(args);
     },
-    { step: 'build', name: 'sendExpiresAsItWas' },
+    { step: 'build', name: 'sendExpiresUnchanged' },
   );
 }
 
@@ -69,7 +69,7 @@ export function unquote(etag: string | undefined): string {
   return (etag ?? '').replace(/^"|"$/g, '');
 }
 
-/** `aws-chunked` says how an upload travelled; some S3-compatible servers keep it, and S3 would refuse it here. */
+/** `aws-chunked` describes the transfer of an upload; some S3-compatible servers store it, and S3 would refuse it. */
 function withoutTransferFraming(contentEncoding: string | undefined): string | undefined {
   const kept = contentEncoding
     ?.split(',')
@@ -92,12 +92,12 @@ function checksumAlgorithmOf(answer: HeadObjectCommandOutput): string | undefine
   return undefined;
 }
 
-/** GetObject says TagCount, HeadObject too in newer regions; without the right to read tags, both say nothing. */
+/** GetObject returns TagCount, HeadObject too in newer regions; neither does without the permission to read tags. */
 function tagCountOf(answer: HeadObjectCommandOutput): number {
   return (answer as { TagCount?: number }).TagCount ?? 0;
 }
 
-/** Glacier Instant Retrieval reads like any other class; a restored copy of an archived object does, too. */
+/** Glacier Instant Retrieval can be read like any other class, and so can a restored copy of an archived object. */
 function isArchived({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandOutput): boolean {
   if (ArchiveStatus) return true;
   if (StorageClass !== 'GLACIER' && StorageClass !== 'DEEP_ARCHIVE') return false;

@@ -3,10 +3,10 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
 type Call = 'HeadObject' | 'GetObject' | 'PutObject' | 'UploadPart' | 'ListObjectsV2' | 'GetObjectTagging';
 
-/** What a role must be allowed for each call; the KMS rights matter where the object or bucket is encrypted so. */
+/** The permissions that each call needs; those of KMS only where the object or bucket is encrypted with a KMS key. */
 const PERMISSIONS: Record<Call, string> = {
   HeadObject:
-    's3:GetObject, s3:ListBucket on the bucket (else what is absent is forbidden too), and kms:Decrypt where it is encrypted with a KMS key',
+    's3:GetObject, s3:ListBucket on the bucket (without it S3 answers 403 for an absent object, too), and kms:Decrypt where it is encrypted with a KMS key',
   GetObject:
     's3:GetObject (of a version s3:GetObjectVersion), and kms:Decrypt where it is encrypted with a KMS key',
   PutObject:
@@ -20,7 +20,7 @@ interface AnsweredError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number };
 }
 
-/** Says what went wrong with one call in words that name the object and what to do. */
+/** An error of one call as a message that names the object and what to do. */
 export function storeError(
   error: unknown,
   call: Call,
@@ -44,7 +44,7 @@ export function isNotModified(error: unknown): boolean {
   return statusOf(error) === 304;
 }
 
-/** 412: it is not what was expected. 409: it changed while we wrote. 404: it is gone, and If-Match was asked. */
+/** 412: it is not what was expected. 409: it changed while we wrote. 404: it is gone, and If-Match was sent. */
 export function isUnfulfilled(error: unknown): boolean {
   const status = statusOf(error);
   return status === 412 || status === 409 || isAbsent(error);
@@ -64,7 +64,7 @@ function codeOf(error: AnsweredError): StoreErrorCode {
 function sentence(code: StoreErrorCode, error: AnsweredError, call: Call): string {
   switch (code) {
     case 'AccessDenied':
-      return `access denied; ${deniedPermission(error) ?? reasonInWords(error) ?? `the role needs ${PERMISSIONS[call]}`}`;
+      return `access denied; ${deniedPermission(error) ?? statedReason(error) ?? `the role needs ${PERMISSIONS[call]}`}`;
     case 'NotFound':
       return error.name === 'NoSuchBucket' ? 'no such bucket' : 'no such object';
     case 'Archived':
@@ -78,20 +78,20 @@ function sentence(code: StoreErrorCode, error: AnsweredError, call: Call): strin
   }
 }
 
-/** S3 and KMS name the missing right in words, when the caller may know it; HEAD answers have no words. */
+/** S3 and KMS name the missing permission when the caller may know it; HEAD answers have no text. */
 function deniedPermission(error: AnsweredError): string | undefined {
   if (error.name.startsWith('KMS.')) return `its KMS key cannot be used: ${error.name} ${error.message}`;
   const named = /not authorized to perform: ([a-z0-9-]+:\w+)/i.exec(error.message)?.[1];
   return named && `the role needs ${named} (${error.message})`;
 }
 
-/** What S3 says besides that access is denied: an unknown key, a wrong clock, a file that may not be read. */
-function reasonInWords({ name, message }: AnsweredError): string | undefined {
+/** The reason where S3 states one: an unknown key, a wrong clock, a file that may not be read. */
+function statedReason({ name, message }: AnsweredError): string | undefined {
   if (/^(access denied\.?|forbidden|unknownerror|)$/i.test(message)) return undefined;
   return name === 'AccessDenied' ? message : `${name}: ${message}`;
 }
 
-/** Not so is an error of ours that passed through the SDK: a list that could not be read while it was uploaded. */
+/** False for an error of ours that passed through the SDK: a list that could not be read while it was uploaded. */
 export function isOfSdk(error: unknown): error is AnsweredError {
   return error instanceof Error && ('$metadata' in error || '$fault' in error || isOfNetwork(error));
 }
@@ -100,6 +100,11 @@ function isOfNetwork(error: Error): boolean {
   return 'code' in error && typeof error.code === 'string' && /^(E[A-Z]+|ERR_STREAM)/.test(error.code);
 }
 
+/** S3 answered, if only with an error. */
+export function isAnswered(error: unknown): boolean {
+  return statusOf(error) !== undefined;
+}
+
 function statusOf(error: unknown): number | undefined {
-  return (error as AnsweredError).$metadata?.httpStatusCode;
+  return (error as Partial<AnsweredError>).$metadata?.httpStatusCode;
 }

@@ -8,7 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 
-/** The least that S3 takes for a part; 10,000 of them, the most, are 50 GB. */
+/** The smallest part that S3 accepts; 10,000 of them, the maximum, are 50 GB. */
 const PART_BYTES = 5 * 1024 * 1024;
 
 export interface UploadTarget {
@@ -18,9 +18,9 @@ export interface UploadTarget {
 }
 
 /**
- * Writes an object of unknown length through one buffer that is filled and sent, again and again: what is uploaded
- * does not show in the host's memory. (@aws-sdk/lib-storage takes a new buffer for every part, 100 MB and more at
- * once until they are collected.) When `chunks` throws, nothing is written.
+ * Writes an object of unknown length through one buffer that is filled and sent repeatedly, so that memory stays the
+ * same for any length. (@aws-sdk/lib-storage allocates a new buffer for every part, 100 MB and more until they are
+ * collected.) When `chunks` throws, nothing is written.
  */
 export async function uploadInParts(
   client: S3Client,
@@ -43,7 +43,7 @@ export async function uploadInParts(
     for await (const { bytes } of parts) Parts.push(await sendPart(client, upload, Parts.length + 1, bytes));
     await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
   } catch (error) {
-    // Parts that nobody completes are paid for; what went wrong first is what the caller has to hear of.
+    // Parts of an incomplete upload are billed. The caller gets the first error, not one of the abort.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
     throw error;
   }
@@ -68,7 +68,7 @@ async function sendPart(
 }
 
 interface Part {
-  /** A view of the one buffer: gone when the next part is asked for. */
+  /** A view of the one buffer: overwritten when the next part is requested. */
   readonly bytes: Uint8Array;
   readonly isLast: boolean;
 }
@@ -79,7 +79,7 @@ async function* partsOf(chunks: AsyncIterable<Uint8Array | string>): AsyncGenera
   for await (const chunk of chunks) {
     let rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     while (rest.length > 0) {
-      // A full part is only sent when more is to come: the last one ends the upload.
+      // A full part is sent only when more follows: the last one ends the upload.
       if (filled === PART_BYTES) {
         yield { bytes: buffer, isLast: false };
         filled = 0;

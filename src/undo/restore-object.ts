@@ -8,19 +8,19 @@ import {
 } from '../core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
-import { sha256Of } from '../store/confirm-mark.ts';
+import { sha256Of } from '../store/sha256-of.ts';
 
-/** What became of one line of undo.jsonl. */
+/** The result for one line of undo.jsonl. */
 export type Restoration =
   | { readonly status: 'restored'; readonly from: string }
   | { readonly status: 'already-original' }
-  /** It must not be done, or cannot any more. */
+  /** It must not be restored, or no longer can be. */
   | { readonly status: 'refused'; readonly reason: string }
   | { readonly status: 'failed'; readonly reason: string };
 
 /**
- * Puts the original of a replaced image back, from its version or its backup. Only the very object that image-press
- * wrote is replaced: what has changed since, or was deleted, stays so. Never throws.
+ * Restores the original of a replaced image from its version or its backup. Only the very object that image-press
+ * wrote is replaced: one that has changed since, or was deleted, is left as it is. Never throws.
  */
 export async function restoreObject(
   entry: UndoEntry,
@@ -33,9 +33,9 @@ export async function restoreObject(
     if (present.etag === entry.etagBefore) return { status: 'already-original' };
     if (present.etag !== entry.etagAfter) return refused('it has changed since it was compressed');
     const original = await findOriginal(entry, store);
-    if (!original) return refused('neither a version nor a backup holds its original any more');
+    if (!original) return refused('neither a version nor a backup has its original any more');
     const restored: Restoration = { status: 'restored', from: original.from };
-    return dryRun ? restored : ((await putBack(entry, original, present, store)) ?? restored);
+    return dryRun ? restored : ((await restore(entry, original, present, store)) ?? restored);
   } catch (error) {
     return { status: 'failed', reason: error instanceof Error ? error.message : String(error) };
   }
@@ -50,11 +50,12 @@ interface Original {
 async function findOriginal(entry: UndoEntry, store: ObjectStore): Promise<Original | undefined> {
   const { versionId } = entry;
   const version = versionId && (await readIfThere(store.get(entry, { versionId })));
-  if (version && isWhole(version, entry) && version.etag === entry.etagBefore)
+  if (version && isOriginal(version, entry) && version.etag === entry.etagBefore)
     return { object: version, from: `version ${versionId}`, isVersion: true };
   const place = entry.backup === undefined ? undefined : parseS3Uri(entry.backup);
   const backup = place && (await readIfThere(store.get(place)));
-  if (backup && isWhole(backup, entry)) return { object: backup, from: formatS3Uri(place), isVersion: false };
+  if (backup && isOriginal(backup, entry))
+    return { object: backup, from: formatS3Uri(place), isVersion: false };
   return undefined;
 }
 
@@ -65,12 +66,12 @@ async function readIfThere(
   return object === 'not-modified' ? undefined : object;
 }
 
-function isWhole({ body }: StoredObject, { sha256 }: UndoEntry): boolean {
+function isOriginal({ body }: StoredObject, { sha256 }: UndoEntry): boolean {
   return sha256 === undefined || sha256Of(body) === sha256;
 }
 
 /** Tags stay those of the present object: they may have been changed since without a new ETag. */
-async function putBack(
+async function restore(
   entry: UndoEntry,
   { object, isVersion }: Original,
   present: ObjectAttributes,
@@ -90,13 +91,13 @@ async function putBack(
     return undefined;
   } catch (error) {
     if (!(error instanceof ObjectStoreError) || error.code !== 'PreconditionFailed') throw error;
-    // Its own retry, where the first answer was lost, meets what it wrote.
+    // A retry whose first answer was lost finds its own write.
     const found = await store.head(entry);
     return found?.checksumSha256 === sha256 ? undefined : refused('it changed while it was being restored');
   }
 }
 
-/** Putting it back raises an event again: the mark says that this image is to stay as it is. */
+/** The restoration raises an event again: by the mark this image is left as it is. */
 function markedAsRestored(
   entry: UndoEntry,
   { metadata, size }: StoredObject,

@@ -4,7 +4,7 @@ import { createMemoryStore } from '../support/memory-store.ts';
 const at = (key: string) => ({ bucket: 'photos', key });
 const body = Buffer.from('0123456789');
 
-test('gives back what was put, with its attributes and tags', async () => {
+test('returns what was put, with its attributes and tags', async () => {
   const store = createMemoryStore();
   await store.put(at('a'), body, {
     attributes: { contentType: 'image/png', metadata: { Origin: 'x' } },
@@ -18,7 +18,7 @@ test('gives back what was put, with its attributes and tags', async () => {
   expect(await store.head(at('b'))).toBeUndefined();
 });
 
-test('writes only when the condition holds', async () => {
+test('writes only when the condition is met', async () => {
   const store = createMemoryStore();
   const missing = store.put(at('a'), body, { condition: { etag: 'x' } });
   await expect(missing).rejects.toMatchObject({ code: 'PreconditionFailed' });

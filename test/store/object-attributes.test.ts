@@ -108,18 +108,18 @@ describe('in place', () => {
     expect(object).toMatchObject({ ...expected, size: 500 });
   });
 
-  test('every user metadata key is kept, and the mark is beside them', async () => {
+  test('every user metadata key is kept, and the mark is added', async () => {
     const Metadata = { camera: 'left', 'taken-at': '2026-11-21', empty: '' };
     const { object } = await compressedInPlace({ Metadata });
     expect(object.metadata).toEqual({ ...Metadata, [MARK_KEY]: expect.any(String) });
   });
 
-  test('metadata in RFC 2047 goes back as it came', async () => {
+  test('metadata in RFC 2047 is written back unchanged', async () => {
     const Metadata = { title: '=?UTF-8?B?RsO8w59l?=' };
     expect((await compressedInPlace({ Metadata })).object.metadata).toMatchObject(Metadata);
   });
 
-  test('metadata too full for the mark keeps the object as it is', async () => {
+  test('metadata too long for a mark leaves the object unchanged', async () => {
     const Metadata = { note: 'n'.repeat(2000) };
     const { outcome, object } = await compressedInPlace({ Metadata });
     expect(outcome).toMatchObject({ status: 'kept', reason: 'metadata-limit' });
@@ -131,7 +131,7 @@ describe('in place', () => {
     expect(await store.tags(IMAGE)).toEqual({ project: 'a b', owner: 'ä' });
   });
 
-  test('a true Content-Type is kept to the letter', async () => {
+  test('a correct Content-Type is kept exactly', async () => {
     const { object } = await compressedInPlace({ ContentType: 'image/jpeg; x=1' });
     expect(object.contentType).toBe('image/jpeg; x=1');
   });
@@ -147,7 +147,7 @@ describe('in place', () => {
     expect(asked.object.contentType).toBe('image/jpeg');
   });
 
-  test('the checksum becomes SHA-256, whatever it was: HEAD confirms the mark with it', async () => {
+  test('the checksum becomes SHA-256, so that HEAD can confirm the mark', async () => {
     const { object } = await compressedInPlace({ ChecksumAlgorithm: 'CRC32' });
     expect(object).toMatchObject({ checksumAlgorithm: 'SHA256', checksumSha256: expect.any(String) });
   });
@@ -162,7 +162,7 @@ describe('in place', () => {
     expect(sentHeaders).toEqual([]);
   });
 
-  test('an archived object is left alone, known by HEAD', async () => {
+  test('an archived object is left unchanged after HEAD', async () => {
     const { outcome, object } = await compressedInPlace({ StorageClass: 'DEEP_ARCHIVE' });
     expect(outcome).toMatchObject({ status: 'skipped', reason: 'archived' });
     expect(object.size).toBe(1000);
@@ -175,7 +175,7 @@ describe('in place', () => {
     expect(asked.sent).toMatchObject({ 'x-amz-acl': 'bucket-owner-full-control' });
   });
 
-  test('the write names the ETag that was read', async () => {
+  test('the write is conditional on the ETag that was read', async () => {
     await upload({});
     const { etag } = (await store.head(IMAGE))!;
     const { sent } = await compressedInPlace({});
@@ -184,7 +184,7 @@ describe('in place', () => {
 });
 
 describe('elsewhere', () => {
-  test('how an image is served, and what is written on it, goes along', async () => {
+  test('headers, metadata and tags are copied', async () => {
     const output = await compressedElsewhere({
       CacheControl: 'no-cache',
       ContentDisposition: 'inline',
@@ -208,7 +208,7 @@ describe('elsewhere', () => {
     expect((await compressedElsewhere({ ContentType: 'image/png' })).contentType).toBe('image/jpeg');
   });
 
-  test('what belongs to the place stays: the output bucket decides', async () => {
+  test('storage class and encryption are those of the output bucket', async () => {
     const output = await compressedElsewhere({
       StorageClass: 'STANDARD_IA',
       ServerSideEncryption: 'aws:kms',
@@ -224,7 +224,7 @@ describe('elsewhere', () => {
   });
 });
 
-test('a backup holds the original with its headers, metadata and tags', async () => {
+test('a backup is the original with its headers, metadata and tags', async () => {
   await upload({ CacheControl: 'no-cache', Metadata: { camera: 'left' }, Tagging: 'project=a' });
   const { etag } = (await store.head(IMAGE))!;
   await runImage(store, URI, { job: { ...IN_PLACE, backup: 's3://backups/2026/' } });

@@ -2,7 +2,7 @@ import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { describe, expect, test } from 'vitest';
 import { attributesOf, encodeTags, headersOf } from '../../src/store/s3-attributes.ts';
 
-/** What the local server cannot answer, as AWS documents it. */
+/** Answers that the local server cannot give, as AWS documents them. */
 const head = (answer: Partial<HeadObjectCommandOutput>) =>
   attributesOf({ $metadata: {}, ETag: '"e"', ...answer });
 
@@ -26,7 +26,7 @@ describe('an object is archived', () => {
 });
 
 describe('a checksum', () => {
-  test('of the whole object is taken, one of parts is not', () => {
+  test('of the whole object is used, one of parts is not', () => {
     expect(head({ ChecksumSHA256: 'abc=', ChecksumType: 'FULL_OBJECT' }).checksumSha256).toBe('abc=');
     expect(head({ ChecksumSHA256: 'abc=' }).checksumSha256).toBe('abc=');
     expect(head({ ChecksumSHA256: 'abc=-3', ChecksumType: 'COMPOSITE' }).checksumSha256).toBeUndefined();
@@ -38,7 +38,7 @@ describe('a checksum', () => {
   });
 });
 
-test('metadata that S3 cannot show is counted', () => {
+test('metadata that S3 cannot return in headers is counted', () => {
   expect(head({ MissingMeta: 2 }).unreadableMetadata).toBe(2);
 });
 

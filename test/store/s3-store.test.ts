@@ -12,7 +12,7 @@ const BUCKET = 'pictures';
 let folder: string;
 let server: S3Server;
 let store: ObjectStore;
-/** What goes wrong with requests for a key, by the test that uses the key. */
+/** Faults of requests by key; each test uses keys of its own. */
 const faults = new Map<string, FaultPlan>();
 
 beforeAll(async () => {
@@ -54,7 +54,7 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 describe('attributes', () => {
-  test('come back from HEAD and GET as PUT was given them', async () => {
+  test('are returned by HEAD and GET as PUT sent them', async () => {
     const attributes = {
       contentType: 'image/jpeg',
       cacheControl: 'max-age=60, immutable',
@@ -80,7 +80,7 @@ describe('attributes', () => {
     expect(await store.head(at('expires'))).toMatchObject({ expires });
   });
 
-  test('of an object without any have the defaults', async () => {
+  test('have defaults when none were set', async () => {
     const { etag } = await store.put(at('plain'), Buffer.from('x'));
     const head = await store.head(at('plain'));
     expect(head).toMatchObject({ etag, size: 1, metadata: {}, storageClass: 'STANDARD', tagCount: 0 });
@@ -88,7 +88,7 @@ describe('attributes', () => {
     expect(head?.objectLock).toBeUndefined();
   });
 
-  test('carry the SHA-256 that S3 checked on arrival', async () => {
+  test('include the SHA-256 that S3 checked at upload', async () => {
     await store.put(at('checksum'), Buffer.from('hello'));
     expect(await store.head(at('checksum'))).toMatchObject({
       checksumAlgorithm: 'SHA256',
@@ -100,7 +100,7 @@ describe('attributes', () => {
     });
   });
 
-  test('tell of Object Lock', async () => {
+  test('include Object Lock', async () => {
     await fetch(`${server.endpoint}/${BUCKET}/locked`, {
       method: 'PUT',
       body: 'x',
@@ -123,7 +123,7 @@ describe('attributes', () => {
 });
 
 describe('conditions', () => {
-  test('absent writes only where nothing is', async () => {
+  test('absent writes only where there is no object', async () => {
     await store.put(at('once'), Buffer.from('first'), { condition: 'absent' });
     const second = store.put(at('once'), Buffer.from('second'), { condition: 'absent' });
     await expect(second).rejects.toMatchObject({ code: 'PreconditionFailed' });
@@ -139,14 +139,14 @@ describe('conditions', () => {
     await expect(gone).rejects.toMatchObject({ code: 'PreconditionFailed' });
   });
 
-  test('a known ETag spares the body', async () => {
+  test('a known ETag saves reading the body', async () => {
     const { etag } = await store.put(at('known'), Buffer.from('x'));
     expect(await store.get(at('known'), { ifNoneMatch: etag })).toBe('not-modified');
     expect(await store.get(at('known'), { ifNoneMatch: 'other' })).toMatchObject({ etag });
   });
 });
 
-describe('what is not there or may not be read', () => {
+describe('an object that does not exist or may not be read', () => {
   test('a missing object is undefined, a missing bucket an error', async () => {
     expect(await store.head(at('missing'))).toBeUndefined();
     expect(await store.get(at('missing'))).toBeUndefined();
@@ -155,7 +155,7 @@ describe('what is not there or may not be read', () => {
     await expect(collect(store.read(at('missing')))).rejects.toMatchObject({ code: 'NotFound' });
   });
 
-  test('an archived object is known by HEAD, and its GET fails as such', async () => {
+  test('an archived object is recognised by HEAD, and its GET fails with Archived', async () => {
     await store.put(at('cold'), Buffer.from('x'), { attributes: { storageClass: 'DEEP_ARCHIVE' } });
     await store.put(at('cool'), Buffer.from('x'), { attributes: { storageClass: 'GLACIER_IR' } });
     expect(await store.head(at('cold'))).toMatchObject({ archived: true });
@@ -169,7 +169,7 @@ describe('what is not there or may not be read', () => {
     ['GET', 400, 'KMS.DisabledException', 'KMS key cannot be used: KMS.DisabledException'],
     ['HEAD', 403, 'AccessDenied', 'kms:Decrypt'],
     ['PUT', 403, 'AccessDenied', 'kms:GenerateDataKey'],
-  ])('%s answered with %i %s is AccessDenied and names the right', async (method, status, code, words) => {
+  ])('%s answered with %i %s is AccessDenied and names the permission', async (method, status, code, permission) => {
     const key = `denied-${method}-${code}`;
     faults.set(key, () => ({ status, code }));
     const call = () => {
@@ -181,7 +181,7 @@ describe('what is not there or may not be read', () => {
       (thrown) => thrown,
     );
     expect(error).toMatchObject({ name: 'ObjectStoreError', code: 'AccessDenied' });
-    expect(error.message).toContain(words);
+    expect(error.message).toContain(permission);
     expect(error.message).toContain(`s3://${BUCKET}/${key}`);
   });
 
@@ -192,11 +192,11 @@ describe('what is not there or may not be read', () => {
       'The AWS Access Key Id you provided does not exist in our records.',
       'InvalidAccessKeyId: ',
     ],
-  ])('%s with a reason in words is told with them, not with a right that would not help', async (code, message, name) => {
-    faults.set('told', () => ({ status: 403, code, message }));
-    await expect(store.get(at('told'))).rejects.toMatchObject({
+  ])('%s with a stated reason is reported with it, not with a permission that would not help', async (code, message, name) => {
+    faults.set('reason', () => ({ status: 403, code, message }));
+    await expect(store.get(at('reason'))).rejects.toMatchObject({
       code: 'AccessDenied',
-      message: `GetObject s3://${BUCKET}/told: access denied; ${name}${message}`,
+      message: `GetObject s3://${BUCKET}/reason: access denied; ${name}${message}`,
     });
   });
 
@@ -213,9 +213,9 @@ describe('faults', () => {
     faults.set('slow', ({ count }) => (count < 3 ? { status: 503, code: 'SlowDown' } : undefined));
     expect(text((await getObject('slow')).body)).toBe('x');
     faults.set('slow', () => ({ status: 503, code: 'SlowDown' }));
-    const impatient = createS3Store(clientFor(server, 2));
-    await expect(impatient.get(at('slow'))).rejects.toMatchObject({ code: 'Throttled' });
-    await expect(impatient.get(at('slow'))).rejects.toThrow('after 2 attempts');
+    const twoAttempts = createS3Store(clientFor(server, 2));
+    await expect(twoAttempts.get(at('slow'))).rejects.toMatchObject({ code: 'Throttled' });
+    await expect(twoAttempts.get(at('slow'))).rejects.toThrow('after 2 attempts');
   });
 
   test('a body cut short is read again', async () => {
@@ -225,7 +225,7 @@ describe('faults', () => {
     expect(Buffer.compare((await getObject('cut')).body, body)).toBe(0);
   });
 
-  test('a body that is always cut short is an error in the end', async () => {
+  test('a body that is always cut short fails after the last attempt', async () => {
     await store.put(at('always-cut'), randomBytes(1000));
     faults.set('always-cut', ({ method }) => (method === 'GET' ? 'cut-body' : undefined));
     await expect(store.get(at('always-cut'))).rejects.toMatchObject({
@@ -234,14 +234,14 @@ describe('faults', () => {
     });
   });
 
-  test('a stream cut short goes on where it stopped', async () => {
+  test('a stream cut short resumes where it stopped', async () => {
     const body = randomBytes(500_000);
     await store.put(at('cut-stream'), body);
     faults.set('cut-stream', ({ count }) => (count < 6 ? 'cut-body' : undefined));
     expect(Buffer.compare(await collect(store.read(at('cut-stream'))), body)).toBe(0);
   });
 
-  test('a stream does not go on in another object', async () => {
+  test('a stream is not resumed with another object', async () => {
     await store.put(at('swapped'), randomBytes(500_000));
     faults.set('swapped', ({ method, count }) => (method === 'GET' && count === 1 ? 'cut-body' : undefined));
     const reading = async () => {
@@ -258,13 +258,13 @@ describe('faults', () => {
 });
 
 describe('streams', () => {
-  test('a range is read with both ends', async () => {
+  test('a range includes both its ends', async () => {
     await store.put(at('range'), Buffer.from('0123456789'));
     expect(text(await collect(store.read(at('range'), { start: 2, end: 4 })))).toBe('234');
     expect(text(await collect(store.read(at('range'))))).toBe('0123456789');
   });
 
-  test('uploads of unknown length arrive whole, below and above the size of a part', async () => {
+  test('uploads of unknown length are complete, below and above the size of a part', async () => {
     for (const [key, chunks] of [
       ['small', 3],
       ['large', 20],

@@ -58,7 +58,7 @@ const OPTIONS: PutOptions = {
 };
 const BACKED_UP: Job = { ...IN_PLACE, backup: 's3://backups/' };
 
-/** An image of its own in that bucket, replaced by a job. */
+/** A new image in that bucket, replaced by a job. */
 async function replaced(bucket: string, job: Job, key = `${Math.random()}.jpg`) {
   const image = { bucket, key };
   await store.put(image, Buffer.from(BODY), OPTIONS);
@@ -78,7 +78,7 @@ describe('an original', () => {
   test.each([
     ['its version', 'versioned', IN_PLACE, /^version \S+$/],
     ['its backup', 'plain', BACKED_UP, /^s3:\/\/backups\/plain\//],
-  ])('is put back from %s, with every attribute that it had', async (_from, bucket, job, from) => {
+  ])('is restored from %s, with every attribute that it had', async (_from, bucket, job, from) => {
     const { image, before, entry } = await replaced(bucket, job);
     expect(await restoreObject(entry, store)).toEqual({
       status: 'restored',
@@ -91,7 +91,7 @@ describe('an original', () => {
     expect(await store.tags(image)).toEqual({ set: 'train' });
   });
 
-  test('from before versioning was switched on is put back as well', async () => {
+  test('from before versioning was enabled is restored as well', async () => {
     const image = { bucket: 'versioned', key: 'old.jpg' };
     await writeFile(path.join(folder, 'versioned', image.key), BODY);
     expect((await store.head(image))?.versionId).toBe('null');
@@ -103,13 +103,13 @@ describe('an original', () => {
     expect(await textOf(image)).toBe(BODY);
   });
 
-  test('is left when it is back already', async () => {
+  test('is not written when it is restored already', async () => {
     const { entry } = await replaced('versioned', IN_PLACE);
     await restoreObject(entry, store);
     expect(await restoreObject(entry, store)).toEqual({ status: 'already-original' });
   });
 
-  test('comes from the backup where the version is gone', async () => {
+  test('is restored from the backup when the version is gone', async () => {
     const { image, entry } = await replaced('versioned', BACKED_UP);
     await client.send(
       new DeleteObjectCommand({ Bucket: image.bucket, Key: image.key, VersionId: entry.versionId }),
@@ -118,7 +118,7 @@ describe('an original', () => {
     expect(await textOf(image)).toBe(BODY);
   });
 
-  test('does not take back tags that were changed since', async () => {
+  test('keeps tags that were changed since', async () => {
     const { image, entry } = await replaced('versioned', IN_PLACE);
     await client.send(
       new PutObjectTaggingCommand({
@@ -131,7 +131,7 @@ describe('an original', () => {
     expect(await store.tags(image)).toEqual({ set: 'test' });
   });
 
-  test('is only looked for in a dry run', async () => {
+  test('is found but not written in a dry run', async () => {
     const { image, entry } = await replaced('versioned', IN_PLACE);
     expect(await restoreObject(entry, store, { dryRun: true })).toMatchObject({ status: 'restored' });
     expect((await store.head(image))?.size).toBe(450);
@@ -149,7 +149,7 @@ describe('nothing is restored', () => {
     expect(await textOf(image)).toBe('newer');
   });
 
-  test('over an object that changes in between', async () => {
+  test('over an object that changes during the restoration', async () => {
     const { image, entry } = await replaced('versioned', IN_PLACE);
     const racing: ObjectStore = {
       ...store,
@@ -162,14 +162,14 @@ describe('nothing is restored', () => {
     expect(await textOf(image)).toBe('newer');
   });
 
-  test('where the object was deleted since', async () => {
+  test('when the object was deleted since', async () => {
     const { image, entry } = await replaced('versioned', IN_PLACE);
     await client.send(new DeleteObjectCommand({ Bucket: image.bucket, Key: image.key }));
     expect(await restoreObject(entry, store)).toMatchObject({ status: 'refused' });
     expect(await store.head(image)).toBeUndefined();
   });
 
-  test('where nothing kept the original', async () => {
+  test('when neither a version nor a backup exists', async () => {
     const { image, entry } = await replaced('plain', IN_PLACE);
     expect(await restoreObject(entry, store)).toMatchObject({
       status: 'refused',
@@ -178,14 +178,14 @@ describe('nothing is restored', () => {
     expect((await store.head(image))?.size).toBe(450);
   });
 
-  test('from a backup that is not what was put aside', async () => {
+  test('from a backup whose content has changed', async () => {
     const { entry } = await replaced('plain', BACKED_UP);
     const [, key] = /^s3:\/\/backups\/(.+)$/.exec(entry.backup!)!;
     await store.put({ bucket: 'backups', key: key! }, Buffer.from('tampered'));
     expect(await restoreObject(entry, store)).toMatchObject({ status: 'refused' });
   });
 
-  test('without rights: the message names what is missing', async () => {
+  test('without permission: the message names the missing one', async () => {
     const { entry } = await replaced('versioned', IN_PLACE);
     const { ObjectStoreError } = await import('../../src/core/object-store.ts');
     const denied: ObjectStore = {
@@ -201,7 +201,7 @@ describe('nothing is restored', () => {
   });
 });
 
-test('a write whose answer was lost counts as the restoration that it was', async () => {
+test('a write whose answer was lost counts as restored', async () => {
   const { image, entry } = await replaced('versioned', IN_PLACE);
   const deaf: ObjectStore = {
     ...store,
@@ -214,7 +214,7 @@ test('a write whose answer was lost counts as the restoration that it was', asyn
   expect(await textOf(image)).toBe(BODY);
 });
 
-test('a restored upload is not recompressed by the event of its return, and a new upload is', async () => {
+test('a restored upload is not recompressed by its own event, and a new upload is', async () => {
   const image = { bucket: 'versioned', key: 'uploaded.jpg' };
   const { host, lines } = uploadHost({ store });
   const deliver = () => recompressUploads({ Records: [messageFor(uploadEvent(image))] }, host);

@@ -9,7 +9,7 @@ import type { ImageResult } from '../../../src/core/image-result.ts';
 import { jobKeys } from '../../../src/core/job-keys.ts';
 import type { JobReport } from '../../../src/core/report.ts';
 import { parseUndoEntry } from '../../../src/core/undo.ts';
-import { sha256Of } from '../../../src/store/confirm-mark.ts';
+import { sha256Of } from '../../../src/store/sha256-of.ts';
 import { type MortalCloud, type MortalCloudOptions, startMortalCloud } from './crash-test-cloud.ts';
 import { POISON } from './poisoned-codec.ts';
 
