@@ -12,25 +12,21 @@ import { compileStrings, compileTemplate } from './templates.ts';
 function readBy<T>(parse: (value: unknown) => T) {
   return z.unknown().transform((value, context): T => {
     try {
-      if (value !== undefined) return parse(value);
+      if (value === undefined) throw new SyntaxError('expected a value');
+      return parse(value);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       context.issues.push({ code: 'custom', message: error.message, input: value });
       return z.NEVER;
     }
-    context.issues.push({ code: 'custom', message: 'expected a value', input: value });
-    return z.NEVER;
   });
 }
 
 const wholePath = parsePath('$', DATA_ROOTS);
 const path = readBy((text) => parsePath(String(text), STATE_ROOTS));
 const resultPath = readBy((text) => parsePath(String(text), DATA_ROOTS)).default(wholePath);
-const template = readBy((value) => compileTemplate(value)).default(
-  () =>
-    ({ data }: Scope) =>
-      data,
-);
+const wholeData = ({ data }: Scope): unknown => data;
+const template = readBy((value) => compileTemplate(value)).default(() => wholeData);
 const itemTemplate = readBy((value) => compileTemplate(value, ITEM_ROOTS));
 const s3Object = readBy((value) => compileStrings(value, ['Bucket', 'Key']));
 const s3Prefix = readBy((value) => compileStrings(value, ['Bucket', 'Prefix']));
@@ -53,10 +49,11 @@ export type Retrier = z.infer<typeof retrier>;
 const catcher = z.strictObject({ ErrorEquals: errorNames, ResultPath: resultPath, Next: z.string() });
 export type Catcher = z.infer<typeof catcher>;
 
-const retriers = z.array(retrier).refine(isAllAloneAndLast, 'expected States.ALL alone and last').default([]);
-const catchers = z.array(catcher).refine(isAllAloneAndLast, 'expected States.ALL alone and last').default([]);
+const ALL_LAST = 'expected States.ALL alone and last';
+const retriers = z.array(retrier).refine(isAllLast, ALL_LAST).default([]);
+const catchers = z.array(catcher).refine(isAllLast, ALL_LAST).default([]);
 
-function isAllAloneAndLast(handlers: readonly { readonly ErrorEquals: readonly string[] }[]): boolean {
+function isAllLast(handlers: readonly { readonly ErrorEquals: readonly string[] }[]): boolean {
   return handlers.every(
     ({ ErrorEquals }, n) =>
       !ErrorEquals.includes('States.ALL') || (ErrorEquals.length === 1 && n === handlers.length - 1),

@@ -52,9 +52,10 @@ interface MapRun {
   readonly runStates: RunStates;
   readonly stateMachineName: string;
   readonly results: ResultWriter;
-  /** Stops the children when the run failed or its parent was stopped. */
+  /** Fires when the run has failed. */
+  readonly stop: AbortController;
+  /** Stops the children: the run has failed or its parent was stopped. */
   readonly signal: AbortSignal;
-  fail(error: unknown): void;
   failure: unknown;
   items: number;
   isAllRead: boolean;
@@ -71,16 +72,14 @@ function openMapRun(state: StateOf<'Map'>, scope: Scope, execution: Execution, r
   const signal = AbortSignal.any([execution.signal, stop.signal]);
   // Every child that waits for a retry adds a listener.
   setMaxListeners(0, signal);
-  const run: MapRun = {
-    ...{ state, scope, execution, runStates, stateMachineName, signal },
-    results: new ResultWriter({ s3: execution.host.s3, mapRunArn, bucket, prefix }),
-    fail(error) {
-      run.failure ??= error;
-      stop.abort();
-    },
-    ...{ failure: undefined, items: 0, isAllRead: false, failedItems: 0 },
-  };
-  return run;
+  const results = new ResultWriter({ s3: execution.host.s3, mapRunArn, bucket, prefix });
+  const progress = { failure: undefined, items: 0, isAllRead: false, failedItems: 0 };
+  return { state, scope, execution, runStates, stateMachineName, results, signal, stop, ...progress };
+}
+
+function failRun(run: MapRun, error: unknown): void {
+  run.failure ??= error;
+  run.stop.abort();
 }
 
 /** The input of each child, as its worker asks for it. */
@@ -105,7 +104,7 @@ async function runChildren(run: MapRun, inputs: AsyncGenerator<unknown>): Promis
     }
   };
   const width = Math.min(run.state.MaxConcurrency, run.execution.host.maxChildren ?? 40);
-  await Promise.all(Array.from({ length: width }, () => work().catch(run.fail)));
+  await Promise.all(Array.from({ length: width }, () => work().catch((error) => failRun(run, error))));
   checkTolerance(run);
 }
 
@@ -115,11 +114,10 @@ async function runChild(run: MapRun, input: unknown): Promise<void> {
   const name = randomUUID();
   const result = await executeChild(run, name, startedAt, input);
   if (result.status === 'FAILED') run.failedItems++;
-  await run.results.add({
-    executionArn: `${ARN}:execution:${stateMachineName}:${name}`,
-    stateMachineArn: `${ARN}:stateMachine:${stateMachineName}`,
-    ...{ name, input, startedAt, stoppedAt: new Date(), ...result },
-  });
+  const executionArn = `${ARN}:execution:${stateMachineName}:${name}`;
+  const stateMachineArn = `${ARN}:stateMachine:${stateMachineName}`;
+  const stoppedAt = new Date();
+  await run.results.add({ executionArn, name, stateMachineArn, input, startedAt, stoppedAt, ...result });
   execution.host.onChild?.({ input, ...result });
   checkTolerance(run);
 }
@@ -147,7 +145,7 @@ function checkTolerance(run: MapRun): void {
   // The number of items is known when the last one was read. No failure tolerated: the first one is too many.
   if (run.failure || (tolerated > 0 && !isAllRead) || failedItems * 100 <= tolerated * items) return;
   const cause = 'The specified tolerated failure threshold was exceeded';
-  run.fail(new StatesError('States.ExceedToleratedFailureThreshold', cause));
+  failRun(run, new StatesError('States.ExceedToleratedFailureThreshold', cause));
 }
 
 async function recordPending(run: MapRun, inputs: AsyncGenerator<unknown>): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Path, parsePath, readPath, type Scope } from './paths.ts';
+import { parsePath, type Roots, readPath, type Scope } from './paths.ts';
 import { StatesError } from './states-error.ts';
 
 interface IntrinsicFunction {
@@ -21,24 +21,27 @@ const FUNCTIONS: Readonly<Record<string, IntrinsicFunction>> = {
  * and paths.
  * @throws SyntaxError for an unknown function or another argument
  */
-export function compileIntrinsic(text: string, roots: Parameters<typeof parsePath>[1]) {
+export function compileIntrinsic(text: string, roots: Roots) {
   const [, name = text, list = ''] = /^([\w.]+)\((.*)\)$/s.exec(text) ?? [];
-  const found = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-  if (!found) {
-    const known = Object.keys(FUNCTIONS).join(', ');
-    throw new SyntaxError(`the function ${name} is not supported; expected a path or one of ${known}`);
-  }
+  const { minArguments, maxArguments, run } = functionNamed(name);
   const values = parseArguments(list).map((argument) => compileArgument(argument, roots));
-  if (values.length < found.minArguments || values.length > found.maxArguments)
+  if (values.length < minArguments || values.length > maxArguments)
     throw new SyntaxError(`${name} received ${values.length} arguments`);
   return (scope: Scope): unknown => {
     const given = values.map((value) => value(scope));
     try {
-      return found.run(...given);
+      return run(...given);
     } catch (error) {
       throw new StatesError('States.IntrinsicFailure', `${name} failed: ${(error as Error).message}`);
     }
   };
+}
+
+function functionNamed(name: string): IntrinsicFunction {
+  const found = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+  if (found) return found;
+  const known = Object.keys(FUNCTIONS).join(', ');
+  throw new SyntaxError(`the function ${name} is not supported; expected a path or one of ${known}`);
 }
 
 type Argument = { readonly literal: string | number } | { readonly path: string };
@@ -58,9 +61,9 @@ function parseArguments(list: string): Argument[] {
   return found;
 }
 
-function compileArgument(argument: Argument, roots: Parameters<typeof parsePath>[1]) {
+function compileArgument(argument: Argument, roots: Roots) {
   if ('literal' in argument) return () => argument.literal;
-  const path: Path = parsePath(argument.path, roots);
+  const path = parsePath(argument.path, roots);
   return (scope: Scope) => readPath(path, scope);
 }
 

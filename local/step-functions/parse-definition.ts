@@ -13,7 +13,7 @@ export class DefinitionError extends Error {
 export function parseDefinition(definition: unknown): Machine {
   const parsed = machine.safeParse(definition);
   const refusals = parsed.success
-    ? missingStates(parsed.data)
+    ? wrongNames(parsed.data)
     : parsed.error.issues.flatMap((issue) => refusalsOf(issue, definition));
   if (parsed.success && refusals.length === 0) return parsed.data;
   const lines = refusals.map((line) => `- ${line}`).join('\n');
@@ -35,26 +35,24 @@ function refusal(place: readonly PropertyKey[], definition: unknown, reason: str
   return `${name}: ${field === '' ? '' : `${field} `}${given}: ${reason.replace('Invalid input: ', '')}`;
 }
 
-/** Names that are used twice, and transitions to states that do not exist. */
-function missingStates(job: z.infer<typeof machine>): string[] {
+/** What no field shows by itself: names that are used twice, and transitions to states that do not exist. */
+function wrongNames(job: z.infer<typeof machine>): string[] {
   const machines: readonly Machine[] = [
     job,
     ...Object.values(job.States).flatMap((one) => (one.Type === 'Map' ? [one.ItemProcessor] : [])),
   ];
   const names = machines.flatMap(({ States }) => Object.keys(States));
   const twice = names.filter((name, n) => names.indexOf(name) !== n);
-  return [
-    ...twice.map((name) => `${name}: the name is used twice`),
-    ...machines.flatMap(({ StartAt, States }) => {
-      const transitions = [
-        ['StartAt', StartAt],
-        ...Object.entries(States).flatMap(([name, one]) => targetsOf(one).map((target) => [name, target])),
-      ];
-      return transitions
-        .filter(([, target]) => target !== undefined && !Object.hasOwn(States, target))
-        .map(([name, target]) => `${name}: the next state "${target}" does not exist`);
-    }),
-  ];
+  return [...twice.map((name) => `${name}: the name is used twice`), ...machines.flatMap(wrongTransitions)];
+}
+
+function wrongTransitions({ StartAt, States }: Machine): string[] {
+  const transitions = Object.entries(States).flatMap(([name, one]) =>
+    targetsOf(one).map((target) => [name, target] as const),
+  );
+  return [['StartAt', StartAt] as const, ...transitions]
+    .filter(([, target]) => target !== undefined && !Object.hasOwn(States, target))
+    .map(([name, target]) => `${name}: the next state "${target}" does not exist`);
 }
 
 function targetsOf(one: State): (string | undefined)[] {

@@ -20,9 +20,9 @@ export interface Path {
   readonly steps: readonly string[];
 }
 
-type Roots = Readonly<Record<string, Path['root']>>;
-
 /** Where a path may begin: each root with the value it stands for. */
+export type Roots = Readonly<Record<string, Path['root']>>;
+
 export const DATA_ROOTS: Roots = { $: ({ data }) => data };
 export const STATE_ROOTS: Roots = {
   ...DATA_ROOTS,

@@ -92,18 +92,23 @@ function recordOf(child: ChildResult): object {
     ...(child.status === 'SUCCEEDED' && { Output: JSON.stringify(child.output) }),
     OutputDetails: { Included: true },
     RedriveCount: 0,
-    ...(child.status === 'SUCCEEDED'
-      ? {
-          RedriveStatus: 'NOT_REDRIVABLE',
-          RedriveStatusReason: 'Execution is SUCCEEDED and cannot be redriven',
-        }
-      : { RedriveStatus: 'REDRIVABLE_BY_MAP_RUN' }),
+    ...REDRIVE[child.status],
     StartDate: child.startedAt.toISOString(),
     StateMachineArn: child.stateMachineArn,
     Status: child.status,
     StopDate: child.stoppedAt.toISOString(),
   };
 }
+
+const REDRIVABLE = { RedriveStatus: 'REDRIVABLE_BY_MAP_RUN' };
+const REDRIVE = {
+  SUCCEEDED: {
+    RedriveStatus: 'NOT_REDRIVABLE',
+    RedriveStatusReason: 'Execution is SUCCEEDED and cannot be redriven',
+  },
+  FAILED: REDRIVABLE,
+  ABORTED: REDRIVABLE,
+};
 
 async function orFail<T>(work: () => T | Promise<T>): Promise<T> {
   try {

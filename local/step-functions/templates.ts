@@ -1,12 +1,12 @@
 import { compileIntrinsic } from './intrinsics.ts';
-import { parsePath, readPath, type Scope, STATE_ROOTS } from './paths.ts';
+import { parsePath, type Roots, readPath, type Scope, STATE_ROOTS } from './paths.ts';
 import { StatesError } from './states-error.ts';
 
 /** A compiled payload template: each field `name.$` gets the value of its path or intrinsic function. */
 export type Template = (scope: Scope) => unknown;
 
 /** @throws SyntaxError for a path or a function that is not supported */
-export function compileTemplate(template: unknown, roots = STATE_ROOTS): Template {
+export function compileTemplate(template: unknown, roots: Roots = STATE_ROOTS): Template {
   if (typeof template !== 'object' || template === null) return () => template;
   if (Array.isArray(template)) {
     const parts = template.map((part) => compileTemplate(part, roots));
@@ -20,7 +20,7 @@ export function compileTemplate(template: unknown, roots = STATE_ROOTS): Templat
   return (scope) => Object.fromEntries(fields.map(([name, value]) => [name, value(scope)]));
 }
 
-function compileExpression(text: unknown, roots: typeof STATE_ROOTS): Template {
+function compileExpression(text: unknown, roots: Roots): Template {
   if (typeof text !== 'string')
     throw new SyntaxError('expected a path or a function in a field that ends in .$');
   if (!text.startsWith('$')) return compileIntrinsic(text, roots);
@@ -34,21 +34,16 @@ function compileExpression(text: unknown, roots: typeof STATE_ROOTS): Template {
  */
 export function compileStrings<Name extends string>(template: unknown, names: readonly Name[]) {
   const given = Object.keys(Object(template)).map((field) => field.replace(/\.\$$/, ''));
-  const wrong = [...names, ...given].find((name) => !given.includes(name) || !names.includes(name as Name));
-  if (wrong !== undefined)
-    throw new SyntaxError(
-      `expected ${names.join(' and ')}; '${wrong}' is ${given.includes(wrong) ? 'not supported' : 'missing'}`,
-    );
+  const missing = names.find((name) => !given.includes(name));
+  if (missing) throw new SyntaxError(`expected ${names.join(' and ')}; '${missing}' is missing`);
+  const unknown = given.find((name) => !names.some((known) => known === name));
+  if (unknown) throw new SyntaxError(`expected ${names.join(' and ')}; '${unknown}' is not supported`);
   const filled = compileTemplate(template);
   return (scope: Scope): Readonly<Record<Name, string>> => {
     const values = filled(scope) as Record<Name, string>;
-    for (const name of names) {
-      if (typeof values[name] === 'string' && values[name] !== '') continue;
-      throw new StatesError(
-        'States.Runtime',
-        `${name} must be a string, ${JSON.stringify(values[name])} given.`,
-      );
-    }
-    return values;
+    const wrong = names.find((name) => typeof values[name] !== 'string' || values[name] === '');
+    if (!wrong) return values;
+    const cause = `${wrong} must be a string, ${JSON.stringify(values[wrong])} given.`;
+    throw new StatesError('States.Runtime', cause);
   };
 }

@@ -44,7 +44,7 @@ interface World {
   readonly report?: (event: { executionState: { failure?: { Error: string } } }) => unknown;
 }
 
-/** Runs the project's definition with hosts that behave as told, and notes who was called. */
+/** Runs the project's definition with the hosts of `world` and records their calls. */
 async function run({ batches = [], fargate = true, ...world }: World) {
   const jobId = `job-${crypto.randomUUID()}`;
   const lines = world.lines ?? batches.map((batch) => JSON.stringify({ jobId, ...batch })).join('\n');
@@ -116,7 +116,7 @@ const batch = (batchId: string, host: Batch['host'] = 'lambda', count = 10): Bat
   count,
 });
 
-function fail(name: string, errorMessage = 'told'): never {
+function fail(name: string, errorMessage = 'message'): never {
   throw new StatesError(name, JSON.stringify({ errorType: name, errorMessage, trace: [] }));
 }
 
@@ -213,7 +213,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(executionState).toMatchObject({ mapRun: { ResultWriterDetails: { Bucket: 'work' } } });
   });
 
-  it('reports also when the map itself failed, and tells the report why', async () => {
+  it('reports even when the map itself failed, and passes the failure to the report', async () => {
     let failure: unknown;
     const report = (event: { executionState: { failure?: unknown } }) => {
       failure = event.executionState.failure;
