@@ -1,5 +1,5 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
+import { byteAt, countTrailing, startsWith, textAt, uint16At, uint32At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readBoxes } from './boxes.ts';
 import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
@@ -21,13 +21,12 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
       `Expected a readable AVIF or HEIF header but found no ispe box at byte ${image.meta.at}`,
     );
   }
-  const view = viewOf(bytes);
   const { bits, planes, subsampling } = readIsoSamples(image);
   const icc = readIsoIcc(image) !== undefined;
   const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));
   return {
-    width: view.getUint32(size.from + 4),
-    height: view.getUint32(size.from + 8),
+    width: uint32At(bytes, size.from + 4),
+    height: uint32At(bytes, size.from + 8),
     pages: brands.includes('avis') || brands.includes('msf1') ? countSamples(image) : 1,
     channels: planes + (alpha ? 1 : 0),
     bitsPerChannel: bits,
@@ -59,8 +58,7 @@ function hasOwnColours({ bytes, primary }: IsoImage): boolean {
     ({ type, from, end }) => type === 'colr' && end - from >= 8 && startsWith(bytes, 'nclx', from),
   );
   if (!coded) return false;
-  const view = viewOf(bytes);
-  const [primaries, transfer] = [view.getUint16(coded.from + 4), view.getUint16(coded.from + 6)];
+  const [primaries, transfer] = [uint16At(bytes, coded.from + 4), uint16At(bytes, coded.from + 6)];
   return !SRGB_PRIMARIES.includes(primaries) || !SRGB_TRANSFERS.includes(transfer);
 }
 
@@ -108,10 +106,10 @@ function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsam
   const tile = tileId === undefined ? undefined : items.get(tileId);
   const properties = [...primary.properties, ...(tile?.properties ?? [])];
   const av1 = properties.find(({ type, from, end }) => type === 'av1C' && end - from >= 4);
-  if (av1) return readAv1Samples(bytes[av1.from + 2]!);
+  if (av1) return readAv1Samples(byteAt(bytes, av1.from + 2));
   const pixi = properties.find(({ type, from, end }) => type === 'pixi' && end - from >= 6);
   return pixi
-    ? { bits: bytes[pixi.from + 5]!, planes: bytes[pixi.from + 4] === 1 ? 1 : 3 }
+    ? { bits: byteAt(bytes, pixi.from + 5), planes: bytes[pixi.from + 4] === 1 ? 1 : 3 }
     : { bits: 8, planes: 3 };
 }
 
@@ -124,12 +122,11 @@ function readAv1Samples(flags: number): { bits: number; planes: number; subsampl
 
 /** The frames of the longest track of an image sequence. */
 function countSamples({ bytes, boxes }: IsoImage): number {
-  const view = viewOf(bytes);
   const counts = boxes
     .filter(({ type }) => type === 'moov')
     .flatMap(({ from, end }) => readBoxes(bytes, from, end).filter(({ type }) => type === 'trak'))
     .flatMap((track) => descend(bytes, track, ['mdia', 'minf', 'stbl', 'stsz']))
-    .flatMap(({ from, end }) => (end - from >= 12 ? [view.getUint32(from + 8)] : []));
+    .flatMap(({ from, end }) => (end - from >= 12 ? [uint32At(bytes, from + 8)] : []));
   return counts.reduce((most, count) => Math.max(most, count), 1);
 }
 

@@ -1,7 +1,7 @@
-import { joinAll, joinBytes, latin1, startsWith, uint16, uint32 } from '../bytes.ts';
+import { joinAll, joinBytes, latin1, startsWith, uint16, uint16At, uint32 } from '../bytes.ts';
 import {
   isText,
-  numbersOf,
+  orientationOf,
   readDirectory,
   readTiff,
   type Tiff,
@@ -29,8 +29,7 @@ export function withoutExifPrefix(block: Uint8Array): Uint8Array {
 /** 1 to 8; 1 when there is none or it is invalid. The prefix may be there or not. */
 export function readOrientation(exif: Uint8Array | undefined): number {
   const main = exif && readMain(withoutExifPrefix(exif));
-  const [value] = main ? numbersOf(main.tiff, main.directory.entries.get(ORIENTATION)) : [];
-  return value !== undefined && value >= 1 && value <= 8 ? value : 1;
+  return main ? orientationOf(main.tiff, main.directory) : 1;
 }
 
 function readMain(exif: Uint8Array): { tiff: Tiff; directory: TiffDirectory } | undefined {
@@ -62,8 +61,7 @@ function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation:
   const { bytes, littleEndian } = tiff;
   const entries: Uint8Array[] = [];
   for (let at = directory.at + 2; at < directory.nextAt; at += 12) entries.push(bytes.subarray(at, at + 12));
-  const tagOf = (entry: Uint8Array) =>
-    littleEndian ? entry[1]! * 256 + entry[0]! : entry[0]! * 256 + entry[1]!;
+  const tagOf = (entry: Uint8Array) => uint16At(entry, 0, littleEndian);
   const before = entries.filter((entry) => tagOf(entry) < ORIENTATION);
   const after = entries.filter((entry) => tagOf(entry) > ORIENTATION);
   const padding = bytes.length % 2 ? [0] : [];

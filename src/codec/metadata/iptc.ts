@@ -1,4 +1,14 @@
-import { joinBytes, latin1, startsWith, textAt, uint16, uint32, viewOf } from '../bytes.ts';
+import {
+  byteAt,
+  joinBytes,
+  latin1,
+  startsWith,
+  textAt,
+  uint16,
+  uint16At,
+  uint32,
+  uint32At,
+} from '../bytes.ts';
 import { PHOTOSHOP_PREFIX } from '../jpeg/segments.ts';
 
 /** IPTC (IIM) as it lies in Photoshop's image resources. */
@@ -26,15 +36,14 @@ const CREDIT_IDS: ReadonlySet<string> = new Set(['1:90', '2:80', '2:85', '2:110'
 
 /** The IIM block inside Photoshop's resources (an APP13 payload); undefined when there is none. */
 export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
-  const view = viewOf(photoshop);
   let at = startsWith(photoshop, PHOTOSHOP_PREFIX) ? PHOTOSHOP_PREFIX.length : 0;
   while (at + 12 <= photoshop.length && SIGNATURES.has(textAt(photoshop, at, 4))) {
-    const nameLength = photoshop[at + 6]! + 1;
+    const nameLength = byteAt(photoshop, at + 6) + 1;
     const lengthAt = at + 6 + nameLength + (nameLength % 2);
     if (lengthAt + 4 > photoshop.length) return undefined;
-    const length = view.getUint32(lengthAt);
+    const length = uint32At(photoshop, lengthAt);
     if (lengthAt + 4 + length > photoshop.length) return undefined;
-    if (startsWith(photoshop, '8BIM', at) && view.getUint16(at + 4) === IPTC_RESOURCE)
+    if (startsWith(photoshop, '8BIM', at) && uint16At(photoshop, at + 4) === IPTC_RESOURCE)
       return photoshop.subarray(lengthAt + 4, lengthAt + 4 + length);
     at = lengthAt + 4 + length + (length % 2);
   }
@@ -86,12 +95,12 @@ function isCredit({ record, id }: Dataset): boolean {
 function readDatasets(iptc: Uint8Array): Dataset[] {
   const datasets: Dataset[] = [];
   for (let at = 0; at + 5 <= iptc.length && iptc[at] === 0x1c; ) {
-    const length = (iptc[at + 3]! << 8) | iptc[at + 4]!;
+    const length = uint16At(iptc, at + 3);
     // The top bit announces an extended length, which no credit needs.
     if (length >= 0x8000 || at + 5 + length > iptc.length) break;
     datasets.push({
-      record: iptc[at + 1]!,
-      id: iptc[at + 2]!,
+      record: byteAt(iptc, at + 1),
+      id: byteAt(iptc, at + 2),
       value: iptc.subarray(at + 5, at + 5 + length),
     });
     at += 5 + length;

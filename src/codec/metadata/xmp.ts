@@ -105,7 +105,7 @@ function valuesOf(text: string, name: string): string[] {
   const body = bodyOf(text, name);
   if (body === undefined) return [];
   const items = [...body.matchAll(/<rdf:li(?:\s[^<>]{0,200})?>([^<]{0,4000})<\/rdf:li>/g)];
-  const values = items.length > 0 ? items.map(([, value]) => value!) : [body];
+  const values = items.length > 0 ? items.map(([, value = '']) => value) : [body];
   return values
     .filter((value) => !value.includes('<'))
     .map(unescapeXml)
@@ -205,7 +205,7 @@ function unescapeXml(text: string): string {
   const plain = text.replace(
     /&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(lt|gt|quot|apos|amp));/g,
     (whole, hex, decimal, name) => {
-      if (name) return ENTITIES[name]!;
+      if (name) return ENTITIES[name] ?? whole;
       const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
       return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
     },

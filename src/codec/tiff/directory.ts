@@ -48,7 +48,7 @@ export function readTiff(bytes: Uint8Array): Tiff | undefined {
   return { bytes, littleEndian, big: true, first: Number(view.getBigUint64(8, littleEndian)) };
 }
 
-/** The directory at this place; undefined where none fits. Entries whose value lies outside the bytes are left out. */
+/** The directory at this offset; undefined where none fits. Entries whose value is outside the bytes are left out. */
 export function readDirectory(tiff: Tiff, at: number): TiffDirectory | undefined {
   const bounds = boundsOf(tiff, at);
   if (!bounds) return undefined;
@@ -62,7 +62,7 @@ export function readDirectory(tiff: Tiff, at: number): TiffDirectory | undefined
   return { at, entries, nextAt, next };
 }
 
-/** Where the directory behind this one lies: 0 for the last one, undefined where none fits. No entry is looked at. */
+/** Offset of the next directory: 0 after the last one, undefined where none fits. No entry is read. */
 export function nextDirectory(tiff: Tiff, at: number): number | undefined {
   return boundsOf(tiff, at)?.next;
 }
@@ -118,8 +118,16 @@ export function numbersOf(tiff: Tiff, entry: TiffEntry | undefined, limit = 16):
   if (!read) return [];
   const view = viewOf(tiff.bytes);
   return Array.from({ length: Math.min(entry.count, limit) }, (_, index) =>
-    read(view, entry.valueAt + index * TYPE_LENGTHS[entry.type]!, tiff.littleEndian),
+    read(view, entry.valueAt + (index * entry.length) / entry.count, tiff.littleEndian),
   );
+}
+
+const ORIENTATION = 274;
+
+/** 1 to 8, as TIFF and EXIF number them; 1 when there is none or it is invalid. */
+export function orientationOf(tiff: Tiff, directory: TiffDirectory): number {
+  const [value = 1] = numbersOf(tiff, directory.entries.get(ORIENTATION));
+  return value >= 1 && value <= 8 ? value : 1;
 }
 
 export function valueBytes(tiff: Tiff, entry: TiffEntry): Uint8Array {
@@ -129,7 +137,7 @@ export function valueBytes(tiff: Tiff, entry: TiffEntry): Uint8Array {
 /** A text entry without the NUL at its end. */
 export function textOf(tiff: Tiff, entry: TiffEntry | undefined): string | undefined {
   if (!entry || !isText(entry)) return undefined;
-  return textAt(tiff.bytes, entry.valueAt, entry.length).split('\0')[0]!;
+  return textAt(tiff.bytes, entry.valueAt, entry.length).split('\0')[0];
 }
 
 export function isText({ type }: TiffEntry): boolean {

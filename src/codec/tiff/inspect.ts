@@ -4,13 +4,14 @@ import { CorruptImageError } from '../corrupt-image-error.ts';
 import {
   nextDirectory,
   numbersOf,
+  orientationOf,
   readDirectory,
   readTiff,
   type Tiff,
   type TiffDirectory,
 } from './directory.ts';
 
-const TIFF_PHOTOMETRIC = {
+const TIFF_PHOTOMETRIC: Readonly<Record<number, ImageFacts['colour']>> = {
   0: 'grey',
   1: 'grey',
   2: 'rgb',
@@ -19,8 +20,8 @@ const TIFF_PHOTOMETRIC = {
   6: 'rgb',
   8: 'lab',
   9: 'lab',
-} as const;
-// Nothing asks for more than whether there are several.
+};
+// Nothing needs more than whether there are several.
 const MAX_TIFF_PAGES = 1000;
 const TAG = {
   width: 256,
@@ -28,7 +29,6 @@ const TAG = {
   bits: 258,
   compression: 259,
   photometric: 262,
-  orientation: 274,
   samples: 277,
   extraSamples: 338,
   icc: 34675,
@@ -48,28 +48,34 @@ export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
       `Expected a readable TIFF header but found no width or height at byte ${first.at}`,
     );
   }
-  const orientation = number(TAG.orientation) ?? 1;
-  const extra = numbersOf(tiff, first.entries.get(TAG.extraSamples));
-  const colour = TIFF_PHOTOMETRIC[(number(TAG.photometric) ?? 1) as keyof typeof TIFF_PHOTOMETRIC] ?? 'other';
-  const alpha = extra.some((kind) => kind === 1 || kind === 2);
-  // libvips takes a sample of no known meaning for transparency, and most viewers do not.
-  const isClear = extra.length === (alpha ? 1 : 0);
   return {
     width,
     height,
     pages: countPages(tiff, first),
     channels: number(TAG.samples) ?? 1,
     bitsPerChannel: number(TAG.bits) ?? 1,
-    colour: isCameraRaw(bytes, first) || !isClear ? 'other' : colour,
-    alpha,
+    ...coloursOf(tiff, first),
     icc: first.entries.has(TAG.icc),
     contentCredentials: first.entries.has(TAG.contentCredentials),
-    orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
-    lossless: ![6, 7, 34712, 50001].includes(number(TAG.compression) ?? 1),
+    orientation: orientationOf(tiff, first),
+    lossless: !LOSSY_COMPRESSIONS.includes(number(TAG.compression) ?? 1),
   };
 }
 
-/** Raw files are TIFF by their magic; the picture that they show first is only a preview. */
+/** JPEG of two kinds, JPEG 2000 and WebP. */
+const LOSSY_COMPRESSIONS = [6, 7, 34712, 50001];
+
+function coloursOf(tiff: Tiff, first: TiffDirectory): Pick<ImageFacts, 'colour' | 'alpha'> {
+  const extra = numbersOf(tiff, first.entries.get(TAG.extraSamples));
+  const alpha = extra.some((kind) => kind === 1 || kind === 2);
+  // libvips takes a sample of no known meaning for transparency, and most viewers do not.
+  const isClear = extra.length === (alpha ? 1 : 0);
+  if (isCameraRaw(tiff.bytes, first) || !isClear) return { colour: 'other', alpha };
+  const [photometric = 1] = numbersOf(tiff, first.entries.get(TAG.photometric));
+  return { colour: TIFF_PHOTOMETRIC[photometric] ?? 'other', alpha };
+}
+
+/** Raw files are TIFF by their first bytes; their first picture is only a preview. */
 function isCameraRaw(bytes: Uint8Array, first: TiffDirectory): boolean {
   const SUB_DIRECTORIES = 330;
   const MAKE = 271;
@@ -81,7 +87,7 @@ function isCameraRaw(bytes: Uint8Array, first: TiffDirectory): boolean {
   );
 }
 
-/** Directories may lie over one another: reading all entries of each would take as long as the file is made to. */
+/** Directories may overlap: a hostile file could make reading all entries of each take arbitrarily long. */
 function countPages(tiff: Tiff, first: TiffDirectory): number {
   const seen = new Set([first.at]);
   let at = first.next;

@@ -54,7 +54,7 @@ export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uin
     ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
     ...foreign,
   ];
-  const isExtended = webp.chunks[0]!.type === 'VP8X';
+  const isExtended = webp.chunks[0]?.type === 'VP8X';
   if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
   return writeWebP([
     { type: 'VP8X', payload: extendedHeader(webp, metadata) },

@@ -1,4 +1,4 @@
-import { joinAll, latin1, startsWith, textAt, uint32, viewOf } from '../bytes.ts';
+import { byteAt, joinAll, latin1, startsWith, textAt, uint16At, uint32, uint32At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** WebP is a RIFF file: what it is made of, chunk by chunk. */
@@ -29,7 +29,7 @@ const MAX_CHUNKS = 100_000;
 
 /** Throws CorruptImageError when the size of the picture cannot be read. */
 export function readWebP(bytes: Uint8Array): WebP {
-  const end = Math.min(bytes.length, bytes.length < 12 ? 0 : viewOf(bytes).getUint32(4, true) + 8);
+  const end = Math.min(bytes.length, bytes.length < 12 ? 0 : uint32At(bytes, 4, true) + 8);
   const chunks = readChunks(bytes, 12, end);
   const [first] = chunks;
   const size = first && readSize(first);
@@ -47,9 +47,8 @@ export function readWebP(bytes: Uint8Array): WebP {
 
 function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   const chunks: RiffChunk[] = [];
-  const view = viewOf(bytes);
   for (let at = from; at + 8 <= end; ) {
-    const length = view.getUint32(at + 4, true);
+    const length = uint32At(bytes, at + 4, true);
     if (chunks.length >= MAX_CHUNKS) throw corrupt(`more than ${MAX_CHUNKS} chunks`, at);
     chunks.push({
       type: textAt(bytes, at, 4),
@@ -64,14 +63,13 @@ function readSize({
   type,
   payload,
 }: RiffChunk): { width: number; height: number; alpha: boolean } | undefined {
-  const view = viewOf(payload);
   if (type === 'VP8X' && payload.length >= 10) {
-    const width = (view.getUint32(4, true) & 0xffffff) + 1;
-    const height = (payload[7]! | (payload[8]! << 8) | (payload[9]! << 16)) + 1;
-    return { width, height, alpha: (payload[0]! & FLAGS.ALPH) !== 0 };
+    const width = (uint32At(payload, 4, true) & 0xffffff) + 1;
+    const height = (uint32At(payload, 7, true) & 0xffffff) + 1;
+    return { width, height, alpha: (byteAt(payload, 0) & FLAGS.ALPH) !== 0 };
   }
   if (type === 'VP8L' && payload.length >= 5 && payload[0] === 0x2f) {
-    const bits = view.getUint32(1, true);
+    const bits = uint32At(payload, 1, true);
     return {
       width: (bits & 0x3fff) + 1,
       height: ((bits >>> 14) & 0x3fff) + 1,
@@ -79,8 +77,8 @@ function readSize({
     };
   }
   if (type === 'VP8 ' && payload.length >= 10 && startsWith(payload, '\x9d\x01\x2a', 3)) {
-    const width = view.getUint16(6, true) & 0x3fff;
-    const height = view.getUint16(8, true) & 0x3fff;
+    const width = uint16At(payload, 6, true) & 0x3fff;
+    const height = uint16At(payload, 8, true) & 0x3fff;
     return width && height ? { width, height, alpha: false } : undefined;
   }
   return undefined;
@@ -108,7 +106,7 @@ export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined 
 /** The chunk where the header announces it: without that no viewer applies a profile or turns the picture. */
 export function findAnnounced(webp: WebP, type: 'ICCP' | 'EXIF'): Uint8Array | undefined {
   const header = findRiffChunk(webp, 'VP8X');
-  return header && (header[0]! & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
+  return header && (byteAt(header, 0) & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
 }
 
 /** The chunks that hold the pixels and their order in time. */
