@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { codeFiles, findCircles, type Import, readImports } from './support/import-graph.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -64,16 +65,16 @@ describe('src/core', () => {
     expect(others.map(arrow)).toEqual([]);
   });
 
-  it('knows no clock, no chance and no process', () => {
+  it('uses no clock, no randomness and no process', () => {
     for (const file of codeFiles(ROOT, ['src/core'])) {
-      const text = readFileSync(path.join(ROOT, file), 'utf8');
+      const text = read(file);
       expect(text, file).not.toMatch(/\bDate\.now|new Date\(\)|Math\.random|process\.|performance\./);
     }
   });
 });
 
 describe('src/codec', () => {
-  it('knows neither AWS nor a host', () => {
+  it('uses neither AWS nor a host', () => {
     const wrong = importsOf('src/codec').filter(({ to }) =>
       /^@?aws|^@middy|^(functions|local|fargate)\//.test(to),
     );
@@ -88,12 +89,32 @@ describe('src', () => {
   });
 });
 
+describe('functions/', () => {
+  it('has one file per function of serverless.yml, and every function that the state machine calls', () => {
+    const { functions } = parse(read('serverless.yml'), { logLevel: 'silent' });
+    const files = readdirSync(path.join(ROOT, 'functions')).map((name) => path.basename(name, '.ts'));
+    expect(files.sort()).toEqual(Object.keys(functions).sort());
+    for (const [name, { handler }] of Object.entries<{ handler: string }>(functions)) {
+      expect(handler).toBe(`functions/${name}.handler`);
+    }
+    const called = [
+      ...read('statemachines/compress-images.asl.yml').matchAll(/FunctionName: .*\[(\S+), Arn\]/g),
+    ];
+    expect(called.map(([, name]) => name).filter((name) => !files.includes(name ?? ''))).toEqual([]);
+    expect(called.length).toBeGreaterThan(2);
+  });
+});
+
 describe.each(['local/s3', 'local/step-functions'])('%s, a library of its own', (folder) => {
   it('imports nothing from outside but packages', () => {
     const outside = importsOf(folder).filter(({ to }) => isOurs(to) && !to.startsWith(`${folder}/`));
     expect(outside.map(arrow)).toEqual([]);
   });
 });
+
+function read(file: string): string {
+  return readFileSync(path.join(ROOT, file), 'utf8');
+}
 
 function importsOf(folder: string): Import[] {
   return imports.filter(({ file }) => file.startsWith(`${folder}/`));
@@ -112,12 +133,13 @@ function rowOf(file: string): string | undefined {
 
 /** Rows are `| folder | what it owns | what it may import |`; of the third column the names of folders count. */
 function readTable(): Map<string, Set<string>> {
-  const text = readFileSync(path.join(ROOT, 'docs/architecture.md'), 'utf8');
-  const rows = text.split('\n').flatMap((line) => {
-    const [, folder, , allowed] = line.split('|').map((cell) => cell.trim());
-    const name = /^`([a-z0-9/-]+)\/`$/.exec(folder ?? '')?.[1];
-    return name === undefined ? [] : [{ name, allowed: allowed ?? '' }];
-  });
+  const rows = read('docs/architecture.md')
+    .split('\n')
+    .flatMap((line) => {
+      const [, folder, , allowed] = line.split('|').map((cell) => cell.trim());
+      const name = /^`([a-z0-9/-]+)\/`$/.exec(folder ?? '')?.[1];
+      return name === undefined ? [] : [{ name, allowed: allowed ?? '' }];
+    });
   const names = rows.map(({ name }) => name);
   return new Map(
     rows.map(({ name, allowed }) => {
