@@ -8,7 +8,7 @@ const ROOT = path.join(import.meta.dirname, '..');
 const TOP = ['src', 'functions', 'fargate', 'local', 'layers', 'deploy', 'bench'];
 
 /** Imports that are still to be removed. */
-const KNOWN_EXCEPTIONS = new Set(['local/cloud/users-s3.ts → local/cli/input-error.ts']);
+const KNOWN_EXCEPTIONS = new Set<string>([]);
 
 const arrow = ({ file, to }: Import) => `${file} → ${to}`;
 const imports = readImports(ROOT, TOP).filter((one) => !KNOWN_EXCEPTIONS.has(arrow(one)));

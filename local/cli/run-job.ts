@@ -76,7 +76,7 @@ interface Course {
 /** A job over S3 that nobody answers for would fail all the same, after the patience of every call in it. */
 async function askForAnswer({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {
   if (folder !== undefined || typeof fileList !== 'string') return;
-  const { askUsersS3 } = await import('../cloud/users-s3.ts');
+  const { askUsersS3 } = await import('./ask-users-s3.ts');
   await askUsersS3(parseS3Prefix(fileList)?.bucket ?? parseS3Uri(fileList)!.bucket, stop);
 }
 

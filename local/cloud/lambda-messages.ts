@@ -1,4 +1,4 @@
-/** What the Lambda host and its processes tell each other. Everything is JSON, as payloads are on Lambda. */
+/** The messages between the Lambda host and its processes. Everything is JSON, as payloads are on Lambda. */
 export type ToProcess =
   | {
       readonly type: 'invoke';
@@ -8,11 +8,11 @@ export type ToProcess =
       readonly timeoutMs: number;
       readonly memoryMegabytes: number;
     }
-  /** Whatever is in hand shall come to an end soon: the process emits SIGTERM to itself. */
+  /** The running invocation should end soon: the process emits SIGTERM to itself. */
   | { readonly type: 'close' };
 
 export type FromProcess =
-  /** The module is loaded: from here on the function's timeout runs. */
+  /** The module is loaded: the function's timeout starts now. */
   | { readonly type: 'began'; readonly requestId: string }
   | { readonly type: 'result'; readonly requestId: string; readonly payload: unknown }
   /** `fatal`: the process is about to end. */
@@ -23,7 +23,7 @@ export type FromProcess =
       readonly fatal: boolean;
     };
 
-/** The error of an invocation as Lambda answers it, and as it becomes the Cause in a state machine. */
+/** The error of an invocation as Lambda answers it, and as the Cause in a state machine has it. */
 export interface FunctionError {
   readonly errorType: string;
   readonly errorMessage: string;

@@ -1,7 +1,6 @@
 /**
- * The process behind the Lambda host: loads the handler modules and runs one invocation at a time.
- * Handlers find what they find on Lambda: the event, a context, their environment. Of being interrupted they
- * hear by SIGTERM, as a Lambda does that is shut down.
+ * A process of the Lambda host: loads the handler modules and runs one invocation at a time.
+ * As on Lambda, handlers receive the event and a context, have their environment, and are interrupted by SIGTERM.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
@@ -10,7 +9,7 @@ type Handler = (event: unknown, context: object) => unknown;
 type Invocation = Extract<ToProcess, { type: 'invoke' }>;
 
 /** Function name to module URL, in the order in which they are loaded. */
-const modules: Readonly<Record<string, string>> = JSON.parse(process.argv[2]!);
+const modules: Readonly<Record<string, string>> = JSON.parse(process.argv[2] ?? '{}');
 const loaded = new Map<string, Promise<Handler>>();
 let current: Invocation | undefined;
 let closing: NodeJS.Timeout | undefined;
@@ -20,7 +19,7 @@ process.on('message', (message: ToProcess) => {
   else invoke(message);
 });
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C reaches the whole group of processes: what happens then is for the parent to say.
+// Ctrl-C reaches all processes of the group: the parent decides what happens then.
 process.on('SIGINT', () => {});
 process.on('uncaughtException', (error) => endWith(describe(error)));
 process.on('unhandledRejection', (reason) => {
@@ -28,7 +27,7 @@ process.on('unhandledRejection', (reason) => {
 });
 loadAll();
 
-/** One after the other, so that the first function is ready first, and at work while the next is loaded. */
+/** One after the other, so that the first function is ready first and can run while the next is loaded. */
 async function loadAll(): Promise<void> {
   for (const name of Object.keys(modules)) {
     await load(name).catch(() => {});
@@ -50,7 +49,7 @@ class RuntimeError extends Error {
 }
 
 async function importHandler(name: string): Promise<Handler> {
-  const url = modules[name]!;
+  const url = String(modules[name]);
   const module = await import(url).catch((error: Error) => {
     throw new RuntimeError('Runtime.ImportModuleError', `${error.name}: ${error.message}`);
   });
@@ -75,8 +74,8 @@ async function invoke(invocation: Invocation): Promise<void> {
 }
 
 /**
- * Emitted, not sent: a process without a listener shall not die of it, and Windows has no signals.
- * Again and again, because a handler that is just being loaded listens only later.
+ * Emitted, not sent: SIGTERM would kill a process without a listener, and Windows has no signals.
+ * Repeated, because a handler that is still loading adds its listener later.
  */
 function closeInvocation(): void {
   if (!current) return;
@@ -108,12 +107,12 @@ function contextOf({ requestId, functionName, timeoutMs, memoryMegabytes }: Invo
   };
 }
 
-/** The state of the process is not to be trusted any more: the host starts another. */
+/** The state of the process is unreliable now: the host starts another. */
 function endWith(error: FunctionError): void {
   console.error(JSON.stringify(error));
   if (!current) process.exit(129);
   const { requestId } = current;
-  process.send!({ type: 'error', requestId, error, fatal: true } satisfies FromProcess, () =>
+  process.send?.({ type: 'error', requestId, error, fatal: true } satisfies FromProcess, () =>
     process.exit(129),
   );
 }
@@ -125,5 +124,5 @@ function describe(error: unknown): FunctionError {
 }
 
 function send(message: FromProcess): void {
-  if (process.connected) process.send!(message);
+  if (process.connected) process.send?.(message);
 }

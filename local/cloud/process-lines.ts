@@ -1,14 +1,16 @@
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { linesOf } from '../../src/core/lines.ts';
 
-/** Hands on what a process writes, line by line. */
-export function readLinesOf(streams: readonly (Readable | null)[], onLine: (line: string) => void): void {
-  for (const input of streams) {
-    if (input) createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine);
-  }
+/** Calls `onLine` with each line that a process writes. */
+export function forwardLines(streams: readonly (Readable | null)[], onLine: (line: string) => void): void {
+  for (const stream of streams) if (stream) void forward(stream, onLine);
 }
 
-/** Of this machine's environment only what a program needs to run at all: no AWS setting comes through unasked. */
+async function forward(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  for await (const line of linesOf(stream)) onLine(line);
+}
+
+/** The variables of this environment that any program needs. AWS settings are not passed on. */
 export function bareEnvironment(): Record<string, string> {
   const names = ['PATH', 'HOME', 'TMPDIR', 'TMP', 'TEMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'LANG', 'TZ'];
   return Object.fromEntries(

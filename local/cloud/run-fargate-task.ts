@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { StatesError } from '../step-functions/states-error.ts';
-import { bareEnvironment, readLinesOf } from './process-lines.ts';
+import { bareEnvironment, forwardLines } from './process-lines.ts';
 
 export interface ContainerOptions {
   /** The program that is the container's entry point. */
@@ -88,7 +88,7 @@ function runProcess(
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
   });
-  readLinesOf([child.stdout, child.stderr], options.onLog);
+  forwardLines([child.stdout, child.stderr], options.onLog);
   let killer: NodeJS.Timeout | undefined;
   const stop = () => {
     child.kill('SIGTERM');

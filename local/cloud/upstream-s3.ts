@@ -13,10 +13,11 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { type Address, sendEmpty } from '../s3/call.ts';
+import { payloadEncoding } from '../s3/object-headers.ts';
 import { payloadOf } from '../s3/receive-body.ts';
 import { routeOf } from '../s3/routes.ts';
 import { notImplemented, S3Error } from '../s3/s3-error.ts';
-import { lacksCredentials, wordsOf } from './users-s3.ts';
+import { lacksCredentials, messageOf } from './users-s3.ts';
 
 /**
  * Forwards a request to the S3 of `client` and streams its answer back. The client signs and retries as always;
@@ -30,9 +31,9 @@ export async function forwardRequest(
   address: Address,
 ): Promise<void> {
   const command = commandFor(request, response, address) as unknown as AnyCommand;
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  const answer = await send(client, command, request, address, gone.signal);
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
+  const answer = await send(client, command, request, address, closed.signal);
   if (request.method === 'HEAD' || answer.status === 304) {
     return sendEmpty(response, answer.status, answer.headers);
   }
@@ -40,7 +41,7 @@ export async function forwardRequest(
   await pipeline(answer.body, response);
 }
 
-// The commands differ in the types of their input and output, and neither is looked at here.
+// The commands differ only in the types of input and output, which are not used here.
 type AnyCommand = GetObjectCommand;
 
 function commandFor(request: IncomingMessage, response: ServerResponse, address: Address) {
@@ -87,7 +88,7 @@ interface Answer {
   readonly body: Readable;
 }
 
-/** The parts of the SDK's HTTP messages that are touched here. */
+/** The parts of the SDK's HTTP messages that are used here. */
 interface SentMessage {
   readonly headers: Record<string, string>;
   readonly query: Record<string, string>;
@@ -120,7 +121,7 @@ async function send(
       const result = await next(args);
       const message = result.response as ReceivedMessage;
       answer = { status: message.statusCode, headers: answeredHeaders(message.headers), body: message.body };
-      // The SDK gets an empty answer to take apart: the bytes of the true one are on their way to our client.
+      // The SDK parses an empty answer instead: the real body is streamed to the client.
       if (message.statusCode < 300) Object.assign(message, { headers: {}, body: Readable.from([]) });
       return result;
     },
@@ -131,38 +132,28 @@ async function send(
   } catch (error) {
     if (answer?.status !== 304) throw upstreamError(error, answer?.status);
   }
-  return answer!;
+  if (!answer) throw new Error('The SDK succeeded without an answer.');
+  return answer;
 }
 
-const OF_THE_CONNECTION = new Set([
+const CONNECTION_HEADERS = new Set([
   ...['host', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'upgrade', 'expect', 'content-length'],
-  ...[
-    'authorization',
-    'user-agent',
-    'accept-encoding',
-    'x-amz-date',
-    'x-amz-content-sha256',
-    'x-amz-trailer',
-  ],
-  ...[
-    'x-amz-security-token',
-    'x-amz-decoded-content-length',
-    'x-amz-sdk-checksum-algorithm',
-    'x-amz-user-agent',
-  ],
-  ...['amz-sdk-invocation-id', 'amz-sdk-request'],
+  ...['authorization', 'user-agent', 'accept-encoding', 'amz-sdk-invocation-id', 'amz-sdk-request'],
+  ...['x-amz-date', 'x-amz-content-sha256', 'x-amz-trailer', 'x-amz-security-token', 'x-amz-user-agent'],
+  ...['x-amz-decoded-content-length', 'x-amz-sdk-checksum-algorithm'],
 ]);
 
 function forwardedHeaders(received: IncomingHttpHeaders): Record<string, string> {
-  const entries = Object.entries(received).filter(([name]) => !OF_THE_CONNECTION.has(name));
-  const forwarded = Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
-  const codings = (forwarded['content-encoding'] ?? '').split(',').map((coding) => coding.trim());
-  delete forwarded['content-encoding'];
-  const ofPayload = codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
-  return ofPayload ? { ...forwarded, 'content-encoding': ofPayload } : forwarded;
+  const { 'content-encoding': encoding, ...rest } = received;
+  const entries = Object.entries(rest).filter(([name]) => !CONNECTION_HEADERS.has(name));
+  const payload = payloadEncoding(encoding);
+  return {
+    ...Object.fromEntries(entries.map(([name, value]) => [name, String(value)])),
+    ...(payload && { 'content-encoding': payload }),
+  };
 }
 
-const OF_THE_ANSWERS_CONNECTION = new Set([
+const ANSWER_CONNECTION_HEADERS = new Set([
   'connection',
   'keep-alive',
   'transfer-encoding',
@@ -172,19 +163,19 @@ const OF_THE_ANSWERS_CONNECTION = new Set([
 
 function answeredHeaders(received: Record<string, string>): OutgoingHttpHeaders {
   return Object.fromEntries(
-    Object.entries(received).filter(([name]) => !OF_THE_ANSWERS_CONNECTION.has(name.toLowerCase())),
+    Object.entries(received).filter(([name]) => !ANSWER_CONNECTION_HEADERS.has(name.toLowerCase())),
   );
 }
 
-/** A connection that broke: the next one may hold. */
-const MAY_PASS = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+/** A broken connection: the next may work. */
+const RETRYABLE = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
 function upstreamError(error: unknown, status: number | undefined): S3Error {
   const { name, code } = error as NodeJS.ErrnoException;
-  const text = `The S3 behind this one: ${wordsOf(error)}`;
+  const text = `The S3 of your AWS settings: ${messageOf(error)}`;
   if (status !== undefined) return new S3Error(status, name, text);
   if (lacksCredentials(error)) return new S3Error(403, 'AccessDenied', text);
-  if (MAY_PASS.has(code ?? '')) return new S3Error(500, 'InternalError', text);
-  // No status that is tried again: a name or an address that nobody answers to will not be answered to next time.
+  if (RETRYABLE.has(code ?? '')) return new S3Error(500, 'InternalError', text);
+  // A status that SDKs do not retry: an address that does not answer will not answer next time.
   return new S3Error(400, 'S3Unreachable', `${text}. Check the network and your AWS settings.`);
 }

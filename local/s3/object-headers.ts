@@ -20,9 +20,9 @@ const KEPT = [
   'x-amz-object-lock-legal-hold',
 ];
 const METADATA_PREFIX = 'x-amz-meta-';
-const MOST_METADATA_BYTES = 2048;
+const MAX_METADATA_BYTES = 2048;
 
-/** The headers of a write that S3 keeps with the object. @throws S3Error when one of them cannot be obeyed */
+/** The headers of a write that S3 stores with the object. @throws S3Error for those that are not supported */
 export function keptHeaders(sent: IncomingHttpHeaders): Record<string, string> {
   refuseUnsupported(sent);
   const kept: Record<string, string> = {};
@@ -34,7 +34,7 @@ export function keptHeaders(sent: IncomingHttpHeaders): Record<string, string> {
   return withoutDefaults(kept);
 }
 
-/** What GET and HEAD tell of an object. */
+/** The headers in the answers to GET and HEAD. */
 export function answerHeaders(record: ObjectRecord): OutgoingHttpHeaders {
   return {
     'content-type': 'binary/octet-stream',
@@ -52,13 +52,13 @@ export function checksumHeaders(record: ObjectRecord): OutgoingHttpHeaders {
   return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
 }
 
-/** What the answer to a write repeats of the object's encryption. */
+/** The object's encryption headers, which the answer to a write repeats. */
 export function encryptionHeaders(record: ObjectRecord): OutgoingHttpHeaders {
   const names = Object.keys(record.headers).filter((name) => name.startsWith('x-amz-server-side-encryption'));
   return Object.fromEntries(names.map((name) => [name, record.headers[name]]));
 }
 
-/** `a=1&b=2`, checked and written the same way always. */
+/** `a=1&b=2`, checked and normalised. */
 export function keptTags(header: string | string[] | undefined): string | undefined {
   if (!header) return undefined;
   return checkedTags([...new URLSearchParams(String(header))]);
@@ -93,7 +93,7 @@ const CONTENT_TYPES: Record<string, string> = {
   html: 'text/html',
 };
 
-/** For files that lay in the folder before: the type that `aws s3 cp` would have sent with them. */
+/** For files that were not written through the server: the type that `aws s3 cp` would have sent. */
 export function contentTypeByName(key: string): string {
   const extension = key.slice(key.lastIndexOf('.') + 1).toLowerCase();
   return CONTENT_TYPES[extension] ?? 'binary/octet-stream';
@@ -109,7 +109,7 @@ const STORAGE_CLASSES = [
   'GLACIER',
   'DEEP_ARCHIVE',
 ];
-const OBEYED_ACLS = ['private', 'bucket-owner-full-control'];
+const SUPPORTED_ACLS = ['private', 'bucket-owner-full-control'];
 
 function refuseUnsupported(sent: IncomingHttpHeaders): void {
   const storageClass = sent['x-amz-storage-class'];
@@ -117,7 +117,7 @@ function refuseUnsupported(sent: IncomingHttpHeaders): void {
     throw new S3Error(400, 'InvalidStorageClass', 'The storage class you specified is not valid');
   }
   const acl = sent['x-amz-acl'];
-  if ((acl && !OBEYED_ACLS.includes(String(acl))) || Object.keys(sent).some(isGrant)) {
+  if ((acl && !SUPPORTED_ACLS.includes(String(acl))) || Object.keys(sent).some(isGrant)) {
     throw new S3Error(400, 'AccessControlListNotSupported', 'The bucket does not allow ACLs');
   }
   if (sent['x-amz-server-side-encryption-customer-algorithm'])
@@ -140,25 +140,24 @@ function checkMetadata(kept: Record<string, string>): void {
     // Header text arrives as Latin-1, one character per byte sent.
     if (name.startsWith(METADATA_PREFIX)) bytes += name.length - METADATA_PREFIX.length + value.length;
   }
-  if (bytes <= MOST_METADATA_BYTES) return;
-  throw new S3Error(
-    400,
-    'MetadataTooLarge',
-    'Your metadata headers exceed the maximum allowed metadata size',
-    {
-      Size: String(bytes),
-      MaxSizeAllowed: String(MOST_METADATA_BYTES),
-    },
-  );
+  if (bytes <= MAX_METADATA_BYTES) return;
+  const message = 'Your metadata headers exceed the maximum allowed metadata size';
+  const sizes = { Size: String(bytes), MaxSizeAllowed: String(MAX_METADATA_BYTES) };
+  throw new S3Error(400, 'MetadataTooLarge', message, sizes);
 }
 
 function withoutDefaults(kept: Record<string, string>): Record<string, string> {
   const { 'content-encoding': encoding, 'x-amz-storage-class': storageClass, ...rest } = kept;
-  const codings = (encoding ?? '').split(',').map((coding) => coding.trim());
-  const payload = codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
+  const payload = payloadEncoding(encoding);
   return {
     ...rest,
     ...(payload ? { 'content-encoding': payload } : {}),
     ...(storageClass && storageClass !== 'STANDARD' ? { 'x-amz-storage-class': storageClass } : {}),
   };
+}
+
+/** A Content-Encoding without `aws-chunked`, which is of the transfer only. */
+export function payloadEncoding(header = ''): string {
+  const codings = header.split(',').map((coding) => coding.trim());
+  return codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
 }

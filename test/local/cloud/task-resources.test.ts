@@ -10,10 +10,11 @@ import { createTaskResources } from '../../../local/cloud/task-resources.ts';
 let folder: string;
 const log: string[] = [];
 
-/** A container that does as its environment says. */
+/** A container whose environment chooses what it does. */
 const PROGRAM = `
+  // Before the first line of the log, which tests wait for.
+  process.on('SIGTERM', () => process.env.IGNORE_SIGTERM || process.exit(Number(process.env.CLOSED_CODE ?? 0)));
   console.log(JSON.stringify({ ref: process.env.BATCH_REF, bucket: process.env.JOB_BUCKET, stray: process.env.STRAY }));
-  process.on('SIGTERM', () => process.env.DEAF || process.exit(Number(process.env.CLOSED_CODE ?? 0)));
   if (process.env.SIGNAL) process.kill(process.pid, process.env.SIGNAL);
   else if (process.env.WAIT_MS) setTimeout(() => process.exit(0), Number(process.env.WAIT_MS));
   else process.exit(Number(process.env.CODE ?? 0));
@@ -124,7 +125,7 @@ describe('ecs:runTask.sync', () => {
     });
   });
 
-  it('tells the task by SIGTERM that it is stopped, and waits for it', async () => {
+  it('sends SIGTERM to a task that is stopped, and waits for it', async () => {
     const stop = new AbortController();
     const work = failureOf(runTask({ WAIT_MS: '60000', CLOSED_CODE: '5' }, stop.signal));
     await expect.poll(() => log.length).toBe(1);
@@ -134,10 +135,10 @@ describe('ecs:runTask.sync', () => {
     expect(task()).toMatchObject({ StopCode: 'UserInitiated', Containers: [{ ExitCode: 5 }] });
   });
 
-  it('kills a task that does not listen', async () => {
+  it('kills a task that ignores SIGTERM', async () => {
     const stop = new AbortController();
     const run = resources({ stopTimeoutSeconds: 0.1 });
-    const work = failureOf(runTask({ WAIT_MS: '60000', DEAF: '1' }, stop.signal, run));
+    const work = failureOf(runTask({ WAIT_MS: '60000', IGNORE_SIGTERM: '1' }, stop.signal, run));
     await expect.poll(() => log.length).toBe(1);
     stop.abort();
     expect((await work).task()).toMatchObject({ Containers: [{ ExitCode: 137 }] });
@@ -168,9 +169,9 @@ describe('ecs:runTask.sync', () => {
   });
 });
 
-it('refuses a Resource that has no stand-in, naming those that have', async () => {
+it('refuses a Resource that has no local replacement, and names those that have', async () => {
   const task = { state: 'Notify', resource: 'arn:aws:states:::sns:publish', parameters: {} };
   await expect(resources()({ ...task, signal: new AbortController().signal })).rejects.toThrow(
-    /'arn:aws:states:::sns:publish' of Notify is not run locally; these are: .*lambda:invoke, .*runTask\.sync/,
+    /'arn:aws:states:::sns:publish' of Notify does not run locally\. Those that do: .*lambda:invoke, .*runTask\.sync/,
   );
 });
