@@ -67,8 +67,8 @@ function unknownSetting(path: string, value: string, schema: z.ZodObject): strin
 }
 
 function brokenRule(issue: z.core.$ZodIssue, value: unknown, name: string): string {
-  const words = issue.code === 'invalid_value' && typeof value === 'string' ? issue.values.map(String) : [];
-  const hint = didYouMean(nearestWords(String(value), words));
+  const words = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const hint = typeof value === 'string' && didYouMean(nearestWords(value, words));
   return `'${name}' ${issue.message}, ${given(value)}${hint ? `; ${hint}` : ''}`;
 }
 

@@ -121,6 +121,11 @@ test.each<[unknown, string]>([
     "'select.modifiedAfter' must be a time as in 2026-01-31T00:00:00Z, 'monday' given",
   ],
   [{ toleratedFailurePercentage: 101 }, "'toleratedFailurePercentage' must be 0 to 100, '101' given"],
+  [{ dryRun: { toString: 1 } }, `'dryRun' must be true or false, '{"toString":1}' given`],
+  [
+    { encoding: { format: 'jpgg' } },
+    "'encoding.format' must be keep, jpeg, webp or avif, 'jpgg' given; did you mean 'jpeg'?",
+  ],
   [{ dryRun: 'yes' }, "'dryRun' must be true or false, 'yes' given"],
   [{ resume: '../other' }, "'resume' must be the name of an earlier execution, '../other' given"],
 ])('refuses %j with path, rule and value', (settings, message) => {
