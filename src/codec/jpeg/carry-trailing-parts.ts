@@ -3,17 +3,17 @@ import { readPictureEntries } from './multi-picture.ts';
 import { type Jpeg, readJpeg, segmentBytes } from './segments.ts';
 
 /**
- * A copy of a JPEG with what lies behind its source, byte for byte, and with the index of pictures corrected to where
- * they are now; undefined where the copy does not come out so.
- * @param source of which what lies behind `isMovable`
+ * A copy of a JPEG with what follows the end of its source, byte for byte, and with the index of pictures corrected to
+ * their new places; undefined where that fails.
+ * @param file a source whose trailing parts are `isMovable`
  */
 export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Array | undefined {
   const source = readJpeg(file);
   const before = readPictureEntries(source);
-  const behind = source.bytes.subarray(source.end);
-  if (before.length === 0) return joinBytes(copy, behind);
+  const trailing = source.bytes.subarray(source.end);
+  if (before.length === 0) return joinBytes(copy, trailing);
   const indexed = withIndex(source, readJpeg(copy));
-  const whole = joinBytes(indexed, behind);
+  const whole = joinBytes(indexed, trailing);
   const moved = indexed.length - source.end;
   const index = findIndex(readJpeg(whole));
   const littleEndian = index.payload[4] === 0x49;
@@ -26,7 +26,7 @@ export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Arr
   return samePictures(source, readJpeg(whole)) ? whole : undefined;
 }
 
-/** A new encoding has none: it goes behind the other metadata. */
+/** A new encoding has no index: it goes after the other metadata. */
 function withIndex(source: Jpeg, { bytes, segments, end }: Jpeg): Uint8Array {
   const own = bytes.subarray(0, end);
   if (segments.some(({ kind }) => kind === 'multi-picture')) return own;

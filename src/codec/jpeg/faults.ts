@@ -1,29 +1,38 @@
-import { indexOfText } from '../bytes.ts';
+import { byteAt, indexOfText, uint16At } from '../bytes.ts';
 import { walkBaseline } from './huffman-baseline.ts';
 import { progressiveWalks } from './huffman-progressive.ts';
 import {
   bitsIn,
-  isKnownMarker,
   LOOK_AHEAD_BYTES,
   piecesOf,
   readDefinitions,
-  readParts,
-  readScanFrame,
   readScanHeader,
-  type ScanFrame,
   type ScanHeader,
   type ScanWalk,
 } from './scans.ts';
-import { isFrame, isProgressive, type Jpeg, readJpeg } from './segments.ts';
+import {
+  isFrame,
+  isKnownMarker,
+  isProgressive,
+  type Jpeg,
+  type JpegFrame,
+  readJpeg,
+  SOS,
+} from './segments.ts';
 
-/** What is wrong with the markers of a JPEG: one no decoder knows, no end, a colour without a scan; undefined when all is well. */
+/** What is wrong with the markers of a JPEG: an unknown one, no end, a component without a scan; undefined if nothing is. */
 export function findMarkerFault(bytes: Uint8Array): string | undefined {
   const jpeg = readJpeg(bytes);
-  const foreign = jpeg.segments.find(({ marker }) => !isKnownMarker(marker));
-  if (foreign)
-    return `Expected a known marker at byte ${foreign.at} but found 0x${foreign.marker.toString(16)}`;
-  if (!jpeg.hasEnd) return 'Expected an end-of-image marker but the file ends before it';
-  return findMissingScan(jpeg);
+  const unknown = findUnknownMarker(jpeg);
+  if (unknown) return unknown;
+  return jpeg.hasEnd ? findMissingScan(jpeg) : jpeg.fault;
+}
+
+function findUnknownMarker({ segments }: Jpeg): string | undefined {
+  const unknown = segments.find(({ marker }) => !isKnownMarker(marker));
+  return (
+    unknown && `Expected a known marker at byte ${unknown.at} but found 0x${unknown.marker.toString(16)}`
+  );
 }
 
 /** Decoders fill a component that no scan brings with one value, and do not complain. */
@@ -31,66 +40,68 @@ function findMissingScan({ frame, segments }: Jpeg): string | undefined {
   const scanned = new Set<number>();
   for (const { marker, payload } of segments) {
     if (marker !== SOS) continue;
-    const headerEnd = 1 + 2 * payload[0]!;
+    const headerEnd = 1 + 2 * byteAt(payload, 0);
     // A progressive picture is there with its first coefficients; all that follows refines it.
     const isRefinement = isProgressive(frame) && payload[headerEnd] !== 0;
-    for (let at = 1; at < headerEnd && !isRefinement; at += 2) scanned.add(payload[at]!);
+    for (let at = 1; at < headerEnd && !isRefinement; at += 2) scanned.add(byteAt(payload, at));
   }
   const missing = frame.components.find(({ id }) => !scanned.has(id));
   return missing && `Expected a scan of each of the components but number ${missing.id} has none`;
 }
 
-const [SOF0, SOF1, SOF2, DHT, SOS, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xda, 0xdd];
+const [SOF0, SOF1, SOF2, DHT, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xdd];
 
 // Encoders write some ten scans, those that search for the best split some twenty; each costs time of its own.
 const MAX_SCANS = 100;
 
 /**
- * Walks through every Huffman code of a JPEG as a decoder would, without making pixels of it: cheaper than libjpeg's
- * smallest decode, and it sees damage in the last lines, where libvips looks away. Answers what is wrong, undefined
- * when every block is there, or 'unknown-kind' where the codes are not Huffman's (or hierarchical, or lossless).
+ * Decodes every Huffman code of a JPEG without making pixels of it: cheaper than libjpeg's smallest decode, and it sees
+ * damage in the last lines, which libvips ignores. Returns what is wrong, undefined when every block is there, or
+ * 'unknown-kind' where the codes are not Huffman's (or hierarchical, or lossless).
+ * @throws CorruptImageError when no frame header can be reached
  */
-export function findScanFault(jpeg: Uint8Array): string | undefined | 'unknown-kind' {
-  const parts = readParts(jpeg);
-  if (typeof parts === 'string') return parts;
-  const scans = parts.filter(({ coded }) => coded).length;
+export function findScanFault(bytes: Uint8Array): string | undefined | 'unknown-kind' {
+  const jpeg = readJpeg(bytes);
+  const fault = jpeg.fault ?? findUnknownMarker(jpeg);
+  if (fault) return fault;
+  const scans = jpeg.segments.filter(({ coded }) => coded).length;
   if (scans > MAX_SCANS) return `Expected at most ${MAX_SCANS} scans but found ${scans}`;
+  return findCodeFault(jpeg);
+}
+
+function findCodeFault({ frame, segments }: Jpeg): string | undefined | 'unknown-kind' {
   const definitions = new Map<number, Uint8Array>();
-  let walker: FrameWalker | undefined;
+  let open: OpenScan | undefined;
   let interval = 0;
-  for (const { marker, payload, coded } of parts) {
+  for (const { marker, payload, coded } of segments) {
     if (marker === DHT) readDefinitions(payload, definitions);
+    if (marker === DRI) interval = uint16At(payload, 0);
     if (isFrame(marker)) {
-      // The memory for the image is reckoned by the first.
-      if (walker) return 'Expected one frame header but found a second';
-      walker = walkerOf(marker, payload);
-      if (!walker) return 'unknown-kind';
+      // The memory for the image was estimated from the first.
+      if (open) return 'Expected one frame header but found a second';
+      open = scanOpener(frame);
+      if (!open) return 'unknown-kind';
     }
-    if (marker === DRI) interval = (payload[0]! << 8) | payload[1]!;
     if (!coded) continue;
-    const header = walker && readScanHeader(payload, walker.frame, definitions);
-    if (!walker || !header) return 'unknown-kind';
-    const walk = walker.open(header);
+    const header = open && readScanHeader(payload, frame, definitions);
+    if (!open || !header) return 'unknown-kind';
+    const walk = open(header);
     const fault = typeof walk === 'string' ? walk : walkPieces(coded, header, interval, walk);
     if (fault) return fault;
   }
   return undefined;
 }
 
-interface FrameWalker {
-  readonly frame: ScanFrame;
-  /** How a scan of this frame is walked through, or what is wrong with its header. */
-  open(header: ScanHeader): ScanWalk | string;
-}
+/** How the codes of a scan are walked through, or what is wrong with its header. */
+type OpenScan = (header: ScanHeader) => ScanWalk | string;
 
 // Four is CMYK; decoders take ten at the most.
 const MAX_COMPONENTS = 4;
 
-function walkerOf(marker: number, payload: Uint8Array): FrameWalker | undefined {
-  if (marker !== SOF0 && marker !== SOF1 && marker !== SOF2) return undefined;
-  const frame = readScanFrame(payload);
-  if (frame.components.length > MAX_COMPONENTS) return undefined;
-  return { frame, open: marker === SOF2 ? progressiveWalks() : walkBaseline };
+function scanOpener({ marker, components }: JpegFrame): OpenScan | undefined {
+  if (components.length > MAX_COMPONENTS) return undefined;
+  if (marker === SOF2) return progressiveWalks();
+  return marker === SOF0 || marker === SOF1 ? walkBaseline : undefined;
 }
 
 function walkPieces(
@@ -100,14 +111,14 @@ function walkPieces(
   walk: ScanWalk,
 ): string | undefined {
   let first = 0;
-  let isBehind = false;
+  let isAfterEnd = false;
   for (const piece of piecesOf(coded)) {
-    // Some writers put one restart more behind the last block, and padding.
-    if (first === mcus && !isBehind && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) {
-      isBehind = true;
+    // Some writers put one more restart after the last block, and padding.
+    if (first === mcus && !isAfterEnd && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) {
+      isAfterEnd = true;
       continue;
     }
-    if (first === mcus) return 'Expected the end of the picture but found more coded data behind it';
+    if (first === mcus) return 'Expected the end of the picture but found more coded data after it';
     const count = interval > 0 ? Math.min(interval, mcus - first) : mcus - first;
     const fault = walkPiece(unstuff(piece), count, first, walk);
     if (fault) return fault;
@@ -129,7 +140,7 @@ function walkPiece(bits: Uint8Array, mcus: number, first: number, walk: ScanWalk
 
 /** The bits without the zeros that guard 0xff bytes, and some bytes more to look ahead into; until the next call. */
 function unstuff(piece: Uint8Array): Uint8Array {
-  const bits = roomFor(piece.length + LOOK_AHEAD_BYTES);
+  const bits = scratchOf(piece.length + LOOK_AHEAD_BYTES);
   let to = 0;
   let from = 0;
   for (let at = indexOfText(piece, '\xff\x00'); at >= 0; at = indexOfText(piece, '\xff\x00', from)) {
@@ -142,14 +153,14 @@ function unstuff(piece: Uint8Array): Uint8Array {
   return bits.fill(0xff, to, to + LOOK_AHEAD_BYTES).subarray(0, to + LOOK_AHEAD_BYTES);
 }
 
-const KEPT_ROOM_BYTES = 4 * 1024 * 1024;
-let room = new Uint8Array(0);
+const MAX_SCRATCH_BYTES = 4 * 1024 * 1024;
+let scratch = new Uint8Array(0);
 
-/** A megabyte for every picture would make V8 collect every few of them. */
-function roomFor(bytes: number): Uint8Array {
-  if (bytes > KEPT_ROOM_BYTES) return new Uint8Array(bytes);
-  if (bytes > room.length) room = new Uint8Array(Math.min(2 * bytes, KEPT_ROOM_BYTES));
-  return room;
+/** A new megabyte for every picture would make V8 collect every few of them. */
+function scratchOf(bytes: number): Uint8Array {
+  if (bytes > MAX_SCRATCH_BYTES) return new Uint8Array(bytes);
+  if (bytes > scratch.length) scratch = new Uint8Array(Math.min(2 * bytes, MAX_SCRATCH_BYTES));
+  return scratch;
 }
 
 // Some cameras fill up with a few bytes; what a damaged code leaves over is more, or of all kinds.

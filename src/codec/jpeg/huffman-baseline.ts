@@ -122,7 +122,7 @@ function severalSteps(single: Uint16Array, codeLengths: Uint8Array, isAc: boolea
     while (skipped < WINDOW && end === 0 && step < 32) {
       const ahead = (bits << skipped) & ((1 << WINDOW) - 1);
       const entry = single[ahead << (16 - WINDOW)]!;
-      // The bits behind the window are unknown, so only a code that lies in it whole is known to be this one.
+      // The bits after the window are unknown, so only a code that lies in it whole is known to be this one.
       if (entry === 0 || codeLengths[ahead]! > WINDOW - skipped) break;
       skipped += entry & 0xff;
       step += stepOf(entry);

@@ -1,15 +1,8 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { indexOfText } from '../bytes.ts';
 import { readMultiPicture } from './multi-picture.ts';
-import {
-  chromaSubsampling,
-  isProgressive,
-  type Jpeg,
-  quantisationTables,
-  readJpeg,
-  readJpegOrientation,
-} from './segments.ts';
-import { estimateSourceQuality } from './source-quality.ts';
+import { isProgressive, type Jpeg, type JpegFrame, readJpeg, readJpegOrientation, SOS } from './segments.ts';
+import { estimateSourceQuality, quantisationTables } from './source-quality.ts';
 
 const JPEG_COLOURS: Readonly<Record<number, ImageFacts['colour']>> = { 1: 'grey', 3: 'rgb', 4: 'cmyk' };
 
@@ -44,6 +37,23 @@ export function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
 }
 
 function hasSeparateScans({ frame, segments }: Jpeg): boolean {
-  const scan = segments.find(({ marker }) => marker === 0xda);
+  const scan = segments.find(({ marker }) => marker === SOS);
   return scan !== undefined && (scan.payload[0] ?? 0) < frame.components.length;
 }
+
+/** `4:2:0` and so on; undefined for grey. */
+function chromaSubsampling({ components }: JpegFrame): string | undefined {
+  const [luma, chroma] = components;
+  if (!luma || !chroma || components.length < 3) return undefined;
+  const ratio = `${luma.horizontal / chroma.horizontal}x${luma.vertical / chroma.vertical}`;
+  return SUBSAMPLINGS[ratio] ?? ratio;
+}
+
+const SUBSAMPLINGS: Readonly<Record<string, string>> = {
+  '1x1': '4:4:4',
+  '2x1': '4:2:2',
+  '2x2': '4:2:0',
+  '1x2': '4:4:0',
+  '4x1': '4:1:1',
+  '4x2': '4:1:0',
+};

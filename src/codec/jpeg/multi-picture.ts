@@ -5,16 +5,16 @@ import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/dire
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
 import { readTrailer } from './trailers.ts';
 
-/** What lies behind the picture of a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
+/** What follows the picture in a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
 
 export interface MultiPicture {
   /** Pictures that the index names, the first one included; 1 without an index. */
   readonly count: number;
   readonly gainMap: boolean;
-  /** Every picture that the index names beside the first lies behind it, whole. */
+  /** Every other picture that the index names follows the first one, whole. */
   readonly isIndexed: boolean;
   readonly trailingParts?: TrailingParts;
-  /** Bytes behind the picture that belong to no other picture, to no known trailer, and are no padding. */
+  /** Bytes after the picture that belong to no other picture, to no known trailer, and are no padding. */
   readonly unknownTrailingBytes: number;
 }
 
@@ -33,8 +33,8 @@ const MP_ENTRIES = 0xb002;
 const TYPE_CLASS = 0x07ff0000;
 const LARGE_THUMBNAIL = 0x00010000;
 const MAX_PICTURES = 1000;
-/** Bytes times places: far above what cameras write, and searched in a few hundredths of a second. */
-const MOST_SEARCHED = 4e6;
+/** Bytes times offsets: far above what cameras write, and searched in a few hundredths of a second. */
+const MAX_SEARCHED = 4e6;
 
 const GAIN_MAP_NAMES = [
   'http://ns.adobe.com/hdr-gain-map/1.0/',
@@ -45,8 +45,8 @@ const GAIN_MAP_NAMES = [
 
 export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const pictures = readPictureEntries(jpeg);
-  const others = picturesBehind(jpeg, pictures);
-  const gaps = gapsBehind(jpeg, others);
+  const others = picturesAfter(jpeg, pictures);
+  const gaps = gapsAfter(jpeg, others);
   const trailer = readTrailer(gaps.at(-1)!.bytes);
   const unknown = trailer ? gaps.slice(0, -1) : gaps;
   const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
@@ -69,8 +69,8 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   };
 }
 
-/** What lies between the end of the picture, those behind it, and the end of the file. */
-function gapsBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
+/** What lies between the end of the picture, those after it, and the end of the file. */
+function gapsAfter({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
   const from = [end, ...pictures.map(({ start, length }) => start + length)];
   const to = [...pictures.map(({ start }) => start), bytes.length];
   return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
@@ -79,12 +79,12 @@ function gapsBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
 function areIndexed(
   { end }: Jpeg,
   [own, ...others]: readonly PictureEntry[],
-  behind: readonly PictureEntry[],
+  following: readonly PictureEntry[],
 ): boolean {
-  return own?.start === 0 && own.length >= end && others.length > 0 && behind.length === others.length;
+  return own?.start === 0 && own.length >= end && others.length > 0 && following.length === others.length;
 }
 
-/** Whether what lies behind the picture can go along with another one: all of it is known, and where it is told. */
+/** Whether what follows the picture can be moved: all of it is known, and so is every offset that points to it. */
 export function isMovable({
   gainMap,
   isIndexed,
@@ -100,14 +100,14 @@ function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean
 }
 
 /**
- * Whether another part of the file holds one of these places, or one soon behind it: maker notes do (Sony's point into
- * the preview's own header), and nobody can correct all of them. Any number that could be such a place counts, from the
+ * Whether another part of the file holds one of these offsets, or one shortly after it: maker notes do (Sony's point into
+ * the preview's own header), and they cannot all be corrected. Any number that could be such an offset counts, from the
  * start of the file or of the TIFF structure, in either byte order.
  */
 function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
   const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
   const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
-  if (length * places.length > MOST_SEARCHED) return true;
+  if (length * places.length > MAX_SEARCHED) return true;
   return holders.some(({ at, payload }) => {
     const view = viewOf(payload);
     const bases = [0, at + 4 + EXIF_PREFIX.length];
@@ -126,19 +126,19 @@ function isNear(value: number, place: number): boolean {
 }
 
 /**
- * The pictures that lie behind the first one whole, in order of their place. One that begins inside another is none:
- * each byte is looked at once, however many pictures the index names.
+ * The pictures that follow the first one whole, in order of their offsets. One that begins inside another does not count:
+ * each byte is read once, however many pictures the index names.
  */
-function picturesBehind({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]): PictureEntry[] {
-  const behind: PictureEntry[] = [];
+function picturesAfter({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]): PictureEntry[] {
+  const following: PictureEntry[] = [];
   let at = end;
   for (const picture of pictures.toSorted((one, other) => one.start - other.start)) {
     const { start, length } = picture;
     if (start < at || start + length > bytes.length) continue;
-    behind.push(picture);
+    following.push(picture);
     at = start + length;
   }
-  return behind;
+  return following;
 }
 
 /** What the index in APP2 (MPF) names; none when there is no index or it cannot be read. */

@@ -9,8 +9,8 @@ import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 /**
  * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
  * and accepts damaged files, so markers are put back here, and the caller decodes the source strictly before.
- * What lies behind the picture is carried whole (under `keep`), left out (previews and notes, where metadata has to go),
- * or the source is returned as it is.
+ * Trailing parts are carried along whole (under `keep`), left out (if they are metadata, where that has to go), or the
+ * source is returned as it is.
  * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
 export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {

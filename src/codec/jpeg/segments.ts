@@ -1,4 +1,14 @@
-import { joinAll, joinBytes, latin1, startsWith, textAt, uint16, viewOf } from '../bytes.ts';
+import {
+  byteAt,
+  joinAll,
+  joinBytes,
+  latin1,
+  startsWith,
+  textAt,
+  uint16,
+  uint16At,
+  uint32At,
+} from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readOrientation } from '../metadata/exif.ts';
 
@@ -12,6 +22,8 @@ export interface JpegSegment {
   readonly at: number;
   /** What follows the length, without copying it. */
   readonly payload: Uint8Array;
+  /** After the payload of SOS: the entropy-coded bytes, with restart markers. */
+  readonly coded?: Uint8Array;
 }
 
 export type SegmentKind =
@@ -37,6 +49,8 @@ export interface Jpeg {
   /** Where EOI ends, or the file when there is none. */
   readonly end: number;
   readonly hasEnd: boolean;
+  /** The first place where a strict decoder finds no marker that it expects, if there is one. */
+  readonly fault?: string;
 }
 
 export interface JpegFrame {
@@ -57,7 +71,8 @@ export interface JpegComponent {
 
 const SOI = 0xd8;
 const EOI = 0xd9;
-const SOS = 0xda;
+export const SOS = 0xda;
+const TEM = 0x01;
 export const APP0 = 0xe0;
 export const APP1 = 0xe1;
 export const APP2 = 0xe2;
@@ -73,7 +88,7 @@ export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKind])[] = [
   [APP0, 'JFIF\0', 'jfif'],
   [APP0, 'JFXX\0', 'jfxx'],
-  // Some writers put another byte than NUL behind the first NUL.
+  // Some writers put another byte than NUL after the first NUL.
   [APP1, 'Exif\0', 'exif'],
   [APP1, XMP_PREFIX, 'xmp'],
   [APP1, EXTENDED_XMP_PREFIX, 'extended-xmp'],
@@ -101,57 +116,74 @@ const ALREADY_READ = new WeakMap<Uint8Array, Jpeg>();
 
 function readMarkers(bytes: Uint8Array): Jpeg {
   const segments: JpegSegment[] = [];
+  let fault: string | undefined;
   let at = 2;
-  let end: number | undefined;
-  while (at < bytes.length) {
-    const marker = nextMarker(bytes, at);
-    if (!marker) break;
+  for (let marker = nextMarker(bytes, at); marker; marker = nextMarker(bytes, at)) {
+    fault ??= findStray(bytes, at, marker);
     at = marker.at + 2;
-    if (marker.code === EOI) {
-      end = at;
-      break;
-    }
+    if (marker.code === EOI)
+      return { bytes, segments, frame: readFrame(segments, at), end: at, hasEnd: true, fault };
     if (isStandalone(marker.code)) continue;
-    const segment = readSegment(bytes, marker.code, marker.at);
+    const segment = readSegment(bytes, marker);
     if (!segment) break;
     if (segments.push(segment) > MAX_SEGMENTS) throw corrupt(`more than ${MAX_SEGMENTS} segments`, at);
-    at += 2 + segment.payload.length;
-    if (marker.code === SOS) at = endOfScan(bytes, at);
+    at += 2 + segment.payload.length + (segment.coded?.length ?? 0);
   }
-  return {
-    bytes,
-    segments,
-    frame: readFrame(segments, at),
-    end: end ?? bytes.length,
-    hasEnd: end !== undefined,
-  };
+  fault ??= 'Expected an end-of-image marker but the file ends before it';
+  return { bytes, segments, frame: readFrame(segments, at), end: bytes.length, hasEnd: false, fault };
 }
 
-function nextMarker(bytes: Uint8Array, from: number): { code: number; at: number } | undefined {
-  let at = from;
-  while (true) {
-    at = bytes.indexOf(0xff, at);
-    if (at < 0 || at + 1 >= bytes.length) return undefined;
-    const code = bytes[at + 1]!;
-    if (code !== 0 && code !== 0xff) return { code, at };
-    at++;
-  }
+interface Marker {
+  readonly code: number;
+  readonly at: number;
 }
 
+function nextMarker(bytes: Uint8Array, from: number): Marker | undefined {
+  const at = markerIn(bytes, from);
+  return at < 0 ? undefined : { code: byteAt(bytes, at + 1), at };
+}
+
+/** Where the next 0xff lies that is followed by the code of a marker; -1 where there is none. */
+export function markerIn(bytes: Uint8Array, from: number): number {
+  for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at)) {
+    const next = bytes[at + 1];
+    if (next === undefined) return -1;
+    // 0 guards a 0xff of coded data, and any number of 0xff may stand before a marker.
+    if (next !== 0 && next !== 0xff) return at;
+    at += next === 0 ? 2 : 1;
+  }
+  return -1;
+}
+
+/** Bytes that lie where a marker was expected, or a second start of an image. */
+function findStray(bytes: Uint8Array, from: number, { code, at }: Marker): string | undefined {
+  const stray = bytes.subarray(from, at).findIndex((byte) => byte !== 0xff);
+  if (stray >= 0) return `Expected a marker at byte ${from + stray} but found ${byteAt(bytes, from + stray)}`;
+  return code === SOI ? `Expected one start of an image but found a second at byte ${at}` : undefined;
+}
+
+/** Without a length: TEM, and restarts, which some writers also put between two segments. */
 function isStandalone(marker: number): boolean {
-  return marker === SOI || marker === 0x01 || isRestart(marker);
+  return marker === SOI || marker === TEM || isRestart(marker);
 }
 
 function isRestart(marker: number): boolean {
   return marker >= 0xd0 && marker <= 0xd7;
 }
 
-function readSegment(bytes: Uint8Array, marker: number, at: number): JpegSegment | undefined {
-  if (at + 4 > bytes.length) return undefined;
-  const length = (bytes[at + 2]! << 8) | bytes[at + 3]!;
-  if (length < 2 || at + 2 + length > bytes.length) return undefined;
-  const payload = bytes.subarray(at + 4, at + 2 + length);
-  return { marker, at, payload, kind: kindOf(marker, payload) };
+/** Whether decoders know what to do with a segment of this marker. */
+export function isKnownMarker(marker: number): boolean {
+  const isTableOrFrame = marker >= 0xc0 && marker <= 0xcf;
+  return isTableOrFrame || (marker >= 0xda && marker <= 0xef) || marker === COM;
+}
+
+function readSegment(bytes: Uint8Array, { code, at }: Marker): JpegSegment | undefined {
+  const length = uint16At(bytes, at + 2);
+  const end = at + 2 + length;
+  if (length < 2 || end > bytes.length) return undefined;
+  const payload = bytes.subarray(at + 4, end);
+  const segment = { marker: code, at, payload, kind: kindOf(code, payload) };
+  return code === SOS ? { ...segment, coded: bytes.subarray(end, endOfScan(bytes, end)) } : segment;
 }
 
 function kindOf(marker: number, payload: Uint8Array): SegmentKind {
@@ -163,13 +195,10 @@ function kindOf(marker: number, payload: Uint8Array): SegmentKind {
 
 /** Entropy-coded bytes go on until a marker that is neither a restart nor a stuffed 0xff. */
 function endOfScan(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (true) {
-    const marker = nextMarker(bytes, at);
-    if (!marker) return bytes.length;
-    if (!isRestart(marker.code)) return marker.at;
-    at = marker.at + 2;
+  for (let at = markerIn(bytes, from); at >= 0; at = markerIn(bytes, at + 2)) {
+    if (!isRestart(byteAt(bytes, at + 1))) return at;
   }
+  return bytes.length;
 }
 
 function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
@@ -179,12 +208,11 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
   const count = payload[5] ?? 0;
   if (payload.length < 6 + count * 3 || count === 0)
     throw corrupt('a frame header that is too short', segment.at);
-  const view = viewOf(payload);
   const frame = {
     marker,
-    bits: payload[0]!,
-    height: view.getUint16(1),
-    width: view.getUint16(3),
+    bits: byteAt(payload, 0),
+    height: uint16At(payload, 1),
+    width: uint16At(payload, 3),
     components: Array.from({ length: count }, (_, index) => readComponent(payload, 6 + index * 3)),
   };
   if (frame.width === 0 || frame.height === 0) throw corrupt('a width or height of 0', segment.at);
@@ -192,8 +220,13 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
 }
 
 function readComponent(payload: Uint8Array, at: number): JpegComponent {
-  const sampling = payload[at + 1]!;
-  return { id: payload[at]!, horizontal: sampling >> 4, vertical: sampling & 15, table: payload[at + 2]! };
+  const sampling = byteAt(payload, at + 1);
+  return {
+    id: byteAt(payload, at),
+    horizontal: sampling >> 4,
+    vertical: sampling & 15,
+    table: byteAt(payload, at + 2),
+  };
 }
 
 export function isFrame(marker: number): boolean {
@@ -208,47 +241,6 @@ export function isProgressive({ marker }: JpegFrame): boolean {
   return marker === 0xc2 || marker === 0xc6 || marker === 0xca || marker === 0xce;
 }
 
-/** The quantisation tables, 64 numbers each in zigzag order, that luma and then chroma use. */
-export function quantisationTables(jpeg: Jpeg): number[][] {
-  const tables = new Map<number, number[]>();
-  for (const { marker, payload } of jpeg.segments) {
-    if (marker === 0xdb) for (const [id, table] of readTables(payload)) tables.set(id, table);
-  }
-  const used = new Set(jpeg.frame.components.map(({ table }) => table));
-  return [...used].flatMap((id) => (tables.has(id) ? [tables.get(id)!] : []));
-}
-
-function readTables(payload: Uint8Array): [id: number, table: number[]][] {
-  const tables: [number, number[]][] = [];
-  for (let at = 0; at < payload.length; ) {
-    const wide = payload[at]! >> 4 ? 2 : 1;
-    const values = payload.subarray(at + 1, at + 1 + 64 * wide);
-    if (values.length < 64 * wide) break;
-    const table = Array.from({ length: 64 }, (_, index) =>
-      wide === 2 ? (values[index * 2]! << 8) | values[index * 2 + 1]! : values[index]!,
-    );
-    tables.push([payload[at]! & 15, table]);
-    at += 1 + 64 * wide;
-  }
-  return tables;
-}
-
-/** `4:2:0` and so on; undefined for grey. */
-export function chromaSubsampling({ components }: JpegFrame): string | undefined {
-  if (components.length < 3) return undefined;
-  const [luma, chroma] = components as [JpegComponent, JpegComponent];
-  const ratio = `${luma.horizontal / chroma.horizontal}x${luma.vertical / chroma.vertical}`;
-  const names: Record<string, string> = {
-    '1x1': '4:4:4',
-    '2x1': '4:2:2',
-    '2x2': '4:2:0',
-    '1x2': '4:4:0',
-    '4x1': '4:1:1',
-    '4x2': '4:1:0',
-  };
-  return names[ratio] ?? ratio;
-}
-
 /** A segment as it lies in a file; throws when its payload is over 65,533 bytes. */
 export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
   if (payload.length > 65_533)
@@ -256,7 +248,7 @@ export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
   return joinBytes([0xff, marker], uint16(payload.length + 2), payload);
 }
 
-/** A JPEG of these segments, and behind them what codes its pixels, from the first table to EOI. */
+/** A JPEG of these segments, and after them what codes its pixels, from the first table to EOI. */
 export function writeJpeg(
   segments: readonly Pick<JpegSegment, 'marker' | 'payload'>[],
   coded: readonly Uint8Array[],
@@ -268,7 +260,7 @@ export function writeJpeg(
   ]);
 }
 
-/** Orientation that the JPEG's own EXIF tells. */
+/** The orientation in the JPEG's own EXIF. */
 export function readJpegOrientation({ segments }: Jpeg): number {
   return readOrientation(segments.find(({ kind }) => kind === 'exif')?.payload);
 }
@@ -279,8 +271,9 @@ export function joinIccSegments(jpeg: Jpeg): Uint8Array | undefined {
   let count = 0;
   for (const { kind, payload } of jpeg.segments) {
     if (kind !== 'icc' || payload.length < 14) continue;
-    if (!parts.has(payload[12]!)) parts.set(payload[12]!, payload.subarray(14));
-    count = payload[13]!;
+    const number = byteAt(payload, 12);
+    if (!parts.has(number)) parts.set(number, payload.subarray(14));
+    count = byteAt(payload, 13);
   }
   const ordered = Array.from({ length: count }, (_, index) => parts.get(index + 1));
   return count > 0 && ordered.every((part) => part !== undefined) ? joinBytes(...ordered) : undefined;
@@ -292,7 +285,7 @@ export function joinExtendedXmp(jpeg: Jpeg): Uint8Array | undefined {
   const guid = parts[0] && textAt(parts[0].payload, 35, 32);
   const own = parts.filter(({ payload }) => textAt(payload, 35, 32) === guid);
   const inOrder = own
-    .map(({ payload }) => ({ offset: viewOf(payload).getUint32(71), part: payload.subarray(75) }))
+    .map(({ payload }) => ({ offset: uint32At(payload, 71), part: payload.subarray(75) }))
     .sort((one, other) => one.offset - other.offset);
   let length = 0;
   for (const { offset, part } of inOrder) {

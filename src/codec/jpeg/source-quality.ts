@@ -1,4 +1,9 @@
+import { byteAt, uint16At } from '../bytes.ts';
+import type { Jpeg } from './segments.ts';
+
 /** What quality a JPEG was written at, read from its quantisation tables. */
+
+const DQT = 0xdb;
 
 // At quality 50, in zigzag order as in the file. Annex K of the JPEG standard, which libjpeg and nearly everybody scale by their quality.
 const LIBJPEG = [
@@ -53,4 +58,30 @@ function distanceBetween(table: readonly number[], base: readonly number[]): num
 function scaled(steps: readonly number[], quality: number): number[] {
   const scale = quality < 50 ? Math.floor(5000 / quality) : 200 - quality * 2;
   return steps.map((step) => Math.min(255, Math.max(1, Math.floor((step * scale + 50) / 100))));
+}
+
+/** The quantisation tables, 64 numbers each in zigzag order, that luma and then chroma use. */
+export function quantisationTables(jpeg: Jpeg): number[][] {
+  const tables = new Map<number, number[]>();
+  for (const { marker, payload } of jpeg.segments) {
+    if (marker === DQT) for (const [id, table] of readTables(payload)) tables.set(id, table);
+  }
+  const used = new Set(jpeg.frame.components.map(({ table }) => table));
+  return [...used].flatMap((id) => [tables.get(id)].filter((table) => table !== undefined));
+}
+
+function readTables(payload: Uint8Array): [id: number, table: number[]][] {
+  const tables: [number, number[]][] = [];
+  for (let at = 0; at < payload.length; ) {
+    const head = byteAt(payload, at);
+    const isWide = head >> 4 !== 0;
+    const values = payload.subarray(at + 1, at + 1 + (isWide ? 128 : 64));
+    if (values.length < (isWide ? 128 : 64)) break;
+    const table = isWide
+      ? Array.from({ length: 64 }, (_, index) => uint16At(values, index * 2))
+      : [...values];
+    tables.push([head & 15, table]);
+    at += 1 + values.length;
+  }
+  return tables;
 }

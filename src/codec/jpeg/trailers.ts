@@ -1,34 +1,33 @@
 import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
 import { isIsoFile } from '../isobmff/boxes.ts';
 
-/** What phones put behind a JPEG and tell how to read: places in it are counted from its own ends, so it can be moved. */
+/** Data of a documented form that phones store after a JPEG: its offsets are relative to itself, so it can be moved. */
 export interface Trailer {
-  /** Notes on the picture and nothing that could be looked at or listened to. */
+  /** About the picture; nothing that could be looked at or listened to. */
   readonly isMetadata: boolean;
 }
 
-/** The film of a moving photo, Samsung's notes, or both; undefined where any byte is something else. */
+/** The video of a motion photo, a Samsung SEF block, or both; undefined where any byte is something else. */
 export function readTrailer(trailing: Uint8Array): Trailer | undefined {
-  const notes = readSamsungNotes(trailing);
-  const rest = trailing.subarray(0, notes?.start);
-  const film = isIsoFile(rest);
-  if (!film && (!notes || countTrailing(rest, 0) > 0)) return undefined;
-  return { isMetadata: !film && notes?.isMetadata === true };
+  const sef = readSef(trailing);
+  const rest = trailing.subarray(0, sef?.start);
+  const hasVideo = isIsoFile(rest);
+  if (!hasVideo && (!sef || countTrailing(rest, 0) > 0)) return undefined;
+  return { isMetadata: !hasVideo && sef?.isMetadata === true };
 }
 
 const MAX_BLOCKS = 1000;
 
 /** A text or number of this length at most; pictures and sounds are larger. */
-const MAX_NOTE_BYTES = 65_536;
+const MAX_METADATA_BYTES = 65_536;
 
-const NOTES = /^(Image_UTC_Data|MCC_Data|Color_Display_P3|\w+_Info)$/;
+const METADATA_NAMES = /^(Image_UTC_Data|MCC_Data|Color_Display_P3|\w+_Info)$/;
 
 /**
- * The blocks that Samsung's phones write, and their directory at the end of the file, whose entries count back from its
- * own beginning (ExifTool, Samsung.pm). Sound before 2014 was also told by its place in the file ("QDIO"), which is
- * none of these.
+ * SEF: the blocks that Samsung's phones write, and their directory at the end of the file, whose offsets count back from
+ * its own start (ExifTool, Samsung.pm). Sound before 2014 also had an absolute offset ("QDIO"): that is none of these.
  */
-function readSamsungNotes(bytes: Uint8Array): { start: number; isMetadata: boolean } | undefined {
+function readSef(bytes: Uint8Array): { start: number; isMetadata: boolean } | undefined {
   const directory = findDirectory(bytes);
   if (!directory) return undefined;
   const view = viewOf(bytes);
@@ -48,7 +47,7 @@ function readSamsungNotes(bytes: Uint8Array): { start: number; isMetadata: boole
     at += block.length;
   }
   if (start < 0 || at !== directory.at) return undefined;
-  return { start, isMetadata: blocks.every((block) => isNote(bytes, block)) };
+  return { start, isMetadata: blocks.every((block) => isMetadataBlock(bytes, block)) };
 }
 
 function findDirectory(bytes: Uint8Array): { at: number; count: number } | undefined {
@@ -62,9 +61,11 @@ function findDirectory(bytes: Uint8Array): { at: number; count: number } | undef
     : undefined;
 }
 
-function isNote(bytes: Uint8Array, { start, length }: { start: number; length: number }): boolean {
+function isMetadataBlock(bytes: Uint8Array, { start, length }: { start: number; length: number }): boolean {
   const nameLength = viewOf(bytes).getUint32(start + 4, true);
   return (
-    length <= MAX_NOTE_BYTES && nameLength <= length - 8 && NOTES.test(textAt(bytes, start + 8, nameLength))
+    length <= MAX_METADATA_BYTES &&
+    nameLength <= length - 8 &&
+    METADATA_NAMES.test(textAt(bytes, start + 8, nameLength))
   );
 }

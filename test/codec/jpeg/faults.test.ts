@@ -4,7 +4,11 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { makePhotos } from '../../../bench/photos.ts';
+import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { findMarkerFault, findScanFault } from '../../../src/codec/jpeg/faults.ts';
+import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
+import type { CompressionSettings } from '../../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import {
   bitRotten,
   concat,
@@ -164,4 +168,24 @@ test('sound photographs with Huffman tables of their own are sound', async () =>
   await rm(folder, { recursive: true, force: true });
   // Codes of different length may fill as many bits with their values: one photograph in four was told to be damaged.
   expect(faults).toEqual(names.map(() => undefined));
+});
+
+test('a restart marker before the scan is no damage, in any mode', async () => {
+  const jpeg = await makeJpeg({ width: 600, height: 450, quality: 95 });
+  const source = withBefore(Buffer.from(jpeg), 0xda, Buffer.from([0xff, 0xd0]));
+  expect([findMarkerFault(source), findScanFault(source)]).toEqual([undefined, undefined]);
+  const budget = createMemoryBudget(2e9);
+  for (const changes of [{}, { effort: 'fast' }, { mode: 'lossless' }] as const) {
+    const settings: CompressionSettings = { ...DEFAULT_COMPRESSION, ...changes };
+    expect(await compressBytes(source, settings, { budget })).toMatchObject({ status: 'compressed' });
+  }
+});
+
+test.each([
+  ['a byte', [0x41]],
+  ['a second start of an image', [0xff, 0xd8]],
+  ['an unknown marker', [0xff, 0x30, 0, 2]],
+])('%s before the scan is damage', async (_name, bytes) => {
+  const source = withBefore(Buffer.from(await makeJpeg()), 0xda, Buffer.from(bytes));
+  expect(findScanFault(source)).toMatch(/^Expected .* at byte \d+/);
 });

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { expect, it, test } from 'vitest';
-import { quantisationTables, readJpeg } from '../../../src/codec/jpeg/segments.ts';
-import { estimateSourceQuality } from '../../../src/codec/jpeg/source-quality.ts';
+import { readJpeg } from '../../../src/codec/jpeg/segments.ts';
+import { estimateSourceQuality, quantisationTables } from '../../../src/codec/jpeg/source-quality.ts';
 import { makeJpeg, photoPixels } from '../../support/fixtures.ts';
 
 const raw = { width: 96, height: 64, channels: 3 as const };
