@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -194,5 +195,22 @@ describe('the settings of a deployment', () => {
     expect(await settingsWith()).toMatchObject({ usesKms: 'no', kmsKeys: [] });
     const arn = 'arn:aws:kms:us-east-1:123456789012:key/1';
     expect(await settingsWith({ kmsKeyArns: arn })).toMatchObject({ usesKms: 'yes', kmsKeys: [arn] });
+  });
+});
+
+describe('the entry that the framework loads', () => {
+  const load = createRequire(import.meta.url)('../../deploy/load-settings.cjs');
+
+  it('names the Node version it needs, instead of failing on the first TypeScript file', async () => {
+    const versions = Object.getOwnPropertyDescriptor(process, 'versions') as PropertyDescriptor;
+    Object.defineProperty(process, 'versions', {
+      ...versions,
+      value: { ...process.versions, node: '20.20.2' },
+    });
+    try {
+      await expect(load({})).rejects.toThrow(/^Expected Node 24, which "npx sls" brings, but received v/);
+    } finally {
+      Object.defineProperty(process, 'versions', versions);
+    }
   });
 });
