@@ -4,7 +4,7 @@ import {
   type CompressionMark,
   fingerprintSettings,
   fingerprintSource,
-  leavesNoRoomForMark,
+  isTooLongForMark,
   MARK_KEY,
   mayCompressAgain,
   withMark,
@@ -216,7 +216,7 @@ function noGain(source: StoredObject, bytes: Uint8Array): KeptBytes {
 
 /** A kept copy whose metadata left no room for the mark: once the source is read, its content tells. */
 function mayBeUnmarkedCopy({ object }: TakenPlace): boolean {
-  return object.checksumSha256 !== undefined && leavesNoRoomForMark(object.metadata);
+  return object.checksumSha256 !== undefined && isTooLongForMark(object.metadata);
 }
 
 function unmarked(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -12,24 +12,16 @@ export const NOTHING_YET: BatchCounts = {
   bytesOut: 0,
 };
 
-/** Adds one image's outcome. Bytes count for images that have an output: compressed and kept. */
+/** Adds one image's outcome. Bytes are counted for images that have an output: compressed and kept. */
 export function addOutcome(counts: BatchCounts, outcome: Outcome): BatchCounts {
   const added = { ...counts, [outcome.status]: counts[outcome.status] + 1 };
-  if (outcome.status === 'compressed') {
-    return {
-      ...added,
-      bytesIn: counts.bytesIn + outcome.bytesIn,
-      bytesOut: counts.bytesOut + outcome.bytesOut,
-    };
-  }
-  if (outcome.status === 'kept') {
-    return {
-      ...added,
-      bytesIn: counts.bytesIn + outcome.bytesIn,
-      bytesOut: counts.bytesOut + outcome.bytesIn,
-    };
-  }
-  return added;
+  if (outcome.status !== 'compressed' && outcome.status !== 'kept') return added;
+  const bytesOut = outcome.status === 'compressed' ? outcome.bytesOut : outcome.bytesIn;
+  return {
+    ...added,
+    bytesIn: counts.bytesIn + outcome.bytesIn,
+    bytesOut: counts.bytesOut + bytesOut,
+  };
 }
 
 export function accountedFor(counts: BatchCounts): number {

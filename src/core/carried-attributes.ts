@@ -1,6 +1,6 @@
 import type { ObjectAttributes } from './object-store.ts';
 
-/** What belongs to an image wherever it lies: how it is served, and what its owner wrote on it. */
+/** The attributes that an image keeps at any place: how it is served, and its user metadata. */
 export function carriedElsewhere(source: ObjectAttributes): Partial<ObjectAttributes> {
   return {
     contentType: source.contentType,
@@ -13,7 +13,7 @@ export function carriedElsewhere(source: ObjectAttributes): Partial<ObjectAttrib
   };
 }
 
-/** And what belongs to its place: a replacement that does not name it falls to the bucket's defaults. */
+/** Also those of its place: where a replacement leaves one out, the bucket's default would apply. */
 export function carriedInPlace(source: ObjectAttributes): Partial<ObjectAttributes> {
   return {
     ...carriedElsewhere(source),

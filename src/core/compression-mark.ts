@@ -5,7 +5,7 @@ import { formatS3Uri, type S3Location } from './s3-uri.ts';
 
 /**
  * The mark: one user metadata entry on every output. It binds the output to its source, to the settings, and to
- * its own content, so that a copied, stale or edited object does not pass for one of ours.
+ * its own content, so that a copied, stale or edited object is not taken for one of ours.
  */
 export const MARK_KEY = 'image-press';
 
@@ -13,26 +13,26 @@ export const MARK_KEY = 'image-press';
 export const MAX_METADATA_BYTES = 2048;
 
 export interface CompressionMark {
-  /** Fingerprint of the source's address: two sources never share an output unnoticed. */
+  /** Fingerprint of the source's address: finds out when two sources would share an output. */
   readonly of: string;
   /** ETag of the source that was read. */
   readonly from: string;
-  /** In place, in a versioned bucket: the version that holds the original. */
+  /** In place, in a versioned bucket: the version with the original. */
   readonly version?: string;
   readonly settings: string;
   /** Base64, of the marked object's own content. */
   readonly sha256: string;
   /** The job that wrote it; absent for uploads. */
   readonly job?: string;
-  /** Of an upload: tells this write from the same one by another host, which no job does twice. */
+  /** Random, for uploads only: two hosts may compress the same upload, but no two the same image of a job. */
   readonly write?: string;
   readonly bytesIn: number;
   /** How it was made; absent for a kept copy and for a restored original. */
   readonly encoding?: Encoding;
   readonly kept?: KeptReason;
-  /** An original put back on purpose, to be left as it is. */
+  /** An original that was restored on purpose, to be left as it is. */
   readonly restored?: true;
-  /** A lossy generation of ours lies behind these pixels. */
+  /** These pixels were compressed lossily by us. */
   readonly lossy: boolean;
   readonly writes?: WriteCount;
 }
@@ -43,7 +43,7 @@ export interface WriteCount {
   readonly since: number;
 }
 
-/** The mark that an object's metadata carries, whether or not it is still true: ask `isConfirmed`. */
+/** The mark in an object's metadata, which may no longer match its content: see `isConfirmed`. */
 export function readMark(metadata: Readonly<Record<string, string>>): CompressionMark | undefined {
   const text = metadata[MARK_KEY];
   if (text === undefined) return undefined;
@@ -55,7 +55,7 @@ export function readMark(metadata: Readonly<Record<string, string>>): Compressio
   }
 }
 
-/** The metadata with the mark in it; undefined when that would be more than S3 takes. */
+/** The metadata with the mark in it; undefined when that would exceed S3's limit. */
 export function withMark(
   metadata: Readonly<Record<string, string>>,
   mark: CompressionMark,
@@ -64,19 +64,19 @@ export function withMark(
   return metadataBytes(marked) > MAX_METADATA_BYTES ? undefined : marked;
 }
 
-/** Metadata near the limit: an output of ours may have had to go without its mark. */
-export function leavesNoRoomForMark(metadata: Readonly<Record<string, string>>): boolean {
-  return metadataBytes(metadata) + LONGEST_MARK_BYTES > MAX_METADATA_BYTES;
+/** Metadata near the limit: an output of ours may have been written without its mark. */
+export function isTooLongForMark(metadata: Readonly<Record<string, string>>): boolean {
+  return metadataBytes(metadata) + MAX_MARK_BYTES > MAX_METADATA_BYTES;
 }
 
-/** The mark is of this very content, not of what the object held before or elsewhere. */
+/** The mark is of this very content, not of an earlier one or of another object. */
 export function isConfirmed(mark: CompressionMark, sha256: string): boolean {
   return mark.sha256 === sha256;
 }
 
 /**
- * Whether an object with this confirmed mark may be compressed with `settings`. Pixels bear one lossy generation
- * of ours at most, also by force; and what these settings made before is done.
+ * Whether an object with this confirmed mark may be compressed with `settings`. Pixels are compressed lossily once at
+ * most, also with `force`; and what was made with the same settings is up to date.
  */
 export function mayCompressAgain(
   mark: CompressionMark,
@@ -87,7 +87,7 @@ export function mayCompressAgain(
   return force || mark.settings !== fingerprintSettings(settings);
 }
 
-/** 64 bits of everything that decides how an output looks, and of the generation of our own encoding rules. */
+/** 64 bits of everything that decides how an output looks, including the revision of our own encoding rules. */
 export function fingerprintSettings(settings: CompressionSettings): string {
   const known =
     fingerprints.get(settings) ?? fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
@@ -95,7 +95,7 @@ export function fingerprintSettings(settings: CompressionSettings): string {
   return known;
 }
 
-/** A job's settings are asked for with every image. */
+/** Every image of a job needs the fingerprint of the same settings. */
 const fingerprints = new WeakMap<CompressionSettings, string>();
 
 export function fingerprintSource(source: S3Location): string {
@@ -104,15 +104,15 @@ export function fingerprintSource(source: S3Location): string {
 
 const VERSION = 1;
 
-/** To be raised when the same settings come to mean better outputs: every image is then compressed anew. */
+/** Raise it when the same settings come to mean better outputs: every image is then compressed again. */
 const ENCODING_REVISION = 1;
 
-/** With a job's name of 80 letters, a version id of 32 and every field of the encoding. */
-const LONGEST_MARK_BYTES = 700;
+/** With a job's name of 80 characters, a version id of 32 and every field of the encoding. */
+const MAX_MARK_BYTES = 700;
 
 function writeMark(mark: CompressionMark): string {
   const text = JSON.stringify({ v: VERSION, ...mark, lossy: mark.lossy || undefined });
-  // Headers carry US-ASCII; anything else S3 would hand back RFC 2047-encoded.
+  // Headers are US-ASCII; S3 would return anything else RFC 2047-encoded.
   return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
@@ -127,12 +127,10 @@ function isLossy({ mode, resize }: CompressionSettings): boolean {
 }
 
 function metadataBytes(metadata: Readonly<Record<string, string>>): number {
-  const encoder = new TextEncoder();
-  const all = Object.entries(metadata).flat().join('');
-  return encoder.encode(all).byteLength;
+  return new TextEncoder().encode(Object.entries(metadata).flat().join('')).byteLength;
 }
 
-/** The same text for the same content, whatever the order in which it was put together. */
+/** The same text for the same content, whatever the order of its keys. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)

@@ -1,14 +1,14 @@
 import type { JobFailure } from './report.ts';
 
 /**
- * An error as the state machine saw it, for people: Lambda wraps the message in JSON, Fargate hands over the
- * description of its whole task.
+ * An error of the state machine in plain text: Lambda wraps the message in JSON, Fargate returns the description of its
+ * whole task.
  */
 export function explainFailure(error: string | undefined, cause: string | undefined): JobFailure {
   return { error: error || 'Unknown', cause: shorten(plainCause(cause ?? '')) };
 }
 
-const LONGEST_CAUSE = 600;
+const MAX_CAUSE_LENGTH = 600;
 
 function plainCause(cause: string): string {
   const details = parseObject(cause);
@@ -43,5 +43,5 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 function shorten(text: string): string {
-  return text.length <= LONGEST_CAUSE ? text : `${text.slice(0, LONGEST_CAUSE)}…`;
+  return text.length <= MAX_CAUSE_LENGTH ? text : `${text.slice(0, MAX_CAUSE_LENGTH)}…`;
 }

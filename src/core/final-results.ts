@@ -1,12 +1,12 @@
 import type { ImageResult } from './image-result.ts';
 
 /**
- * Which of an image's results counts, when a host died and another did the image again. One byte an image:
- * offer every result first, then ask for each whether it is the one; exactly one answer an image is yes.
+ * Which result of an image counts when a worker crashed and another compressed the image again. Uses one byte per
+ * image: offer every result first, then take each; `take` is true for exactly one result of an image.
  */
 export interface FinalResults {
   offer(result: ImageResult): void;
-  /** True once for an image: for its first result of the best status. */
+  /** True once per image: for its first result of the best status. */
   take(result: ImageResult): boolean;
   has(index: number): boolean;
 }
@@ -19,7 +19,7 @@ export function newFinalResults(planned: number): FinalResults {
   return {
     offer: ({ index, status }) => {
       if (index >= ranks.length) ranks = grown(ranks, index);
-      if (RANKS[status] > ranks[index]!) ranks[index] = RANKS[status];
+      ranks[index] = Math.max(ranks[index] ?? 0, RANKS[status]);
     },
     take: ({ index, status }) => {
       if (ranks[index] !== RANKS[status]) return false;
@@ -30,21 +30,22 @@ export function newFinalResults(planned: number): FinalResults {
   };
 }
 
-/** What a line of a results file has to be to count at all: anything else leaves its image lost, and so reported. */
+/** Whether a line of a results file counts. An image without a line that does is reported as lost. */
 export function isImageResult(value: unknown): value is ImageResult {
   if (typeof value !== 'object' || value === null) return false;
   const { index, source, status } = value as Partial<ImageResult>;
   return (
+    index !== undefined &&
     Number.isInteger(index) &&
-    index! >= 0 &&
-    index! < MOST_IMAGES &&
+    index >= 0 &&
+    index < MAX_IMAGES &&
     typeof source === 'string' &&
     Object.hasOwn(RANKS, String(status))
   );
 }
 
-/** A Distributed Map reads 100 million items at most; a nonsense index must not take the memory. */
-const MOST_IMAGES = 1_000_000_000;
+/** A Distributed Map reads 100 million items at most; a wrong index must not exhaust the memory. */
+const MAX_IMAGES = 1_000_000_000;
 
 function grown(ranks: Uint8Array<ArrayBuffer>, index: number): Uint8Array<ArrayBuffer> {
   const wider = new Uint8Array(Math.max(index + 1, ranks.length * 2));

@@ -1,8 +1,8 @@
-/** What became of one image. One line of `results/<batchId>/…jsonl` each; nothing else decides what a report says. */
+/** The result for one image, a line of `results/<batchId>/…jsonl`. A report is made from these alone. */
 export type ImageResult = ImageIdentity & Outcome;
 
 export interface ImageIdentity {
-  /** Ordinal of the image in its job's images.jsonl, from 0: one final result for each. */
+  /** Ordinal of the image in its job's images.jsonl, from 0. */
   readonly index: number;
   readonly batchId: string;
   /** `s3://bucket/key` */
@@ -21,7 +21,7 @@ export interface Compressed {
   readonly detail?: string;
 }
 
-/** How an output was made, as a reader of the report wants to know it. */
+/** How an output was made. */
 export interface Encoding {
   readonly format: ImageFormat;
   readonly lossless: boolean;
@@ -36,7 +36,7 @@ export interface Encoding {
 
 export interface Kept {
   readonly status: 'kept';
-  /** Where the copy lies; absent in place or with `copyKept: false`. */
+  /** `s3://bucket/key` of the copy; absent in place or with `copyKept: false`. */
   readonly output?: string;
   readonly reason: KeptReason;
   readonly detail?: string;
@@ -61,48 +61,47 @@ export interface Failed {
   readonly cause?: unknown;
 }
 
-/** The image is good and stays as it is (and is copied, so that the output set is complete). */
+/** The image is good and stays as it is; elsewhere it is copied, so that the outputs are complete. */
 export const KEPT_REASONS = {
-  'no-gain': 'would be no smaller, or not by minSavings',
-  'already-compressed':
-    'the source is of this quality or below it; a further lossy generation would only harm',
+  'no-gain': 'saves less than minSavings (3 % by default)',
+  'already-compressed': 'the source has this quality or less; compressing it again would only harm it',
   'unsupported-format': 'no encoder for this format here',
-  'hdr-gain-map': 'carries an HDR gain map that would be lost',
-  'multi-picture': 'holds more than one picture (MPO), or previews that maker notes point at',
-  'content-credentials': 'carries C2PA content credentials that a change would break',
+  'hdr-gain-map': 'has an HDR gain map that would be lost',
+  'multi-picture': 'contains several pictures (MPO), or previews that maker notes refer to',
+  'content-credentials': 'has C2PA content credentials that a change would invalidate',
   'trailing-data': 'data after the end of the image would be lost',
-  animation: 'animated, and cannot be kept animated by this recipe',
-  alpha: 'has transparency that the target format cannot hold',
-  'deep-colour': 'more than 8 bits per channel that the target format cannot hold',
-  cmyk: 'CMYK that the target format cannot hold',
+  animation: 'these settings cannot keep the animation',
+  alpha: 'has transparency, which the target format does not support',
+  'deep-colour': 'has more than 8 bits per channel, which the target format does not support',
+  cmyk: 'CMYK, which the target format does not support',
   'colour-space': 'a colour space that cannot be kept exactly',
-  'not-identical': 'the lossless result was not identical, so it was thrown away',
-  'metadata-limit': 'the mark does not fit beside the user metadata (2 KB)',
+  'not-identical': 'the lossless result was not identical, so it was discarded',
+  'metadata-limit': 'the mark does not fit into the user metadata (2 KB in all)',
   'object-lock': 'under Object Lock',
 } as const;
 export type KeptReason = keyof typeof KEPT_REASONS;
 
-/** There was nothing to do, or nothing that may be done. */
+/** There was nothing to compress, or nothing that may be replaced. */
 export const SKIPPED_REASONS = {
   'up-to-date': 'compressed before with these settings',
   'own-output': 'the source is an output of image-press',
-  'changed-meanwhile': 'replaced or deleted while it was being compressed; the newer object stands',
+  'changed-meanwhile': 'replaced or deleted while it was being compressed; the newer object is kept',
   archived: 'in an archive storage class; restore it first',
   empty: 'zero bytes or a folder marker',
-  'not-an-image': 'its first bytes are of no image format',
+  'not-an-image': 'not an image',
   duplicate: 'listed before in the same file list',
-  'write-limit': 'compressed more often within the hour than is allowed; left as it is',
+  'write-limit': 'compressed more often within an hour than is allowed; left as it is',
 } as const;
 export type SkippedReason = keyof typeof SKIPPED_REASONS;
 
-/** Something a person has to look at. */
+/** A person has to look at it. */
 export const FAILURE_CODES = {
   NotFound: 'no such object',
   AccessDenied: 'reading or writing it was denied',
   CorruptImage: 'cannot be decoded without errors',
   TooLarge: 'over the pixel or memory limit',
   EncoderCrash: 'the encoder threw, hung, crashed its process or returned an unusable image',
-  OutputExists: 'an object that is not an output of image-press lies at the output key',
+  OutputExists: 'the output key already has an object that is not an output of image-press',
   Throttled: 'S3 asked to slow down, also after retries',
   Unexpected: 'an unexpected error; the log has its stack',
 } as const;

@@ -1,16 +1,16 @@
 import type { S3Location } from './s3-uri.ts';
 
 /**
- * The one port to S3. `aws/s3-store.ts` implements it with the SDK; everything that reads or writes objects
- * receives it, so that Lambda, Fargate, tests and local mode differ only in the endpoint behind it.
+ * The one port to S3. `src/store/s3-store.ts` implements it with the SDK; everything that reads or writes objects
+ * receives it, so that Lambda, Fargate, tests and local mode differ only in the endpoint.
  */
 export interface ObjectStore {
-  /** Attributes of an object, or undefined when there is none. Asks for the checksum (ChecksumMode ENABLED). */
+  /** Attributes of an object with its checksum (ChecksumMode ENABLED), or undefined when there is none. */
   head(location: S3Location): Promise<ObjectAttributes | undefined>;
 
   /**
    * The whole object in memory, or an earlier version of it. A body that is cut short is read again, then an error.
-   * @returns undefined when there is none; 'not-modified' when `ifNoneMatch` names its present ETag.
+   * @returns undefined when there is none; 'not-modified' when `ifNoneMatch` is its present ETag.
    * @throws ObjectStoreError (`AccessDenied`, `Archived`, `Throttled`, …; `TooLarge` before the body above `maxBytes`)
    */
   get(
@@ -23,7 +23,7 @@ export interface ObjectStore {
 
   /**
    * Writes a whole object in one request.
-   * @throws ObjectStoreError `PreconditionFailed` when `condition` does not hold (HTTP 412, 409, or 404 on ifMatch)
+   * @throws ObjectStoreError `PreconditionFailed` when `condition` is not met (HTTP 412, 409, or 404 with If-Match)
    */
   put(
     location: S3Location,
@@ -38,7 +38,7 @@ export interface ObjectStore {
     contentType: string,
   ): Promise<void>;
 
-  /** Objects below a prefix, in key order, page by page; with `startAfter` only those behind that key. */
+  /** Objects below a prefix, in key order, page by page; with `startAfter` only those after that key. */
   list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ObjectSummary>;
 
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
@@ -53,7 +53,7 @@ export interface ObjectSummary {
   readonly storageClass?: string;
 }
 
-/** What S3 knows of an object, and what a replacement has to carry over (see docs/object-attributes.md). */
+/** The attributes of an object on S3 that a replacement has to keep (see docs/object-attributes.md). */
 export interface ObjectAttributes {
   /** Opaque, without quotes. No content hash under KMS or multipart. */
   readonly etag: string;
@@ -65,11 +65,11 @@ export interface ObjectAttributes {
   readonly contentDisposition?: string;
   readonly contentEncoding?: string;
   readonly contentLanguage?: string;
-  /** The header's text as it was set: an unparsable Expires is carried over too. */
+  /** The header's text as it was set, because an unparsable Expires is kept, too. */
   readonly expires?: string;
   /** Keys in lower case, without the `x-amz-meta-` prefix. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** How many entries S3 keeps but cannot show in headers: a replacement would lose them. */
+  /** How many entries S3 stores but cannot return in headers: a replacement would lose them. */
   readonly unreadableMetadata?: number;
   readonly storageClass?: string;
   readonly serverSideEncryption?: string;
@@ -79,7 +79,7 @@ export interface ObjectAttributes {
   readonly tagCount: number;
   /** Base64, full-object only: a multipart composite ("…-3") is left out. */
   readonly checksumSha256?: string;
-  /** Which algorithm guards the object, to be kept: CRC32, CRC32C, CRC64NVME, SHA1, SHA256. */
+  /** CRC32, CRC32C, CRC64NVME, SHA1 or SHA256. */
   readonly checksumAlgorithm?: string;
   /** GLACIER or DEEP_ARCHIVE (or an Intelligent-Tiering archive tier) and not restored: GET would fail. */
   readonly archived: boolean;
@@ -91,12 +91,12 @@ export interface StoredObject extends ObjectAttributes {
 }
 
 export interface PutOptions {
-  /** Written as they are given; what is left out falls to S3's default. */
+  /** Written as given; for those left out S3's defaults apply. */
   readonly attributes?: Partial<ObjectAttributes>;
   readonly tags?: Readonly<Record<string, string>>;
   /** `absent`: If-None-Match `*`. `{ etag }`: If-Match. */
   readonly condition?: 'absent' | { readonly etag: string };
-  /** Only when asked: without it no ACL header is sent, and the bucket decides. */
+  /** Without it no ACL header is sent, and the bucket's settings apply. */
   readonly acl?: CannedAcl;
 }
 
@@ -118,7 +118,7 @@ export type StoreErrorCode =
   | 'TooLarge'
   | 'Unexpected';
 
-/** An S3 call that failed. The message names the object, the call and, where rights are missing, the permission. */
+/** An S3 call that failed. The message names the object, the call and, when access is denied, the permission. */
 export class ObjectStoreError extends Error {
   readonly code: StoreErrorCode;
   constructor(code: StoreErrorCode, message: string, options?: { cause?: unknown }) {

@@ -1,28 +1,28 @@
 import { formatS3Uri, parseS3Prefix, type S3Location } from './s3-uri.ts';
 
-/** One line of undo.jsonl: an image that was replaced, and where its original lies. Also a line of a file list. */
+/** One line of undo.jsonl: an image that was replaced, and where its original is. Also a valid line of a file list. */
 export interface UndoEntry extends S3Location {
   readonly etagBefore: string;
   readonly etagAfter: string;
-  /** The version that holds the original, in a versioned bucket. */
+  /** The version with the original, in a versioned bucket. */
   readonly versionId?: string;
   /** `s3://bucket/key` of the copy that the `backup` setting made. */
   readonly backup?: string;
-  /** Base64, of the original's content, where it was still known. */
+  /** Base64, of the original's content, when it was still known. */
   readonly sha256?: string;
-  /** Fingerprint of the settings that are undone, where an upload was compressed: it would be compressed again. */
+  /** For an upload: the fingerprint of its settings. A restored upload is marked with it, or it would be compressed again. */
   readonly uploadSettings?: string;
 }
 
-/** Whether an object lies where backups go: those are never compressed. */
+/** Whether an object is among the backups: those are never compressed. */
 export function isBelow({ bucket, key }: S3Location, backup: string): boolean {
   const target = parseS3Prefix(backup);
   return target !== undefined && target.bucket === bucket && key.startsWith(target.prefix);
 }
 
 /**
- * Where the original of an object is copied to before it is replaced. The ETag in its name keeps earlier originals
- * of the same key apart.
+ * Where the original of an object is copied to before it is replaced. The ETag in its name keeps the originals of one
+ * key apart.
  */
 export function backupFor(object: S3Location, etag: string, backup: string): S3Location {
   const target = parseS3Prefix(backup);
@@ -55,15 +55,15 @@ export function undoEntry(
 }
 
 /**
- * "null" is what S3 calls the one version from before versioning was switched on. It is kept when a version with a
- * name of its own takes its place, and overwritten while versioning is suspended.
+ * S3 names the one version from before versioning was enabled "null". It is kept when a version with another name
+ * replaces it, and overwritten while versioning is suspended.
  */
 function isKeptVersion(before: string | undefined, after: string | undefined): boolean {
   if (before !== 'null') return before !== undefined;
   return after !== undefined && after !== 'null';
 }
 
-/** Reads one line of undo.jsonl. Returns undefined for anything else, as for a line of a mere file list. */
+/** Reads one line of undo.jsonl. Returns undefined for any other line, such as one of a plain file list. */
 export function parseUndoEntry(line: string): UndoEntry | undefined {
   try {
     const entry = JSON.parse(line) as UndoEntry;

@@ -3,7 +3,7 @@ import {
   type CompressionMark,
   fingerprintSettings,
   fingerprintSource,
-  leavesNoRoomForMark,
+  isTooLongForMark,
   MARK_KEY,
   mayCompressAgain,
   readMark,
@@ -33,7 +33,26 @@ describe('the mark', () => {
     expect(readMark(withMark({}, kept)!)).toEqual({ ...kept, encoding: undefined });
   });
 
-  test('is one short line of US-ASCII beside the user’s own metadata', () => {
+  test('is read from objects that earlier versions wrote', () => {
+    const stored =
+      '{"v":1,"of":"0123456789abcdef","from":"e1","version":"v1","settings":"fedcba9876543210","job":"night",' +
+      '"bytesIn":9,"lossy":true,"sha256":"abc=","encoding":{"format":"jpeg","lossless":false,"quality":78},' +
+      '"writes":{"count":2,"since":1700000000}}';
+    expect(readMark({ [MARK_KEY]: stored })).toEqual({
+      of: '0123456789abcdef',
+      from: 'e1',
+      version: 'v1',
+      settings: 'fedcba9876543210',
+      job: 'night',
+      bytesIn: 9,
+      lossy: true,
+      sha256: 'abc=',
+      encoding: { format: 'jpeg', lossless: false, quality: 78 },
+      writes: { count: 2, since: 1_700_000_000 },
+    });
+  });
+
+  test('is one short line of US-ASCII next to the user’s own metadata', () => {
     const marked = withMark({ camera: 'left' }, { ...mark, job: 'Füße 🙂' })!;
     expect(marked.camera).toBe('left');
     expect(marked[MARK_KEY]).toMatch(/^[ -~]{1,460}$/);
@@ -42,12 +61,12 @@ describe('the mark', () => {
 
   test('must fit into 2 KB together with the user’s metadata, counted in UTF-8', () => {
     const markBytes = Buffer.byteLength(withMark({}, mark)![MARK_KEY]!) + MARK_KEY.length;
-    const room = 2048 - markBytes - 'n'.length;
-    expect(withMark({ n: 'x'.repeat(room) }, mark)).toBeDefined();
-    expect(withMark({ n: 'x'.repeat(room + 1) }, mark)).toBeUndefined();
-    expect(withMark({ n: 'ä'.repeat(room / 2 + 1) }, mark)).toBeUndefined();
-    expect(leavesNoRoomForMark({ n: 'x'.repeat(room + 1) })).toBe(true);
-    expect(leavesNoRoomForMark({ n: 'x' })).toBe(false);
+    const left = 2048 - markBytes - 'n'.length;
+    expect(withMark({ n: 'x'.repeat(left) }, mark)).toBeDefined();
+    expect(withMark({ n: 'x'.repeat(left + 1) }, mark)).toBeUndefined();
+    expect(withMark({ n: 'ä'.repeat(left / 2 + 1) }, mark)).toBeUndefined();
+    expect(isTooLongForMark({ n: 'x'.repeat(left + 1) })).toBe(true);
+    expect(isTooLongForMark({ n: 'x' })).toBe(false);
   });
 
   test.each([
@@ -87,7 +106,7 @@ describe('the fingerprint of settings', () => {
     expect(fingerprintSettings(reordered as unknown as CompressionSettings)).toBe(all[0]);
   });
 
-  test('tells 20,000 settings apart', () => {
+  test('differs for 20,000 settings', () => {
     const fingerprints = new Set<string>();
     for (let quality = 1; quality <= 100; quality++)
       for (let bytes = 0; bytes < 200; bytes++)

@@ -173,7 +173,7 @@ describe('nothing is restored', () => {
     const { image, entry } = await replaced('plain', IN_PLACE);
     expect(await restoreObject(entry, store)).toMatchObject({
       status: 'refused',
-      reason: 'neither a version nor a backup holds its original any more',
+      reason: 'neither a version nor a backup has its original any more',
     });
     expect((await store.head(image))?.size).toBe(450);
   });
