@@ -2,16 +2,16 @@ import { fileURLToPath } from 'node:url';
 import { log } from '../src/hosts/log.ts';
 import { endWithSupervisor, supervise } from './supervise.ts';
 
-/** An image that kills its host takes three deaths to be found, each further one two. */
-const MOST_RESTARTS = 25;
+/** The first image that crashes the worker takes three crashes to be found, each further one two. */
+const MAX_RESTARTS = 25;
 
 if (process.argv[2] === '--worker') process.exitCode = await workUntilSignalled();
 else {
   process.exitCode = await supervise({
     program: fileURLToPath(import.meta.url),
     environment: { ...process.env, CONTAINER_STARTED_AT: new Date().toISOString() },
-    mostRestarts: MOST_RESTARTS,
-    onDeath: (death) => log.warn('the worker died and is started again', { death }),
+    maxRestarts: MAX_RESTARTS,
+    onCrash: (crash) => log.warn('the worker crashed and is started again', { crash }),
   });
 }
 

@@ -7,7 +7,7 @@ import {
   readMkEnvironment,
 } from '../src/mindkosh/mk-environment.ts';
 
-/** What a container was started for: a batch of a job, or Mindkosh's contract. */
+/** The task of a container: a batch of a job, or one under Mindkosh's contract. */
 export type ContainerTask =
   | { readonly contract: 'image-press'; readonly workBucket: string; readonly ref: BatchRef }
   | { readonly contract: 'mindkosh'; readonly mk: MkBatch };
@@ -25,24 +25,22 @@ export function readContainerEnvironment(environment: Environment): ContainerTas
   ]);
 }
 
-function readOurs(environment: Environment): ContainerTask {
-  const missing = OURS.filter((name) => !environment[name]);
-  if (missing.length > 0)
-    throw new EnvironmentError(
-      missing.map((name) => `Expected ${name} beside its counterpart, but it is not set`),
-    );
-  const ref = BATCH_REF.safeParse(parseJson(environment.BATCH_REF!));
-  if (ref.success) return { contract: 'image-press', workBucket: environment.JOB_BUCKET!, ref: ref.data };
+function readOurs({ JOB_BUCKET, BATCH_REF }: Environment): ContainerTask {
+  if (!JOB_BUCKET || !BATCH_REF) {
+    const missing = JOB_BUCKET ? 'BATCH_REF' : 'JOB_BUCKET';
+    throw new EnvironmentError([`Expected ${OURS.join(' and ')}, but ${missing} is not set`]);
+  }
+  const ref = BATCH_LINE.safeParse(parseJson(BATCH_REF));
+  if (ref.success) return { contract: 'image-press', workBucket: JOB_BUCKET, ref: ref.data };
   throw new EnvironmentError(
-    ref.error.issues.map(
-      ({ path, message }) =>
-        `Expected BATCH_REF to be a line of batches.jsonl: ${path.join('.') || 'it'}: ${message}`,
+    ref.error.issues.map(({ path, message }) =>
+      ['Expected BATCH_REF to be a line of batches.jsonl', ...path, message].join(': '),
     ),
   );
 }
 
 const ORDINAL = z.int().min(0);
-const BATCH_REF = z.object({
+const BATCH_LINE = z.object({
   jobId: z.string().min(1),
   batchId: z.string().min(1),
   bucket: z.string().min(1),

@@ -5,30 +5,30 @@ export interface Supervision {
   /** The worker's program; `--worker` is its only argument. */
   readonly program: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** How often a worker that died of a crash is started again. Every image that kills takes two or three deaths. */
-  readonly mostRestarts: number;
-  readonly onDeath: (death: { readonly how: string; readonly restarts: number }) => void;
+  /** How often a worker that crashed is started again. Each image that crashes it takes two or three crashes. */
+  readonly maxRestarts: number;
+  readonly onCrash: (crash: { readonly cause: string; readonly restarts: number }) => void;
 }
 
-/** A worker says how it ended: anything else is a death. */
+/** Exit codes of a worker; any other is a crash. */
 export const EXIT = {
   done: 0,
-  /** Of Mindkosh's contract: some images failed. Of ours: the job's files could not be read or written. */
+  /** Under Mindkosh's contract: some images failed. Otherwise: the batch could not be compressed. */
   failed: 1,
   wrongEnvironment: 2,
   jobFailed: 3,
-  /** EX_SOFTWARE: the worker died more often than it may. */
+  /** EX_SOFTWARE: the worker crashed more often than it may. */
   crashed: 70,
-  /** EX_TEMPFAIL: stopped before the end; what is done is written, call again. */
+  /** EX_TEMPFAIL: stopped before the end; what is finished is written, start it again. */
   callAgain: 75,
 } as const;
 
 /**
- * Runs the work in a child process and starts it again when native code takes it down: the batch's journal then finds
- * the image that did it. SIGTERM and SIGINT are passed on. Answers the exit code for the container.
+ * Runs the worker in a child process and starts it again when native code crashes it: the batch's journal then finds
+ * the image that caused it. SIGTERM and SIGINT are passed on. @returns the exit code for the container
  */
 export async function supervise(supervision: Supervision): Promise<number> {
-  const { mostRestarts, onDeath } = supervision;
+  const { maxRestarts, onCrash } = supervision;
   let worker: ChildProcess | undefined;
   let stopping = false;
   const stop = () => {
@@ -37,13 +37,13 @@ export async function supervise(supervision: Supervision): Promise<number> {
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
   try {
-    for (let restarts = 0; restarts <= mostRestarts; restarts++) {
+    for (let restarts = 0; restarts <= maxRestarts; restarts++) {
       if (stopping) return EXIT.callAgain;
       worker = startWorker(supervision);
-      const end = await endOf(worker);
-      if (isOrderly(end.code)) return end.code;
+      const { code, signal } = await endOf(worker);
+      if (isOrderly(code)) return code;
       if (stopping) return EXIT.callAgain;
-      onDeath({ how: end.signal ?? `exit code ${end.code}`, restarts });
+      onCrash({ cause: signal ?? `exit code ${code}`, restarts });
     }
     return EXIT.crashed;
   } finally {
@@ -51,14 +51,14 @@ export async function supervise(supervision: Supervision): Promise<number> {
   }
 }
 
-/** In the worker: its supervisor's end is its own, so that no batch ever has two hosts. */
+/** Ends the worker together with its supervisor, so that no batch is ever compressed by two hosts. */
 export function endWithSupervisor(): void {
   process.once('disconnect', () => process.exit(EXIT.callAgain));
   process.channel?.unref();
 }
 
 function startWorker({ program, environment }: Supervision): ChildProcess {
-  // libvips works in these threads; node reads their number only when it starts.
+  // libvips runs in these threads; Node reads their number only at startup.
   const UV_THREADPOOL_SIZE =
     environment.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
   return fork(program, ['--worker'], { env: { ...environment, UV_THREADPOOL_SIZE }, stdio: 'inherit' });

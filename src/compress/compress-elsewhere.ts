@@ -28,11 +28,12 @@ import { isTaken, lookAtOutput, type OutputPlace, outputExists, type TakenPlace 
  */
 export async function compressElsewhere(image: PlannedImage, context: ImageContext): Promise<Outcome> {
   const { job } = context;
-  const look = openOutputs(image, context);
-  const places = possibleOutputs(context.job)(image);
-  const earlier = await findEarlier(places, look);
-  if (earlier && earlier.mark.job === job.jobId) return retell(earlier);
-  const only = places.length === 1 && !earlier ? await look(places[0]!) : undefined;
+  const look = lookOnce(image, context);
+  const locations = possibleOutputs(job)(image);
+  const earlier = await findEarlier(locations, look);
+  if (earlier?.mark.job === job.jobId) return resultFromMark(earlier);
+  const [first, second] = locations;
+  const only = first && !second && !earlier ? await look(first) : undefined;
   if (only && isTaken(only) && !mayBeUnmarkedCopy(only)) return outputExists(only);
 
   const source = await readSource(image, context, earlier?.mark);
@@ -45,7 +46,7 @@ export async function compressElsewhere(image: PlannedImage, context: ImageConte
 type OwnOutput = Extract<OutputPlace, { state: 'ours' }>;
 type Look = (location: S3Location) => Promise<OutputPlace>;
 
-/** A new output in memory, and the outcome once it is written. */
+/** A new output in memory, and its outcome once it is written. */
 interface NewOutput {
   readonly status: 'output';
   readonly location: S3Location;
@@ -56,8 +57,8 @@ interface NewOutput {
   readonly outcome: Outcome;
 }
 
-/** Each place is looked at once, and only when it matters. */
-function openOutputs(image: PlannedImage, context: ImageContext): Look {
+/** Sends one HEAD per location at most, and only when it is needed. */
+function lookOnce(image: PlannedImage, context: ImageContext): Look {
   const seen = new Map<string, Promise<OutputPlace>>();
   return (location) => {
     const place = seen.get(location.key) ?? lookAtOutput(location, image, context);
@@ -66,16 +67,16 @@ function openOutputs(image: PlannedImage, context: ImageContext): Look {
   };
 }
 
-async function findEarlier(places: readonly S3Location[], look: Look): Promise<OwnOutput | undefined> {
-  for (const location of places) {
+async function findEarlier(locations: readonly S3Location[], look: Look): Promise<OwnOutput | undefined> {
+  for (const location of locations) {
     const place = await look(location);
     if (place.state === 'ours') return place;
   }
   return undefined;
 }
 
-/** The host that wrote this output died before it could write the result. */
-function retell({ location, object, mark }: OwnOutput): Outcome {
+/** This job wrote the output, but its worker crashed before it wrote the result. */
+function resultFromMark({ location, object, mark }: OwnOutput): Outcome {
   const output = formatS3Uri(location);
   const { bytesIn, encoding, kept } = mark;
   if (encoding) return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
@@ -113,7 +114,7 @@ async function makeOutput(
   if (outcome.status === 'skipped' || outcome.status === 'failed')
     return { ...outcome, bytesIn: source.size };
   const ofSource = { image, source, lossyBefore: mark?.lossy ?? false, context };
-  // The codec sees to it as well: nothing larger than its source is ever written.
+  // The codec checks it as well: nothing larger than its source is ever written.
   if (outcome.status === 'compressed' && outcome.bytes.byteLength < source.size)
     return compressedOutput(ofSource, outcome);
   return keptOutput(ofSource, outcome.status === 'kept' ? outcome : noGain(source, outcome.bytes));
@@ -201,7 +202,7 @@ async function writeOutput(
   return written === 'changed' ? overtaken(location) : outcome;
 }
 
-/** The extension follows only a conversion that took place: an alpha channel may have kept the format. */
+/** The extension changes only with the format, which an alpha channel may have kept. */
 function convertedFormat({ format }: Encoding, { job }: ImageContext): ImageFormat | undefined {
   return format === targetFormat(job) ? format : undefined;
 }
@@ -214,7 +215,7 @@ function noGain(source: StoredObject, bytes: Uint8Array): KeptBytes {
   return { reason: 'no-gain', detail: `${source.size} bytes would become ${bytes.byteLength}` };
 }
 
-/** A kept copy whose metadata left no room for the mark: once the source is read, its content tells. */
+/** A kept copy whose metadata was too long for a mark: it is recognised by its content once the source is read. */
 function mayBeUnmarkedCopy({ object }: TakenPlace): boolean {
   return object.checksumSha256 !== undefined && isTooLongForMark(object.metadata);
 }

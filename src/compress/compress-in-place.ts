@@ -24,7 +24,7 @@ export interface InPlaceContext {
   readonly store: ObjectStore;
   compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
   readonly settings: CompressionSettings;
-  /** Absent for uploads: any mark of ours then ends the matter, whatever its settings. */
+  /** Absent for uploads, which are left as they are with any mark of ours, whatever its settings. */
   readonly jobId?: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
@@ -39,8 +39,8 @@ export interface InPlaceContext {
 }
 
 /**
- * Replaces an image by its compressed self: every attribute is carried over, and only the very object that was read
- * is replaced. Calls: HEAD, GET, GetObjectTagging where it has tags, PUT; after HEAD none for what is not to be touched.
+ * Replaces an image by its compressed version: every attribute is kept, and only the very object that was read is
+ * replaced. Calls: HEAD, GET, GetObjectTagging when it has tags, PUT; only HEAD for what must not be replaced.
  * @throws ObjectStoreError
  */
 export async function compressInPlace(location: S3Location, context: InPlaceContext): Promise<Outcome> {
@@ -59,9 +59,9 @@ export async function compressInPlace(location: S3Location, context: InPlaceCont
 }
 
 interface Verdict {
-  /** The outcome, where the object is not to be touched. */
+  /** The outcome, when the object must not be replaced. */
   readonly leave?: Outcome;
-  /** Its confirmed mark, where it is one of our outputs. */
+  /** Its confirmed mark, when it is one of our outputs. */
   readonly mark?: CompressionMark;
 }
 
@@ -86,24 +86,24 @@ async function examine(
   object: ObjectAttributes,
   context: InPlaceContext,
 ): Promise<Verdict> {
-  const leave = untouchable(location, object);
+  const leave = irreplaceable(location, object);
   if (leave) return { leave };
   const mark = await confirmMark(context.store, location, object);
   return { mark, leave: mark && (await leaveMarked(location, object, mark, context)) };
 }
 
-/** What must not be replaced whatever it holds, recognised before its body is asked for. */
-function untouchable({ key }: S3Location, object: ObjectAttributes): Outcome | undefined {
+/** What must not be replaced whatever its content, recognised before its body is read. */
+function irreplaceable({ key }: S3Location, object: ObjectAttributes): Outcome | undefined {
   const bytesIn = object.size;
   if (bytesIn === 0 || key.endsWith('/')) return { status: 'skipped', reason: 'empty', bytesIn };
   if (object.archived) return { status: 'skipped', reason: 'archived', detail: object.storageClass, bytesIn };
   if (isLocked(object)) return { status: 'kept', reason: 'object-lock', bytesIn };
   if (!object.unreadableMetadata) return undefined;
-  const detail = `${object.unreadableMetadata} metadata entries that no header can show would be lost`;
+  const detail = `${object.unreadableMetadata} metadata entries that headers cannot carry would be lost`;
   return { status: 'kept', reason: 'metadata-limit', detail, bytesIn };
 }
 
-/** The first guard against loops: what we wrote raises an event again, and here its road ends. */
+/** The first guard against loops: our own write raises an event again, and the loop ends here. */
 async function leaveMarked(
   location: S3Location,
   object: ObjectAttributes,
@@ -112,21 +112,21 @@ async function leaveMarked(
 ): Promise<Outcome | undefined> {
   const { jobId, settings, force = false } = context;
   if (jobId !== undefined && mark.job === jobId && mark.of === fingerprintSource(location))
-    return retell(location, object, mark, context);
+    return resultFromMark(location, object, mark, context);
   if (jobId !== undefined && mayCompressAgain(mark, settings, force)) return undefined;
   const same = mark.settings === fingerprintSettings(settings);
   return { status: 'skipped', reason: same ? 'up-to-date' : 'own-output', bytesIn: object.size };
 }
 
-/** The host that replaced this object died before it could write the result. */
-async function retell(
+/** This job replaced the object, but its worker crashed before it wrote the result. */
+async function resultFromMark(
   location: S3Location,
   object: ObjectAttributes,
   { encoding, bytesIn, from, version }: CompressionMark,
   context: InPlaceContext,
 ): Promise<Outcome | undefined> {
   if (!encoding) return undefined;
-  await tellUndo(location, { before: { etag: from, versionId: version }, after: object }, context);
+  await recordUndo(location, { before: { etag: from, versionId: version }, after: object }, context);
   const output = formatS3Uri(location);
   return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
 }
@@ -144,9 +144,9 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
 
   const { bytes, encoding } = outcome;
   const detail = joined(outcome.detail, remark);
-  // The second guard: what is not smaller is never written, whoever says that it is compressed.
+  // The second guard: what is not smaller is never written, whatever the codec returned.
   if (bytes.byteLength >= source.size) return kept(source, 'no-gain', remark);
-  // The third guard: a write is conditional, on a change of content here and on the ETag that was read below.
+  // The third guard: nothing is written without a change of content here, or when the ETag has changed below.
   const sha256 = sha256Of(bytes);
   const sourceSha256 = sha256Of(source.body);
   if (sha256 === sourceSha256) return kept(source, 'no-gain', remark);
@@ -178,11 +178,11 @@ async function write(original: Original, made: Replacement, context: InPlaceCont
     acl: context.acl,
   });
   if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn: source.size };
-  await tellUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
+  await recordUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
   return outcome;
 }
 
-/** A plain write of the bytes in hand: what was read is what is kept, also when the object changes meanwhile. */
+/** Writes the bytes that were read, not a copy by S3: the object may have changed meanwhile. */
 async function backUp(
   { location, source }: Original,
   sha256: string,
@@ -196,7 +196,7 @@ async function backUp(
   });
 }
 
-async function tellUndo(
+async function recordUndo(
   location: S3Location,
   replaced: Pick<Parameters<typeof undoEntry>[1], 'before' | 'after' | 'sha256'>,
   { jobId, backup, settings, onUndo }: InPlaceContext,
@@ -223,7 +223,7 @@ function markFor(
   };
 }
 
-/** In place an image keeps its format: its key and everything that links to it say so. */
+/** In place an image keeps its format: its key, and the links to it, name it. */
 function settingsOf({ settings }: InPlaceContext): CompressionSettings {
   return { ...settings, format: 'keep' };
 }
@@ -247,7 +247,7 @@ function isLocked({ objectLock }: ObjectAttributes): boolean {
   return legalHold === true || (mode !== undefined && !(retainUntil && retainUntil < new Date()));
 }
 
-/** Browsers and CDNs go by the Content-Type: one that contradicts the bytes is worth a word. */
+/** Browsers and CDNs rely on the Content-Type: one that contradicts the bytes is reported. */
 function contentTypeRemark(declared: string | undefined, actual: string): string | undefined {
   const essence = (declared ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (essence === actual || (essence === 'image/jpg' && actual === 'image/jpeg')) return undefined;

@@ -6,7 +6,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import type { ImageContext } from './image-context.ts';
 
-/** What lies at a key where the output may go. */
+/** What is stored at a key where the output may go. */
 export type OutputPlace =
   | { readonly state: 'free'; readonly location: S3Location }
   | {
@@ -23,7 +23,7 @@ export interface TakenPlace {
   readonly object: ObjectAttributes;
 }
 
-/** Looks at a place with one HEAD. Only what carries a true mark of this very source may be overwritten. */
+/** Looks at a key with one HEAD. Only an object with a confirmed mark of this very source may be overwritten. */
 export async function lookAtOutput(
   location: S3Location,
   image: PlannedImage,
@@ -55,7 +55,7 @@ export function outputExists({ state, location }: TakenPlace): Outcome {
 const TAKEN_BY: Readonly<Record<TakenPlace['state'], string>> = {
   source: 'is the source itself; choose another output prefix, or "output": "in-place" to replace sources',
   foreign:
-    'holds an object that is not, or no longer, an output of image-press; move it away or choose another output prefix',
+    'is an object that is not, or no longer, an output of image-press; move it away or choose another output prefix',
   'of-another-source':
-    'holds the output of another source; choose another output prefix or layout, or replace it with "force": true',
+    'is the output of another source; choose another output prefix or layout, or replace it with "force": true',
 };

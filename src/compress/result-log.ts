@@ -10,12 +10,12 @@ const LINES_PER_PART = 100;
 const SECONDS_PER_PART = 15;
 
 /**
- * Writes what one call of a host came to, part by part. What a host that dies has not yet written, the marks on its
- * outputs tell the next one.
+ * Writes the results of one call part by part. What a worker that crashed had not written yet, the next one finds by
+ * the marks on the outputs.
  */
 export interface ResultLog {
   add(result: ImageResult): Promise<void>;
-  /** In place only: where the original of a replaced image lies. */
+  /** In place only: where the original of a replaced image is. */
   addUndo(entry: UndoEntry): void;
   flush(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
   let results: ImageResult[] = [];
   let undo: UndoEntry[] = [];
   let parts = 0;
-  let since = performance.now();
+  let flushedAt = performance.now();
   let writing = Promise.resolve();
 
   const writePart = async (folder: string, part: number, lines: readonly object[]) => {
@@ -36,8 +36,8 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
   };
   const flush = () => {
     const [part, lines] = [parts++, { results, undo }];
-    [results, undo, since] = [[], [], performance.now()];
-    // Who asked for an earlier part has heard of its failure; its lines are tried again with these.
+    [results, undo, flushedAt] = [[], [], performance.now()];
+    // The caller of an earlier flush got its failure; its lines are written again with these.
     writing = writing.catch(() => {}).then(() => writeOrKeep(part, lines));
     return writing;
   };
@@ -57,7 +57,7 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
     addUndo: (entry) => void undo.push(entry),
     add: async (result) => {
       results.push(result);
-      if (results.length >= LINES_PER_PART || performance.now() - since > SECONDS_PER_PART * 1000)
+      if (results.length >= LINES_PER_PART || performance.now() - flushedAt > SECONDS_PER_PART * 1000)
         await flush();
     },
   };

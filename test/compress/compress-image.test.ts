@@ -20,7 +20,7 @@ function storeWith(body = 'x'.repeat(1000), options = {}) {
   return store;
 }
 
-describe('an image compressed to elsewhere', () => {
+describe('an image compressed to another place', () => {
   test('costs HEAD of the output, GET and PUT', async () => {
     const store = storeWith();
     const outcome = await runImage(store, SOURCE);
@@ -35,7 +35,7 @@ describe('an image compressed to elsewhere', () => {
     expect(store.bytes(OUTPUT)).toHaveLength(500);
   });
 
-  test('is reported with what the codec says', async () => {
+  test('is reported with the detail of the codec', async () => {
     const outcome = await runImage(storeWith(), SOURCE, { compress: remark });
     expect(outcome).toMatchObject({
       status: 'compressed',
@@ -43,7 +43,7 @@ describe('an image compressed to elsewhere', () => {
     });
   });
 
-  test('takes its headers, metadata and tags along and gets the type of its bytes', async () => {
+  test('keeps its headers, metadata and tags and gets the Content-Type of its bytes', async () => {
     const attributes = {
       contentType: 'binary/octet-stream',
       cacheControl: 'max-age=60',
@@ -116,7 +116,7 @@ describe('an image compressed to elsewhere', () => {
     });
   });
 
-  test('is never larger than its source, whatever the codec says', async () => {
+  test('is never larger than its source, whatever the codec returns', async () => {
     const store = storeWith('x');
     const larger = answering({
       status: 'compressed',
@@ -131,7 +131,7 @@ describe('an image compressed to elsewhere', () => {
     expect(store.text(OUTPUT)).toBe('x');
   });
 
-  test('is only looked at in a dry run', async () => {
+  test('is not written in a dry run', async () => {
     const store = storeWith();
     const outcome = await runImage(store, SOURCE, { job: { ...JOB, dryRun: true } });
     expect(outcome).toMatchObject({ status: 'compressed', bytesIn: 1000, bytesOut: 500 });
@@ -140,7 +140,7 @@ describe('an image compressed to elsewhere', () => {
 });
 
 describe('an image that was compressed before', () => {
-  test('is up to date, without a body being sent', async () => {
+  test('is up to date without reading its body', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     store.calls.length = 0;
@@ -149,7 +149,7 @@ describe('an image that was compressed before', () => {
     expect(store.calls).toEqual([`HEAD ${OUTPUT}`, `GET ${SOURCE}`]);
   });
 
-  test('and kept is up to date as well, also where its format might have changed', async () => {
+  test('and kept is up to date as well, also when its format might have changed', async () => {
     const store = storeWith();
     const job: Job = { ...JOB, compression: { ...DEFAULT_COMPRESSION, format: 'webp' } };
     await runImage(store, SOURCE, { job, compress: keep });
@@ -157,7 +157,7 @@ describe('an image that was compressed before', () => {
     expect(again).toEqual({ status: 'skipped', reason: 'up-to-date' });
   });
 
-  test('is told again, not skipped, to the job that made it: its host died before the result was written', async () => {
+  test('is compressed for the job whose worker crashed before it wrote the result, by the mark', async () => {
     const store = storeWith();
     const first = await runImage(store, SOURCE);
     store.calls.length = 0;
@@ -165,13 +165,13 @@ describe('an image that was compressed before', () => {
     expect(store.calls).toEqual([`HEAD ${OUTPUT}`]);
   });
 
-  test('and kept is told again to the job that kept it', async () => {
+  test('and kept is kept for the job whose worker crashed before it wrote the result', async () => {
     const store = storeWith();
     const first = await runImage(store, SOURCE, { compress: keep });
     expect(await runImage(store, SOURCE, { compress: halve })).toEqual(first);
   });
 
-  test('is compressed anew when the source changed', async () => {
+  test('is compressed again when the source changed', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     store.seed(SOURCE, 'y'.repeat(800));
@@ -179,7 +179,7 @@ describe('an image that was compressed before', () => {
     expect(store.text(OUTPUT)).toBe('y'.repeat(400));
   });
 
-  test('is compressed anew from its source when the settings changed, or by force', async () => {
+  test('is compressed again from its source when the settings changed, or by force', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     const changed = await runImage(store, SOURCE, { job: withQuality(JOB_2, 60) });
@@ -189,18 +189,18 @@ describe('an image that was compressed before', () => {
   });
 });
 
-describe('what lies at the output already', () => {
+describe('an object that exists at the output key', () => {
   test('is not overwritten when it is not ours, and the source is not even read', async () => {
     const store = storeWith();
     store.seed(OUTPUT, 'precious');
     const outcome = await runImage(store, SOURCE);
     expect(outcome).toMatchObject({ status: 'failed', code: 'OutputExists' });
-    expect((outcome as { message: string }).message).toContain(`${OUTPUT} holds an object that is not`);
+    expect((outcome as { message: string }).message).toContain(`${OUTPUT} is an object that is not`);
     expect(store.text(OUTPUT)).toBe('precious');
     expect(store.calls).toEqual([`HEAD ${OUTPUT}`]);
   });
 
-  test('is not overwritten when somebody edited our output and left the mark on it', async () => {
+  test('is not overwritten when it is an edited output of ours that kept its mark', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     const { metadata } = store.object(OUTPUT)!;
@@ -209,7 +209,7 @@ describe('what lies at the output already', () => {
     expect(store.text(OUTPUT)).toBe('edited by hand');
   });
 
-  test('is not overwritten when it is the output of another source, but by force', async () => {
+  test('is overwritten only by force when it is the output of another source', async () => {
     const store = storeWith();
     const flat: Job = { ...JOB, layout: 'flat' };
     await runImage(store, SOURCE, { job: flat });
@@ -231,7 +231,7 @@ describe('what lies at the output already', () => {
     expect(store.calls).not.toContain(`PUT ${SOURCE}`);
   });
 
-  test('and came while the image was being compressed stands', async () => {
+  test('is kept when it was written while the image was being compressed', async () => {
     const store = storeWith();
     const outcome = await runImage(store, SOURCE, {
       compress: async (bytes, settings) => {
@@ -243,7 +243,7 @@ describe('what lies at the output already', () => {
     expect(store.text(OUTPUT)).toBe('written meanwhile');
   });
 
-  test('is confirmed by its content where S3 knows no SHA-256 of it', async () => {
+  test('is confirmed by its content when S3 has no SHA-256 of it', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     const { body, metadata } = store.object(OUTPUT)!;
@@ -253,28 +253,28 @@ describe('what lies at the output already', () => {
   });
 });
 
-describe('metadata that leaves no room for the mark', () => {
+describe('metadata that is too long for a mark', () => {
   const metadata = { note: 'n'.repeat(1900) };
 
-  test('keeps the image as it is, copied whole', async () => {
+  test('leaves the image as it is, copied', async () => {
     const store = storeWith('x'.repeat(1000), { attributes: { metadata } });
     const outcome = await runImage(store, SOURCE);
     expect(outcome).toEqual({ status: 'kept', reason: 'metadata-limit', output: OUTPUT, bytesIn: 1000 });
     expect(store.object(OUTPUT)).toMatchObject({ metadata, size: 1000 });
   });
 
-  test('and the copy counts also where the answer to its write was lost', async () => {
+  test('and the copy counts also when the answer to its write was lost', async () => {
     const store = storeWith('x'.repeat(1000), { attributes: { metadata } });
     const put = store.put.bind(store);
     store.put = async (location, body, options) => {
       await put(location, body, options);
-      // The SDK's own retry meets what it wrote.
+      // The SDK's own retry finds its first write.
       throw new ObjectStoreError('PreconditionFailed', 'PutObject: it is there already');
     };
     expect(await runImage(store, SOURCE)).toMatchObject({ status: 'kept', reason: 'metadata-limit' });
   });
 
-  test('and its unmarked copy is known by its content in the next run', async () => {
+  test('and its unmarked copy is recognised by its content in the next run', async () => {
     const store = storeWith('x'.repeat(1000), { attributes: { metadata } });
     await runImage(store, SOURCE);
     const puts = () => store.calls.filter((call) => call.startsWith('PUT')).length;
@@ -284,7 +284,7 @@ describe('metadata that leaves no room for the mark', () => {
 });
 
 describe('a source that is an output of ours', () => {
-  test('is skipped where it would get a second lossy generation, also by force', async () => {
+  test('is skipped when it would be compressed lossily a second time, also by force', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     const job: Job = { ...withQuality(JOB_2, 60), output: 's3://second/', force: true };
@@ -292,7 +292,7 @@ describe('a source that is an output of ours', () => {
     expect(store.uris()).toEqual([OUTPUT, SOURCE]);
   });
 
-  test('is processed losslessly, and what was lossy once is still known to be', async () => {
+  test('is compressed losslessly, and stays marked as lossy', async () => {
     const store = storeWith();
     await runImage(store, SOURCE);
     const job: Job = { ...JOB_2, output: 's3://second/', compression: LOSSLESS };
@@ -304,7 +304,7 @@ describe('a source that is an output of ours', () => {
     });
   });
 
-  test('and was compressed in place is a source like any other: its output set stays complete', async () => {
+  test('and was compressed in place is a source like any other: the outputs stay complete', async () => {
     const store = storeWith();
     await runImage(store, SOURCE, { job: { ...JOB, output: 'in-place' } });
     const outcome = await runImage(store, SOURCE, { job: withQuality(JOB_2, 60) });
@@ -364,7 +364,7 @@ describe('what cannot be compressed', () => {
       status: 'failed',
       code,
       message: code === 'Unexpected' ? `Unexpected error: ${message}` : message,
-      // A larger host may hold what this one cannot.
+      // A larger host may have the memory.
       ...(code === 'TooLarge' && { hostTooSmall: true }),
     });
   });
@@ -385,7 +385,7 @@ describe('what cannot be compressed', () => {
     const put = store.put.bind(store);
     store.put = async (location, body, options) => {
       await put(location, body, options);
-      return put(location, body, options); // the SDK tries again and meets its own object
+      return put(location, body, options); // the SDK's retry finds its first write
     };
     expect(await runImage(store, SOURCE)).toMatchObject({ status: 'compressed' });
     const { put: _put, ...other } = storeWith();

@@ -84,7 +84,7 @@ describe('an image replaced in place', () => {
     expect(kept).toMatchObject({ status: 'kept', detail });
   });
 
-  test('is reported with what the codec says, and with its Content-Type', async () => {
+  test('is reported with the detail of the codec, and with its Content-Type', async () => {
     const taken = 'only its metadata was removed (no-gain)';
     const options = { job: IN_PLACE, compress: remark };
     expect(await runImage(storeWith(), IMAGE, options)).toMatchObject({ detail: taken });
@@ -97,14 +97,14 @@ describe('an image replaced in place', () => {
     'image/jpeg',
     'image/JPEG; charset=binary',
     'image/jpg',
-  ])('with the Content-Type %s is not remarked on', async (contentType) => {
+  ])('with the Content-Type %s has no remark', async (contentType) => {
     const store = storeWith('x'.repeat(1000), { attributes: { contentType } });
     expect(await runImage(store, IMAGE, { job: IN_PLACE })).not.toHaveProperty('detail');
     expect(store.object(IMAGE)?.contentType).toBe(contentType);
   });
 });
 
-describe('what must not be touched', () => {
+describe('an object that must not be replaced', () => {
   test.each([
     ['archived', 'skipped', { storageClass: 'GLACIER' }],
     ['object-lock', 'kept', { objectLock: { mode: 'GOVERNANCE', retainUntil: new Date('2999-01-01') } }],
@@ -116,7 +116,7 @@ describe('what must not be touched', () => {
     expect(store.calls).toEqual([`HEAD ${IMAGE}`]);
   });
 
-  test('Glacier Instant Retrieval and a lock that has run out are no obstacle', async () => {
+  test('is not one in Glacier Instant Retrieval or with an expired lock', async () => {
     const cool = storeWith('x'.repeat(1000), { attributes: { storageClass: 'GLACIER_IR' } });
     expect(await runImage(cool, IMAGE, { job: IN_PLACE })).toMatchObject({ status: 'compressed' });
     expect(cool.object(IMAGE)?.storageClass).toBe('GLACIER_IR');
@@ -133,7 +133,7 @@ describe('what must not be touched', () => {
     expect(store.calls).toEqual([`HEAD ${IMAGE}`, 'HEAD s3://photos/folder/']);
   });
 
-  test('metadata without room for the mark keeps the image', async () => {
+  test('metadata too long for a mark leaves the image as it is', async () => {
     const metadata = { note: 'n'.repeat(1900) };
     const store = storeWith('x'.repeat(1000), { attributes: { metadata } });
     expect(await runImage(store, IMAGE, { job: IN_PLACE })).toMatchObject({ reason: 'metadata-limit' });
@@ -147,7 +147,7 @@ describe('what must not be touched', () => {
 });
 
 describe('a race', () => {
-  test('with a newer upload: the newer object stands', async () => {
+  test('with a newer upload: the newer object is kept', async () => {
     const store = storeWith();
     const outcome = await runImage(store, IMAGE, {
       job: IN_PLACE,
@@ -173,7 +173,7 @@ describe('a race', () => {
     expect(store.uris()).toEqual([]);
   });
 
-  test('between HEAD and GET: the newer object is looked at anew', async () => {
+  test('between HEAD and GET: the newer object is examined again', async () => {
     const store = storeWith();
     const get = store.get.bind(store);
     store.get = async (location, options) => {
@@ -187,7 +187,7 @@ describe('a race', () => {
     expect(store.text(IMAGE)).toBe('y'.repeat(600));
   });
 
-  test('with its own retry, the first answer having been lost, counts as the write that it was', async () => {
+  test('with its own retry after a lost answer counts as written', async () => {
     const store = storeWith();
     const undone: UndoEntry[] = [];
     const put = store.put.bind(store);
@@ -214,7 +214,7 @@ describe('an image that was compressed in place before', () => {
     expect(store.calls).toEqual([`HEAD ${IMAGE}`]);
   });
 
-  test('is told again, with its undo entry, to the job that replaced it', async () => {
+  test('is compressed for the job whose worker crashed before it wrote the result, with its undo entry', async () => {
     const store = storeWith('x'.repeat(1000), { attributes: { ...JPEG.attributes, versionId: 'v1' } });
     const undone: UndoEntry[] = [];
     const onUndo = (entry: UndoEntry) => void undone.push(entry);
@@ -223,7 +223,7 @@ describe('an image that was compressed in place before', () => {
     expect(undone[1]).toEqual({ ...undone[0], sha256: undefined });
   });
 
-  test('never gets a second lossy generation, not by other settings, not by force', async () => {
+  test('is never compressed lossily a second time, neither by other settings nor by force', async () => {
     const store = storeWith();
     await runImage(store, IMAGE, { job: IN_PLACE });
     for (const force of [false, true]) {
@@ -233,7 +233,7 @@ describe('an image that was compressed in place before', () => {
     expect(store.object(IMAGE)?.size).toBe(500);
   });
 
-  test('is processed again losslessly, and stays known as lossy', async () => {
+  test('is compressed again losslessly, and stays marked as lossy', async () => {
     const store = storeWith();
     await runImage(store, IMAGE, { job: IN_PLACE });
     expect(await runImage(store, IMAGE, { job: lossless(JOB_2) })).toMatchObject({ bytesIn: 500 });
@@ -241,13 +241,13 @@ describe('an image that was compressed in place before', () => {
     expect(await runImage(store, IMAGE, { job: third })).toMatchObject({ reason: 'own-output' });
   });
 
-  test('losslessly may get its first lossy generation', async () => {
+  test('losslessly may be compressed lossily once', async () => {
     const store = storeWith();
     await runImage(store, IMAGE, { job: lossless(IN_PLACE) });
     expect(await runImage(store, IMAGE, { job: JOB_2 })).toMatchObject({ status: 'compressed' });
   });
 
-  test('and edited since is processed again: its mark is of another content', async () => {
+  test('and edited since is compressed again: its mark is of another content', async () => {
     const store = storeWith();
     await runImage(store, IMAGE, { job: IN_PLACE });
     const { metadata } = store.object(IMAGE)!;
@@ -258,7 +258,7 @@ describe('an image that was compressed in place before', () => {
     });
   });
 
-  test('is known by its content where S3 has no SHA-256 of it', async () => {
+  test('is recognised by its content when S3 has no SHA-256 of it', async () => {
     const store = storeWith();
     await runImage(store, IMAGE, { job: IN_PLACE });
     const { body, metadata } = store.object(IMAGE)!;
@@ -276,7 +276,7 @@ describe('undo', () => {
     return { store, undone };
   }
 
-  test('names the ETags, the content and the version that holds the original', async () => {
+  test('names the ETags, the content and the version of the original', async () => {
     const { store, undone } = await undoOf({ attributes: { versionId: 'v1' } }, IN_PLACE);
     expect(undone).toEqual([
       {
@@ -291,7 +291,7 @@ describe('undo', () => {
     expect(readMark(store.object(IMAGE)!.metadata)).toMatchObject({ version: 'v1', job: 'job-1' });
   });
 
-  test('names no version where suspended versioning does not keep it', async () => {
+  test('names no version when suspended versioning does not keep it', async () => {
     const { undone } = await undoOf({ attributes: { versionId: 'null' } }, IN_PLACE);
     expect(undone[0]).not.toHaveProperty('versionId');
   });
@@ -319,7 +319,7 @@ describe('undo', () => {
     expect(store.text(IMAGE)).toBe(body);
   });
 
-  test('is not told for what was not replaced', async () => {
+  test('is not recorded for an image that was not replaced', async () => {
     const store = storeWith();
     const undone: UndoEntry[] = [];
     const context = { job: IN_PLACE, onUndo: (entry: UndoEntry) => void undone.push(entry) };

@@ -38,7 +38,7 @@ async function resultsOf({ store }: World): Promise<ImageResult[]> {
 const variablesOf = (ref: BatchRef) => ({ JOB_BUCKET: 'the-out', BATCH_REF: JSON.stringify(ref) });
 
 describe('the container, started by the state machine', () => {
-  it('does its batch and ends with 0, a broken image being a result like another', async () => {
+  it('compresses its batch and exits with 0, also when an image is broken', async () => {
     const world = await startWorld();
     const photograph = await makeJpeg({ width: 200, height: 150, quality: 96 });
     await world.put('s3://the-in/a.jpg', photograph);
@@ -53,7 +53,7 @@ describe('the container, started by the state machine', () => {
     ]);
   });
 
-  it('finishes the images in hand when it is told to stop, and the next one goes on from there', async () => {
+  it('finishes the images in flight at SIGTERM, and the next container continues from there', async () => {
     const world = await startWorld();
     const keys = Array.from({ length: 60 }, (_, n) => `${n}.jpg`);
     const photograph = await makeJpeg({ width: 1600, height: 1200, quality: 90 });
@@ -75,7 +75,7 @@ describe('the container, started by the state machine', () => {
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set(['compressed']));
   });
 
-  it('survives an image that takes down its process, and does all the others', async () => {
+  it('survives an image that crashes its worker, and compresses all others', async () => {
     const world = await startWorld();
     const photograph = await makeJpeg({ width: 120, height: 90, quality: 96 });
     const keys = ['a.jpg', 'b.jpg', 'killer.jpg', 'c.jpg', 'd.jpg'];
@@ -88,10 +88,10 @@ describe('the container, started by the state machine', () => {
     expect(results.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
     expect(results[2]).toMatchObject({ status: 'failed', code: 'EncoderCrash' });
     expect(results.filter(({ status }) => status === 'compressed')).toHaveLength(4);
-    expect(container.text()).toContain('the worker died and is started again');
+    expect(container.text()).toContain('the worker crashed and is started again');
   });
 
-  it('takes its worker along when it is killed itself, so that no batch has two hosts', async () => {
+  it('ends its worker when it is killed itself, so that no batch has two hosts', async () => {
     const world = await startWorld();
     const keys = Array.from({ length: 40 }, (_, n) => `${n}.jpg`);
     const photograph = await makeJpeg({ width: 1600, height: 1200, quality: 90 });
@@ -99,7 +99,7 @@ describe('the container, started by the state machine', () => {
     const container = world.start(variablesOf(await planOneBatch(world, keys)));
     await firstOutput(world);
     container.process.kill('SIGKILL');
-    // `close` comes only when the worker, which holds the same pipes, is gone too.
+    // `close` is emitted only when the worker, which has the same pipes open, has ended, too.
     await container.exit;
     const after = await countOutputs(world);
     await sleep(300);
@@ -107,7 +107,7 @@ describe('the container, started by the state machine', () => {
     expect(after).toBeLessThan(keys.length);
   });
 
-  it('ends with 2 and names what is missing, without a stack trace', async () => {
+  it('exits with 2 and names what is missing, without a stack trace', async () => {
     const container = (await startWorld()).start({ BATCH_JOB_KEY: 'batch_1' });
     expect(await container.exit).toBe(EXIT.wrongEnvironment);
     expect(container.text()).toContain(
@@ -117,7 +117,7 @@ describe('the container, started by the state machine', () => {
   });
 });
 
-describe("the container under Mindkosh's contract, alone", () => {
+describe("the container under Mindkosh's contract", () => {
   const VARIABLES = {
     BATCH_JOB_KEY: 'batch_2',
     IN_BUCKET: 'the-in',
@@ -127,7 +127,7 @@ describe("the container under Mindkosh's contract, alone", () => {
     DIVIDE_CAMERA_WISE: 'true',
   };
 
-  it('compresses its batch, tells of each failure in a line and ends with 1', async () => {
+  it('compresses its batch, prints a line for each failure and exits with 1', async () => {
     const world = await startWorld();
     const photograph = await makeJpeg({ width: 320, height: 240, quality: 97 });
     const list = {
@@ -145,7 +145,7 @@ describe("the container under Mindkosh's contract, alone", () => {
     expect(output!.length).toBeLessThan(photograph.length / 2);
   });
 
-  it('ends with 3 when there is no such list', async () => {
+  it('exits with 3 when there is no such list', async () => {
     const world = await startWorld();
     const container = world.start(VARIABLES);
     expect(await container.exit).toBe(EXIT.jobFailed);
@@ -165,7 +165,7 @@ async function firstOutput(world: World): Promise<void> {
   while ((await countOutputs(world)) === 0) await sleep(20);
 }
 
-/** As native code does it: the process is gone the moment it has this object in hand. */
+/** Ends the process as native code would, as soon as it reads this object. */
 async function crashWhenReading(key: string): Promise<string> {
   const file = path.join(await temporaryFolder(), 'crash.cjs');
   await writeFile(

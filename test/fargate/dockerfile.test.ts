@@ -32,7 +32,7 @@ async function needs() {
 }
 
 describe('the task image', () => {
-  it('holds every source and every package that the container needs', async () => {
+  it('contains every source and every package that the container needs', async () => {
     const { sources, packages } = await needs();
     expect(sources.filter((source) => !/^(src|fargate)\//.test(source))).toEqual([]);
     expect(packages.filter((name) => !(name in manifest.dependencies))).toEqual([]);
@@ -41,7 +41,7 @@ describe('the task image', () => {
     expect(dockerfile).toContain('npm ci --omit=dev');
   });
 
-  it('runs as nobody special, hears signals itself, and on an exact version of Lambda’s Node', () => {
+  it('runs as an unprivileged user, receives signals itself, and has an exact version of Lambda’s Node', () => {
     expect(dockerfile).toMatch(/^USER node$/m);
     expect(dockerfile).toMatch(/^STOPSIGNAL SIGTERM$/m);
     expect(dockerfile).toMatch(/^ENTRYPOINT \["node", "\/app\/fargate\/main\.ts"\]$/m);

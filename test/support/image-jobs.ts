@@ -39,7 +39,7 @@ export const keep: ImageContext['compress'] = async () => ({
 /** A codec that halves and has something to say about it. */
 export const remark: ImageContext['compress'] = async (bytes, settings) => ({
   ...(await halve(bytes, settings)),
-  detail: 'only its metadata was taken out (no-gain)',
+  detail: 'only its metadata was removed (no-gain)',
 });
 
 export function answering(outcome: BytesOutcome): ImageContext['compress'] {

@@ -1,4 +1,4 @@
-/** functions/compress-batch.ts with a codec that some images take down. */
+/** functions/compress-batch.ts with a codec that some images crash. */
 
 import { compressBatch } from '../../../src/compress/compress-batch.ts';
 import type { BatchRef } from '../../../src/core/job.ts';

@@ -1,4 +1,4 @@
-/** fargate/main.ts with a codec that some images take down. */
+/** fargate/main.ts with a codec that some images crash. */
 import { fileURLToPath } from 'node:url';
 import { endWithSupervisor, supervise } from '../../../fargate/supervise.ts';
 import { compressBatch } from '../../../src/compress/compress-batch.ts';
@@ -21,7 +21,7 @@ if (process.argv[2] === '--worker') {
   process.exitCode = await supervise({
     program: fileURLToPath(import.meta.url),
     environment: process.env,
-    mostRestarts: 25,
-    onDeath: ({ how }) => console.log(`the worker died: ${how}`),
+    maxRestarts: 25,
+    onCrash: ({ cause }) => console.log(`the worker crashed: ${cause}`),
   });
 }
