@@ -1,6 +1,6 @@
 import { KeyFiles, type KeyFolder } from './key-files.ts';
 import type { FoundObject, NewObject, ObjectRecord } from './object-record.ts';
-import { type KeptVersion, NULL_VERSION, newVersionId, Versions } from './versions.ts';
+import { type KeptVersion, NULL_VERSION, Versions } from './versions.ts';
 
 /** Where a bucket is stored: objects are plain files below `folder`, everything else is below `state`. */
 export interface BucketFolder extends KeyFolder {
@@ -72,7 +72,7 @@ export class Bucket {
     files.refuseUndecodable(key);
     if (!this.#versions) return files.place(key, temporary, written);
     this.#keepCurrent(key);
-    return files.place(key, temporary, { ...written, versionId: newVersionId() });
+    return files.place(key, temporary, { ...written, versionId: this.#versions.newId() });
   }
 
   /** Removes the object; in a versioned bucket it becomes an earlier version and a delete marker replaces it. */

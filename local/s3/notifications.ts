@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { ObjectRecord } from './object-record.ts';
-import { nextInSequence } from './sequence.ts';
 
 /** One record of an S3 notification, in the shape that S3 sends. */
 export interface S3EventRecord {
@@ -49,7 +48,8 @@ export interface ObjectEvent {
   readonly versionId?: string;
 }
 
-export function eventRecord(event: ObjectEvent, region: string): S3EventRecord {
+/** @param sequencer greater than those of earlier events of the same key */
+export function eventRecord(event: ObjectEvent, region: string, sequencer: bigint): S3EventRecord {
   const { name, bucket, record } = event;
   const versionId = event.versionId ?? record?.versionId;
   const local = { principalId: 'LOCAL' };
@@ -70,14 +70,14 @@ export function eventRecord(event: ObjectEvent, region: string): S3EventRecord {
         key: formEncode(event.key),
         ...(record ? { size: record.size, eTag: record.etag } : {}),
         ...(versionId ? { versionId } : {}),
-        sequencer: nextInSequence().toString(16).toUpperCase().padStart(18, '0'),
+        sequencer: sequencer.toString(16).toUpperCase().padStart(18, '0'),
       },
     },
   };
 }
 
 export function requestId(): string {
-  // Node draws random UUIDs in stock: 8 bytes of their own would be a call to the kernel with every request.
+  // Node keeps random UUIDs in stock: 8 random bytes would need a system call for every request.
   return randomUUID().replaceAll('-', '').slice(-16).toUpperCase();
 }
 

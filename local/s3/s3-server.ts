@@ -6,6 +6,7 @@ import { untrustedHost } from './loopback.ts';
 import { eventRecord, requestId, type S3EventRecord } from './notifications.ts';
 import { bucketList, operationFor } from './routes.ts';
 import { asS3Error, noSuchBucket, notImplemented, S3Error } from './s3-error.ts';
+import { Sequence } from './sequence.ts';
 
 export type { BucketFolder } from './bucket.ts';
 export type { S3EventRecord } from './notifications.ts';
@@ -84,6 +85,7 @@ function close(server: Server): Promise<void> {
 class RequestHandler {
   readonly #options: S3ServerOptions;
   readonly #region: string;
+  readonly #sequence = new Sequence();
   readonly #buckets: ReadonlyMap<string, Bucket>;
 
   constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
@@ -124,7 +126,8 @@ class RequestHandler {
       query,
       region: this.#region,
       bucketNamed: (other) => this.#bucketNamed(other),
-      notify: (event) => onEvent?.(eventRecord({ bucket: name, ...event }, this.#region)),
+      notify: (event) =>
+        onEvent?.(eventRecord({ bucket: name, ...event }, this.#region, this.#sequence.next())),
     };
     await operation(call);
   }

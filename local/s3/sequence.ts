@@ -1,8 +1,10 @@
-let last = 0n;
+/** Numbers that only grow: microseconds since 1970, so that they grow across restarts too. */
+export class Sequence {
+  #last = 0n;
 
-/** A number greater than every one before: microseconds since 1970, so that it grows across restarts too. */
-export function nextInSequence(): bigint {
-  const now = BigInt(Date.now()) * 1000n;
-  last = now > last ? now : last + 1n;
-  return last;
+  next(): bigint {
+    const now = BigInt(Date.now()) * 1000n;
+    this.#last = now > this.#last ? now : this.#last + 1n;
+    return this.#last;
+  }
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import type { FoundObject, ObjectRecord } from './object-record.ts';
-import { nextInSequence } from './sequence.ts';
+import { Sequence } from './sequence.ts';
 import { hashOfKey } from './sidecars.ts';
 
 /** What a version id that is not the current object stands for: an earlier object, or a deletion. */
@@ -24,10 +24,16 @@ export const NULL_VERSION = 'null';
 /** Earlier versions of a bucket's objects: one folder per key with `<version id>.object` and `<version id>.json`. */
 export class Versions {
   readonly #folder: string;
+  readonly #sequence = new Sequence();
 
   /** @param state the bucket's folder for everything but objects */
   constructor(state: string) {
     this.#folder = path.join(state, 'versions');
+  }
+
+  /** Opaque to clients; here, text that sorts by time. */
+  newId(): string {
+    return this.#sequence.next().toString(16).padStart(16, '0') + randomBytes(8).toString('hex');
   }
 
   /** Keeps the current object before it is replaced or deleted. Its bytes are linked, not copied, where possible. */
@@ -40,7 +46,7 @@ export class Versions {
   }
 
   addDeleteMarker(key: string): string {
-    const id = newVersionId();
+    const id = this.newId();
     const marker = this.#fileOf(key, id);
     mkdirSync(path.dirname(marker), { recursive: true });
     writeFileSync(`${marker}.json`, JSON.stringify('delete-marker'));
@@ -77,11 +83,6 @@ export class Versions {
   #fileOf(key: string, id: string): string {
     return path.join(this.#folder, hashOfKey(key), id);
   }
-}
-
-/** Opaque to clients; here, text that sorts by time. */
-export function newVersionId(): string {
-  return nextInSequence().toString(16).padStart(16, '0') + randomBytes(8).toString('hex');
 }
 
 // The null version is older than every other: versioning is never suspended here.
