@@ -4,7 +4,13 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { readableBytes } from '../../src/core/readable.ts';
 import { decodeEventKey } from '../../src/core/upload-event.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
-import { INPUT_BUCKET, OUTPUT_BUCKET, triggerBuckets, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
+import {
+  INPUT_BUCKET,
+  jobFilesIn,
+  OUTPUT_BUCKET,
+  triggerBuckets,
+  UPLOAD_BUCKET,
+} from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import { createQueue, type LocalQueue } from '../cloud/queue.ts';
 import { untrustedHost } from '../s3/loopback.ts';
@@ -21,8 +27,8 @@ import { createUploadOutcomes } from './upload-outcomes.ts';
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
 
 /**
- * Keeps the local S3 up with both triggers armed, until Ctrl-C: a file list under lists/ of the input bucket starts a
- * job, an image in the upload bucket is recompressed in place. What is in hand then is finished first.
+ * Runs the local S3 with both triggers until Ctrl-C: a file list under lists/ of the input bucket starts a job, an
+ * image in the upload bucket is compressed in place. At Ctrl-C, images in flight are completed first.
  */
 export async function serve({ out, port }: CommandLine): Promise<number> {
   const outFolder = path.resolve(out ?? DEFAULT_OUT);
@@ -44,11 +50,11 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     out: outFolder,
     source: undefined,
     port,
-    // Whoever may reach the port may use it: the user's own buckets are not behind it.
+    // Any local program may use the port, so the user's own buckets must not be reachable through it.
     reachesS3: false,
     moreBuckets: triggerBuckets(home),
     moreFunctions: ['start-job', 'recompress-upload'],
-    // One for the job that runs, one for uploads and for starting others meanwhile.
+    // One for the running job, one for uploads and for starting jobs meanwhile.
     processes: 2,
     environment: { AWS_ENDPOINT_URL_SFN: stepFunctions.endpoint, STATE_MACHINE_ARN: STATE_MACHINE },
     onObject: (record) => route(record, cloud, uploads),
@@ -60,13 +66,13 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     },
   }).catch(async (error: unknown) => {
     await stepFunctions.close();
-    throw asUsersFault(error, port);
+    throw asUsageError(error, port);
   });
   const uploads = uploadQueue(cloud);
   console.log(welcome(cloud, home, outFolder));
 
   await interrupted();
-  console.log('\nStopping: what is in hand is finished first. Press Ctrl-C again to leave it.');
+  console.log('\nStopping: images in flight are completed first. Press Ctrl-C again to stop at once.');
   stop.abort();
   await uploads.close();
   await Promise.all(jobs);
@@ -75,8 +81,8 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
   return EXIT.done;
 }
 
-/** A port that cannot be had is the user's to change. */
-function asUsersFault(error: unknown, port: number): unknown {
+/** A port that cannot be opened is for the user to change. */
+function asUsageError(error: unknown, port: number): unknown {
   const { syscall, code } = error as NodeJS.ErrnoException;
   if (syscall !== 'listen') return error;
   const reason = code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be opened (${code})`;
@@ -90,11 +96,11 @@ function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): v
   const { bucket, object } = record.s3;
   if (bucket.name === UPLOAD_BUCKET) {
     console.log(`${bucket.name}/${decodeEventKey(object.key)}: ${readableBytes(object.size ?? 0)}`);
+    uploads.send(JSON.stringify({ Records: [record] }));
   }
-  if (bucket.name === UPLOAD_BUCKET) uploads.send(JSON.stringify({ Records: [record] }));
   if (bucket.name !== INPUT_BUCKET || !object.key.startsWith('lists/')) return;
   cloud.invoke('start-job', { Records: [record] }).catch((error: Error) => {
-    console.error(`${object.key}: no job could be started: ${error.message}`);
+    console.error(`${decodeEventKey(object.key)}: cannot start a job: ${error.message}`);
   });
 }
 
@@ -106,7 +112,7 @@ function uploadQueue(cloud: LocalCloud): LocalQueue {
     concurrency: 1,
     maxReceiveCount: 5,
     retryDelayMs: 2000,
-    onDeadLetter: ({ body }) => console.error(`given up after 5 tries, see log.jsonl: ${body}`),
+    onDeadLetter: ({ body }) => console.error(`failed after 5 attempts, see log.jsonl: ${body}`),
   });
 }
 
@@ -114,7 +120,7 @@ async function runJob(cloud: LocalCloud, name: string, input: unknown, signal: A
   console.log(`job ${name} started: ${(input as { fileList: string }).fileList}`);
   const execution = await cloud.execute(name, input, { signal });
   if (execution.status === 'FAILED') console.log(`job ${name} FAILED: ${execution.cause}`);
-  if (execution.status === 'ABORTED') console.log(`job ${name} stopped; put its list again to go on`);
+  if (execution.status === 'ABORTED') console.log(`job ${name} stopped; upload its list again to continue`);
   if (execution.status !== 'SUCCEEDED') return;
   const { compressed, kept, skipped, failed } = execution.output as ReportSummary;
   console.log(
@@ -126,7 +132,7 @@ async function runJob(cloud: LocalCloud, name: string, input: unknown, signal: A
 function interrupted(): Promise<void> {
   return new Promise((resolve) => {
     const stop = () => {
-      // The second time the user means it.
+      // The second Ctrl-C ends the process at once.
       for (const signal of ['SIGINT', 'SIGTERM'] as const)
         process.once(signal, () => process.exit(EXIT.interrupted));
       resolve();
@@ -142,14 +148,15 @@ function welcome({ endpoint }: LocalCloud, home: string, out: string): string {
 
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1
 
-  ${s3} cp photo.jpg s3://${UPLOAD_BUCKET}/         # recompressed losslessly in place, moments later
+  ${s3} cp photo.jpg s3://${UPLOAD_BUCKET}/         # compressed losslessly in place, within seconds
   ${s3} ls s3://${UPLOAD_BUCKET}/
 
   ${s3} sync ~/Pictures s3://${INPUT_BUCKET}/photos/
   echo s3://${INPUT_BUCKET}/photos/photo.jpg | ${s3} cp - s3://${INPUT_BUCKET}/lists/one.txt   # starts a job
   ${s3} ls s3://${OUTPUT_BUCKET}/ --recursive
 
-Buckets are folders: ${path.join(home, UPLOAD_BUCKET)}, ${path.join(home, INPUT_BUCKET)}, ${out}
-Logs: ${path.join(home, 'log.jsonl')}
-Ctrl-C ends it.`;
+The buckets are folders: ${path.join(home, UPLOAD_BUCKET)}, ${path.join(home, INPUT_BUCKET)}, ${out}
+Job files: ${jobFilesIn(home)}
+Log: ${path.join(home, 'log.jsonl')}
+Press Ctrl-C to stop.`;
 }

@@ -41,27 +41,23 @@ export interface Upstream {
 }
 
 export interface S3Server {
-  /** `http://127.0.0.1:PORT`: by the address the SDK knows to use path style. */
+  /** `http://127.0.0.1:PORT`: for an IP address the SDK uses path style. */
   readonly endpoint: string;
   readonly port: number;
-  addBucket(name: string, folder: BucketFolder): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * An S3-compatible server on loopback that serves plain folders in place. Signatures are not checked, and the access
- * key only where there is an upstream.
+ * An S3-compatible server on loopback for plain folders. Signatures are not checked; the access key is, where there is
+ * an upstream.
  * @throws Error when a folder cannot be served or the port is taken
  */
 export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
-  const buckets = new Map<string, Bucket>();
-  const addBucket = async (name: string, place: BucketFolder) => {
-    buckets.set(name, new Bucket(name, place));
-  };
-  for (const [name, place] of Object.entries(options.buckets)) await addBucket(name, place);
+  const entries = Object.entries(options.buckets);
+  const buckets = new Map(entries.map(([name, place]) => [name, new Bucket(name, place)]));
   const server = await listen(new RequestHandler(options, buckets), options.port ?? 0);
   const { port } = server.address() as AddressInfo;
-  return { endpoint: `http://127.0.0.1:${port}`, port, addBucket, close: () => close(server) };
+  return { endpoint: `http://127.0.0.1:${port}`, port, close: () => close(server) };
 }
 
 function listen(handler: RequestHandler, port: number): Promise<Server> {
@@ -140,7 +136,7 @@ class RequestHandler {
       throw new S3Error(
         403,
         'InvalidAccessKeyId',
-        'Expected the access key of the run that started this server.',
+        'Expected the access key that this server was started with.',
       );
   }
 
@@ -151,7 +147,7 @@ class RequestHandler {
   }
 }
 
-/** By hand, since URL would resolve `..` and drop slashes: both are legal in keys. @throws URIError */
+/** Parsed by hand, because URL resolves `..` and drops slashes: both are legal in keys. @throws URIError */
 function addressOf(url: string): Address {
   const [, rawPath = '', search = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
   const [, bucket = '', key = ''] = /^\/?([^/]*)\/?(.*)$/s.exec(rawPath) ?? [];
@@ -171,6 +167,6 @@ function answerService(method: string, response: ServerResponse, buckets: Iterab
 }
 
 function readOnly(bucket: string): S3Error {
-  const message = `Access Denied: bucket "${bucket}" is served for reading only.`;
+  const message = `Access Denied: bucket "${bucket}" is read-only.`;
   return new S3Error(403, 'AccessDenied', message);
 }

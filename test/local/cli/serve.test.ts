@@ -11,7 +11,7 @@ import { start } from '../../support/run-command.ts';
 const root = path.resolve(import.meta.dirname, '../../..');
 let cwd: string;
 let server: ReturnType<typeof spawn>;
-let told = '';
+let printed = '';
 let s3: S3Client;
 let endpoint: string;
 let photo: Buffer;
@@ -22,7 +22,7 @@ async function until<T>(look: () => T | Promise<T>, what: string): Promise<NonNu
     if (seen) return seen as NonNullable<T>;
     await sleep(100);
   }
-  throw new Error(`Waited in vain for ${what}. It said:\n${told}`);
+  throw new Error(`Waited in vain for ${what}. The output:\n${printed}`);
 }
 
 const put = (Bucket: string, Key: string, Body: Buffer | string) =>
@@ -48,10 +48,10 @@ beforeAll(async () => {
   server = spawn(process.execPath, [path.join(root, 'local/cli/main.ts'), 'serve', '--port', '0'], { cwd });
   for (const stream of [server.stdout!, server.stderr!]) {
     stream.on('data', (chunk) => {
-      told += chunk;
+      printed += chunk;
     });
   }
-  [endpoint] = await until(() => /http:\/\/127\.0\.0\.1:\d+/.exec(told), 'the endpoint');
+  [endpoint] = await until(() => /http:\/\/127\.0\.0\.1:\d+/.exec(printed), 'the endpoint');
   s3 = new S3Client({
     endpoint,
     region: 'us-east-1',
@@ -77,9 +77,9 @@ describe('npm start -- serve', () => {
     const pixels = (bytes: Uint8Array) => sharp(bytes).raw().toBuffer();
     expect(Buffer.compare(await pixels(await Body!.transformToByteArray()), await pixels(photo))).toBe(0);
     await sleep(500);
-    const puts = told.split('\n').filter((line) => line.startsWith(`local-uploads/${key}:`));
+    const puts = printed.split('\n').filter((line) => line.startsWith(`local-uploads/${key}:`));
     expect(puts).toHaveLength(2);
-    const outcomes = told.split('\n').filter((line) => line.startsWith(`local-uploads/${key} `));
+    const outcomes = printed.split('\n').filter((line) => line.startsWith(`local-uploads/${key} `));
     expect(outcomes).toEqual([expect.stringMatching(/ compressed: .* kB → .* kB, [\d.]+ % smaller$/)]);
   });
 
@@ -104,18 +104,18 @@ describe('npm start -- serve', () => {
     await put('local-uploads', 'tiny.gif', await sharp(photo).resize(8).gif().toBuffer());
     await put('local-uploads', 'cut.jpg', photo.subarray(0, photo.length / 2));
     await put('local-uploads', 'page.jpg', '<!doctype html>');
-    await until(() => /^local-uploads\/tiny\.gif kept: /m.test(told), 'the kept one');
-    await until(() => /^local-uploads\/cut\.jpg failed: CorruptImage: /m.test(told), 'the failed one');
-    await until(() => /^local-uploads\/page\.jpg skipped: its first bytes/m.test(told), 'the skipped one');
+    await until(() => /^local-uploads\/tiny\.gif kept: /m.test(printed), 'the kept one');
+    await until(() => /^local-uploads\/cut\.jpg failed: CorruptImage: /m.test(printed), 'the failed one');
+    await until(() => /^local-uploads\/page\.jpg skipped: its first bytes/m.test(printed), 'the skipped one');
   });
 
   it('starts a job for a list that is dropped, and a failed one for a list that is none', async () => {
     await put('local-input', 'photos/one.jpg', photo);
     await put('local-input', 'lists/my list+1.txt', 's3://local-input/photos/one.jpg\n');
-    await until(() => /job my-list-1-txt-\w+ done: 1 compressed/.test(told), 'the job');
+    await until(() => /job my-list-1-txt-\w+ done: 1 compressed/.test(printed), 'the job');
     expect(await sizeOf('local-output', 'photos/one.jpg')).toBeLessThan(photo.length);
     await put('local-input', 'lists/bad.json', '{"batch_1": [');
-    await until(() => /job bad-json-\w+ FAILED: .*JSON/.test(told), 'the failed job');
+    await until(() => /job bad-json-\w+ FAILED: .*JSON/.test(printed), 'the failed job');
   });
 
   it('knows no bucket of the S3 that its own AWS settings name', async () => {
@@ -131,15 +131,15 @@ describe('npm start -- serve', () => {
     );
   });
 
-  it('finishes what is in hand at Ctrl-C and ends in good order', async () => {
+  it('completes images in flight at Ctrl-C and exits with 0', async () => {
     for (let n = 0; n < 20; n++) await put('local-input', `many/${n}.jpg`, photo);
     const list = Array.from({ length: 20 }, (_, n) => `s3://local-input/many/${n}.jpg`).join('\n');
     await put('local-input', 'lists/many.txt', list);
-    await until(() => /job many-txt-\w+ started/.test(told), 'the start');
+    await until(() => /job many-txt-\w+ started/.test(printed), 'the start');
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGINT');
     expect(await ended).toBe(0);
-    expect(told).toMatch(/Stopping: what is in hand is finished first/);
+    expect(printed).toMatch(/Stopping: images in flight are completed first/);
     // Whole files only, under their own names.
     const outputs = await readdir(path.join(cwd, 'compressed', 'many')).catch(() => []);
     for (const name of outputs) await sharp(path.join(cwd, 'compressed', 'many', name)).stats();

@@ -50,6 +50,11 @@ function head(client: S3Client, Key: string, more: object = {}) {
   return client.send(new HeadObjectCommand({ Bucket, Key, ...more }));
 }
 
+function bucketsIn(root: string, names: readonly string[]) {
+  const place = (name: string) => ({ folder: path.join(root, name), state: path.join(root, 'state', name) });
+  return Object.fromEntries(names.map((name) => [name, place(name)]));
+}
+
 function md5(bytes: string | Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
@@ -653,14 +658,13 @@ describe('copies', () => {
   });
 
   it('copies between buckets and says which source is missing', async () => {
-    const { client, server } = await serveBucket();
     const root = await temporaryFolder();
-    await server.addBucket('backup', { folder: path.join(root, 'b'), state: path.join(root, 's') });
+    const { client } = await serveBucket({ buckets: bucketsIn(root, ['photos', 'backup']) });
     await put(client, 'a/b.png', Buffer.alloc(3_000_000, 'p'));
     const to = (CopySource: string) =>
       client.send(new CopyObjectCommand({ Bucket: 'backup', Key: 'deep/er/b.png', CopySource }));
     await to('/photos/a/b.png');
-    expect((await stat(path.join(root, 'b/deep/er/b.png'))).size).toBe(3_000_000);
+    expect((await stat(path.join(root, 'backup/deep/er/b.png'))).size).toBe(3_000_000);
     await expect(to('photos/none')).rejects.toMatchObject({ name: 'NoSuchKey' });
     await expect(to('nobody/none')).rejects.toMatchObject({ name: 'NoSuchBucket' });
   });
@@ -761,11 +765,10 @@ describe('what it does not do', () => {
 
 describe('buckets', () => {
   it('lists its buckets and answers for them', async () => {
-    const { client, server } = await serveBucket({ region: 'eu-central-1' });
-    const root = await temporaryFolder();
-    await server.addBucket('later', { folder: path.join(root, 'b'), state: path.join(root, 's') });
+    const buckets = bucketsIn(await temporaryFolder(), ['photos', 'other']);
+    const { client } = await serveBucket({ region: 'eu-central-1', buckets });
     const listed = await client.send(new ListBucketsCommand({}));
-    expect(listed.Buckets?.map((bucket) => bucket.Name)).toEqual(['photos', 'later']);
+    expect(listed.Buckets?.map((bucket) => bucket.Name)).toEqual(['photos', 'other']);
     expect((await client.send(new HeadBucketCommand({ Bucket }))).BucketRegion).toBe('eu-central-1');
     expect(await statusOf(client.send(new HeadBucketCommand({ Bucket: 'nobody' })))).toBe(404);
   });
