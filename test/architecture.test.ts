@@ -59,6 +59,19 @@ describe('the folders', () => {
   });
 });
 
+describe('a file of the product', () => {
+  const files = codeFiles(ROOT, TOP).filter((file) => !file.startsWith('bench/'));
+
+  it('has at most 320 lines', () => {
+    expect(files.filter((file) => read(file).split('\n').length > 321)).toEqual([]);
+  });
+
+  it('is named after its subject', () => {
+    const vague = /^(utils?|helpers?|types|common|misc|index|data|manager)\./;
+    expect(files.filter((file) => vague.test(path.basename(file)))).toEqual([]);
+  });
+});
+
 describe('src/core', () => {
   it('imports only src/core, not even a package', () => {
     const others = importsOf('src/core').filter(({ to }) => !to.startsWith('src/core/'));
