@@ -1,7 +1,7 @@
 import type { TrailingParts } from '../../core/recipe.ts';
 import { countTrailing, indexOfText, startsWith, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
-import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../tiff/directory.ts';
+import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../metadata/tiff-directory.ts';
 import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
 import { readTrailer } from './trailers.ts';
 

@@ -11,6 +11,7 @@ import {
 } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readOrientation } from '../metadata/exif.ts';
+import { PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 
 /** What a JPEG file is made of, marker by marker; no coefficient is decoded. */
 
@@ -83,7 +84,6 @@ export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';
 export const EXTENDED_XMP_PREFIX = 'http://ns.adobe.com/xmp/extension/\0';
 export const EXIF_PREFIX = 'Exif\0\0';
 export const ICC_PREFIX = 'ICC_PROFILE\0';
-export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
 const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKind])[] = [
   [APP0, 'JFIF\0', 'jfif'],

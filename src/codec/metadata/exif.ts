@@ -8,7 +8,7 @@ import {
   type TiffDirectory,
   type TiffEntry,
   valueBytes,
-} from '../tiff/directory.ts';
+} from './tiff-directory.ts';
 
 /** EXIF is a TIFF structure; everywhere in here it is meant without `Exif\0\0` before it. */
 

@@ -9,7 +9,9 @@ import {
   uint32,
   uint32At,
 } from '../bytes.ts';
-import { PHOTOSHOP_PREFIX } from '../jpeg/segments.ts';
+
+/** What an APP13 segment of a JPEG begins with. */
+export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
 /** IPTC (IIM) as it lies in Photoshop's image resources. */
 

@@ -9,7 +9,7 @@ import {
   readTiff,
   type Tiff,
   type TiffDirectory,
-} from './directory.ts';
+} from '../metadata/tiff-directory.ts';
 
 const TIFF_PHOTOMETRIC: Readonly<Record<number, ImageFacts['colour']>> = {
   0: 'grey',

@@ -17,7 +17,7 @@ import {
   type TiffDirectory,
   type TiffEntry,
   valueBytes,
-} from './directory.ts';
+} from '../metadata/tiff-directory.ts';
 
 const XMP = 700;
 const IPTC = 33723;

@@ -7,7 +7,7 @@ import {
   withOrientation,
   withoutExifPrefix,
 } from '../../../src/codec/metadata/exif.ts';
-import { readDirectory, readTiff, textOf } from '../../../src/codec/tiff/directory.ts';
+import { readDirectory, readTiff, textOf } from '../../../src/codec/metadata/tiff-directory.ts';
 import { ascii, concat, exifBlock, mutated, uint16, uint32 } from '../../support/fixtures.ts';
 
 const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('utf8').split('\0')[0];
