@@ -1,9 +1,9 @@
-import { viewOf } from '../bytes.ts';
+import { byteAt, viewOf } from '../bytes.ts';
 import { bitsIn, type HuffmanDefinitions, type ScanHeader, type ScanWalk } from './scans.ts';
 
 /**
  * Walks through the Huffman codes of the scans of one progressive JPEG, in their order. A scan that refines has a bit
- * for every coefficient that is not zero so far, so which these are is remembered, and nothing else of the picture.
+ * for every coefficient that is not zero so far, so those are remembered, and nothing else of the picture.
  * @see ITU-T T.81, Annex G
  */
 export function progressiveWalks(): (header: ScanHeader) => ScanWalk | string {
@@ -15,18 +15,18 @@ export function progressiveWalks(): (header: ScanHeader) => ScanWalk | string {
     if (!fits || (isRefinement && leftOutBefore !== leftOut + 1))
       return `Expected a scan of one kind but it is of coefficients ${from} to ${to}, bits ${leftOutBefore} to ${leftOut}`;
     if (from === 0) return isRefinement ? refineDc(blocks.length) : walkDc(header);
-    const component = blocks[0]!.component;
-    const nonZero = seen.get(component) ?? newNonZero(mcus);
-    seen.set(component, nonZero);
-    const codes = codesOf(header.definitions, 0x10 | blocks[0]!.ac);
+    const [block] = blocks;
+    const codes = block && codesOf(header.definitions, 0x10 | block.ac);
     if (!codes) return 'unknown-kind';
+    const nonZero = seen.get(block.component) ?? newNonZero(mcus);
+    seen.set(block.component, nonZero);
     return isRefinement ? refineAc(codes, from, to, nonZero) : walkAc(codes, from, to, nonZero);
   };
 }
 
 /**
  * By block, a bit for each coefficient that is not zero: 0 to 31, and 32 to 63. The size that a header declares costs
- * nothing: zeros take no memory until they are written over, and groups of blocks that have no bit are passed over.
+ * nothing: zeros take no memory until they are written over, and groups of blocks without a bit are skipped.
  */
 interface NonZero {
   readonly low: Uint32Array;
@@ -56,8 +56,8 @@ function codesOf(definitions: HuffmanDefinitions, id: number): Codes | undefined
   let symbolAt = 16;
   let code = 0;
   for (let length = 1; length <= 16; length++, code <<= 1) {
-    for (let left = definition[length - 1]!; left > 0; left--, code++, symbolAt++) {
-      const entry = (length << 8) | definition[symbolAt]!;
+    for (let left = byteAt(definition, length - 1); left > 0; left--, code++, symbolAt++) {
+      const entry = (length << 8) | byteAt(definition, symbolAt);
       codes.fill(entry, code << (16 - length), (code + 1) << (16 - length));
     }
   }
@@ -65,127 +65,173 @@ function codesOf(definitions: HuffmanDefinitions, id: number): Codes | undefined
 }
 
 function walkDc({ blocks, definitions }: ScanHeader): ScanWalk | string {
-  const tables = blocks.map(({ dc }) => codesOf(definitions, dc));
-  if (tables.some((codes) => codes === undefined)) return 'unknown-kind';
+  const tables = blocks.flatMap(({ dc }) => codesOf(definitions, dc) ?? []);
+  if (tables.length < blocks.length) return 'unknown-kind';
   return (bits, mcus) => {
-    const view = viewOf(bits);
-    const end = bitsIn(bits);
-    let at = 0;
+    const reader = newReader(bits);
     for (let mcu = 0; mcu < mcus; mcu++) {
-      for (const codes of tables as Codes[]) {
-        if (at >= end) return cut(mcu, mcus);
-        const entry = codes[(view.getInt32(at >> 3) << (at & 7)) >>> 16]!;
-        if (entry === 0) return noCode(mcu, mcus);
-        at += (entry >> 8) + (entry & 0xff);
+      for (const codes of tables) {
+        const entry = nextCode(reader, codes);
+        if (entry <= 0) return faultIn(mcu, mcus, entry, 0);
+        reader.at += entry & 0xff;
       }
     }
-    return at;
+    return reader.at;
   };
 }
 
 /** One bit for each block. */
 function refineDc(blocks: number): ScanWalk {
-  return (bits, mcus) => (mcus * blocks > bitsIn(bits) ? cut(bitsIn(bits), mcus) : mcus * blocks);
+  return (bits, mcus) => (mcus * blocks > bitsIn(bits) ? faultIn(bitsIn(bits), mcus, CUT, 0) : mcus * blocks);
 }
 
-function walkAc(codes: Codes, from: number, to: number, { low, high, groups }: NonZero): ScanWalk {
+/** Where a walk is in the bits of a piece, and what it knows of the block that it is in. */
+interface Reader {
+  readonly view: DataView;
+  readonly end: number;
+  at: number;
+  /** Of the blocks from this one on, how many have nothing more in this scan. */
+  ended: number;
+  /** The coefficients of the block that are not zero. */
+  low: number;
+  high: number;
+}
+
+function newReader(bits: Uint8Array): Reader {
+  return { view: viewOf(bits), end: bitsIn(bits), at: 0, ended: 0, low: 0, high: 0 };
+}
+
+// What a step returns instead of a code or of the coefficient that it reached.
+const [CUT, NO_CODE, TOO_MANY] = [-1, 0, -2] as const;
+
+/** The entry of the next code, which is passed over; CUT or NO_CODE. */
+function nextCode(reader: Reader, codes: Codes): number {
+  const { view, at } = reader;
+  if (at >= reader.end) return CUT;
+  const entry = codes[(view.getInt32(at >> 3) << (at & 7)) >>> 16]!;
+  reader.at += entry >> 8;
+  return entry;
+}
+
+/** The number of blocks that end here, this one included. @param run of the code: how many bits the number has */
+function endBand(reader: Reader, run: number): void {
+  reader.ended = (1 << run) + numberAt(reader.view, reader.at, run);
+  reader.at += run;
+}
+
+function setNonZero(reader: Reader, coefficient: number): void {
+  if (coefficient < 32) reader.low |= 1 << coefficient;
+  else reader.high |= 1 << (coefficient - 32);
+}
+
+function remember({ low, high, groups }: NonZero, block: number, reader: Reader): void {
+  if ((reader.low | reader.high) === 0) return;
+  low[block] = reader.low;
+  high[block] = reader.high;
+  groups[block >> GROUP_BITS] = 1;
+}
+
+function recall({ low, high }: NonZero, block: number, reader: Reader): void {
+  reader.low = low[block]!;
+  reader.high = high[block]!;
+}
+
+function walkAc(codes: Codes, from: number, to: number, nonZero: NonZero): ScanWalk {
   return (bits, mcus, first) => {
-    const view = viewOf(bits);
-    const end = bitsIn(bits);
-    let at = 0;
-    // So many of the blocks that follow have nothing in this scan.
-    let ended = 0;
-    for (let mcu = 0; mcu < mcus; mcu += 1 + ended) {
-      ended = 0;
-      let [lowBits, highBits] = [0, 0];
-      for (let coefficient = from; coefficient <= to; ) {
-        if (at >= end) return cut(mcu, mcus);
-        const entry = codes[(view.getInt32(at >> 3) << (at & 7)) >>> 16]!;
-        if (entry === 0) return noCode(mcu, mcus);
-        at += entry >> 8;
-        const run = (entry >> 4) & 15;
-        const size = entry & 15;
-        if (size > 0) {
-          coefficient += run;
-          if (coefficient > to) return tooMany(mcu, mcus, to);
-          if (coefficient < 32) lowBits |= 1 << coefficient;
-          else highBits |= 1 << (coefficient - 32);
-          at += size;
-          coefficient++;
-        } else if (run === 15) {
-          coefficient += 16;
-          if (coefficient > to + 1) return tooMany(mcu, mcus, to);
-        } else {
-          ended = (1 << run) + numberAt(view, at, run) - 1;
-          at += run;
-          break;
-        }
-      }
-      if ((lowBits | highBits) === 0) continue;
-      low[first + mcu]! |= lowBits;
-      high[first + mcu]! |= highBits;
-      groups[(first + mcu) >> GROUP_BITS] = 1;
+    const reader = newReader(bits);
+    for (let mcu = 0; mcu < mcus; mcu += Math.max(1, reader.ended)) {
+      recall(nonZero, first + mcu, reader);
+      const end = readBlock(reader, codes, from, to);
+      if (end <= 0) return faultIn(mcu, mcus, end, to);
+      remember(nonZero, first + mcu, reader);
     }
-    return at;
+    return reader.at;
   };
 }
 
-function refineAc(codes: Codes, from: number, to: number, { low, high, groups }: NonZero): ScanWalk {
+/** The coefficient after the last one; CUT, NO_CODE or TOO_MANY. */
+function readBlock(reader: Reader, codes: Codes, from: number, to: number): number {
+  reader.ended = 0;
+  let coefficient = from;
+  for (; coefficient <= to; coefficient++) {
+    const entry = nextCode(reader, codes);
+    if (entry <= 0) return entry;
+    const run = (entry >> 4) & 15;
+    const size = entry & 15;
+    if (size === 0 && run < 15) {
+      endBand(reader, run);
+      return coefficient;
+    }
+    // A run of 15 without a value passes over one zero more.
+    coefficient += run;
+    if (coefficient > to) return TOO_MANY;
+    if (size > 0) setNonZero(reader, coefficient);
+    reader.at += size;
+  }
+  return coefficient;
+}
+
+function refineAc(codes: Codes, from: number, to: number, nonZero: NonZero): ScanWalk {
   const [lowMask, highMask] = [maskOf(0, to), maskOf(32, to)];
   return (bits, mcus, first) => {
-    const view = viewOf(bits);
-    const end = bitsIn(bits);
-    let at = 0;
-    let ended = 0;
+    const reader = newReader(bits);
     for (let mcu = 0; mcu < mcus; mcu++) {
-      if (ended > 0 && groups[(first + mcu) >> GROUP_BITS] === 0) {
-        const over = Math.min(ended, GROUP - ((first + mcu) % GROUP));
-        ended -= over;
+      const over = emptyBlocks(reader, nonZero, first + mcu);
+      if (over > 0) {
+        reader.ended -= over;
         mcu += over - 1;
         continue;
       }
-      let lowBits = low[first + mcu]!;
-      let highBits = high[first + mcu]!;
-      let coefficient = from;
-      while (ended === 0 && coefficient <= to) {
-        if (at >= end) return cut(mcu, mcus);
-        const entry = codes[(view.getInt32(at >> 3) << (at & 7)) >>> 16]!;
-        if (entry === 0) return noCode(mcu, mcus);
-        at += entry >> 8;
-        let run = (entry >> 4) & 15;
-        const size = entry & 15;
-        if (size > 1) return noCode(mcu, mcus);
-        if (size === 0 && run < 15) {
-          ended = (1 << run) + numberAt(view, at, run);
-          at += run;
-          break;
-        }
-        at += size;
-        // Over `run` coefficients that are still zero; those that are not have a bit each on the way.
-        for (; coefficient <= to; coefficient++) {
-          const bit = coefficient < 32 ? lowBits >>> coefficient : highBits >>> (coefficient - 32);
-          if ((bit & 1) === 1) at++;
-          else if (--run < 0) break;
-        }
-        if (size === 1) {
-          if (coefficient > to) return tooMany(mcu, mcus, to);
-          if (coefficient < 32) lowBits |= 1 << coefficient;
-          else highBits |= 1 << (coefficient - 32);
-        }
-        coefficient++;
-      }
-      if ((lowBits | highBits) !== 0) {
-        low[first + mcu] = lowBits;
-        high[first + mcu] = highBits;
-        groups[(first + mcu) >> GROUP_BITS] = 1;
-      }
-      if (ended === 0) continue;
-      ended--;
-      at += ones(lowBits & lowMask & maskFrom(0, coefficient));
-      at += ones(highBits & highMask & maskFrom(32, coefficient));
+      recall(nonZero, first + mcu, reader);
+      const next = reader.ended > 0 ? from : refineBlock(reader, codes, from, to);
+      if (next <= 0) return faultIn(mcu, mcus, next, to);
+      remember(nonZero, first + mcu, reader);
+      if (reader.ended === 0) continue;
+      reader.ended--;
+      reader.at += ones(reader.low & lowMask & maskFrom(0, next));
+      reader.at += ones(reader.high & highMask & maskFrom(32, next));
     }
-    return at;
+    return reader.at;
   };
+}
+
+/** How many of the next blocks have ended and are all zero so far: there is nothing to refine. */
+function emptyBlocks({ ended }: Reader, { groups }: NonZero, block: number): number {
+  return ended > 0 && groups[block >> GROUP_BITS] === 0 ? Math.min(ended, GROUP - (block % GROUP)) : 0;
+}
+
+/** The coefficient from which on only those are refined that are not zero; CUT, NO_CODE or TOO_MANY. */
+function refineBlock(reader: Reader, codes: Codes, from: number, to: number): number {
+  let coefficient = from;
+  for (; coefficient <= to; coefficient++) {
+    const entry = nextCode(reader, codes);
+    if (entry <= 0) return entry;
+    const run = (entry >> 4) & 15;
+    const size = entry & 15;
+    if (size > 1) return NO_CODE;
+    if (size === 0 && run < 15) {
+      endBand(reader, run);
+      return coefficient;
+    }
+    reader.at += size;
+    coefficient = passZeros(reader, coefficient, to, run);
+    if (size === 0) continue;
+    if (coefficient > to) return TOO_MANY;
+    setNonZero(reader, coefficient);
+  }
+  return coefficient;
+}
+
+/** Over `run` coefficients that are still zero, to the next of them; those that are not have a bit each on the way. */
+function passZeros(reader: Reader, from: number, to: number, run: number): number {
+  const { low, high } = reader;
+  let [coefficient, left] = [from, run];
+  for (; coefficient <= to; coefficient++) {
+    const bit = coefficient < 32 ? low >>> coefficient : high >>> (coefficient - 32);
+    if ((bit & 1) === 1) reader.at++;
+    else if (--left < 0) break;
+  }
+  return coefficient;
 }
 
 /** The bits of the coefficients up to `to`, of the 32 from `base` on. */
@@ -211,14 +257,9 @@ function numberAt(view: DataView, at: number, length: number): number {
   return length === 0 ? 0 : (view.getInt32(at >> 3) << (at & 7)) >>> (32 - length);
 }
 
-function cut(mcu: number, mcus: number): string {
-  return `Expected ${mcus} blocks of the scan but its data ends in number ${mcu}`;
-}
-
-function noCode(mcu: number, mcus: number): string {
-  return `Expected a Huffman code in block ${mcu} of ${mcus} of the scan but found none`;
-}
-
-function tooMany(mcu: number, mcus: number, to: number): string {
-  return `Expected coefficients up to ${to} in block ${mcu} of ${mcus} of the scan but found more`;
+function faultIn(mcu: number, mcus: number, fault: number, to: number): string {
+  if (fault === CUT) return `Expected ${mcus} blocks of the scan but its data ends in number ${mcu}`;
+  const where = `in block ${mcu} of ${mcus} of the scan`;
+  if (fault === NO_CODE) return `Expected a Huffman code ${where} but found none`;
+  return `Expected coefficients up to ${to} ${where} but found more`;
 }
