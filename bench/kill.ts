@@ -1,9 +1,13 @@
 /**
  * Nothing is lost: jobs run through the real state machine with real processes, which are killed with SIGKILL at
- * moments that a seed decides, until so many kills have struck. `node bench/kill.ts [kills] [seed]`
+ * random points, until there were so many kills. `node bench/kill.ts [kills] [seed]`
  */
 import { killAtRandom, randomFrom } from '../test/support/crash/kill-points.ts';
-import { type MortalEnd, type MortalJob, runMortalJob } from '../test/support/crash/run-crash-test.ts';
+import {
+  type CrashTestJob,
+  type CrashTestResult,
+  runCrashTest,
+} from '../test/support/crash/run-crash-test.ts';
 
 const wanted = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? 1);
@@ -14,7 +18,7 @@ const killsByPhase = new Map<string, number>();
 
 while (sums.kills < wanted) {
   const job = drawJob();
-  const end = await runMortalJob(job);
+  const end = await runCrashTest(job);
   count(end);
   const { output, host, fargate } = job;
   console.error(
@@ -30,7 +34,7 @@ console.log(
 );
 process.exitCode = sums.problems + sums.lost + sums.doubled > 0 ? 1 : 0;
 
-function drawJob(): MortalJob {
+function drawJob(): CrashTestJob {
   const pick = <T>(...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
   const images = 16 + Math.floor(random() * 24);
   return {
@@ -44,7 +48,7 @@ function drawJob(): MortalJob {
   };
 }
 
-function count({ kills, results, report, problems }: MortalEnd): void {
+function count({ kills, results, report, problems }: CrashTestResult): void {
   sums.jobs += 1;
   sums.kills += kills.length;
   sums.images += report.planned;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { randomFrom } from './crash/kill-points.ts';
-import { runMortalJob } from './crash/run-crash-test.ts';
+import { runCrashTest } from './crash/run-crash-test.ts';
 import type { FaultPlan } from './s3-faults.ts';
 
 const SLOW_DOWN = { status: 503, code: 'SlowDown' };
@@ -35,7 +35,7 @@ describe('a job over an S3 that throttles, cuts bodies short and loses answers',
   ] as const)('accounts for every image, none lost or counted twice (output %s)', async (output, seed) => {
     const injected: Record<string, number> = {};
     const faults = unreliableS3(seed, injected);
-    const end = await runMortalJob({ output, host: 'lambda', images: 12, perBatch: 6, faults });
+    const end = await runCrashTest({ output, host: 'lambda', images: 12, perBatch: 6, faults });
     expect(end.problems).toEqual([]);
     expect(end.report).toMatchObject({ status: 'SUCCEEDED', compressed: 12, failed: 0, lost: 0 });
     expect(injected).toMatchObject({

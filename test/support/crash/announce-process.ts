@@ -1,4 +1,4 @@
-/** Loaded before everything else in each process of a host: whoever wants to kill it finds its id in this folder. */
+/** Loaded first in each process of a host: writes its id into a folder, so that the crash test can kill it. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 

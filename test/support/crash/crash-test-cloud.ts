@@ -12,28 +12,30 @@ import type { ObjectStore } from '../../../src/core/object-store.ts';
 import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
 import { type FaultPlan, injectFaults } from '../s3-faults.ts';
 
-export interface MortalCloudOptions {
+export interface CrashTestCloudOptions {
   /** Without Fargate the machine is the one of a stack that was deployed without it. */
   readonly fargate?: boolean;
-  /** Programs with a poisoned codec, in the place of the real ones. */
+  /** Runs programs with a poisoned codec instead of the real ones. */
   readonly poisoned?: boolean;
   readonly faults?: FaultPlan;
-  /** Told of every S3 request, before it is looked at. */
+  /** Called for every S3 request before it is handled. */
   onRequest?(request: { method: string; bucket: string; key: string }): void;
-  /** Told of every object written, before the writer is. */
+  /** Called for every object written, before the writer has its answer. */
   onWritten?(record: S3EventRecord): void;
 }
 
-/** The whole local cloud with real processes for its hosts, which can be killed at any moment. */
-export interface MortalCloud {
+/** The whole local cloud with real processes for its hosts, which can be killed at any time. */
+export interface CrashTestCloud {
   readonly store: ObjectStore;
   /** Folder of a bucket: `pictures`, `out` or `work`. */
   folderOf(bucket: string): string;
   run(jobId: string, input: object): Promise<ExecutionResult>;
-  /** The state whose task runs. */
+  /** The state whose task is running. */
   phase(): string;
-  /** SIGKILL to whatever process is at work: the Lambda's, or the task's worker or supervisor. */
-  kill(whom?: 'worker' | 'supervisor'): boolean;
+  /** Sends SIGKILL to the process that works: the Lambda's, or the task's worker or supervisor. */
+  kill(target?: 'worker' | 'supervisor'): boolean;
+  /** Every line that the hosts have logged. */
+  readonly logs: readonly string[];
   /** Calls of compress-batch, by either host. */
   readonly calls: readonly string[];
   close(): Promise<void>;
@@ -42,8 +44,9 @@ export interface MortalCloud {
 const BUCKETS = ['pictures', 'out', 'work'] as const;
 const root = new URL('../../..', import.meta.url);
 
-export async function startMortalCloud(options: MortalCloudOptions = {}): Promise<MortalCloud> {
-  const home = await mkdtemp(path.join(tmpdir(), 'mortal-'));
+export async function startCrashTestCloud(options: CrashTestCloudOptions = {}): Promise<CrashTestCloud> {
+  const home = await mkdtemp(path.join(tmpdir(), 'crash-test-'));
+  const logs: string[] = [];
   const processIds = path.join(home, 'processes');
   mkdirSync(processIds);
   const folderOf = (bucket: string) => path.join(home, bucket);
@@ -81,14 +84,14 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
     },
     processes: 1,
     environment,
-    onLog: () => {},
+    onLog: (line) => void logs.push(line),
   });
   const runTask = createTaskResources({
     lambda,
     fargate: {
       program: program('fargate/main.ts', 'test/support/crash/poisoned-task.ts'),
       environment,
-      onLog: () => {},
+      onLog: (line) => void logs.push(line),
     },
   });
   const client = createS3Client({
@@ -109,8 +112,9 @@ export async function startMortalCloud(options: MortalCloudOptions = {}): Promis
     store,
     folderOf,
     calls,
+    logs,
     phase: () => phase,
-    kill: (whom) => killHost(processIds, whom),
+    kill: (target) => killHost(processIds, target),
     run: (executionName, input) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };
       return runStateMachine(definition, input, identity, {
@@ -142,8 +146,8 @@ function functionAt(module: URL) {
   return { module, timeoutSeconds: 60, memoryMegabytes: 1769 };
 }
 
-/** A task is at work where there is one; else the Lambda. */
-function killHost(folder: string, whom: 'worker' | 'supervisor' = 'worker'): boolean {
+/** Kills the task when one is running, else the Lambda. */
+function killHost(folder: string, target: 'worker' | 'supervisor' = 'worker'): boolean {
   const alive = readdirSync(folder).flatMap((name) => {
     const [pid, kind] = [Number(name), readFileSync(path.join(folder, name), 'utf8')];
     if (isAlive(pid)) return [{ pid, kind }];
@@ -153,9 +157,9 @@ function killHost(folder: string, whom: 'worker' | 'supervisor' = 'worker'): boo
   const [lambda] = alive.filter(({ kind }) => kind === 'lambda-process.ts');
   const [worker] = alive.filter(({ kind }) => kind === 'worker');
   const [supervisor] = alive.filter(({ kind }) => kind === 'main.ts');
-  const victim = supervisor ? (whom === 'supervisor' ? supervisor : worker) : lambda;
+  const victim = supervisor ? (target === 'supervisor' ? supervisor : worker) : lambda;
   if (!victim) return false;
-  // Dead, though it is listed until its parent has seen it.
+  // Its id exists until its parent has collected its exit.
   rmSync(path.join(folder, String(victim.pid)));
   return process.kill(victim.pid, 'SIGKILL');
 }

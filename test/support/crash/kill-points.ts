@@ -1,49 +1,49 @@
-import type { KillPlan, Moment } from './run-crash-test.ts';
+import type { KillPoint, KillWhen } from './run-crash-test.ts';
 
-/** Kills at these moments, each once and one after the other. */
-export function killAtEach(...moments: readonly ((moment: Moment) => boolean)[]): KillPlan {
-  const left = [...moments];
-  return (moment) => {
-    if (left.length === 0 || !left[0]!(moment)) return false;
-    left.shift();
-    return true;
+/** Kills at these points, each once and in this order. */
+export function killAtEach(...points: readonly ((point: KillPoint) => boolean)[]): KillWhen {
+  const left = [...points];
+  return (point) => {
+    const isNext = left[0]?.(point) ?? false;
+    if (isNext) left.shift();
+    return isNext;
   };
 }
 
-/** How often each part of a job loses its host; PlanJob is tried three times, ReportJob five times. */
-export interface Deaths {
+/** How often the host of each part of a job is killed; PlanJob is tried three times, ReportJob five times. */
+export interface Kills {
   readonly plan?: number;
   readonly compress: number;
   readonly report?: number;
 }
 
-/** Kills at moments that a seed decides: before a request, behind a write, or in between. */
+/** Kills at random points: before a request, after a write, or in between. */
 export function killAtRandom(
   random: () => number,
-  deaths: Deaths,
-  /** Requests between two kills while images are compressed, at the most. */
+  kills: Kills,
+  /** The maximum of requests between two kills while images are compressed. */
   gap: number,
-): KillPlan {
-  const left = { plan: 0, report: 0, ...deaths };
-  const drawGap = (part: keyof Deaths) =>
+): KillWhen {
+  const left = { plan: 0, report: 0, ...kills };
+  const drawGap = (part: keyof Kills) =>
     1 + Math.floor(random() * (part === 'compress' ? gap : FEW_REQUESTS));
   const gaps = { plan: drawGap('plan'), compress: drawGap('compress'), report: drawGap('report') };
-  let stage: Moment['stage'] | 'between' = 'asked';
-  return (moment) => {
-    const part = PARTS[moment.phase] ?? 'compress';
+  let stage: KillPoint['stage'] | 'between' = 'requested';
+  return (point) => {
+    const part = PARTS[point.phase] ?? 'compress';
     if (left[part] === 0 || --gaps[part] > 0) return false;
-    if (stage === 'written' && moment.stage !== 'written') return false;
+    if (stage === 'written' && point.stage !== 'written') return false;
     left[part] -= 1;
     gaps[part] = drawGap(part);
     const decision = stage === 'between' ? random() * 25 : true;
-    stage = (['asked', 'written', 'between'] as const)[Math.floor(random() * 3)]!;
+    stage = (['requested', 'written', 'between'] as const)[Math.floor(random() * 3)] ?? 'requested';
     return decision;
   };
 }
 
-const PARTS: Readonly<Record<string, keyof Deaths>> = { PlanJob: 'plan', ReportJob: 'report' };
+const PARTS: Readonly<Record<string, keyof Kills>> = { PlanJob: 'plan', ReportJob: 'report' };
 
-/** About as many as the plan or the report of a small job takes. */
+/** About as many as planning or reporting a small job takes. */
 const FEW_REQUESTS = 8;
 
 /** mulberry32: the same numbers for the same seed. */

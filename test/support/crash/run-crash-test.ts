@@ -4,92 +4,96 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { ExecutionResult } from '../../../local/step-functions/execution.ts';
+import { readJournal } from '../../../src/core/batch-journal.ts';
 import { readMark } from '../../../src/core/compression-mark.ts';
 import type { ImageResult } from '../../../src/core/image-result.ts';
 import { jobKeys } from '../../../src/core/job-keys.ts';
 import type { JobReport } from '../../../src/core/report.ts';
 import { parseUndoEntry } from '../../../src/core/undo.ts';
 import { sha256Of } from '../../../src/store/sha256-of.ts';
-import { type MortalCloud, type MortalCloudOptions, startMortalCloud } from './crash-test-cloud.ts';
-import { POISON } from './poisoned-codec.ts';
+import { type CrashTestCloud, type CrashTestCloudOptions, startCrashTestCloud } from './crash-test-cloud.ts';
+import { BUG, POISON } from './poisoned-codec.ts';
 
-/** What an S3 server sees of a host: the moments at which it can be killed. */
-export interface Moment {
-  /** The state whose task runs: PlanJob, CompressBatchOnLambda, CompressBatchOnFargate or ReportJob. */
+/** A request of a host that the S3 server sees, and at which the host can be killed. */
+export interface KillPoint {
+  /** The state whose task is running: PlanJob, CompressBatchOnLambda, CompressBatchOnFargate or ReportJob. */
   readonly phase: string;
-  /** `asked`: the request came in. `written`: it is carried out, and the host does not know it yet. */
-  readonly stage: 'asked' | 'written';
+  /** `requested`: the request arrived. `written`: it took effect, and the host has no answer yet. */
+  readonly stage: 'requested' | 'written';
   readonly method: string;
   readonly bucket: string;
   readonly key: string;
 }
 
-/** Whether to kill now; a number: so many milliseconds later. */
-export type KillPlan = (moment: Moment) => boolean | number;
+/** Whether to kill now; a number: after so many milliseconds. */
+export type KillWhen = (point: KillPoint) => boolean | number;
 
-export interface MortalJob {
+export interface CrashTestJob {
   readonly output: 'elsewhere' | 'in-place';
   readonly host: 'lambda' | 'fargate';
   readonly fargate?: boolean;
   readonly images: number;
   readonly perBatch: number;
-  /** Ordinals of images that take their process down. */
+  /** Ordinals of images that crash their process. */
   readonly poison?: readonly number[];
-  readonly killWhen?: KillPlan;
-  readonly kill?: Parameters<MortalCloud['kill']>[0];
-  readonly faults?: MortalCloudOptions['faults'];
+  /** Ordinals of images at which the codec throws a TypeError. */
+  readonly bugs?: readonly number[];
+  readonly killWhen?: KillWhen;
+  readonly kill?: Parameters<CrashTestCloud['kill']>[0];
+  readonly faults?: CrashTestCloudOptions['faults'];
 }
 
-export interface MortalEnd {
+export interface CrashTestResult {
   readonly execution: ExecutionResult;
   readonly report: JobReport;
   readonly results: readonly ImageResult[];
-  readonly kills: readonly Moment[];
+  readonly kills: readonly KillPoint[];
   readonly calls: readonly string[];
-  /** Everything that is not as it has to be, in words; empty when nothing was lost, doubled, torn or miscounted. */
+  readonly logs: readonly string[];
+  /** What is wrong, as sentences; empty when nothing was lost, counted twice, incomplete or miscounted. */
   readonly problems: readonly string[];
 }
 
 const KILLABLE = ['PlanJob', 'CompressBatchOnLambda', 'CompressBatchOnFargate', 'ReportJob'];
 
-/** Runs one job whose hosts are killed as planned, and looks at all that is left behind. */
-export async function runMortalJob(job: MortalJob): Promise<MortalEnd> {
-  const kills: Moment[] = [];
-  const witness = newWitness();
-  const at = (stage: Moment['stage'], method: string, bucket: string, key: string) => {
-    const moment = { phase: cloud.phase(), stage, method, bucket, key };
-    if (stage === 'asked' && method === 'GET' && key.endsWith('/job.json')) witness.look(cloud);
-    if (!KILLABLE.includes(moment.phase)) return;
-    const decision = job.killWhen?.(moment) ?? false;
-    const strike = () => {
-      if (cloud.phase() === moment.phase && cloud.kill(job.kill)) kills.push(moment);
+/** Runs one job whose hosts are killed when `killWhen` says so, and checks its outputs, results and report. */
+export async function runCrashTest(job: CrashTestJob): Promise<CrashTestResult> {
+  const kills: KillPoint[] = [];
+  const crashes = newCrashCounter();
+  const at = (stage: KillPoint['stage'], method: string, bucket: string, key: string) => {
+    const point = { phase: cloud.phase(), stage, method, bucket, key };
+    if (stage === 'requested' && method === 'GET' && key.endsWith('/job.json')) crashes.look(cloud);
+    if (!KILLABLE.includes(point.phase)) return;
+    const decision = job.killWhen?.(point) ?? false;
+    const kill = () => {
+      if (cloud.phase() === point.phase && cloud.kill(job.kill)) kills.push(point);
     };
-    if (decision === true) strike();
-    else if (decision !== false) setTimeout(strike, decision);
+    if (decision === true) kill();
+    else if (decision !== false) setTimeout(kill, decision);
   };
-  const cloud = await startMortalCloud({
+  const cloud = await startCrashTestCloud({
     fargate: job.fargate,
-    poisoned: job.poison !== undefined,
+    poisoned: job.poison !== undefined || job.bugs !== undefined,
     faults: job.faults,
-    onRequest: ({ method, bucket, key }) => at('asked', method, bucket, key),
+    onRequest: ({ method, bucket, key }) => at('requested', method, bucket, key),
     onWritten: ({ s3 }) => at('written', 'PUT', s3.bucket.name, decodeURIComponent(s3.object.key)),
   });
   try {
     const originals = await putPictures(job, cloud);
     const execution = await cloud.run(JOB_ID, inputOf(job));
-    // A kill that was asked for late may still be on its way.
+    // A delayed kill may still be pending.
     await sleep(30);
-    const left = readLeft(cloud, execution);
-    const problems = await judge({ job, originals, cloud, witness, ...left });
-    return { execution, ...left, kills, calls: cloud.calls, problems };
+    const written = readJobFiles(cloud, execution);
+    const problems = await findProblems({ job, originals, cloud, crashes, ...written });
+    return { execution, ...written, kills, calls: cloud.calls, logs: cloud.logs, problems };
   } finally {
     await cloud.close();
   }
 }
 
-const JOB_ID = 'mortal';
+const JOB_ID = 'crash-test';
 
-function inputOf({ output, host, perBatch }: MortalJob): object {
+function inputOf({ output, host, perBatch }: CrashTestJob): object {
   return {
     fileList: 's3://pictures/',
     output: output === 'in-place' ? 'in-place' : 's3://out/',
@@ -101,11 +105,15 @@ function inputOf({ output, host, perBatch }: MortalJob): object {
 
 type Originals = ReadonlyMap<string, Uint8Array>;
 
-async function putPictures({ images, poison = [] }: MortalJob, { store }: MortalCloud): Promise<Originals> {
+async function putPictures(
+  { images, poison = [], bugs = [] }: CrashTestJob,
+  { store }: CrashTestCloud,
+): Promise<Originals> {
   const originals = new Map<string, Uint8Array>();
   for (let n = 0; n < images; n++) {
     const key = `${String(n).padStart(4, '0')}.jpg`;
-    const body = poison.includes(n) ? poisoned(await picture()) : await picture();
+    const comment = poison.includes(n) ? POISON : bugs.includes(n) ? BUG : '';
+    const body = comment === '' ? await picture() : withComment(await picture(), comment);
     originals.set(key, body);
     await store.put({ bucket: 'pictures', key }, body);
   }
@@ -119,34 +127,34 @@ function picture(): Promise<Buffer> {
     .toBuffer();
 }
 
-/** The text in a COM segment behind SOI. */
-function poisoned(jpeg: Buffer): Buffer {
-  const comment = Buffer.from([0xff, 0xfe, 0, POISON.length + 2]);
-  return Buffer.concat([jpeg.subarray(0, 2), comment, Buffer.from(POISON), jpeg.subarray(2)]);
+/** The text in a COM segment after SOI. */
+function withComment(jpeg: Buffer, text: string): Buffer {
+  const header = Buffer.from([0xff, 0xfe, 0, text.length + 2]);
+  return Buffer.concat([jpeg.subarray(0, 2), header, Buffer.from(text), jpeg.subarray(2)]);
 }
 
-/** Sees, as each host begins, which image was alone in hand at the death of the one before. */
-function newWitness() {
-  const deaths = new Map<number, number>();
+/** Counts, as each host starts, the crashes at which an image was the only one in flight. */
+function newCrashCounter() {
+  const crashes = new Map<number, number>();
   const seen = new Set<string>();
   return {
-    deathsWith: (n: number) => deaths.get(n) ?? 0,
-    look: (cloud: MortalCloud) => {
+    countOf: (n: number) => crashes.get(n) ?? 0,
+    look: (cloud: CrashTestCloud) => {
       const folder = path.join(cloud.folderOf('work'), jobKeys.results(JOB_ID));
       for (const name of filesBelow(folder)) {
         if (!name.endsWith('journal.json')) continue;
         const text = readFileSync(path.join(folder, name), 'utf8');
-        const { closed, trying } = JSON.parse(text);
-        // The same death is seen again while its image is condemned.
-        if (closed || trying === null || seen.has(name + text)) continue;
+        const { closed, inFlight } = readJournal(JSON.parse(text));
+        // The same crash is seen again while its image is quarantined.
+        if (closed || inFlight === null || seen.has(name + text)) continue;
         seen.add(name + text);
-        deaths.set(trying, (deaths.get(trying) ?? 0) + 1);
+        crashes.set(inFlight, (crashes.get(inFlight) ?? 0) + 1);
       }
     },
   };
 }
 
-function readLeft(cloud: MortalCloud, execution: ExecutionResult) {
+function readJobFiles(cloud: CrashTestCloud, execution: ExecutionResult) {
   const jobFiles = cloud.folderOf('work');
   const report = path.join(jobFiles, jobKeys.reportJson(JOB_ID));
   if (!statSync(report, { throwIfNoEntry: false }))
@@ -162,23 +170,25 @@ function readLeft(cloud: MortalCloud, execution: ExecutionResult) {
 }
 
 interface Evidence {
-  readonly job: MortalJob;
+  readonly job: CrashTestJob;
   readonly originals: Originals;
-  readonly cloud: MortalCloud;
-  readonly witness: ReturnType<typeof newWitness>;
+  readonly cloud: CrashTestCloud;
+  readonly crashes: ReturnType<typeof newCrashCounter>;
   readonly report: JobReport;
   readonly results: readonly ImageResult[];
 }
 
-async function judge(evidence: Evidence): Promise<string[]> {
+async function findProblems(evidence: Evidence): Promise<string[]> {
   return [
-    ...judgeAccounts(evidence),
-    ...judgeFailures(evidence),
-    ...(evidence.job.output === 'in-place' ? await judgeInPlace(evidence) : await judgeOutputs(evidence)),
+    ...accountProblems(evidence),
+    ...failureProblems(evidence),
+    ...(evidence.job.output === 'in-place'
+      ? await inPlaceProblems(evidence)
+      : await outputProblems(evidence)),
   ];
 }
 
-function* judgeAccounts({ originals, report, results }: Evidence) {
+function* accountProblems({ originals, report, results }: Evidence) {
   const { planned, accounted, lost, compressed, kept, skipped, failed } = report;
   if (planned !== originals.size) yield `${originals.size} pictures, ${planned} planned`;
   if (lost !== 0) yield `${lost} lost: ${JSON.stringify(report.failedBatches)}`;
@@ -191,17 +201,17 @@ function* judgeAccounts({ originals, report, results }: Evidence) {
     if (status !== 'compressed' && status !== 'failed') yield `${source} is ${status}`;
 }
 
-function* judgeFailures({ job: { poison = [] }, results, witness }: Evidence) {
+function* failureProblems({ job: { poison = [], bugs = [] }, results, crashes }: Evidence) {
   for (const result of results) {
     if (poison.includes(result.index) && (result.status !== 'failed' || result.code !== 'EncoderCrash'))
-      yield `${result.source} kills, but is ${JSON.stringify(result)}`;
-    if (poison.includes(result.index) || result.status !== 'failed') continue;
-    if (result.code !== 'EncoderCrash' || witness.deathsWith(result.index) < 2)
-      yield `${result.source} is good, but ${JSON.stringify(result)} after ${witness.deathsWith(result.index)} deaths`;
+      yield `${result.source} is poison, but its result is ${JSON.stringify(result)}`;
+    if ([...poison, ...bugs].includes(result.index) || result.status !== 'failed') continue;
+    if (result.code !== 'EncoderCrash' || crashes.countOf(result.index) < 2)
+      yield `${result.source} is good, but ${JSON.stringify(result)} after ${crashes.countOf(result.index)} crashes`;
   }
 }
 
-async function judgeOutputs({ originals, cloud, report, results }: Evidence): Promise<string[]> {
+async function outputProblems({ originals, cloud, report, results }: Evidence): Promise<string[]> {
   const problems: string[] = [];
   const folder = cloud.folderOf('out');
   const compressed = results.filter(({ status }) => status === 'compressed');
@@ -210,10 +220,11 @@ async function judgeOutputs({ originals, cloud, report, results }: Evidence): Pr
   if (String(found) !== String(wanted)) problems.push(`outputs ${found} instead of ${wanted}`);
   const bytesOut = found.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
   if (bytesOut !== report.bytesOut)
-    problems.push(`${bytesOut} bytes lie there, ${report.bytesOut} are reported`);
+    problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
   const bytesIn = wanted.reduce((sum, name) => sum + originals.get(name)!.byteLength, 0);
   if (bytesIn !== report.bytesIn) problems.push(`${bytesIn} bytes in, ${report.bytesIn} are reported`);
-  for (const name of found) if (!(await isWhole(path.join(folder, name)))) problems.push(`${name} is torn`);
+  for (const name of found)
+    if (!(await isComplete(path.join(folder, name)))) problems.push(`${name} is incomplete`);
   for (const [name, body] of originals) {
     if (!readFileSync(path.join(cloud.folderOf('pictures'), name)).equals(body))
       problems.push(`the source ${name} changed`);
@@ -221,7 +232,7 @@ async function judgeOutputs({ originals, cloud, report, results }: Evidence): Pr
   return problems;
 }
 
-async function judgeInPlace({ originals, cloud, report, results }: Evidence): Promise<string[]> {
+async function inPlaceProblems({ originals, cloud, report, results }: Evidence): Promise<string[]> {
   const problems: string[] = [];
   const undo = undoOf(cloud);
   const resultOf = new Map(results.map((result) => [nameOf(result.source), result]));
@@ -234,22 +245,23 @@ async function judgeInPlace({ originals, cloud, report, results }: Evidence): Pr
     }
     const isOriginal = Buffer.from(object.body).equals(original);
     const isCompressed = readMark(object.metadata)?.sha256 === sha256Of(object.body);
-    if (isOriginal === isCompressed) problems.push(`${key} is neither its original nor its compressed self`);
-    const told = resultOf.get(key)?.status;
-    if (isCompressed !== (told === 'compressed'))
-      problems.push(`${key} is told ${told}, but the object is not so`);
+    if (isOriginal === isCompressed)
+      problems.push(`${key} is neither its original nor its compressed version`);
+    const status = resultOf.get(key)?.status;
+    if (isCompressed !== (status === 'compressed'))
+      problems.push(`${key} is reported as ${status}, but the object is not`);
     if (!isCompressed) continue;
     bytesOut += object.size;
-    if (!(await isWhole(object.body))) problems.push(`${key} is torn`);
+    if (!(await isComplete(object.body))) problems.push(`${key} is incomplete`);
     if (undo.get(key) !== object.etag) problems.push(`undo.jsonl does not name ${key} as it is now`);
   }
   for (const key of undo.keys()) if (!originals.has(key)) problems.push(`undo.jsonl names ${key}`);
   if (bytesOut !== report.bytesOut)
-    problems.push(`${bytesOut} bytes lie there, ${report.bytesOut} are reported`);
+    problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
   return problems;
 }
 
-function undoOf(cloud: MortalCloud): Map<string, string> {
+function undoOf(cloud: CrashTestCloud): Map<string, string> {
   const file = path.join(cloud.folderOf('work'), jobKeys.undo(JOB_ID));
   if (!statSync(file, { throwIfNoEntry: false })) return new Map();
   return new Map(
@@ -260,7 +272,7 @@ function undoOf(cloud: MortalCloud): Map<string, string> {
   );
 }
 
-async function isWhole(image: string | Uint8Array): Promise<boolean> {
+async function isComplete(image: string | Uint8Array): Promise<boolean> {
   return sharp(image, { failOn: 'warning' })
     .stats()
     .then(
