@@ -5,7 +5,7 @@ import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
 import { findChunk, type NewChunk, type Png, readPng, writePng } from './chunks.ts';
 import { pixelFormatOf } from './fit-chunks.ts';
-import { apngFrames } from './frames.ts';
+import { type ApngFrame, apngFrames } from './frames.ts';
 import { chunksOfCopy } from './metadata.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
 
@@ -112,12 +112,13 @@ async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boole
   const [before, after] = [apngFrames(source), apngFrames(result)];
   if (before.length !== after.length) return false;
   for (const [index, frame] of before.entries()) {
-    if (!sameBytes(frame.control, after[index]!.control)) return false;
-    const [one, other] = [
-      await fromEngine(openSharp(frame.png).raw().toBuffer()),
-      await fromEngine(openSharp(after[index]!.png).raw().toBuffer()),
-    ];
-    if (!one.equals(other)) return false;
+    const other = after[index];
+    if (!other || !sameBytes(frame.control, other.control)) return false;
+    if (!sameBytes(await decoded(frame), await decoded(other))) return false;
   }
   return true;
+}
+
+function decoded({ png }: ApngFrame): Promise<Uint8Array> {
+  return fromEngine(openSharp(png).raw().toBuffer());
 }

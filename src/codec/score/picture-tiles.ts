@@ -1,25 +1,30 @@
+import { byteAt } from '../bytes.ts';
 import type { RgbPixels } from './perceptual-score.ts';
 
 const TILE = 128;
 const TILES_ACROSS = 4;
 
 /**
- * Sixteen tiles of a picture laid together, from its smoothest part to its busiest, so that a score of them speaks
- * for the whole at the same cost for any size; the picture itself where it is not larger.
+ * Sixteen tiles of a picture side by side, from its smoothest part to its busiest, so that their score stands for the
+ * whole picture at the same cost for any size; the picture itself where it is not larger.
  */
 export function mosaicOf(picture: RgbPixels): RgbPixels {
   const side = TILE * TILES_ACROSS;
   if (picture.width * picture.height <= side * side) return picture;
   if (picture.width < TILE || picture.height < TILE) return middleOf(picture, side * side);
-  const places = byActivity(picture);
   const pixels = new Uint8Array(side * side * 3);
-  const count = TILES_ACROSS ** 2;
-  for (let index = 0; index < count; index++) {
-    const place = places[Math.round((index * (places.length - 1)) / (count - 1))]!;
+  for (const [index, place] of spread(byActivity(picture), TILES_ACROSS ** 2).entries()) {
     const target = { x: (index % TILES_ACROSS) * TILE, y: Math.floor(index / TILES_ACROSS) * TILE };
     copyTile(picture, place, pixels, target, side);
   }
   return { pixels, width: side, height: side };
+}
+
+/** So many of them at even distances, the first and the last included; some twice where there are fewer. */
+function spread<T>(all: readonly T[], count: number): T[] {
+  return Array.from({ length: count }, (_, index) =>
+    Math.round((index * (all.length - 1)) / (count - 1)),
+  ).flatMap((place) => all.slice(place, place + 1));
 }
 
 /** Of a picture that is too narrow for tiles: as much from its middle as the tiles would hold. */
@@ -58,7 +63,7 @@ function activityAt(pixels: Uint8Array, width: number, left: number, top: number
   for (let y = top; y < top + TILE; y += 4) {
     for (let x = left; x < left + TILE - 1; x += 4) {
       const at = (y * width + x) * 3 + 1;
-      activity += Math.abs(pixels[at]! - pixels[at + 3]!);
+      activity += Math.abs(byteAt(pixels, at) - byteAt(pixels, at + 3));
     }
   }
   return activity;
