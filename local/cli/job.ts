@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeExecutionCommand,
@@ -18,10 +17,11 @@ import { parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
 import { readJsonLines } from '../../src/store/json-lines.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
-import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
+import { EXIT, exitCodeOf, INPUT_ERRORS } from './exit-codes.ts';
 import { parseOptions, UsageError } from './options.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { newJobId, runCommand } from './run-command.ts';
 import {
   adviceOnOption,
   checkSettings,
@@ -38,13 +38,13 @@ const HELP = `image-press job: start a job in AWS, follow it, print its report
   npm run job -- s3://bucket/prefix/ [options]        every image below a prefix
 
   --output URI          s3://bucket/prefix/ or in-place                           (the stack's output bucket)
-  --stage NAME          which deployment                                          (dev)
-  --state-machine ARN   instead of looking it up by stage
+  --stage NAME          stage of the deployment                                   (dev)
+  --state-machine ARN   use this state machine instead of the stage's
 ${SETTINGS_HELP}
   --json                report.json on stdout, progress on stderr
   --help                this text
 
-Your AWS settings are used (AWS_PROFILE, AWS_REGION, …). Ctrl-C stops following; the job goes on.`;
+Your AWS settings are used (AWS_PROFILE, AWS_REGION, …). Ctrl-C stops following; the job continues.`;
 
 const OPTIONS = {
   ...SETTINGS_OPTIONS,
@@ -55,8 +55,8 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** DescribeMapRun refills at one call a second for the whole account. */
-const MILLISECONDS_BETWEEN_LOOKS = 3000;
+/** DescribeMapRun is limited to one call per second for the whole account. */
+const POLL_INTERVAL_MS = 3000;
 
 /** `npm run job`: starts an execution of the deployed state machine. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
@@ -69,22 +69,22 @@ async function main(args: readonly string[]): Promise<number> {
   refuseSettings(settings, { fileList: 'the command line names what is compressed' });
   const output = values.output && { output: values.output };
   const input = { ...settings, ...output, fileList: fileListOf(positionals) };
-  warnOfNoWayBack(checkSettings(input));
+  warnWithoutBackup(checkSettings(input));
   const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
-  const name = `cli-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
+  const name = newJobId('cli');
   const started = await client.send(
     new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) }),
   );
   console.error(`started ${started.executionArn}`);
-  const execution = await follow(client, started.executionArn!);
-  return tell(execution, name, values.json ?? false);
+  const execution = await follow(client, started.executionArn);
+  return printOutcome(execution, name, values.json ?? false);
 }
 
-function warnOfNoWayBack(job: Job | undefined): void {
+function warnWithoutBackup(job: Job | undefined): void {
   if (job?.output !== 'in-place' || job.backup !== null || job.dryRun) return;
   console.error(
-    `in place without a backup: where the bucket has no versions, the originals are gone for good (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
+    `in place without a backup: if the bucket has no versions, the originals cannot be restored (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
   );
 }
 
@@ -111,28 +111,35 @@ async function findStateMachine(client: SFNClient, stage: string): Promise<strin
   const name = `image-press-${stage}-compress-images`;
   for await (const page of paginateListStateMachines({ client }, {})) {
     const found = page.stateMachines?.find((machine) => machine.name === name);
-    if (found) return found.stateMachineArn!;
+    if (found?.stateMachineArn) return found.stateMachineArn;
   }
   throw new UsageError(
     `Expected a state machine named ${name} in this account and region: deploy with sls deploy --stage ${stage}, or give --stage or --state-machine`,
   );
 }
 
-async function follow(client: SFNClient, executionArn: string): Promise<DescribeExecutionCommandOutput> {
+async function follow(
+  client: SFNClient,
+  executionArn: string | undefined,
+): Promise<DescribeExecutionCommandOutput> {
   const progress = createProgress(process.stderr, 'batches');
   progress.planning();
   for (;;) {
     const execution = await client.send(new DescribeExecutionCommand({ executionArn }));
-    await lookAtBatches(client, executionArn, progress);
+    await updateProgress(client, executionArn, progress);
     if (execution.status !== 'RUNNING') {
       progress.end();
       return execution;
     }
-    await sleep(MILLISECONDS_BETWEEN_LOOKS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }
 
-async function lookAtBatches(client: SFNClient, executionArn: string, progress: Progress): Promise<void> {
+async function updateProgress(
+  client: SFNClient,
+  executionArn: string | undefined,
+  progress: Progress,
+): Promise<void> {
   const { mapRuns } = await client.send(new ListMapRunsCommand({ executionArn }));
   const mapRunArn = mapRuns?.[0]?.mapRunArn;
   if (!mapRunArn) return;
@@ -141,22 +148,22 @@ async function lookAtBatches(client: SFNClient, executionArn: string, progress: 
   const { total, succeeded, failed, timedOut, aborted } = executionCounts;
   const lost = (failed ?? 0) + (timedOut ?? 0) + (aborted ?? 0);
   progress.planned(total ?? 0);
-  progress.stands({ done: (succeeded ?? 0) + lost, failed: lost });
+  progress.update({ done: (succeeded ?? 0) + lost, failed: lost });
 }
 
-async function tell(
+async function printOutcome(
   execution: DescribeExecutionCommandOutput,
   jobId: string,
   json: boolean,
 ): Promise<number> {
-  const told = execution.output ? (JSON.parse(execution.output) as ReportSummary) : undefined;
-  const address = told?.report ?? /s3:\/\/\S+report\.json/.exec(execution.cause ?? '')?.[0];
+  const summary = execution.output ? (JSON.parse(execution.output) as ReportSummary) : undefined;
+  const address = summary?.report ?? /s3:\/\/\S+report\.json/.exec(execution.cause ?? '')?.[0];
   const location = address === undefined ? undefined : parseS3Uri(address);
   const store = createS3Store(createS3Client());
   const object = location && (await store.get(location));
   if (!object || object === 'not-modified') {
     console.error(`job ${jobId} ${execution.status}: ${execution.error ?? ''} ${execution.cause ?? ''}`);
-    return USERS_FAULT.has(execution.error ?? '') ? EXIT.usage : EXIT.jobFailed;
+    return INPUT_ERRORS.has(execution.error ?? '') ? EXIT.usage : EXIT.jobFailed;
   }
   const text = Buffer.from(object.body).toString('utf8');
   const report: JobReport = JSON.parse(text);
@@ -178,12 +185,4 @@ async function* results(store: ObjectStore, bucket: string, jobId: string): Asyn
   }
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: Error) => {
-    console.error(error.message);
-    process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.jobFailed;
-  },
-);
+void runCommand(main);

@@ -6,34 +6,34 @@ import { InputError } from './input-error.ts';
 import { refuseOutputsAround, refuseOverlap } from './output-folder.ts';
 import { filesIn } from './walk-folder.ts';
 
-/** What the user handed in, as the state machine's input wants it. */
+/** What the user gave, as the state machine's input needs it. */
 export interface LocalInput {
-  /** The folder served as the bucket `local-source`; undefined when all lies on S3. */
+  /** The folder served as the bucket `local-source`; undefined when everything is in S3. */
   readonly folder: string | undefined;
   /** The folder of the file list, served as the bucket `local-lists`. */
   readonly listFolder?: string;
-  /** `s3://…` of it, or its entries where the user handed in none. */
+  /** `s3://…` of it, or its entries where the user gave no list. */
   readonly fileList: string | readonly S3Location[];
   readonly relativeTo: string | undefined;
   readonly out: string;
-  /** What of the folder is left out, in words. */
+  /** What the folder contains that is skipped. */
   readonly note?: string;
 }
 
 /** Where outputs go when neither `--out` nor an earlier job says so. */
 export const DEFAULT_OUT = 'compressed';
 
-/** Among a job's files: what its failed.jsonl, handed in again, is read from and written to. */
+/** One of a job's files: the folders that a retry with its failed.jsonl reads and writes. */
 export const JOB_FOLDERS = 'folders.json';
 export interface JobFolders {
-  /** The folder that `local-source` was; undefined when all lay on S3. */
+  /** The folder that `local-source` was; undefined when everything was in S3. */
   readonly folder?: string | undefined;
   readonly out: string;
 }
 
 /**
- * Looks at what was handed in: a folder, an image, a file list, or s3://.
- * @param out - the folder for outputs; for the failed.jsonl of a job that of the job where it is undefined
+ * Resolves the input: a folder, an image, a file list, or s3://.
+ * @param out the folder for outputs; where it is undefined, a failed.jsonl uses the folder of its job
  * @throws InputError with what to do instead
  */
 export async function resolveInput(input: string, out: string | undefined): Promise<LocalInput> {
@@ -61,20 +61,20 @@ async function folderInput(folder: string, out: string): Promise<LocalInput> {
 }
 
 /**
- * Looks through a folder before anything is begun, so that nothing is left out unsaid.
+ * Walks a folder before the job starts, so that nothing is skipped silently.
  * @returns which links are not followed
  * @throws InputError for folders that may not be read, and for a folder without files
  */
 async function surveyFolder(folder: string): Promise<string | undefined> {
   let note: string | undefined;
   let files = 0;
-  const tell = (text: string) => {
+  const setNote = (text: string) => {
     note = text;
   };
-  for await (const _file of filesIn(folder, tell)) files += 1;
+  for await (const _file of filesIn(folder, setNote)) files += 1;
   if (files > 0) return note;
   throw new InputError(
-    [`Expected images below ${path.join(folder, path.sep)} but received none: it holds no file`, note]
+    [`Expected images below ${path.join(folder, path.sep)} but found none: it contains no file`, note]
       .filter(Boolean)
       .join('. '),
   );
@@ -89,11 +89,11 @@ async function imageInput(place: string, out: string): Promise<LocalInput> {
   return { folder, fileList, relativeTo: undefined, out };
 }
 
-async function listInput(place: string, asked: string | undefined): Promise<LocalInput> {
+async function listInput(place: string, askedOut: string | undefined): Promise<LocalInput> {
   const list = await realpath(place);
   const job = await jobOfList(place);
   const folder = job?.folder ?? path.dirname(place);
-  const out = path.resolve(asked ?? job?.out ?? DEFAULT_OUT);
+  const out = path.resolve(askedOut ?? job?.out ?? DEFAULT_OUT);
   await refuseOutputsAround(folder, out, 'list');
   return {
     folder,
@@ -104,13 +104,13 @@ async function listInput(place: string, asked: string | undefined): Promise<Loca
   };
 }
 
-/** The job that a list lies among the files of: its failed.jsonl is relative to what the job read. */
+/** The folders of the job that a list is one of the files of. Its failed.jsonl is relative to the folder it read. */
 async function jobOfList(list: string): Promise<JobFolders | undefined> {
-  const note = await readFile(path.join(path.dirname(list), JOB_FOLDERS), 'utf8').catch(() => undefined);
-  if (note === undefined) return undefined;
-  const job = JSON.parse(note) as JobFolders;
+  const text = await readFile(path.join(path.dirname(list), JOB_FOLDERS), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const job = JSON.parse(text) as JobFolders;
   if (job.folder === undefined || (await stat(job.folder).catch(() => undefined))) return job;
-  throw new InputError(`Expected the folder that this job read, but there is no ${job.folder} any more`);
+  throw new InputError(`Expected the folder that this job read, but ${job.folder} no longer exists`);
 }
 
 function s3Input(input: string, out: string): LocalInput {

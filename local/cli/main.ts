@@ -2,12 +2,11 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
-import { InputError } from './input-error.ts';
 import { DEFAULT_OUT, resolveInput } from './local-input.ts';
-import { UsageError } from './options.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
+import { runCommand } from './run-command.ts';
 
-/** `npm start`: samples, the user's own images, or serve. */
+/** `npm start`: compresses samples or the user's own images, or serves the local S3. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const line = readCommandLine(args);
   if (line === 'help') {
@@ -18,11 +17,11 @@ async function main(args: readonly string[]): Promise<number> {
     const { serve } = await import('./serve.ts');
     return serve(line);
   }
-  return line.command === 'samples' ? compressSamples(line) : compressInput(line);
+  return line.input === undefined ? compressSamples(line) : compressInput(line.input, line);
 }
 
-async function compressInput(line: CommandLine): Promise<number> {
-  const input = await resolveInput(line.input!, line.out);
+async function compressInput(place: string, line: CommandLine): Promise<number> {
+  const input = await resolveInput(place, line.out);
   const { runJob } = await import('./run-job.ts');
   return runJob(input, line);
 }
@@ -39,23 +38,10 @@ async function compressSamples(line: CommandLine): Promise<number> {
   const code = await runJob(await resolveInput(folder, out), line);
   if (code !== EXIT.someFailed) return code;
   console.error(
-    '\nOne sample is broken on purpose, to show what becomes of it: the demo counts as done (exit code 0).',
+    '\nOne sample is broken on purpose, to show how that is reported: the exit code of the demo is 0 all the same.',
   );
   console.error('With your own images it would be 1:  npm start -- <folder>');
   return EXIT.done;
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    if (error instanceof UsageError || error instanceof InputError) {
-      console.error(error.message);
-      process.exitCode = EXIT.usage;
-      return;
-    }
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = EXIT.jobFailed;
-  },
-);
+void runCommand(main);

@@ -3,27 +3,27 @@ import path from 'node:path';
 import { OWN_FOLDER } from '../cloud/local-buckets.ts';
 import { InputError } from './input-error.ts';
 
-/** Where job files, logs and what the outputs are known by lie: beside the outputs. */
+/** Where job files, logs and the S3 metadata of outputs are stored: next to the folder of the outputs. */
 export function homeOf(out: string): string {
   return path.join(path.dirname(path.resolve(out)), OWN_FOLDER);
 }
 
 /**
- * Makes the folder of the outputs and the one beside it, and tries both before any work is done.
+ * Makes the folder of the outputs and the one next to it, and tests that both are writable before the job starts.
  * @throws InputError with the reason and what to do instead
  */
 export async function prepareOutput(out: string): Promise<void> {
   const folder = path.resolve(out);
   await makeWritable(folder).catch((cause: Error) => {
     throw new InputError(
-      `Expected --out to be a folder that can be written to but received ${folder}: ${cause.message}. Choose another, e.g. --out ~/compressed`,
+      `Expected --out to be a writable folder but received ${folder}: ${cause.message}. Choose another, e.g. --out ~/compressed`,
       { cause },
     );
   });
   const home = homeOf(folder);
   await makeWritable(home).catch((cause: Error) => {
     throw new InputError(
-      `Expected to write reports and what the outputs are known by to ${home}, beside --out, but it cannot be done: ${cause.message}. Choose an --out whose parent can be written to, e.g. --out ${path.join(folder, 'compressed')}`,
+      `Expected to write reports and the S3 metadata of outputs to ${home}, next to --out, but cannot: ${cause.message}. Choose an --out whose parent folder is writable, e.g. --out ${path.join(folder, 'compressed')}`,
       { cause },
     );
   });
@@ -39,16 +39,16 @@ async function makeWritable(folder: string): Promise<void> {
   }
 }
 
-/** Step by step: mkdir's own recursion never ends where nothing can be made, as below /proc. */
+/** Step by step: mkdir's own recursion never ends where no folder can be made, as below /proc. */
 async function makeFolder(folder: string): Promise<void> {
-  const there = await stat(folder).catch(() => undefined);
-  if (there?.isDirectory()) return;
-  if (there) throw new Error(`${folder} is a file`);
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  if (found) throw new Error(`${folder} is a file`);
   await makeFolder(path.dirname(folder));
   await mkdir(folder);
 }
 
-/** Outputs among the sources would be taken for sources by the next run. */
+/** The next run would treat outputs among the sources as sources. */
 export async function refuseOverlap(folder: string, out: string): Promise<void> {
   const [inner, outer] = [await realPlace(out), await realpath(folder)];
   const advice = `Choose another, e.g. --out ${outer}-compressed`;
@@ -56,28 +56,28 @@ export async function refuseOverlap(folder: string, out: string): Promise<void> 
     throw new InputError(`Expected --out outside the input folder ${folder} but received ${out}. ${advice}`);
   if (isAtOrBelow(outer, inner))
     throw new InputError(
-      `Expected --out to be a folder that does not hold the input folder ${folder} (outputs could fall into it) but received ${out}. ${advice}`,
+      `Expected --out to be a folder that does not contain the input folder ${folder} (outputs could fall into it) but received ${out}. ${advice}`,
     );
 }
 
-/** A folder below that of a list may take the outputs: the list alone says what is a source. */
+/** Outputs may go below the folder of a list: only the list says what is a source. */
 export async function refuseOutputsAround(
   folder: string,
   out: string,
-  handedIn: 'list' | 'image',
+  kind: 'list' | 'image',
 ): Promise<void> {
   if (!isAtOrBelow(await realpath(folder), await realPlace(out))) return;
   throw new InputError(
-    `Expected --out to be a folder that does not hold the folder of the ${handedIn}, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,
+    `Expected --out to be a folder that does not contain the folder of the ${kind}, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,
   );
 }
 
 export function isAtOrBelow(place: string, folder: string): boolean {
-  const way = path.relative(folder, place);
-  return way !== '..' && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+  const relative = path.relative(folder, place);
+  return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
 }
 
-/** The real path of what need not exist yet. */
+/** The real path of a folder that may not exist yet. */
 async function realPlace(place: string): Promise<string> {
   const real = await realpath(place).catch(() => undefined);
   if (real) return real;

@@ -1,30 +1,31 @@
 import { readableSeconds } from '../../src/core/readable.ts';
 
-const MILLISECONDS_BETWEEN_LINES = 2000;
-const MILLISECONDS_BETWEEN_PLANNING_LINES = 5000;
+const LINE_INTERVAL_MS = 2000;
+const PLANNING_INTERVAL_MS = 5000;
 
 export interface Progress {
-  /** Nothing is known yet but that time passes: said until the plan is made. */
+  /** Shows the time until the plan is ready. */
   planning(): void;
-  /** How many images there are, once the plan is made. */
+  /** The plan is ready, with so many images. */
   planned(images: number): void;
   /** One output was written. */
-  wrote(): void;
-  /** A batch came to its end with so many images accounted for, so many of them failed. */
-  finishedBatch(batch: { images: number; failed: number }): void;
-  /** So many are done now, so many of them failed. */
-  stands(at: { done: number; failed: number }): void;
-  /** A line that stays. */
-  say(text: string): void;
+  outputWritten(): void;
+  /** A batch finished with so many images accounted for, and so many of them failed. */
+  batchFinished(batch: { images: number; failed: number }): void;
+  /** So many are finished now, and so many of them failed. */
+  update(now: { done: number; failed: number }): void;
+  /** Prints a line that stays. */
+  print(text: string): void;
   end(): void;
 }
 
-/** Tells on stderr how far a job is: one line that rewrites itself on a terminal, a line now and then elsewhere. */
+/** Shows the progress of a job on stderr: one line that is updated on a terminal, a new line now and then elsewhere. */
 export function createProgress(stream: NodeJS.WriteStream, things = 'images'): Progress {
   const startedAt = performance.now();
   let total: number | undefined;
   let outputs = 0;
   let finished = 0;
+  let ended = false;
   let failed = 0;
   let shownAt = Number.NEGATIVE_INFINITY;
   let ticking: NodeJS.Timeout | undefined;
@@ -39,37 +40,39 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
   const write = (text: string) => stream.write(stream.isTTY ? `\r\x1b[2K${text}` : `${text}\n`);
   const show = (force = false) => {
     const now = performance.now();
-    if (!force && now - shownAt < (stream.isTTY ? 100 : MILLISECONDS_BETWEEN_LINES)) return;
+    if (!force && now - shownAt < (stream.isTTY ? 100 : LINE_INTERVAL_MS)) return;
     shownAt = now;
     write(line());
   };
   return {
     planning: () => {
-      const tell = () => write(`planning … ${readableSeconds((performance.now() - startedAt) / 1000)}`);
-      ticking = setInterval(tell, stream.isTTY ? 1000 : MILLISECONDS_BETWEEN_PLANNING_LINES).unref();
+      const showTime = () => write(`planning … ${readableSeconds((performance.now() - startedAt) / 1000)}`);
+      ticking = setInterval(showTime, stream.isTTY ? 1000 : PLANNING_INTERVAL_MS).unref();
     },
     planned: (images) => {
       clearInterval(ticking);
       total = images;
       show(true);
     },
-    wrote: () => {
+    outputWritten: () => {
       outputs += 1;
       show();
     },
-    finishedBatch: (batch) => {
+    batchFinished: (batch) => {
       finished += batch.images;
       failed += batch.failed;
       show();
     },
-    stands: (at) => {
-      finished = at.done;
-      failed = at.failed;
+    update: (now) => {
+      finished = now.done;
+      failed = now.failed;
       show();
     },
-    say: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
+    print: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
     end: () => {
       clearInterval(ticking);
+      if (ended) return;
+      ended = true;
       if (total === undefined) {
         if (ticking && stream.isTTY) stream.write('\r\x1b[2K');
         return;

@@ -8,47 +8,50 @@ import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
 import { EXIT } from './exit-codes.ts';
 import { parseOptions, UsageError } from './options.ts';
+import { runCommand } from './run-command.ts';
 
-const HELP = `image-press restore: put the originals of images back that were replaced in place
+const HELP = `image-press restore: restore the originals of images that were replaced in place
 
   npm run restore -- <undo.jsonl | s3://bucket/jobs/<jobId>/undo.jsonl> [--dry-run]
 
-  Originals come from the bucket's versions, or from the job's 'backup'. An image that has changed since,
-  or was deleted, stays as it is and is named. Which S3 is meant is for the environment's AWS settings to say.
+  Originals come from the bucket's versions, or from the job's 'backup'. An image that was changed or deleted
+  since then is left as it is and named. The AWS settings of the environment apply (AWS_PROFILE, AWS_REGION, …).
 
-  --dry-run       look and tell, write nothing
+  --dry-run       show what would be restored, write nothing
   --help          this text
 
-Exit code: 0 every original is back · 1 some are not (named) · 2 wrong usage · 3 the list could not be read`;
+Exit code: 0 every original is restored · 1 some are not (named) · 2 wrong usage · 3 the list could not be read`;
 
 const OPTIONS = { 'dry-run': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
 const CONCURRENCY = 8;
 
-/** `npm run restore`: every line of an undo.jsonl, several at once, told as they are done. */
+/** `npm run restore`: restores every line of an undo.jsonl, several at once. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm run restore -- --help');
   if (values.help) {
     console.log(HELP);
     return EXIT.done;
   }
-  if (positionals.length !== 1) throw new UsageError(`Expected one undo.jsonl. ${HELP}`);
-  const place = positionals[0]!;
-  refuseNoList(place);
+  const [place] = positionals;
+  if (place === undefined || positionals.length > 1)
+    throw new UsageError(
+      `Expected one undo.jsonl but received ${positionals.join(' ') || 'none'}. See npm run restore -- --help`,
+    );
+  checkPlace(place);
   const dryRun = values['dry-run'] ?? false;
   const store = createS3Store(createS3Client());
   const counts = { restored: 0, 'already-original': 0, refused: 0, failed: 0 };
   await restoreAll(entriesOf(place, store), store, dryRun, (entry, outcome) => {
     counts[outcome.status] += 1;
-    tell(entry, outcome, dryRun);
+    print(entry, outcome, dryRun);
   });
-  const what = dryRun ? 'could be restored' : 'restored';
   console.error(
-    `${counts.restored} ${what}, ${counts['already-original']} were the original already, ${counts.refused} refused, ${counts.failed} failed`,
+    `${counts.restored} ${dryRun ? 'can be ' : ''}restored, ${counts['already-original']} ${counts['already-original'] === 1 ? 'is' : 'are'} already the original, ${counts.refused} refused, ${counts.failed} failed`,
   );
   return counts.refused + counts.failed > 0 ? EXIT.someFailed : EXIT.done;
 }
 
-function refuseNoList(place: string): void {
+function checkPlace(place: string): void {
   if (place.startsWith('s3:')) {
     if (parseS3Uri(place)) return;
     throw new UsageError(
@@ -65,15 +68,16 @@ async function restoreAll(
   entries: AsyncGenerator<UndoEntry>,
   store: ObjectStore,
   dryRun: boolean,
-  told: (entry: UndoEntry, outcome: Restoration) => void,
+  onOutcome: (entry: UndoEntry, outcome: Restoration) => void,
 ): Promise<void> {
   const work = async () => {
-    for await (const entry of shared(entries)) told(entry, await restoreObject(entry, store, { dryRun }));
+    for await (const entry of shared(entries))
+      onOutcome(entry, await restoreObject(entry, store, { dryRun }));
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
 }
 
-/** A view of a generator that several loops may draw from: none of them closes it when it ends. */
+/** Several loops may read from one generator this way: none of them closes it when it ends. */
 function shared<T>(generator: AsyncGenerator<T>): AsyncIterable<T> {
   return { [Symbol.asyncIterator]: () => ({ next: () => generator.next() }) };
 }
@@ -94,7 +98,7 @@ async function* entriesOf(place: string, store: ObjectStore): AsyncGenerator<Und
   }
 }
 
-function tell(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
+function print(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
   const uri = formatS3Uri(entry);
   if (outcome.status === 'restored')
     console.log(`${dryRun ? 'would restore' : 'restored'} ${uri} from ${outcome.from}`);
@@ -102,12 +106,4 @@ function tell(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
   if ('reason' in outcome) console.error(`${outcome.status} ${uri}: ${outcome.reason}`);
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.jobFailed;
-  },
-);
+void runCommand(main);

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,22 +13,23 @@ import { OUT_BUCKET, OUTPUT_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import type { ExecutionResult } from '../step-functions/execution.ts';
 import type { CommandLine } from './command-line.ts';
-import { EXIT, exitCodeOf, USERS_FAULT } from './exit-codes.ts';
+import { EXIT, exitCodeOf, INPUT_ERRORS } from './exit-codes.ts';
 import { JOB_FOLDERS, type JobFolders, type LocalInput } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { newJobId } from './run-command.ts';
 import { shapeOf } from './terminal-text.ts';
 import { unexpectedErrorIn } from './unexpected-errors.ts';
 
-/** Runs one job through the state machine on this machine and tells what came of it. @returns the exit code */
+/** Runs one job through the state machine on this machine and prints its report. @returns the exit code */
 export async function runJob(input: LocalInput, line: CommandLine): Promise<number> {
   await prepareOutput(input.out);
   if (input.note) console.error(input.note);
   const progress = createProgress(process.stderr);
   progress.planning();
-  const course: Course = { isPlanned: false };
-  const stop = stopOnInterrupt(progress, course);
+  const phase: Phase = { isPlanned: false };
+  const stop = stopOnInterrupt(progress, phase);
   const cloud = await startLocalCloud({
     home: homeOf(input.out),
     out: input.out,
@@ -37,63 +37,64 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
     lists: input.listFolder,
     reachesS3: true,
     onObject: (record) => {
-      if (record.s3.bucket.name === OUT_BUCKET) progress.wrote();
+      if (record.s3.bucket.name === OUT_BUCKET) progress.outputWritten();
     },
     onLog: (line) => {
       const error = unexpectedErrorIn(line);
-      if (error) progress.say(error);
+      if (error) progress.print(error);
     },
   });
-  const jobId = `local-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}-${randomBytes(3).toString('hex')}`;
+  const jobId = newJobId('local');
   try {
-    await askForAnswer(input, stop);
+    await refuseUnreachableS3(input, stop);
     const fileList = await addressOfList(input, cloud, jobId);
     const execution = await Promise.race([
       cloud.execute(jobId, executionInput(fileList, input, line), {
         signal: stop,
-        ...watch(progress, course),
+        ...watch(progress, phase),
       }),
-      leftWhilePlanning(stop, course),
+      abandonedWhilePlanning(stop, phase),
     ]);
     progress.end();
-    if (execution === 'left' || (execution.status === 'ABORTED' && !course.isPlanned)) {
+    if (execution === 'abandoned' || (execution.status === 'ABORTED' && !phase.isPlanned)) {
       console.error('Stopped while planning: nothing was compressed.');
       return EXIT.interrupted;
     }
-    if (execution.status === 'ABORTED') await reportWhatWasDone(cloud, jobId);
-    return await tell(execution, cloud, jobId, { input, line });
+    if (execution.status === 'ABORTED') await reportStoppedJob(cloud, jobId);
+    return await printOutcome(execution, cloud, jobId, { input, line });
   } finally {
     progress.end();
     await cloud.close();
   }
 }
 
-/** Where the job is, as far as Ctrl-C has to know. */
-interface Course {
+/** What Ctrl-C has to know about the job. */
+interface Phase {
   isPlanned: boolean;
 }
 
-/** A job over S3 that nobody answers for would fail all the same, after the patience of every call in it. */
-async function askForAnswer({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {
+/** Without an answer from S3 the job would fail too, but only after the timeout of every call in it. */
+async function refuseUnreachableS3({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {
   if (folder !== undefined || typeof fileList !== 'string') return;
   const { askUsersS3 } = await import('./ask-users-s3.ts');
-  await askUsersS3(parseS3Prefix(fileList)?.bucket ?? parseS3Uri(fileList)!.bucket, stop);
+  const list = parseS3Prefix(fileList) ?? parseS3Uri(fileList);
+  if (list) await askUsersS3(list.bucket, stop);
 }
 
 const PLANNING_GRACE_MS = 2000;
 
-/** Until there is a plan nothing is in hand that is worth waiting for: a call that hangs is left alone. */
-function leftWhilePlanning(stop: AbortSignal, course: Course): Promise<'left'> {
+/** Until there is a plan, no work is in flight that is worth waiting for: a call that hangs is abandoned. */
+function abandonedWhilePlanning(stop: AbortSignal, phase: Phase): Promise<'abandoned'> {
   return new Promise((resolve) => {
-    const leave = () => {
-      if (!course.isPlanned) setTimeout(() => resolve('left'), PLANNING_GRACE_MS).unref();
+    const abandon = () => {
+      if (!phase.isPlanned) setTimeout(() => resolve('abandoned'), PLANNING_GRACE_MS).unref();
     };
-    if (stop.aborted) leave();
-    stop.addEventListener('abort', leave, { once: true });
+    if (stop.aborted) abandon();
+    stop.addEventListener('abort', abandon, { once: true });
   });
 }
 
-/** A list that nobody wrote lies among the job's files. */
+/** A list without a file of its own is stored among the job's files. */
 async function addressOfList({ fileList }: LocalInput, cloud: LocalCloud, jobId: string): Promise<string> {
   if (typeof fileList === 'string') return fileList;
   const key = `jobs/${jobId}/list.json`;
@@ -107,31 +108,31 @@ function executionInput(fileList: string, { relativeTo }: LocalInput, { settings
   return { ...settings, fileList, output, ...(relativeTo !== undefined && { relativeTo }) };
 }
 
-function watch(progress: Progress, course: Course) {
+function watch(progress: Progress, phase: Phase) {
   return {
     onTask: (state: string, answer: unknown) => {
       const { Payload } = answer as { Payload?: unknown };
       if (state === 'PlanJob') {
-        course.isPlanned = true;
+        phase.isPlanned = true;
         progress.planned((Payload as PlanSummary).images);
       }
-      if (state === 'CompressBatchOnLambda') progress.finishedBatch(countsOf(Payload as BatchSummary));
+      if (state === 'CompressBatchOnLambda') progress.batchFinished(countsOf(Payload as BatchSummary));
     },
   };
 }
 
 function countsOf({ compressed, kept, skipped, failed, remaining }: BatchSummary) {
-  // A batch that was handed back is told of again, with what it had done already.
+  // A batch with images left is run again, and its counts then include these.
   return remaining > 0 ? { images: 0, failed: 0 } : { images: compressed + kept + skipped + failed, failed };
 }
 
-function stopOnInterrupt(progress: Progress, course: Course): AbortSignal {
+function stopOnInterrupt(progress: Progress, phase: Phase): AbortSignal {
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
-    progress.say(
-      course.isPlanned
-        ? 'Stopping: the images in hand are finished first. Press Ctrl-C again to leave them.'
+    progress.print(
+      phase.isPlanned
+        ? 'Stopping after the images in flight. Press Ctrl-C again to stop at once.'
         : 'Stopping.',
     );
     stop.abort();
@@ -139,18 +140,18 @@ function stopOnInterrupt(progress: Progress, course: Course): AbortSignal {
   return stop.signal;
 }
 
-async function reportWhatWasDone(cloud: LocalCloud, jobId: string): Promise<void> {
-  const failure = { Error: INTERRUPTED, Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+async function reportStoppedJob(cloud: LocalCloud, jobId: string): Promise<void> {
+  const failure = { Error: INTERRUPTED, Cause: 'Stopped by Ctrl-C; the same command continues from here.' };
   await cloud.invoke('report-job', { jobId, executionState: { failure } });
 }
 
-async function tell(
+async function printOutcome(
   execution: ExecutionResult,
   cloud: LocalCloud,
   jobId: string,
-  asked: Asked,
+  request: JobRequest,
 ): Promise<number> {
-  if (execution.status === 'FAILED' && USERS_FAULT.has(execution.error)) {
+  if (execution.status === 'FAILED' && INPUT_ERRORS.has(execution.error)) {
     console.error(inFolders(execution.cause, cloud.folders));
     return EXIT.usage;
   }
@@ -158,22 +159,22 @@ async function tell(
     () => undefined,
   );
   if (text === undefined) throw new Error(causeOf(execution));
-  await noteFolders(cloud, jobId, asked.input);
+  await recordFolders(cloud, jobId, request.input);
   const report: JobReport = JSON.parse(text);
-  if (asked.line.json) process.stdout.write(text);
-  else process.stdout.write(await readable(report, cloud.jobFiles));
+  if (request.line.json) process.stdout.write(text);
+  else process.stdout.write(await terminalReport(report, cloud.jobFiles));
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   const code = exitCodeOf(report);
   if (code === EXIT.jobFailed) console.error(report.cause ?? causeOf(execution));
   return code;
 }
 
-async function noteFolders(cloud: LocalCloud, jobId: string, { folder, out }: LocalInput): Promise<void> {
-  const note = path.join(cloud.jobFiles, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
-  await writeFile(note, JSON.stringify({ folder, out } satisfies JobFolders));
+async function recordFolders(cloud: LocalCloud, jobId: string, { folder, out }: LocalInput): Promise<void> {
+  const file = path.join(cloud.jobFiles, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
+  await writeFile(file, JSON.stringify({ folder, out } satisfies JobFolders));
 }
 
-interface Asked {
+interface JobRequest {
   readonly input: LocalInput;
   readonly line: CommandLine;
 }
@@ -184,7 +185,7 @@ function causeOf(execution: ExecutionResult): string {
   return `${error}: ${cause}`;
 }
 
-async function readable(report: JobReport, jobFiles: string): Promise<string> {
+async function terminalReport(report: JobReport, jobFiles: string): Promise<string> {
   const table = await printReport(
     report,
     results(report.jobId, jobFiles),
@@ -195,7 +196,7 @@ async function readable(report: JobReport, jobFiles: string): Promise<string> {
 
 async function* results(jobId: string, jobFiles: string): AsyncGenerator<ImageResult> {
   const folder = path.join(jobFiles, jobKeys.results(jobId));
-  // A job that was stopped before its first image has none.
+  // A job that was stopped before its first image has no results.
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   for (const name of names) {
     if (!name.endsWith('.jsonl')) continue;

@@ -6,8 +6,8 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 
 /**
- * Fills `folder` with pictures as users have them: photographs that npm packages ship, rendered ones, and a JPEG
- * that is cut off, to show what becomes of a broken file.
+ * Fills `folder` with typical images: photographs that npm packages ship, rendered ones, and a truncated JPEG, to
+ * show how a broken file is reported.
  */
 export async function makeSampleImages(folder: string): Promise<void> {
   const photos = path.join(path.dirname(require.resolve('exif-js/package.json')), 'example');
@@ -37,7 +37,7 @@ export async function makeSampleImages(folder: string): Promise<void> {
   ]);
 }
 
-/** A plain user interface with text: what PNG is for. */
+/** A plain user interface with text, as PNG is used for. */
 async function screenshot(file: string): Promise<void> {
   const rows = Array.from({ length: 18 }, (_, row) => {
     const y = 130 + row * 34;
@@ -51,7 +51,7 @@ async function screenshot(file: string): Promise<void> {
   await sharp(Buffer.from(svg)).png({ compressionLevel: 3 }).toFile(file);
 }
 
-/** A product before a soft background, with the grain of a camera, saved far too well. */
+/** A product on a soft background, with the grain of a camera, saved at a needlessly high quality. */
 async function shopPicture(file: string, colour: string): Promise<void> {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="1200"><defs>
     <radialGradient id="g" cx=".5" cy=".35" r=".9"><stop offset="0" stop-color="#fff"/><stop offset="1" stop-color="#b9bec4"/></radialGradient>

@@ -1,18 +1,18 @@
-/** What can be known of the terminal that a text goes to. */
+/** The terminal that a text is printed on. */
 export interface TerminalShape {
   readonly columns: number;
   readonly colour: boolean;
 }
 
 const COLUMNS_OF_A_PIPE = 100;
-const FEWEST_COLUMNS = 40;
+const MIN_COLUMNS = 40;
 
-/** Colours go to terminals only, and not where NO_COLOR (https://no-color.org) asks for none. */
+/** Colours are for terminals only, unless NO_COLOR (https://no-color.org) is set. */
 export function shapeOf(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
   environment: Readonly<Record<string, string | undefined>>,
 ): TerminalShape {
-  const columns = Math.max(FEWEST_COLUMNS, stream.columns || COLUMNS_OF_A_PIPE);
+  const columns = Math.max(MIN_COLUMNS, stream.columns || COLUMNS_OF_A_PIPE);
   return { columns, colour: Boolean(stream.isTTY) && !environment.NO_COLOR && environment.TERM !== 'dumb' };
 }
 
@@ -24,7 +24,7 @@ export function toned(text: string, tone: Tone | undefined, { colour }: Terminal
   return colour && tone && text !== '' ? `\u001b[${CODES[tone]}m${text}\u001b[0m` : text;
 }
 
-/** Object keys may hold anything: control characters and changes of direction would take over the terminal. */
+/** Object keys may contain anything: control characters and changes of direction would take over the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
@@ -32,7 +32,7 @@ export function printable(text: string): string {
 /** How many columns a printable text takes: wide letters and emoji two, combining marks none. */
 export function widthOf(text: string): number {
   let width = 0;
-  for (const { segment } of SEGMENTER.segment(text)) width += widthOfLetter(segment);
+  for (const { segment } of SEGMENTER.segment(text)) width += widthOfGrapheme(segment);
   return width;
 }
 
@@ -41,9 +41,9 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
 const WITHOUT_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 
-function widthOfLetter(letter: string): number {
-  if (WITHOUT_WIDTH.test(letter)) return 0;
-  return WIDE.test(letter) ? 2 : 1;
+function widthOfGrapheme(grapheme: string): number {
+  if (WITHOUT_WIDTH.test(grapheme)) return 0;
+  return WIDE.test(grapheme) ? 2 : 1;
 }
 
 export function padEnd(text: string, width: number): string {
@@ -56,13 +56,13 @@ export function padStart(text: string, width: number): string {
 
 /** The beginning of a text that is too wide. */
 export function cutEnd(text: string, width: number): string {
-  return widthOf(text) <= width ? text : `${taken(letters(text), width - 1).join('')}…`;
+  return widthOf(text) <= width ? text : `${takeColumns(graphemes(text), width - 1).join('')}…`;
 }
 
-/** The end of a key that is too wide: its last part tells more than its first. */
+/** The end of a key that is too wide: its last part says more than its first. */
 export function cutStart(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
-  return `…${taken(letters(text).reverse(), width - 1)
+  return `…${takeColumns(graphemes(text).reverse(), width - 1)
     .reverse()
     .join('')}`;
 }
@@ -83,24 +83,24 @@ export function wrapped(text: string, width: number): string[] {
 
 function pieces(word: string, width: number): string[] {
   const cut: string[] = [];
-  let rest = letters(word);
+  let rest = graphemes(word);
   while (widthOf(rest.join('')) > width) {
-    const piece = taken(rest, width);
+    const piece = takeColumns(rest, width);
     cut.push(piece.join(''));
     rest = rest.slice(Math.max(1, piece.length));
   }
   return [...cut, rest.join('')];
 }
 
-function letters(text: string): string[] {
+function graphemes(text: string): string[] {
   return Array.from(SEGMENTER.segment(text), ({ segment }) => segment);
 }
 
-function taken(all: readonly string[], width: number): string[] {
-  let left = width;
+function takeColumns(all: readonly string[], width: number): string[] {
+  let columns = width;
   const cut = all.findIndex((letter) => {
-    left -= widthOfLetter(letter);
-    return left < 0;
+    columns -= widthOfGrapheme(letter);
+    return columns < 0;
   });
   return all.slice(0, cut < 0 ? all.length : cut);
 }

@@ -10,20 +10,20 @@ import { InputError } from './input-error.ts';
 /** One thing in a folder, by its path below it, as the local S3 serves the folder. */
 export type Found = { readonly key: string } & (
   | { readonly kind: 'file'; stat(): Stats }
-  /** A link that is not followed: out of the folder, to a folder, or to nothing. */
+  /** A link that is not followed: out of the folder, to a folder, or dangling. */
   | { readonly kind: 'link'; readonly target: string }
   | { readonly kind: 'unreadable folder'; readonly code: string }
 );
 
 /**
- * The files in a folder and below it. Nothing is left out unsaid: of links that are not followed it is told at the end.
+ * The files in a folder and below it. Nothing is skipped silently: links that are not followed are reported at the end.
  * @throws InputError at the end when there were folders that may not be read
  */
 export async function* filesIn(
   folder: string,
-  tell: (note: string) => void,
+  onSkipped: (note: string) => void,
 ): AsyncGenerator<Extract<Found, { kind: 'file' }>> {
-  const [links, unreadable] = [new LeftOut(), new LeftOut()];
+  const [links, unreadable] = [new SkippedNames(), new SkippedNames()];
   for await (const found of walkFolder(folder)) {
     if (found.kind === 'file') yield found;
     if (found.kind === 'link') links.add(`${found.key} -> ${found.target}`);
@@ -31,15 +31,15 @@ export async function* filesIn(
   }
   if (unreadable.count > 0)
     throw new InputError(
-      `Expected to be allowed to read every folder in ${folder} but ${countOf(unreadable.count, 'folder')} cannot be read: ${unreadable.names}. Grant access to them, or hand in a folder, or a list, without them`,
+      `Expected to be allowed to read every folder in ${folder} but ${countOf(unreadable.count, 'folder')} cannot be read: ${unreadable.names}. Grant access to them, or use a folder, or a list, without them`,
     );
   if (links.count > 0)
-    tell(
-      `Links are followed to files within the folder alone; left out: ${countOf(links.count, 'link')} (${links.names})`,
+    onSkipped(
+      `Links are followed only to files in the folder; skipped ${countOf(links.count, 'link')} (${links.names})`,
     );
 }
 
-/** Everything in a folder and below it, in the order of names. Our own `.image-press` is nothing of the user's. */
+/** Everything in a folder and below it, in the order of names. Without our own `.image-press`. */
 export function walkFolder(folder: string): AsyncGenerator<Found> {
   return walkBelow(realpathSync.native(folder), '');
 }
@@ -63,7 +63,7 @@ async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
 /** The entries of a folder, or the code of the error for one that may not be read. */
 async function childrenOf(place: string | Buffer): Promise<readonly Dirent[] | string> {
   try {
-    // With the right to read alone names can be seen, but not what is behind them.
+    // With the read permission alone, names are visible but nothing about the files.
     await access(place, constants.R_OK | constants.X_OK);
     const children = await readdir(place, { withFileTypes: true });
     return children.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -85,16 +85,16 @@ async function linkAt(root: string, key: string): Promise<Found> {
   return { key, kind: 'link', target: await readlink(file).catch(() => '?') };
 }
 
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
-/** Counts what a walk leaves out, and names the first of it. */
-export class LeftOut {
+/** Counts what a walk skips, and names the first few. */
+export class SkippedNames {
   readonly #names: string[] = [];
   #count = 0;
 
   add(name: string): void {
     this.#count += 1;
-    if (this.#names.length < MOST_NAMED) this.#names.push(name);
+    if (this.#names.length < MAX_NAMED) this.#names.push(name);
   }
 
   get count(): number {

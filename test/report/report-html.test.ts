@@ -107,7 +107,7 @@ describe('the report page', () => {
     const kept = resultOf(image('a.jpg'), { status: 'kept', reason: 'hdr-gain-map', bytesIn: 10 });
     const skipped = resultOf(image('b.jpg', 1), { status: 'skipped', reason: 'archived' });
     const page = pageOf([kept, skipped]);
-    expect(page).toContain('carries an HDR gain map that would be lost');
+    expect(page).toContain('has an HDR gain map that would be lost');
     expect(page).toContain('in an archive storage class; restore it first');
   });
 

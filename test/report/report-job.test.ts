@@ -241,10 +241,13 @@ describe('lost images', () => {
   it('are called not started where the user stopped the job, once and by number', async () => {
     const store = createMemoryStore();
     seedLostBatch(store);
-    const failure = { Error: 'Interrupted', Cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+    const failure = {
+      Error: 'Interrupted',
+      Cause: 'Stopped by Ctrl-C; the same command continues from here.',
+    };
     const summary = await report(store, { failure });
     expect(summary).toMatchObject({ status: 'FAILED', planned: 5, accounted: 3, lost: 2 });
-    expect(summary.cause).toBe('Stopped by Ctrl-C; the same command goes on from here.');
+    expect(summary.cause).toBe('Stopped by Ctrl-C; the same command continues from here.');
     expect(written(store)).toMatchObject({ failures: [], failedBatches: [], batches: { failed: 0 } });
     expect(store.text(`${JOB_FILES}/failed.jsonl`)?.split('\n')).toHaveLength(3);
     const page = store.text(`${JOB_FILES}/report.html`)!;

@@ -63,7 +63,7 @@ test('cuts a text file into even batches', () => {
 test("puts the bucket into lines of 'aws s3 ls --recursive'", () => {
   const cut = ['--bucket', 'my-bucket', '--batches', '2', '--out', '-'];
   const { status, stdout, stderr } = list('ls.txt', ...cut);
-  expect(stderr).toBe('Left out 1 that are no images by name\n3 images in 2 batches (2, 1)\n');
+  expect(stderr).toBe('Skipped 1 file without an image extension\n3 images in 2 batches (2, 1)\n');
   expect(status).toBe(0);
   expect(JSON.parse(stdout)).toEqual({
     batch_1: ['s3://my-bucket/photos/x.png', 's3://my-bucket/photos/my  holiday.jpg'],
@@ -82,7 +82,7 @@ test('lists the images of a folder as paths from the place of the list', () => {
   const { status, stderr } = list('photos', '--batches', '2', '--out', 'folder.json');
   expect({ status, stderr }).toEqual({
     status: 0,
-    stderr: 'Left out 1 that are no images by name\n3 images in 2 batches (2, 1) -> folder.json\n',
+    stderr: 'Skipped 1 file without an image extension\n3 images in 2 batches (2, 1) -> folder.json\n',
   });
   expect(written('folder.json')).toEqual({
     batch_1: ['photos/a b.jpg', 'photos/b.PNG'],
@@ -98,11 +98,11 @@ test('follows links to files in the folder, names those it does not, and passes 
   symlinkSync('../photos/b.PNG', path.join(place, 'outside.png'));
   const { stdout, stderr } = list('linked', '--batches', '1', '--out', '-');
   expect(JSON.parse(stdout)).toEqual({ batch_1: ['linked/a.jpg', 'linked/inside.jpg'] });
-  expect(stderr).toContain('left out: 1 link (outside.png -> ../photos/b.PNG)');
+  expect(stderr).toContain('skipped 1 link (outside.png -> ../photos/b.PNG)');
 });
 
 test.runIf(process.platform === 'linux')(
-  'lists a file whose name is no UTF-8 as the local S3 shows it',
+  'lists a file whose name is not UTF-8 as the local S3 shows it',
   () => {
     mkdirSync(path.join(folder, 'odd'));
     writeFileSync(
@@ -115,7 +115,7 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
-test('keeps the paths of a list right where the new one lies elsewhere', () => {
+test('keeps the paths of a list right where the new one is in another folder', () => {
   writeFileSync(path.join(folder, 'photos/own.txt'), 'b.PNG\ns3://other/c.jpg\n');
   expect(list('photos/own.txt', '--batches', '1', '--out', 'above.json').stderr).not.toContain('relative');
   expect(written('above.json')).toEqual({ batch_1: ['photos/b.PNG', 's3://other/c.jpg'] });
@@ -158,7 +158,7 @@ test.each<[string[], RegExp]>([
   ],
   [
     ['photos', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],
-    /'--bucket' must be left out but for a file with lines of 'aws s3 ls', 'b-b' given/,
+    /'--bucket' works only with a file of lines that 'aws s3 ls' printed, 'b-b' given/,
   ],
   [
     ['ls.txt', '--bucket', 's3://b', '--batches', '2', '--out', 'x.json'],

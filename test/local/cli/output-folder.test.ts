@@ -23,13 +23,13 @@ describe('prepareOutput', () => {
     await writeFile(path.join(root, 'file'), '');
     await expect(prepareOutput(path.join(root, name))).rejects.toMatchObject({
       name: 'InputError',
-      message: expect.stringMatching(/Expected --out to be a folder .* is a file\. Choose another/),
+      message: expect.stringMatching(/Expected --out to be a writable folder .* is a file\. Choose another/),
     });
   });
 
   it.runIf(process.platform === 'linux')('refuses an --out where no folder can be made', async () => {
     await expect(prepareOutput('/proc/none/compressed')).rejects.toThrow(
-      /Expected --out to be a folder that can be written to but received \/proc\/none\/compressed: ENOENT/,
+      /Expected --out to be a writable folder but received \/proc\/none\/compressed: ENOENT/,
     );
   });
 

@@ -130,11 +130,14 @@ describe('the report on a terminal', () => {
   });
 
   it('says of a job that was stopped how many were not started, and names none of them', async () => {
-    const failure = { error: 'Interrupted', cause: 'Stopped by Ctrl-C; the same command goes on from here.' };
+    const failure = {
+      error: 'Interrupted',
+      cause: 'Stopped by Ctrl-C; the same command continues from here.',
+    };
     const report = reportOf(FEW, { planned: 90, failure });
     const text = await printReport(report, FEW, { columns: 90, colour: false });
     expect(text).toContain('90 images: 1 compressed, 1 kept, 1 failed, 87 not started (3.5 s)');
-    expect(text).toContain('the same command goes on from here.');
+    expect(text).toContain('the same command continues from here.');
     expect(text).not.toMatch(/lost|died|The job failed/i);
     expect(text.match(/not started/g)).toHaveLength(1);
   });

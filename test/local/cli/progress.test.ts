@@ -13,7 +13,7 @@ function streamOf(isTTY: boolean) {
   return { stream: { isTTY, write } as unknown as NodeJS.WriteStream, text: () => text };
 }
 
-test('says now and then that the job is being planned, until it is', () => {
+test('says now and then that the job is being planned, until the plan is ready', () => {
   const { stream, text } = streamOf(false);
   const progress = createProgress(stream);
   progress.planning();
@@ -24,7 +24,17 @@ test('says now and then that the job is being planned, until it is', () => {
   expect(text().split('\n').slice(2)).toEqual(['[........................] 0/3 images', '']);
 });
 
-test('leaves nothing on a terminal of a planning that came to nothing', () => {
+test('shows the end once, however often it is ended', () => {
+  const { stream, text } = streamOf(false);
+  const progress = createProgress(stream);
+  progress.planned(1);
+  progress.batchFinished({ images: 1, failed: 0 });
+  progress.end();
+  progress.end();
+  expect(text().match(/1\/1 images/g)).toHaveLength(1);
+});
+
+test('leaves nothing on a terminal of a plan that failed', () => {
   const { stream, text } = streamOf(true);
   const progress = createProgress(stream);
   progress.planning();

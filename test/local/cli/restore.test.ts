@@ -64,14 +64,14 @@ test('restores what the list names, names what it must not touch, and says so by
   expect(first.code).toBe(1);
   expect(first.stdout).toMatch(/^restored s3:\/\/photos\/b c\.jpg from version \S+\n$/);
   expect(first.stderr).toContain('refused s3://photos/a.jpg: it has changed since it was compressed');
-  expect(first.stderr).toContain('1 restored, 0 were the original already, 1 refused, 0 failed');
+  expect(first.stderr).toContain('1 restored, 0 are already the original, 1 refused, 0 failed');
   expect((await store.head({ bucket: 'photos', key: 'b c.jpg' }))?.size).toBe(900);
 });
 
 test('reads the list from S3, and in a dry run writes nothing', async () => {
   const { server, store } = await compressedImages();
   const ended = await restore(['s3://photos/jobs/undo.jsonl', '--dry-run'], server.endpoint);
-  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('2 could be restored') });
+  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('2 can be restored') });
   expect(ended.stdout).toMatch(/^(would restore s3:\/\/photos\/\S+.* from version \S+\n){2}$/);
   expect((await store.head({ bucket: 'photos', key: 'a.jpg' }))?.size).toBe(450);
 });

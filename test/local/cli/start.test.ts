@@ -130,7 +130,7 @@ describe('npm start on a folder', () => {
     await symlink('../outside.jpg', path.join(cwd, 'in/linked.jpg'));
     const run = await start(cwd, 'in', '--json');
     expect(run.code).toBe(0);
-    expect(run.stderr).toContain('left out: 1 link (linked.jpg -> ../outside.jpg)');
+    expect(run.stderr).toContain('skipped 1 link (linked.jpg -> ../outside.jpg)');
     expect(JSON.parse(run.stdout)).toMatchObject({ planned: 1, compressed: 1 });
   });
 
@@ -271,20 +271,20 @@ describe('npm start on a file list', () => {
 
 describe('wrong usage', () => {
   it.each([
-    ['outputs beside one image', ['in/a.jpg', '--out', 'in'], /does not hold the folder of the image, /],
+    ['outputs beside one image', ['in/a.jpg', '--out', 'in'], /does not contain the folder of the image, /],
     ['no such place', ['nowhere'], 'there is no'],
     [
       'an empty folder',
       ['empty'],
-      /^Expected images below \/.*\/empty\/ but received none: it holds no file\n/,
+      /^Expected images below \/.*\/empty\/ but found none: it contains no file\n/,
     ],
     ['what is no file', ['/dev/null'], 'Expected a folder, an image or a file list but /dev/null is neither'],
     ['outputs below a file', ['in', '--out', 'in/a.jpg/x'], /Expected --out outside the input folder/],
     ['outputs where a file is', ['in', '--out', 'in.zip'], /in\.zip is a file/],
     ['outputs among the inputs', ['in', '--out', 'in/small'], 'outside the input folder'],
-    ['outputs around the inputs', ['in', '--out', '.'], /that does not hold the input folder \/.*\/in\b/],
-    ['outputs around a list', ['in/list.txt', '--out', '.'], /that does not hold the folder of the list/],
-    ['outputs around the inputs by default', ['compressed/in'], /that does not hold the input folder/],
+    ['outputs around the inputs', ['in', '--out', '.'], /that does not contain the input folder \/.*\/in\b/],
+    ['outputs around a list', ['in/list.txt', '--out', '.'], /that does not contain the folder of the list/],
+    ['outputs around the inputs by default', ['compressed/in'], /that does not contain the input folder/],
     ['an unknown option', ['in', '--fast'], '--help'],
     ['a setting out of range', ['in', '--mode', 'quality=101'], '1 to 100'],
     ['an unknown setting', ['in', '--settings', '{"qualty":1}'], 'qualty'],

@@ -1,7 +1,7 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { LeftOut, walkFolder } from '../../../local/cli/walk-folder.ts';
+import { SkippedNames, walkFolder } from '../../../local/cli/walk-folder.ts';
 import { temporaryFolder } from '../../support/served-bucket.ts';
 
 async function walked(folder: string): Promise<string[]> {
@@ -59,8 +59,8 @@ it.skipIf(process.getuid?.() === 0)('tells of folders that may not be read', asy
   await chmod(path.join(folder, 'private'), 0o700);
 });
 
-it('names the first of what is left out, and counts the rest', () => {
-  const leftOut = new LeftOut();
+it('names the first of what is skipped, and counts the rest', () => {
+  const leftOut = new SkippedNames();
   for (const name of 'abcdefg') leftOut.add(name);
   expect(leftOut.names).toBe('a, b, c, d, e and 2 more');
 });
