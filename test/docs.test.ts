@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { FAILURE_CODES } from '../src/core/image-result.ts';
 import { codeFiles } from './support/import-graph.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -45,6 +46,13 @@ describe.each(PAGES)('%s', (page) => {
     const { scripts } = JSON.parse(read('package.json'));
     const named = [...read(page).matchAll(/\bnpm run (?:-s )?([a-z:]+)/g)].map(([, script]) => script ?? '');
     expect(named.filter((script) => !(script in scripts))).toEqual([]);
+  });
+});
+
+describe('docs/operations.md', () => {
+  it('says for every failure code what to check first', () => {
+    const rows = [...read('docs/operations.md').matchAll(/^\| `([A-Z]\w+)` \|/gm)].map(([, code]) => code);
+    expect(rows.sort()).toEqual(Object.keys(FAILURE_CODES).sort());
   });
 });
 
