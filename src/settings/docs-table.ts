@@ -5,14 +5,10 @@ import { JOB_SETTINGS, type Setting, settingsIn, UPLOAD_SETTINGS } from './schem
 
 /** The page with its tables as the schema has them. */
 export function withTables(page: string): string {
-  const ofUploads = settingsIn(UPLOAD_SETTINGS).filter(({ path }) => !JOB_PATHS.has(path));
-  return [
-    ['settings of a job', settingsIn(JOB_SETTINGS)] as const,
-    ['settings of uploads', ofUploads] as const,
-  ].reduce((text, [name, settings]) => {
-    const table = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end of ${name} -->)`);
-    return text.replace(table, (_, start, end) => `${start}${tableOf(settings)}\n${end}`);
-  }, page);
+  const ofUploads = settingsIn(UPLOAD_SETTINGS).filter(
+    ({ path }) => !JOB.some((other) => other.path === path),
+  );
+  return withTable(withTable(page, 'settings of a job', JOB), 'settings of uploads', ofUploads);
 }
 
 /** A setting's default as the docs write it. */
@@ -23,7 +19,12 @@ export function defaultOf({ fallback, defaultText }: Pick<Setting, 'fallback' | 
   return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``;
 }
 
-const JOB_PATHS = new Set(settingsIn(JOB_SETTINGS).map(({ path }) => path));
+const JOB = settingsIn(JOB_SETTINGS);
+
+function withTable(page: string, name: string, settings: readonly Setting[]): string {
+  const table = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- end of ${name} -->)`);
+  return page.replace(table, (_, start, end) => `${start}${tableOf(settings)}\n${end}`);
+}
 
 function tableOf(settings: readonly Setting[]): string {
   const rows = settings.map((setting) => {

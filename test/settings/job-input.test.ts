@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Job, MODES } from '../../src/core/job.ts';
 import {
@@ -176,6 +177,36 @@ test('a job written as settings asks for the same job', () => {
     CONTEXT,
   );
   expect(parseJobInput(settingsOf(job), CONTEXT)).toEqual(job);
+});
+
+test('and so does every job that is accepted, whatever its settings', () => {
+  const some = (...values: readonly unknown[]) => fc.constantFrom(undefined, ...values);
+  const inputs = fc.record({
+    fileList: fc.constant(LIST),
+    output: some('in-place', 's3://other/'),
+    layout: some('mirror', 'flat', 'by-suffix'),
+    suffixes: some(undefined, [], ['a']),
+    encoding: fc.record({
+      mode: some('quality', 'lossless', 'auto'),
+      quality: some(undefined, 80),
+      format: some('keep', 'jpeg', 'webp'),
+      progressive: some('auto', true, false),
+      background: some(undefined, '#FFFFFF'),
+    }),
+    resize: some(undefined, undefined, { maxWidth: 3 }, { maxHeight: 4, maxWidth: null }),
+    copyKept: some(true, false),
+    backup: some(undefined, undefined, 's3://originals/'),
+    correctContentType: some(undefined, true, false),
+  });
+  const accepted = fc
+    .sample(inputs, { numRuns: 1000, seed: 7 })
+    .filter((input) => problems(input).length === 0);
+  expect(accepted.length).toBeGreaterThan(50);
+  for (const input of accepted) {
+    const job = parseJobInput(input, CONTEXT);
+    expect(parseJobInput(settingsOf(job), CONTEXT)).toEqual(job);
+    expect(parseJobInput({ ...settingsForRetry(job), fileList: LIST }, CONTEXT)).toEqual(job);
+  }
 });
 
 test.each([null, 'text', 5, []])('refuses %j as an input', (input) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { HELP } from '../../local/cli/command-line.ts';
 import { SETTINGS_HELP, SETTINGS_OPTIONS } from '../../local/cli/settings-options.ts';
 import type { CompressionSettings, Job } from '../../src/core/job.ts';
@@ -57,7 +57,11 @@ test('--help lists every option of a setting with its allowed words', () => {
   expect(HELP).toContain(SETTINGS_HELP);
   for (const option of Object.keys(SETTINGS_OPTIONS))
     expect(SETTINGS_HELP).toMatch(new RegExp(`^  --${option}\\b`, 'm'));
-  expect(SETTINGS_HELP).toContain('  --format FORMAT       keep | jpeg | webp | avif ');
+  for (const { cli, rule } of SETTINGS) {
+    const line = SETTINGS_HELP.split('\n').find((text) => cli && text.startsWith(`  ${cli} `)) ?? '';
+    if (rule instanceof z.ZodEnum && cli)
+      for (const word of rule.options) expect(line).toContain(String(word));
+  }
   expect(SETTINGS_HELP).toMatch(/--effort EFFORT .* \(best\)$/m);
   for (const line of SETTINGS_HELP.split('\n')) expect(line.length).toBeLessThan(100);
 });
