@@ -3,24 +3,24 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 
 export interface QueueSettings {
   readonly name: string;
-  /** The function behind the queue; a throw counts for every message handed over. */
+  /** The function that the queue invokes. A throw counts as a failure of every message of the event. */
   invoke(event: SQSEvent): Promise<SQSBatchResponse | undefined>;
   readonly batchSize: number;
   /** Invocations at once. */
   readonly concurrency: number;
-  /** Deliveries of one message before it goes to the dead letters. */
+  /** Deliveries of one message before it becomes a dead letter. */
   readonly maxReceiveCount: number;
-  /** Until a message that failed is seen again. */
+  /** Before a failed message is delivered again. */
   readonly retryDelayMs: number;
   onDeadLetter(record: SQSRecord): void;
 }
 
-/** What stands in for SQS with its dead-letter queue: at least once, in batches, with partial failures. */
+/** Replaces SQS with a dead-letter queue: delivery at least once, in batches, with partial failures. */
 export interface LocalQueue {
   send(body: string): void;
-  /** Resolves when no message waits, is in hand, or is to be tried again. */
+  /** Resolves when no message is waiting, in flight or to be retried. */
   idle(): Promise<void>;
-  /** Hands nothing more over, and waits for what is in hand. */
+  /** Stops delivering, and waits for messages in flight. */
   close(): Promise<void>;
 }
 
@@ -28,48 +28,48 @@ export function createQueue(settings: QueueSettings): LocalQueue {
   const { batchSize, concurrency, maxReceiveCount, retryDelayMs } = settings;
   const waiting: SQSRecord[] = [];
   const retries = new Set<NodeJS.Timeout>();
-  const atRest = new Set<() => void>();
-  let inHand = 0;
+  const onIdle = new Set<() => void>();
+  let inFlight = 0;
   let open = true;
 
-  const handOver = () => {
-    while (open && inHand < concurrency && waiting.length > 0) void deliver(waiting.splice(0, batchSize));
-    if (inHand > 0 || (open && waiting.length + retries.size > 0)) return;
-    for (const tell of atRest) tell();
-    atRest.clear();
+  const deliverWaiting = () => {
+    while (open && inFlight < concurrency && waiting.length > 0) void deliver(waiting.splice(0, batchSize));
+    if (inFlight > 0 || (open && waiting.length + retries.size > 0)) return;
+    for (const resolve of onIdle) resolve();
+    onIdle.clear();
   };
   const deliver = async (records: readonly SQSRecord[]) => {
-    inHand += 1;
+    inFlight += 1;
     const failed = await failuresOf(records, settings);
-    inHand -= 1;
-    for (const record of failed) again(record);
-    handOver();
+    inFlight -= 1;
+    for (const record of failed) retry(record);
+    deliverWaiting();
   };
-  const again = (record: SQSRecord) => {
-    if (receivedTimes(record) >= maxReceiveCount) return settings.onDeadLetter(record);
-    const retry = setTimeout(() => {
-      retries.delete(retry);
+  const retry = (record: SQSRecord) => {
+    if (receiveCount(record) >= maxReceiveCount) return settings.onDeadLetter(record);
+    const timer = setTimeout(() => {
+      retries.delete(timer);
       waiting.push(receivedAgain(record));
-      handOver();
+      deliverWaiting();
     }, retryDelayMs);
-    retries.add(retry);
+    retries.add(timer);
   };
-  const rest = () =>
+  const idle = () =>
     new Promise<void>((resolve) => {
-      atRest.add(resolve);
-      handOver();
+      onIdle.add(resolve);
+      deliverWaiting();
     });
   return {
     send: (body) => {
       waiting.push(newRecord(settings.name, body));
-      // Events come in bursts: a moment's patience makes batches of them.
-      setImmediate(handOver);
+      // Events come in bursts: a short delay makes batches of them.
+      setImmediate(deliverWaiting);
     },
-    idle: rest,
+    idle,
     close: () => {
       open = false;
-      for (const retry of retries) clearTimeout(retry);
-      return rest();
+      for (const timer of retries) clearTimeout(timer);
+      return idle();
     },
   };
 }
@@ -107,15 +107,15 @@ function newRecord(queue: string, body: string): SQSRecord {
   };
 }
 
-function receivedTimes(record: SQSRecord): number {
+function receiveCount(record: SQSRecord): number {
   return Number(record.attributes.ApproximateReceiveCount);
 }
 
 function receivedAgain(record: SQSRecord): SQSRecord {
-  const times = String(receivedTimes(record) + 1);
+  const count = String(receiveCount(record) + 1);
   return {
     ...record,
     receiptHandle: randomUUID(),
-    attributes: { ...record.attributes, ApproximateReceiveCount: times },
+    attributes: { ...record.attributes, ApproximateReceiveCount: count },
   };
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -29,21 +29,21 @@ export interface RunTaskRequest {
   };
 }
 
-const MOST_OVERRIDES_CHARACTERS = 8192;
+const MAX_OVERRIDES_CHARACTERS = 8192;
 
 /**
- * A stand-in for `ecs:runTask.sync`: each task is a process with the container's environment.
- * It answers the stopped task in the shape of DescribeTasks, which carries no data of the program.
+ * Runs `ecs:runTask.sync` locally: each task is a process with the container's environment. The result has the shape
+ * of DescribeTasks, which carries no data of the program.
  * @throws StatesError `States.TaskFailed` with that shape as its cause when the exit code is not 0 or the task was
- *   stopped by `signal`; `ECS.InvalidParameterException` when the overrides are larger than ECS takes
+ *   stopped by `signal`; `ECS.InvalidParameterException` when the overrides are larger than ECS allows
  */
 export function createRunTask(
   options: ContainerOptions,
 ): (request: RunTaskRequest, signal: AbortSignal) => Promise<unknown> {
-  const turn = createTurns(options.tasksAtOnce ?? 1);
+  const limited = createLimiter(options.tasksAtOnce ?? 1);
   return async (request, signal) => {
     checkOverrides(request);
-    return turn(async () => {
+    return limited(async () => {
       const task = describeTask(request, await runProcess(request, options, signal));
       if (task.Containers[0].ExitCode === 0 && task.StopCode === 'EssentialContainerExited') return task;
       throw new StatesError('States.TaskFailed', JSON.stringify(task));
@@ -53,69 +53,66 @@ export function createRunTask(
 
 function checkOverrides({ Overrides = {} }: RunTaskRequest): void {
   const characters = JSON.stringify(Overrides).length;
-  if (characters <= MOST_OVERRIDES_CHARACTERS) return;
+  if (characters <= MAX_OVERRIDES_CHARACTERS) return;
   throw new StatesError(
     'ECS.InvalidParameterException',
-    `Container Overrides length must be at most ${MOST_OVERRIDES_CHARACTERS}: it is ${characters}.`,
+    `Container Overrides length must be at most ${MAX_OVERRIDES_CHARACTERS}: it is ${characters}.`,
   );
 }
 
 interface Stopped {
-  readonly exitCode: number | undefined;
   readonly startedAt: Date;
+  /** Absent when the program never started. */
+  readonly exitCode?: number;
   readonly reason: string;
   readonly code: 'EssentialContainerExited' | 'TaskFailedToStart' | 'UserInitiated';
 }
 
-function runProcess(
+async function runProcess(
   request: RunTaskRequest,
   options: ContainerOptions,
   signal: AbortSignal,
 ): Promise<Stopped> {
   const startedAt = new Date();
-  if (signal.aborted) {
-    const stopped = {
-      exitCode: undefined,
-      startedAt,
-      reason: 'Stopped before it began',
-      code: 'UserInitiated',
-    };
-    return Promise.resolve(stopped as Stopped);
-  }
-  // A group of its own: Ctrl-C is the parent's to hear, and reaches the task as SIGTERM.
+  if (signal.aborted) return { startedAt, reason: 'Stopped before it began', code: 'UserInitiated' };
+  // A process group of its own: Ctrl-C reaches only the parent, which sends SIGTERM to the task.
   const child = spawn(process.execPath, [fileURLToPath(options.program)], {
     env: { ...bareEnvironment(), ...options.environment, ...overridesOf(request) },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
   });
   forwardLines([child.stdout, child.stderr], options.onLog);
-  let killer: NodeJS.Timeout | undefined;
+  const release = killWith(child, signal, (options.stopTimeoutSeconds ?? 30) * 1000);
+  return new Promise<Stopped>((resolve) => {
+    child.once('error', ({ message }) => resolve({ startedAt, reason: message, code: 'TaskFailedToStart' }));
+    child.once('close', (exit, killedBy) => {
+      const exitCode = exit ?? 128 + (killedBy ? constants.signals[killedBy] : 0);
+      resolve({ startedAt, exitCode, ...reasonOfExit(signal) });
+    });
+  }).finally(release);
+}
+
+function reasonOfExit({ aborted }: AbortSignal): Pick<Stopped, 'reason' | 'code'> {
+  return aborted
+    ? { reason: 'Task stopped by Step Functions', code: 'UserInitiated' }
+    : { reason: 'Essential container in task exited', code: 'EssentialContainerExited' };
+}
+
+/** SIGTERM when `signal` fires, SIGKILL after the timeout or with this process. @returns what removes the listeners */
+function killWith(child: ChildProcess, signal: AbortSignal, timeoutMs: number): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const kill = () => void child.kill('SIGKILL');
   const stop = () => {
     child.kill('SIGTERM');
-    killer = setTimeout(() => child.kill('SIGKILL'), (options.stopTimeoutSeconds ?? 30) * 1000);
+    timer = setTimeout(kill, timeoutMs);
   };
   signal.addEventListener('abort', stop, { once: true });
-  const orphan = () => child.kill('SIGKILL');
-  process.once('exit', orphan);
-  return new Promise<Stopped>((resolve) => {
-    child.once('error', ({ message }) => {
-      resolve({ exitCode: undefined, startedAt, reason: message, code: 'TaskFailedToStart' });
-    });
-    child.once('close', (exit, killedBy) => {
-      const exitCode = exit ?? 128 + constants.signals[killedBy!];
-      const reason = signal.aborted ? 'Task stopped by Step Functions' : 'Essential container in task exited';
-      resolve({
-        exitCode,
-        startedAt,
-        reason,
-        code: signal.aborted ? 'UserInitiated' : 'EssentialContainerExited',
-      });
-    });
-  }).finally(() => {
-    clearTimeout(killer);
+  process.once('exit', kill);
+  return () => {
+    clearTimeout(timer);
     signal.removeEventListener('abort', stop);
-    process.off('exit', orphan);
-  });
+    process.off('exit', kill);
+  };
 }
 
 function overridesOf({ Overrides }: RunTaskRequest): Record<string, string> {
@@ -157,8 +154,8 @@ function describeTask(
   };
 }
 
-/** Runs work in its turn, `atOnce` at a time. */
-function createTurns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Runs work `atOnce` at a time; the rest waits. */
+function createLimiter(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (work) => {

@@ -1,8 +1,8 @@
 import { S3Error } from './s3-error.ts';
 
 /**
- * Takes the `aws-chunked` framing off a body: yields the payload and fills `trailers` (names in lower case).
- * Chunk signatures are passed over: this server listens on loopback and checks no credentials.
+ * Removes the `aws-chunked` framing of a body: yields the payload and fills `trailers` (names in lower case).
+ * Chunk signatures are ignored: this server listens on loopback and checks no credentials.
  * @throws S3Error `InvalidRequest` when the framing is broken, `IncompleteBody` when it ends early
  */
 export async function* decodeAwsChunked(
@@ -46,7 +46,7 @@ function badFraming(expected: string): S3Error {
   return new S3Error(400, 'InvalidRequest', `Expected ${expected} in the aws-chunked body.`);
 }
 
-const LONGEST_LINE_BYTES = 16 * 1024;
+const MAX_LINE_BYTES = 16 * 1024;
 
 class FrameReader {
   readonly #source: AsyncIterator<Buffer>;
@@ -56,12 +56,12 @@ class FrameReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** The text up to the next CRLF. A missing last line end is forgiven, as some clients leave it out. */
+  /** The text up to the next CRLF. The last one may be missing, because some clients omit it. */
   async line(): Promise<string> {
     for (;;) {
       const end = this.#buffered.indexOf('\r\n');
       if (end >= 0) return this.#take(end + 2).toString('latin1', 0, end);
-      if (this.#buffered.length > LONGEST_LINE_BYTES) throw badFraming('a line of at most 16 KiB');
+      if (this.#buffered.length > MAX_LINE_BYTES) throw badFraming('a line of at most 16 KiB');
       if (!(await this.#more())) return this.#take(this.#buffered.length).toString('latin1');
     }
   }

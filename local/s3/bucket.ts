@@ -49,7 +49,7 @@ export class Bucket {
     return this.#prefixes.find(([prefix]) => key.startsWith(prefix))?.[1] ?? this.#files;
   }
 
-  /** All files of this bucket. Those of a prefix may hold other keys as well: `filesOf` tells whose they are. */
+  /** All files of this bucket. Some may contain keys of others: only those where `filesOf` returns the same count. */
   allFiles(): readonly KeyFiles[] {
     return [this.#files, ...this.#prefixes.map(([, files]) => files)];
   }

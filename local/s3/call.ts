@@ -4,7 +4,7 @@ import type { ObjectEvent } from './notifications.ts';
 import { S3Error } from './s3-error.ts';
 import { element, xmlDocument } from './xml.ts';
 
-/** What a request's URL names. */
+/** The parts of a request's URL. */
 export interface Address {
   readonly bucket: string;
   /** Raw, percent-decoded once; empty for requests about the bucket. */
@@ -12,7 +12,7 @@ export interface Address {
   readonly query: URLSearchParams;
 }
 
-/** One request, taken apart: everything an operation needs. */
+/** One parsed request: everything that an operation needs. */
 export interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -73,19 +73,19 @@ function sendDocument(
   response.writeHead(status, { ...about, ...headers }).end(body);
 }
 
-const LONGEST_DOCUMENT_BYTES = 2 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
 
-/** The XML that a request brings. @throws S3Error `MalformedXML` above 2 MiB or without that root element */
+/** The XML in the body of a request. @throws S3Error `MalformedXML` above 2 MiB or without that root element */
 export async function readDocument(body: AsyncIterable<Buffer>, root: string): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > LONGEST_DOCUMENT_BYTES) break;
+    if (bytes > MAX_DOCUMENT_BYTES) break;
     chunks.push(chunk);
   }
   const xml = Buffer.concat(chunks).toString('utf8');
-  if (bytes <= LONGEST_DOCUMENT_BYTES && xml.includes(`<${root}`)) return xml;
+  if (bytes <= MAX_DOCUMENT_BYTES && xml.includes(`<${root}`)) return xml;
   throw new S3Error(
     400,
     'MalformedXML',

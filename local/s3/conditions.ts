@@ -53,7 +53,7 @@ function names(list: string, etag: string): boolean {
   return named.includes('*') || named.includes(etag);
 }
 
-// Last-Modified is told in whole seconds, and compared so.
+// Last-Modified has whole seconds, so whole seconds are compared.
 function wholeSeconds(ms: number): number {
   return Math.floor(ms / 1000) * 1000;
 }

@@ -1,8 +1,8 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { compareKeys } from './key-order.ts';
 
-const MOST_NAMES_KEPT = 1_000_000;
-// A folder that changed a moment ago may change again within the same tick of its clock.
+const MAX_NAMES_KEPT = 1_000_000;
+// A folder that changed just now may change again without a new time stamp.
 const SETTLED_MS = 1000;
 
 interface Listing {
@@ -10,13 +10,13 @@ interface Listing {
   readonly mtimeMs: number;
 }
 
-/** Sorted names of folders. Kept between the pages of a listing, as long as the folder's own time stamp stays. */
+/** Sorted names in folders. Kept between the pages of a listing while the folder's time stamp does not change. */
 export class FolderNames {
   readonly #listings = new Map<string, Listing>();
   readonly #unlisted: string | undefined;
   #kept = 0;
 
-  /** @param unlisted the name of folders that are passed over */
+  /** @param unlisted the name of folders that are skipped */
   constructor(unlisted?: string) {
     this.#unlisted = unlisted;
   }
@@ -37,7 +37,7 @@ export class FolderNames {
     this.#listings.set(folder, listing);
     this.#kept += listing.names.length;
     for (const oldest of this.#listings.keys()) {
-      if (this.#kept <= MOST_NAMES_KEPT || oldest === folder) return;
+      if (this.#kept <= MAX_NAMES_KEPT || oldest === folder) return;
       this.#forget(oldest);
     }
   }
@@ -61,7 +61,7 @@ function entriesOf(folder: string | Buffer): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {
-    // Removed since it was seen. A folder that may not be read is an error: its objects would silently be missing.
+    // Removed meanwhile. A folder without read permission is an error: its objects would be missing silently.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }

@@ -2,9 +2,8 @@ import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * What is to be read at a path within a bucket's real folder. A link is followed only from one file to another file
- * of the same bucket. Linked folders are not entered: the way out of the bucket, and the way round in circles, both
- * lead through them.
+ * The file at a path within a bucket's real folder. A link is followed only to a file in the same bucket. Linked
+ * folders are not entered: they could lead out of the bucket or in circles.
  */
 export function readableFile(file: string, folder: string): Stats | undefined {
   const entry = entryAt(file);

@@ -40,7 +40,7 @@ export interface Transfer {
 /** A request's payload, without framing. `trailers` is filled when the last byte has been read. */
 export function payloadOf(call: Transfer, trailers: Record<string, string> = {}): AsyncIterable<Buffer> {
   const { request, response } = call;
-  // Only now: a request that its headers alone get refused never has to send its body.
+  // Only now: a request that is refused for its headers never has to send its body.
   if (request.headers.expect) response.writeContinue();
   // Stopping half-way must not close the connection: the answer has to reach the client.
   const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });

@@ -37,7 +37,7 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'DELETE object?uploadId': abortUpload,
 };
 
-/** The operation that a request asks for. @throws S3Error `NotImplemented` */
+/** The operation of a request. @throws S3Error `NotImplemented` */
 export function operationFor(method: string, key: string, query: URLSearchParams): Operation {
   const route = routeOf(method, key, query);
   const operation = ROUTES[route];

@@ -1,4 +1,4 @@
-/** An answer other than success, as S3 words it: `code` and `status` are what SDKs act on. */
+/** An error answer in S3's words. SDKs act on `code` and `status`. */
 export class S3Error extends Error {
   readonly code: string;
   readonly status: number;
@@ -27,7 +27,7 @@ export function preconditionFailed(condition: string): S3Error {
   return new S3Error(412, 'PreconditionFailed', message, { Condition: condition });
 }
 
-/** What is not obeyed exactly is refused: a call half understood is how objects get lost. */
+/** What is not implemented exactly is refused: half-implemented calls lose objects. */
 export function notImplemented(what: string): S3Error {
   return new S3Error(501, 'NotImplemented', `The local S3 server does not implement ${what}.`);
 }
@@ -54,10 +54,10 @@ export function asS3Error(error: unknown): S3Error {
   return new S3Error(500, 'InternalError', String(message ?? error));
 }
 
-// A 400, because SDKs repeat what fails with a 500 and a full disk does not empty itself meanwhile.
+// A 400, because SDKs retry a 500, and the disk stays full.
 function noSpaceLeft(): S3Error {
   const message =
-    'No space left on the disk of this bucket. The object was not written; an older one is untouched. ' +
+    'No space left on the disk of this bucket. The object was not written; an older one is unchanged. ' +
     'Free some space, then try again.';
   return new S3Error(400, 'NoSpaceLeft', message);
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Bytes `start` to `end` (inclusive) of an open file: up to 1 MiB in one write, more in chunks, never faster than read. */
+/** Sends bytes `start` to `end` (inclusive) of an open file in chunks of 1 MiB, no faster than the client reads. */
 export async function sendFile(
   response: ServerResponse,
   fd: number,
@@ -13,7 +13,7 @@ export async function sendFile(
   for (let position = start; position <= end; ) {
     const chunk = readChunk(fd, position, end);
     position += chunk.length;
-    if (chunk.length === 0) return void response.destroy(); // the file has shrunk under our hands
+    if (chunk.length === 0) return void response.destroy(); // the file was truncated meanwhile
     if (position > end) return void response.end(chunk);
     if (!response.write(chunk)) await drained(response);
     if (response.destroyed) return;
@@ -28,7 +28,7 @@ export async function* chunksOf(fd: number, start: number, end: number): AsyncGe
     if (chunk.length === 0) throw new Error(`The file ended at byte ${position} while it was being copied.`);
     position += chunk.length;
     yield chunk;
-    // Other requests get their turn between two chunks.
+    // Other requests are answered between two chunks.
     if (position <= end) await new Promise(setImmediate);
   }
 }

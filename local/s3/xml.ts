@@ -11,8 +11,8 @@ export function element(name: string, value: string | number | boolean | undefin
 }
 
 export function escapeXml(text: string): string {
-  // Control characters are no XML 1.0, yet legal in keys: S3 writes them as references, and so do we.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // XML 1.0 forbids control characters, but keys may contain them: like S3, write them as references.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
   return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 

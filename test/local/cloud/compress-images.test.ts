@@ -169,7 +169,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
   });
 
-  it('goes on trying on Lambda, but not for ever, where there is no Fargate', async () => {
+  it('keeps trying on Lambda, up to a limit, where there is no Fargate', async () => {
     const onLambda = () => fail('Runtime.ExitError');
     const { result, calls, children } = await run({
       batches: [batch('a', 'fargate')],

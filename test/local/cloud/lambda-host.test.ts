@@ -98,7 +98,7 @@ async function failureOf(
 }
 
 describe('an invocation', () => {
-  it('hands the event to the handler and its answer back, in a process that stays', async () => {
+  it('passes the event to the handler and returns its result, in a process that is reused', async () => {
     const { invoke } = start(['echo']);
     const first = (await invoke('echo', { a: [1, 'ü'] })) as { event: unknown; pid: number };
     expect(first.event).toEqual({ a: [1, 'ü'] });
@@ -133,7 +133,7 @@ describe('an invocation', () => {
     expect(environment).not.toHaveProperty('AWS_PROFILE_OF_SOMEONE');
   });
 
-  it('hands what handlers write to the log, line by line', async () => {
+  it('passes what handlers write to the log, line by line', async () => {
     await start(['talk']).invoke('talk', {});
     await expect.poll(() => [...log].sort()).toEqual(['to stderr', '{"level":"INFO"}']);
   });
@@ -193,7 +193,7 @@ describe('a failed invocation', () => {
     });
   });
 
-  it('leaves those alone that run in other processes or wait', async () => {
+  it('does not affect invocations that run in other processes or wait', async () => {
     const { invoke } = start(['exit', 'sleep'], { processes: 2 });
     const work = [invoke('sleep', 100), invoke('exit', {}), invoke('sleep', 1), invoke('sleep', 1)];
     const ends = await Promise.allSettled(work);
@@ -202,7 +202,7 @@ describe('a failed invocation', () => {
 });
 
 describe('stopping', () => {
-  it('tells running handlers by SIGTERM, and takes what they hand back', async () => {
+  it('sends SIGTERM to running handlers, and returns their results', async () => {
     const { invoke, interrupt } = start(['untilClosed', 'echo']);
     const work = invoke('untilClosed', {});
     await new Promise((done) => setTimeout(done, 100));
@@ -211,7 +211,7 @@ describe('stopping', () => {
     expect(await invoke('echo', 'still here')).toMatchObject({ event: 'still here' });
   });
 
-  it('reaches a handler that was still being loaded', async () => {
+  it('reaches a handler that is still loading', async () => {
     const { invoke, interrupt } = start(['slowToLoad']);
     const work = invoke('slowToLoad', {});
     await new Promise((done) => setTimeout(done, 100));
@@ -219,7 +219,7 @@ describe('stopping', () => {
     expect(await work).toBe('handed back');
   });
 
-  it('by a signal reaches that invocation alone; one that waits is taken back', async () => {
+  it('by a signal reaches only that invocation; a waiting one is removed', async () => {
     const { invoke } = start(['untilClosed', 'sleep'], { processes: 2 });
     const stop = new AbortController();
     const closed = invoke('untilClosed', {}, stop.signal);
@@ -231,7 +231,7 @@ describe('stopping', () => {
     expect(await other).toEqual(expect.any(Number));
   });
 
-  it('on closing lets what is in hand end, refuses what comes and leaves no process', async () => {
+  it('on closing completes running invocations, refuses new ones and leaves no process', async () => {
     const { invoke, close } = start(['echo', 'untilClosed']);
     const { pid } = (await invoke('echo', {})) as { pid: number };
     const work = invoke('untilClosed', {});
@@ -249,7 +249,7 @@ describe('stopping', () => {
     expect((await failure).name).toBe('Runtime.ExitError');
   });
 
-  it('leaves no process behind when this one is killed', async () => {
+  it('leaves no process when this one is killed', async () => {
     const hostModule = new URL('../../../local/cloud/lambda-host.ts', import.meta.url);
     const beats = path.join(folder, 'beats');
     await write(

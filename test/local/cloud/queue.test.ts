@@ -19,7 +19,7 @@ function queueOn(
 }
 
 describe('the local queue', () => {
-  it('hands every message over once, in batches', async () => {
+  it('delivers every message once, in batches', async () => {
     const batches: string[][] = [];
     const { queue } = queueOn(async ({ Records }) => {
       batches.push(Records.map(({ body }) => body));
@@ -31,7 +31,7 @@ describe('the local queue', () => {
     expect(Math.max(...batches.map((batch) => batch.length))).toBe(4);
   });
 
-  it('delivers again only what failed, and gives it up to the dead letters', async () => {
+  it('retries only failed messages, and makes them dead letters in the end', async () => {
     const seen: Record<string, number> = {};
     const { queue, dead } = queueOn(async ({ Records }) => {
       for (const { body } of Records) seen[body] = (seen[body] ?? 0) + 1;
@@ -48,7 +48,7 @@ describe('the local queue', () => {
     expect(dead.map(({ body }) => body)).toEqual(['bad']);
   });
 
-  it('counts a throw for all that were handed over', async () => {
+  it('counts a throw as a failure of all messages of the event', async () => {
     const delivered: string[] = [];
     let calls = 0;
     const { queue, dead } = queueOn(async ({ Records }) => {

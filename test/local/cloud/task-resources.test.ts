@@ -162,7 +162,7 @@ describe('ecs:runTask.sync', () => {
     expect(log).toEqual([]);
   });
 
-  it('tells of a program that cannot be started', async () => {
+  it('reports a program that cannot be started', async () => {
     const program = pathToFileURL(path.join(folder, 'not-here.mjs'));
     const { name } = await failureOf(runTask({}, undefined, resources({ program })));
     expect(name).toBe('States.TaskFailed');

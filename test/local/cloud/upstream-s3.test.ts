@@ -47,7 +47,7 @@ async function serveWithUpstream(
 }
 
 describe('buckets that are not local', () => {
-  it('are read from the S3 behind, with every header, range and condition', async () => {
+  it('are read from the upstream S3, with every header, range and condition', async () => {
     const { far, near } = await serveWithUpstream();
     const Key = 'cam 1/a+b ü.jpg';
     const attributes = {
@@ -119,7 +119,7 @@ describe('buckets that are not local', () => {
     expect(Buffer.concat(chunks).equals(Buffer.from(await stored.Body!.transformToByteArray()))).toBe(true);
   });
 
-  it('refuse everything else, and answer what the S3 behind answers', async () => {
+  it('refuse everything else, and pass on the errors of the upstream S3', async () => {
     const { near } = await serveWithUpstream();
     const { client } = near;
     expect(await statusOf(client.send(new DeleteObjectCommand({ Bucket, Key: 'a' })))).toBe(501);
@@ -140,7 +140,7 @@ describe('buckets that are not local', () => {
     });
   });
 
-  it('are not asked for while local ones are served', async () => {
+  it('need no request while local ones are served', async () => {
     const { far, near } = await serveWithUpstream();
     await near.client.send(new PutObjectCommand({ Bucket: 'photos', Key: 'a', Body: 'local' }));
     expect(near.events).toHaveLength(1);
@@ -159,7 +159,7 @@ describe('buckets that are not local', () => {
     expect(far.events).toEqual([]);
   });
 
-  it('do not exist where nothing lies behind', async () => {
+  it('do not exist without an upstream', async () => {
     const { server } = await serveBucket();
     expect(await rawRequest(server, 'PUT', '/archive/a', {}, 'x')).toMatchObject({
       status: 404,
@@ -167,7 +167,7 @@ describe('buckets that are not local', () => {
     });
   });
 
-  it('pass a body on without waiting for its end, and break off when it breaks off', async () => {
+  it('stream a body, and break the connection when it breaks', async () => {
     const { far, near } = await serveWithUpstream({
       beforeRequest: injectFaults(({ method }) => (method === 'GET' ? 'cut-body' : undefined)),
     });
@@ -177,7 +177,7 @@ describe('buckets that are not local', () => {
     );
   });
 
-  it('say so when credentials are missing or nobody answers', async () => {
+  it('report missing credentials and an upstream that does not answer', async () => {
     const credentials = async () => {
       throw Object.assign(new Error('Could not load credentials from any providers'), {
         name: 'CredentialsProviderError',

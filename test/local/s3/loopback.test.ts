@@ -15,7 +15,7 @@ describe('the local servers', () => {
     expect(await rawRequest(server, 'GET', '/', { host })).toMatchObject({ status });
   });
 
-  it('obey no web page, which could send a form to them', async () => {
+  it('refuse web pages, which could send a form to them', async () => {
     const { server } = await serveBucket();
     const headers = { origin: 'https://evil.example', 'content-type': 'text/plain' };
     const answer = await rawRequest(server, 'POST', '/photos?delete', headers, '<Delete></Delete>');

@@ -49,7 +49,7 @@ function temporaryFolderOnAnotherDisk(): string {
   return folder;
 }
 
-it('holds keys that differ in case or in accents alone on a disk that does not', async () => {
+it('stores keys that differ only in case or accents on a disk that ignores both', async () => {
   ignoreCaseOfNames();
   const { client, folder } = await serveBucket();
   const keys = [

@@ -73,7 +73,7 @@ async function keysByPages(client: S3Client, pageSize: number, more: object = {}
   return keys;
 }
 
-describe('keys that are no file names', () => {
+describe('keys that are not file names', () => {
   it('takes, lists, copies and deletes every key of up to 1,024 bytes, and none escapes the folders', async () => {
     const { client, folder, state } = await serveBucket();
     const before = readdirSync(path.dirname(folder));
@@ -110,7 +110,7 @@ describe('keys that are no file names', () => {
     }
   });
 
-  it('knows no key below a file, and none that is a folder', async () => {
+  it('has no key below a file, and none that is a folder', async () => {
     const { client } = await serveBucket();
     await put(client, 'a', 'file');
     await put(client, 'folder/b', 'file');
@@ -293,7 +293,7 @@ describe('listings', () => {
     ]);
   });
 
-  it('tell size, ETag, storage class and checksum algorithm', async () => {
+  it('have size, ETag, storage class and checksum algorithm', async () => {
     const { client } = await serveBucket();
     const { ETag } = await client.send(
       new PutObjectCommand({
@@ -312,7 +312,7 @@ describe('listings', () => {
     expect(Math.floor(Contents![0]!.LastModified!.getTime() / 1000)).toBe(LastModified!.getTime() / 1000);
   });
 
-  it('form-encode keys when asked, so that none can break the XML', async () => {
+  it('form-encode keys on request, so that none can break the XML', async () => {
     const { client, server } = await serveBucket();
     await put(client, 'a b+c/ü&\u0001.jpg', 'x');
     const answer = await rawRequest(server, 'GET', '/photos?list-type=2&encoding-type=url&prefix=a%20b%2B');
@@ -328,7 +328,7 @@ describe('listings', () => {
     }
   });
 
-  it('show no folder that holds no file, and no key twice', async () => {
+  it('contain no empty folder, and no key twice', async () => {
     const { client, folder } = await serveBucket();
     await mkdir(path.join(folder, 'empty/deeper'), { recursive: true });
     await put(client, 'a', 'x');

@@ -98,7 +98,7 @@ describe('multipart uploads', () => {
     expect(found).toMatchObject({ ChecksumSHA256: `${expected}-2`, ChecksumType: 'COMPOSITE' });
   });
 
-  it('form the checksum of the whole where that was asked for', async () => {
+  it('compute the checksum of the whole object where it was requested', async () => {
     const { client } = await serveBucket();
     const id = await start(client, { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' });
     const parts = [await upload(client, id, 1, first), await upload(client, id, 2, second)];

@@ -68,7 +68,7 @@ describe('a versioned bucket', () => {
     expect(versioning.Status).toBe('Enabled');
   });
 
-  it('keeps a file that lay in the folder before as version null', async () => {
+  it('keeps a file that was not written through the server as version null', async () => {
     const { client } = await serveVersioned();
     expect((await client.send(new HeadObjectCommand({ Bucket, Key: 'old.jpg' }))).VersionId).toBe('null');
     const { ETag } = await client.send(new HeadObjectCommand({ Bucket, Key: 'old.jpg' }));
@@ -77,7 +77,7 @@ describe('a versioned bucket', () => {
     expect(await read(client, 'old.jpg')).toBe('smaller');
   });
 
-  it('brings an earlier version back by copying it, if nobody has written since', async () => {
+  it('restores an earlier version by copying it, unless the object changed since', async () => {
     const { client } = await serveVersioned();
     const first = await put(client, 'a+b.jpg', 'original', { Metadata: { who: 'me' } });
     await put(client, 'a+b.jpg', 'compressed');
@@ -95,7 +95,7 @@ describe('a versioned bucket', () => {
     expect(head).toMatchObject({ Metadata: { who: 'me' }, VersionId: restored.VersionId });
   });
 
-  it('hides what is deleted behind a marker, whose removal brings it back', async () => {
+  it('replaces a deleted object by a marker, whose removal restores it', async () => {
     const { client, events } = await serveVersioned();
     const first = await put(client, 'a', 'first');
     const gone = await remove(client, 'a');
@@ -140,7 +140,7 @@ describe('a versioned bucket', () => {
     expect(await read(client, 'odd//key/', first)).toBe('first');
   });
 
-  it('knows no other version, and none at all where nothing is versioned', async () => {
+  it('has no other version, and none at all in an unversioned bucket', async () => {
     const { client } = await serveVersioned();
     await put(client, 'a', 'x');
     for (const id of ['0123', '../../etc', 'null']) {

@@ -60,7 +60,7 @@ function md5(bytes: string | Buffer): string {
 }
 
 describe('objects and files', () => {
-  it('serves files that lie in the folder and writes objects as plain files', async () => {
+  it('serves files in the folder and writes objects as plain files', async () => {
     const { client, folder } = await serveBucket();
     await mkdir(path.join(folder, 'cam 1+α'));
     await writeFile(path.join(folder, 'cam 1+α/frame 0.jpg'), 'pixels');
@@ -70,7 +70,7 @@ describe('objects and files', () => {
     expect(readdirSync(folder).sort()).toEqual(['cam 1+α', 'new']);
   });
 
-  it('gives an untouched file an ETag that is no MD5, costs no reading, and changes with the file', async () => {
+  it('gives an untouched file an ETag that is not an MD5, needs no reading, and changes with the file', async () => {
     const { client, folder } = await serveBucket();
     const file = path.join(folder, 'a.jpg');
     await writeFile(file, 'one');
@@ -94,7 +94,7 @@ describe('objects and files', () => {
     expect(edited.ContentLength).toBe(14);
   });
 
-  it('keeps attributes, tags and ETags over a restart', async () => {
+  it('keeps attributes, tags and ETags across a restart', async () => {
     const root = await temporaryFolder();
     const place = { folder: path.join(root, 'b'), state: path.join(root, 's') };
     const run = async <T>(work: (client: S3Client) => Promise<T>) => {
@@ -142,7 +142,7 @@ describe('objects and files', () => {
     socket.destroy();
   });
 
-  it('leaves the old object when a client goes away in mid-write', async () => {
+  it('keeps the old object when a client disconnects during a write', async () => {
     const { client, server, state } = await serveBucket();
     await put(client, 'a.jpg', 'old');
     const sent = request({
@@ -317,7 +317,7 @@ describe('checksums', () => {
     ['sha256', createHash('sha256').update(body).digest('base64')],
   ];
 
-  it.each(known)('verifies %s from the header, keeps it, and tells it when asked', async (name, value) => {
+  it.each(known)('verifies %s from the header, stores it, and returns it on request', async (name, value) => {
     const { server } = await serveBucket();
     const header = `x-amz-checksum-${name}`;
     const written = await rawRequest(server, 'PUT', '/photos/a', { [header]: value }, body);
@@ -413,7 +413,7 @@ describe('checksums', () => {
     expect((await bytesOf(client, 'stream', { ChecksumMode: 'ENABLED' })).length).toBe(100_000);
   });
 
-  it('tells no whole-object checksum with a part of the object', async () => {
+  it('returns no whole-object checksum with a part of the object', async () => {
     const { client } = await serveBucket();
     await put(client, 'a', body);
     expect(await textOf(client, 'a', { Range: 'bytes=2-4', ChecksumMode: 'ENABLED' })).toBe('345');
@@ -486,7 +486,7 @@ describe('attributes', () => {
     ]);
   });
 
-  it('gives an object under KMS an ETag that is no MD5', async () => {
+  it('gives an object under KMS an ETag that is not an MD5', async () => {
     const { client } = await serveBucket();
     const { ETag } = await put(client, 'a', 'x', { ServerSideEncryption: 'aws:kms' });
     expect(ETag).not.toBe(`"${md5('x')}"`);
@@ -574,7 +574,7 @@ describe('ranges', () => {
     expect(answer.headers['content-length']).toBe(String(text.length));
   });
 
-  it('answers a range behind the end with 416', async () => {
+  it('answers a range after the end with 416', async () => {
     const { client, server } = await serveBucket();
     await put(client, 'a', '0123456789');
     await put(client, 'empty', '');
@@ -621,7 +621,7 @@ describe('copies', () => {
     expect(found.ChecksumCRC32).toBeTruthy();
   });
 
-  it('replaces metadata and tags when told to', async () => {
+  it('replaces metadata and tags on request', async () => {
     const { client } = await serveBucket();
     await put(client, 'src a+b ü.png', 'pixels', source);
     await copy(client, 'copy.png', {
@@ -657,7 +657,7 @@ describe('copies', () => {
     expect(await textOf(client, 'src a+b ü.png')).toBe('pixels');
   });
 
-  it('copies between buckets and says which source is missing', async () => {
+  it('copies between buckets and reports a missing source', async () => {
     const root = await temporaryFolder();
     const { client } = await serveBucket({ buckets: bucketsIn(root, ['photos', 'backup']) });
     await put(client, 'a/b.png', Buffer.alloc(3_000_000, 'p'));
@@ -671,7 +671,7 @@ describe('copies', () => {
 });
 
 describe('events', () => {
-  it('tells of each creation and removal in the shape of S3, with form-encoded keys', async () => {
+  it('reports each creation and removal in the format of S3, with form-encoded keys', async () => {
     const { client, events } = await serveBucket();
     const key = 'in put/a+b&ü=%20(1).jpg';
     await put(client, key, 'pixels');
