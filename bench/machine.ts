@@ -32,7 +32,7 @@ try {
   const start = performance.now();
   const report = await runJob();
   const seconds = (performance.now() - start) / 1000;
-  tell(report, seconds, before);
+  printMeasurement(report, seconds, before);
 } finally {
   await rm(home, { recursive: true, force: true });
 }
@@ -113,7 +113,11 @@ async function runJob(): Promise<JobReport> {
   return JSON.parse(readFileSync(path.join(home, OUTPUT_BUCKET, jobKeys.reportJson(JOB_ID)), 'utf8'));
 }
 
-function tell({ planned, compressed, lost }: JobReport, seconds: number, before: NodeJS.ResourceUsage): void {
+function printMeasurement(
+  { planned, compressed, lost }: JobReport,
+  seconds: number,
+  before: NodeJS.ResourceUsage,
+): void {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const own = (userCPUTime + systemCPUTime - before.userCPUTime - before.systemCPUTime) / 1e6;
   const hosts = readdirSync(path.join(home, 'usage')).map((name) =>

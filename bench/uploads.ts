@@ -15,7 +15,7 @@ import { makePhotos } from './photos.ts';
 
 /**
  * Photos of about 200 KB dropped into the upload bucket at once (S3 server, events, queue, function, all in this
- * process) until all is at rest, beside the lossless codec alone over the same files.
+ * process) until the queue is idle, compared with the lossless codec alone over the same files.
  * Run: node bench/uploads.ts [uploads]
  */
 const uploads = Number(process.argv[2] ?? 1000);
@@ -33,8 +33,8 @@ try {
   const alone = await measured(() => codecAlone(names.map((_, n) => photoOf(n))));
   const whole = await measured(() => dropAll(names, photoOf));
   const { writes, secondWrites, lost, saved } = whole.result;
-  tell('codec alone', alone);
-  tell('uploads to rest', whole);
+  printTimes('codec alone', alone);
+  printTimes('uploads until idle', whole);
   const [time, cpu] = [alone.seconds / whole.seconds, alone.cpuSeconds / whole.cpuSeconds];
   console.log(`  throughput ratio ${time.toFixed(2)} by the clock, ${cpu.toFixed(2)} by CPU time`);
   console.log(`  ${writes} written smaller, saved ${((100 * saved) / bytes).toFixed(1)} % of all bytes`);
@@ -57,7 +57,7 @@ async function measured<T>(work: () => Promise<T>): Promise<Measured<T>> {
   return { result, seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
-function tell(what: string, { seconds, cpuSeconds }: Measured<unknown>): void {
+function printTimes(what: string, { seconds, cpuSeconds }: Measured<unknown>): void {
   const pace = (uploads / seconds).toFixed(1);
   console.log(
     `  ${what.padEnd(16)} ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of CPU, ${pace} images/s`,
@@ -123,7 +123,7 @@ async function dropAll(names: readonly string[], photoOf: (n: number) => Buffer)
     concurrency: 2,
     maxReceiveCount: 5,
     retryDelayMs: 1000,
-    onDeadLetter: ({ body }) => console.error(`dead letter: ${body}`),
+    onDeadLetter: ({ body }) => console.error(`dead-letter: ${body}`),
   });
   const pending = names.entries();
   const put = async () => {

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { explainFailure } from '../../src/core/explain-failure.ts';
 
 describe('explainFailure', () => {
-  it('takes the message out of what Lambda wraps it in', () => {
+  it('unwraps the message of a Lambda', () => {
     const cause = JSON.stringify({ errorType: 'Error', errorMessage: 'no space left', trace: ['at …'] });
     expect(explainFailure('Error', cause)).toEqual({ error: 'Error', cause: 'no space left' });
   });
 
-  it('takes reason and exit code out of the description of a Fargate task', () => {
+  it('finds reason and exit code in the description of a Fargate task', () => {
     const cause = JSON.stringify({
       Attachments: [],
       StopCode: 'EssentialContainerExited',
@@ -19,13 +19,13 @@ describe('explainFailure', () => {
     );
   });
 
-  it('passes on what it does not know, and says when nothing was said', () => {
+  it('passes on other text, and says when there is none', () => {
     expect(explainFailure('X', '{ not json').cause).toBe('{ not json');
     expect(explainFailure('X', '{"some":"thing"}').cause).toBe('{"some":"thing"}');
     expect(explainFailure(undefined, undefined)).toEqual({ error: 'Unknown', cause: '' });
   });
 
-  it('shortens what would fill the page', () => {
+  it('shortens a long text', () => {
     expect(explainFailure('X', 'x'.repeat(5000)).cause).toHaveLength(601);
   });
 });

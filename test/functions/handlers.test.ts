@@ -63,7 +63,7 @@ async function plan(jobId: string): Promise<BatchRef> {
 }
 
 describe('the handlers of a job', () => {
-  it('hand back what there was no time for, and finish it when called again', async () => {
+  it('hand back what they had no time for, and finish it at the next call', async () => {
     const batch = await plan('short-of-time');
     const first = await handlers.compress(batch, contextWith(0));
     expect(first.remaining).toBeGreaterThan(0);
@@ -87,7 +87,7 @@ describe('the handlers of a job', () => {
     expect(report.cause).toContain('States.ItemReaderFailed');
   });
 
-  it('say which setting they miss', async () => {
+  it('name a missing environment variable', async () => {
     const { WORK_BUCKET } = process.env;
     delete process.env.WORK_BUCKET;
     try {

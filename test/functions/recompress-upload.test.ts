@@ -40,7 +40,7 @@ async function openFunction(settings = '') {
   return { handler, store: createS3Store(createS3Client()) };
 }
 
-/** What the function writes to its log, line by line. */
+/** The lines that the function logs. */
 function captureLog(): string[] {
   const lines: string[] = [];
   const take = (text: string | Uint8Array) => {
@@ -74,7 +74,7 @@ test('an upload event leaves a smaller picture, an answer without failures and o
   });
 });
 
-test('a broken image is told in the log, with its code and the reason in words', async () => {
+test('a broken image is logged with its code and the reason', async () => {
   const lines = captureLog();
   const { handler, store } = await openFunction();
   const photo = await makeJpeg({ width: 640, height: 480 });
@@ -82,8 +82,8 @@ test('a broken image is told in the log, with its code and the reason in words',
   await store.put(image, photo.subarray(0, photo.length / 2));
   const event = { Records: [messageFor(uploadEvent(image))] };
   expect(await handler(event as unknown as SQSEvent, context)).toEqual({ batchItemFailures: [] });
-  const told = lines.filter((line) => /"level":"(WARN|ERROR)"/.test(line)).map((line) => JSON.parse(line));
-  expect(told).toMatchObject([
+  const logged = lines.filter((line) => /"level":"(WARN|ERROR)"/.test(line)).map((line) => JSON.parse(line));
+  expect(logged).toMatchObject([
     {
       level: 'ERROR',
       message: 'upload failed',

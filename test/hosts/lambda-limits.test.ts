@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_TIME_LIMIT_MS } from '../../src/codec/compress-bytes.ts';
 import { closingBefore, lambdaLimits, MARGINS_MS } from '../../src/hosts/lambda-limits.ts';
 
-describe('the room of a Lambda', () => {
-  it('grows with its memory, and leaves some for the runtime', () => {
+describe('the limits of a Lambda', () => {
+  it('grow with its memory, and leave some for the runtime', () => {
     expect(lambdaLimits(1769)).toEqual({ concurrency: 3, memoryBytes: 1569 * 1024 * 1024 });
     expect(lambdaLimits(3538).concurrency).toBe(4);
     expect(lambdaLimits(128).memoryBytes).toBe(64 * 1024 * 1024);
@@ -17,9 +17,9 @@ describe('the room of a Lambda', () => {
     expect(closing.signal.aborted).toBe(true);
   });
 
-  it('leaves an image that was just begun all the time that the codec gives it', () => {
+  it('leaves an image that was just started all the time that the codec has', () => {
     expect(MARGINS_MS.images).toBeGreaterThanOrEqual(DEFAULT_TIME_LIMIT_MS + 30_000);
-    // 900 s is what serverless.yml gives compress-batch.
+    // The timeout of compress-batch in serverless.yml is 900 s.
     expect(MARGINS_MS.images).toBeLessThanOrEqual((900_000 * 2) / 5);
   });
 

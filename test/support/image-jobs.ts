@@ -36,7 +36,7 @@ export const keep: ImageContext['compress'] = async () => ({
   contentType: 'image/jpeg',
 });
 
-/** A codec that halves and has something to say about it. */
+/** A codec that halves and adds a detail. */
 export const remark: ImageContext['compress'] = async (bytes, settings) => ({
   ...(await halve(bytes, settings)),
   detail: 'only its metadata was removed (no-gain)',

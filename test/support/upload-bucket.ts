@@ -51,15 +51,15 @@ export function uploadEvent(...objects: S3Location[]): string {
   });
 }
 
-/** A bucket in memory whose writes raise events; `settle` hands them over until none is left. */
+/** A bucket in memory whose writes raise events; `settle` delivers them until none is left. */
 export interface UploadBucket {
   readonly store: MemoryStore;
   /** What `recompressUploads` sees: a guard can be switched off here. */
   readonly seen: ObjectStore;
   readonly writes: Map<string, number>;
   upload(key: string, body: string | Uint8Array): void;
-  /** @returns the rounds that it took to come to rest. */
-  settle(overrides?: Partial<UploadHost>, mostRounds?: number): Promise<number>;
+  /** @returns the number of rounds until no event was left */
+  settle(overrides?: Partial<UploadHost>, maxRounds?: number): Promise<number>;
 }
 
 export function createUploadBucket(
@@ -69,7 +69,7 @@ export function createUploadBucket(
   const store = createMemoryStore();
   const writes = new Map<string, number>();
   let events: S3Location[] = [];
-  const telling: ObjectStore = {
+  const notifying: ObjectStore = {
     ...store,
     put: async (location, body, options) => {
       const written = await store.put(location, body, options);
@@ -78,7 +78,7 @@ export function createUploadBucket(
       return written;
     },
   };
-  const seen = see(telling);
+  const seen = see(notifying);
   return {
     store,
     seen,
@@ -87,11 +87,11 @@ export function createUploadBucket(
       store.seed(`s3://uploads/${key}`, body, { attributes: { contentType: 'image/jpeg' } });
       events.push({ bucket: 'uploads', key });
     },
-    settle: async (overrides = {}, mostRounds = 50) => {
+    settle: async (overrides = {}, maxRounds = 50) => {
       const { host } = uploadHost({ store: seen, compress, ...overrides });
       let rounds = 0;
       for (; events.length > 0; rounds++) {
-        if (rounds === mostRounds) throw new Error(`No rest after ${mostRounds} rounds`);
+        if (rounds === maxRounds) throw new Error(`Events are left after ${maxRounds} rounds`);
         const batch = events;
         events = [];
         const Records = batch.map((object, n) => messageFor(uploadEvent(object), { id: `m${n}` }));

@@ -144,7 +144,7 @@ describe('a message', () => {
     expect(JSON.stringify(lines)).toContain('the role needs kms:Decrypt');
   });
 
-  test('that is no S3 event is tried again until it is a dead letter, with its reason in the log', async () => {
+  test('that is no S3 event is tried again until it is in the dead-letter queue, with its reason in the log', async () => {
     const { host, lines, metrics } = uploadHost({ store: createMemoryStore() });
     const answer = await recompressUploads({ Records: [messageFor('hello')] }, host);
     expect(answer.batchItemFailures).toEqual([{ itemIdentifier: 'm1' }]);
@@ -161,7 +161,7 @@ describe('a message', () => {
     expect(metrics).toEqual({ UploadsMissing: 3 });
   });
 
-  test('of an image that was deleted or replaced meanwhile is done with', async () => {
+  test('of an image that was deleted or replaced meanwhile leaves the queue', async () => {
     const store = photoStore();
     const { host } = uploadHost({
       store,
@@ -175,7 +175,7 @@ describe('a message', () => {
     expect(store.uris()).toEqual([]);
   });
 
-  test('goes back untouched when the host’s time is up', async () => {
+  test('goes back unchanged when the host’s time is up', async () => {
     const store = photoStore();
     const { host, lines } = uploadHost({ store, closing: AbortSignal.abort() });
     const answer = await recompressUploads({ Records: [messageFor(uploadEvent(PHOTO))] }, host);
@@ -186,7 +186,7 @@ describe('a message', () => {
     ]);
   });
 
-  test('that hangs takes no other along: at the end the rest is answered for', async () => {
+  test('that hangs holds up no other: at the end the rest is answered', async () => {
     const store = createMemoryStore();
     for (const key of ['hung', 'good']) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
     const ending = new AbortController();
@@ -208,7 +208,7 @@ describe('a message', () => {
     expect(store.object('s3://uploads/good')?.size).toBe(50);
   });
 
-  test('that failed once waits until the fresh ones are done; later it goes first', async () => {
+  test('that failed once comes after the new ones; later it comes first', async () => {
     const store = createMemoryStore();
     const received = { second: 2, fresh: 1, fourth: 4 };
     for (const key of Object.keys(received)) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
@@ -221,11 +221,11 @@ describe('a message', () => {
     expect(heads).toEqual(['fourth', 'fresh', 'second'].map((key) => `HEAD s3://uploads/${key}`));
   });
 
-  test('is never left over for ever, however much else there is to do', async () => {
+  test('is compressed in the end, however many others there are', async () => {
     const store = createMemoryStore();
     const keys = Array.from({ length: 30 }, (_, n) => `u${n}`);
     for (const key of keys) store.seed(`s3://uploads/${key}`, 'x'.repeat(100));
-    // Ten messages a call, of which only seven get their turn; what is left over comes again with new ones.
+    // Ten messages per call, of which only seven are compressed; the rest is delivered again with new ones.
     const receives = new Map<string, number>();
     const waiting = [...keys];
     let most = 0;
@@ -266,7 +266,7 @@ describe('a message', () => {
   });
 });
 
-/** Guard 1 off: nobody sees a mark. */
+/** Guard 1 off: no mark is visible. */
 const withoutMarks = (store: ObjectStore): ObjectStore => {
   const hide = <Attributes extends ObjectAttributes>(object: Attributes): Attributes => {
     const { [MARK_KEY]: _mark, ...metadata } = object.metadata;
@@ -285,7 +285,7 @@ const withoutMarks = (store: ObjectStore): ObjectStore => {
   };
 };
 
-/** Guard 2 off: whatever comes out seems smaller than what went in. */
+/** Guard 2 off: every output seems smaller than its source. */
 const withoutSizes = (store: ObjectStore): ObjectStore => ({
   ...store,
   get: async (location, options) => {
@@ -301,7 +301,7 @@ const withoutConditions = (store: ObjectStore): ObjectStore => ({
 });
 
 const lossless = { format: 'jpeg', lossless: true } as const;
-/** A codec without an end: other bytes at every call, as with a timestamp in them. */
+/** A codec that never converges: other bytes at every call, as with a timestamp in them. */
 function restless(length: (bytes: Uint8Array) => number): ImageContext['compress'] {
   let calls = 0;
   return async (bytes) => ({
@@ -311,7 +311,7 @@ function restless(length: (bytes: Uint8Array) => number): ImageContext['compress
     encoding: lossless,
   });
 }
-/** A codec with an end that makes things larger: its own output stays as it is. */
+/** A codec that converges and makes images larger: its own output stays as it is. */
 const inflating: ImageContext['compress'] = async (bytes) => ({
   status: 'compressed',
   bytes: Buffer.from(
@@ -357,14 +357,14 @@ describe('no loop', () => {
     expect(same.writes.size).toBe(0);
   });
 
-  test('guard 3 alone: a write is conditional on a change although marks are lost and sizes lie', async () => {
+  test('guard 3 alone: a write is conditional on a change although marks are lost and sizes are wrong', async () => {
     const bucket = createUploadBucket((store) => withoutMarks(withoutSizes(store)), inflating);
     dropAll(bucket);
     expect(await bucket.settle()).toBe(2);
     expect([...bucket.writes.values()]).toEqual(images.map(() => 1));
   });
 
-  test('guard 3 alone: of several hosts with the same upload in hand one writes', async () => {
+  test('guard 3 alone: of several hosts with the same upload in flight one writes', async () => {
     const bucket = createUploadBucket((store) => withoutMarks(withoutSizes(store)), inflating);
     bucket.store.seed(URI, 'x'.repeat(100));
     const hosts = Array.from(
@@ -376,17 +376,17 @@ describe('no loop', () => {
     expect(bucket.writes.get(URI)).toBe(1);
   });
 
-  test('without any guard it would loop: what the three tests above hold off is real', async () => {
+  test('without any guard it would loop: the three tests above are needed', async () => {
     const see = (store: ObjectStore) => withoutMarks(withoutSizes(withoutConditions(store)));
     const bucket = createUploadBucket(
       see,
       restless((bytes) => bytes.length),
     );
     dropAll(bucket);
-    await expect(bucket.settle({}, 30)).rejects.toThrow('No rest after 30 rounds');
+    await expect(bucket.settle({}, 30)).rejects.toThrow('Events are left after 30 rounds');
   });
 
-  test('and even then the hourly limit ends it, with a metric to raise an alarm on', async () => {
+  test('and even then the hourly limit ends it, with a metric for an alarm', async () => {
     const see = (store: ObjectStore) => withoutMarks(withoutSizes(withoutConditions(store)));
     const bucket = createUploadBucket(
       see,
@@ -402,12 +402,12 @@ describe('no loop', () => {
     expect(limitReached).toBe(1);
   });
 
-  test('two systems that undo each other’s work are held up by the count in the mark', async () => {
+  test('two systems that undo each other’s work are stopped by the count in the mark', async () => {
     const bucket = createUploadBucket();
     bucket.upload('a.jpg', 'x'.repeat(1000));
     let stamps = 0;
     for (let round = 0; round < 20; round++) {
-      // Each round another process with no memory: only the mark carries the count on.
+      // Each round is a new process: only the mark has the count.
       await bucket.settle({ writeRateLimit: createWriteRateLimit(5) });
       const { metadata, body } = bucket.store.object('s3://uploads/a.jpg')!;
       const stamped = `stamp ${++stamps} ${'x'.repeat(1000)}${body.length}`;
@@ -417,7 +417,7 @@ describe('no loop', () => {
     expect(bucket.writes.get('s3://uploads/a.jpg')).toBe(5);
   });
 
-  test('200 uploads are written once each where they improve, and then there is rest', async () => {
+  test('200 uploads are written once each where they improve, and then no event follows', async () => {
     const improvable: ImageContext['compress'] = async (bytes, settings) =>
       bytes.length % 2 === 0
         ? halve(bytes, settings)
@@ -435,7 +435,7 @@ describe('no loop', () => {
   });
 });
 
-describe('whatever happens in whatever order', () => {
+describe('uploads, copies and deletions in any order', () => {
   const action = fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('upload' as const), key: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), key: fc.nat(3) }) },
@@ -444,21 +444,21 @@ describe('whatever happens in whatever order', () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('repeat' as const), key: fc.nat(1000) }) },
   );
 
-  test('every object ends as its latest upload or that upload recompressed, and all is at rest', async () => {
+  test('every object ends as its latest upload or that upload recompressed, and no event follows', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.infiniteStream(fc.nat(1000)), play),
       { numRuns: 200 },
     );
   });
 
-  /** Events are delivered late, in any order, several times, and several at once; uploads and deletions go on between. */
+  /** Events are delivered late, in any order, several times, and several at once; uploads and deletions happen in between. */
   async function play(actions: readonly { kind: string; key: number }[], chances: Stream<number>) {
     const store = createMemoryStore();
     const latest = new Map<string, string>();
-    const told: string[] = [];
+    const delivered: string[] = [];
     let pending: string[] = [];
     let uploads = 0;
-    const telling: ObjectStore = {
+    const notifying: ObjectStore = {
       ...store,
       put: async (location, body, options) => {
         const written = await store.put(location, body, options);
@@ -466,10 +466,10 @@ describe('whatever happens in whatever order', () => {
         return written;
       },
     };
-    const { host } = uploadHost({ store: telling, compress: halveText });
-    const underWay: Promise<unknown>[] = [];
+    const { host } = uploadHost({ store: notifying, compress: halveText });
+    const deliveries: Promise<unknown>[] = [];
     const deliver = (body: string, receives = 1): Promise<void> => {
-      told.push(body);
+      delivered.push(body);
       const event = { Records: [messageFor(body, { receives })] };
       return recompressUploads(event, host).then(({ batchItemFailures }) => {
         if (batchItemFailures.length > 0) return deliver(body, receives + 1);
@@ -485,7 +485,7 @@ describe('whatever happens in whatever order', () => {
     for (const { kind, key } of actions) {
       if (kind === 'upload') put(key, `upload ${++uploads} ${'x'.repeat(100)}`);
       if (kind === 'copy') {
-        // An object of ours, mark and all, copied over another key, or with its mark onto another content.
+        // An object of ours copied to another key with its mark, or only its mark on other content.
         const found = store.object(`s3://uploads/${(key + 1) % 4}`);
         if (found)
           put(key, key % 2 ? Buffer.from(found.body).toString() : 'edited '.repeat(30), found.metadata);
@@ -495,11 +495,12 @@ describe('whatever happens in whatever order', () => {
         latest.delete(`s3://uploads/${key}`);
       }
       if (kind === 'deliver' && pending.length > 0)
-        underWay.push(deliver(pending.splice(key % pending.length, 1)[0]!));
-      if (kind === 'repeat' && told.length > 0) underWay.push(deliver(told[key % told.length]!));
+        deliveries.push(deliver(pending.splice(key % pending.length, 1)[0]!));
+      if (kind === 'repeat' && delivered.length > 0)
+        deliveries.push(deliver(delivered[key % delivered.length]!));
       if (chances.next().value! % 2) await new Promise(setImmediate);
     }
-    await Promise.all(underWay);
+    await Promise.all(deliveries);
     for (let round = 0; pending.length > 0; round++) {
       expect(round).toBeLessThan(20);
       const events = pending;

@@ -17,14 +17,14 @@ import { halve } from '../support/image-jobs.ts';
 import { type FaultPlan, injectFaults } from '../support/s3-faults.ts';
 import { uploadHost } from '../support/upload-bucket.ts';
 
-/** Upload bucket, notifications, queue, dead letters and the function, on the local S3 server. */
+/** Upload bucket, notifications, queue, dead-letter queue and the function, on the local S3 server. */
 async function openUploads(
   options: {
     readonly faults?: FaultPlan;
     readonly host?: Partial<UploadHost>;
     readonly queue?: Partial<QueueSettings>;
     readonly deliveries?: number;
-    /** A store that misbehaves around the real one. */
+    /** A faulty store around the real one. */
     readonly wrap?: (store: ObjectStore) => ObjectStore;
   } = {},
 ) {
@@ -74,7 +74,7 @@ async function openUploads(
 const calls = (requests: readonly string[], method: string) =>
   requests.filter((request) => request.startsWith(`${method} `)).length;
 
-test('a real photograph comes to rest smaller, pixel for pixel the same, after one write', async () => {
+test('a real photograph is smaller and identical in every pixel after one write', async () => {
   const budget = createMemoryBudget(1e9);
   const uploads = await openUploads({
     host: { compress: (bytes, settings) => compressBytes(bytes, settings, { budget }) },
@@ -91,7 +91,7 @@ test('a real photograph comes to rest smaller, pixel for pixel the same, after o
   expect(uploads.metrics).toMatchObject({ UploadsCompressed: 1, UploadsSkipped: 1 });
 });
 
-test('a broken photograph stays as it is, is reported, and its message is done with', async () => {
+test('a broken photograph stays as it is, is reported, and its message leaves the queue', async () => {
   const budget = createMemoryBudget(1e9);
   const uploads = await openUploads({
     host: { compress: (bytes, settings) => compressBytes(bytes, settings, { budget }) },
@@ -105,16 +105,16 @@ test('a broken photograph stays as it is, is reported, and its message is done w
   expect(uploads.lines).toMatchObject([{ level: 'error', details: { code: 'CorruptImage' } }]);
 });
 
-test('200 uploads at once: one write each, four calls each at most, then rest', async () => {
+test('200 uploads at once: one write each, at most four calls each, then no further event', async () => {
   const uploads = await openUploads();
   const keys = Array.from({ length: 200 }, (_, n) => `burst/${n}.jpg`);
   await Promise.all(keys.map((key) => uploads.upload(key)));
   await uploads.queue.idle();
   for (const key of keys) expect(await uploads.sizeOf(key)).toBe(500);
-  const spent = uploads.requests.slice(0, -keys.length); // without the look just taken
+  const spent = uploads.requests.slice(0, -keys.length); // without the ones just made
   expect(calls(spent, 'PUT')).toBe(400);
   expect(calls(spent, 'GET')).toBe(200);
-  // Upload and own write of a key may be looked at together, so at most two each.
+  // The upload and our own write of a key may be handled together, so at most two each.
   expect(calls(spent, 'HEAD')).toBeLessThanOrEqual(400);
   expect(uploads.metrics.UploadsCompressed).toBe(200);
 });
@@ -126,7 +126,7 @@ test.each([
   'a//b///c.jpg',
   "(it's); 100% & more=?.jpg",
   `${'k'.repeat(250)}/${'k'.repeat(250)}/${'k'.repeat(250)}/${'k'.repeat(250)}/${'k'.repeat(20)}`,
-])('the key %j is found behind its event', async (key) => {
+])('the key %j is decoded from its event', async (key) => {
   const uploads = await openUploads();
   await uploads.upload(key);
   await uploads.queue.idle();
@@ -142,7 +142,7 @@ test('every message delivered three times changes nothing', async () => {
   expect(uploads.deadLetters).toEqual([]);
 });
 
-test('503 SlowDown on every fifth call costs time, and nothing else', async () => {
+test('503 SlowDown on every fifth call only costs time', async () => {
   let requests = 0;
   const uploads = await openUploads({
     faults: () => (++requests % 5 === 0 ? { status: 503, code: 'SlowDown' } : undefined),
@@ -155,7 +155,7 @@ test('503 SlowDown on every fifth call costs time, and nothing else', async () =
   expect(uploads.deadLetters).toEqual([]);
 });
 
-test('a body cut short is read again before anything is made of it', async () => {
+test('a body cut short is read again before it is compressed', async () => {
   const uploads = await openUploads({
     faults: ({ method, count }) => (method === 'GET' && count === 1 ? 'cut-body' : undefined),
   });
@@ -164,7 +164,7 @@ test('a body cut short is read again before anything is made of it', async () =>
   expect(await uploads.sizeOf('cut.jpg')).toBe(500);
 });
 
-test('a write whose answer was lost counts once, and is known as our own', async () => {
+test('a write whose answer was lost counts once, and is recognised as our own', async () => {
   const uploads = await openUploads({
     faults: ({ method, count }) => (method === 'PUT' && count === 2 ? 'lose-answer' : undefined),
   });
@@ -175,7 +175,7 @@ test('a write whose answer was lost counts once, and is known as our own', async
   expect(uploads.metrics).not.toHaveProperty('UploadsFailed');
 });
 
-/** Stands still from a given moment on, as a killed process does, while its invocation is over for the queue. */
+/** Stops at a given point, as a killed process does, while the queue sees its invocation fail. */
 function killable() {
   let die: () => void = () => {};
   const killed = new Promise<never>((_, reject) => {
@@ -191,7 +191,7 @@ function killable() {
   };
 }
 
-test('a host killed between GET and PUT leaves the upload as it was, and the next delivery does the work', async () => {
+test('a host killed between GET and PUT leaves the upload as it was, and the next delivery compresses it', async () => {
   const { killed, kill } = killable();
   let compressions = 0;
   const compress: UploadHost['compress'] = (bytes, settings) =>
@@ -215,7 +215,7 @@ test('a host killed between GET and PUT leaves the upload as it was, and the nex
   expect(uploads.deadLetters).toEqual([]);
 });
 
-test('a host killed after PUT, before its message is deleted: the next delivery finds the work done', async () => {
+test('a host killed after PUT, before its message is deleted: the next delivery finds it compressed', async () => {
   const { killed, kill } = killable();
   let puts = 0;
   const uploads = await openUploads({
@@ -241,7 +241,7 @@ test('a host killed after PUT, before its message is deleted: the next delivery 
   expect(await uploads.sizeOf('killed.jpg')).toBe(500);
 });
 
-test('an event that is quicker than its object is tried again', async () => {
+test('an event that arrives before its object is visible is tried again', async () => {
   const uploads = await openUploads({ queue: { retryDelayMs: 100 } });
   const record = {
     eventName: 'ObjectCreated:Put',
@@ -255,7 +255,7 @@ test('an event that is quicker than its object is tried again', async () => {
   expect(await uploads.sizeOf('late.jpg')).toBe(500);
 });
 
-test('an upload deleted before its event arrives is no dead letter and is not brought back', async () => {
+test('an upload deleted before its event arrives is neither a dead letter nor restored', async () => {
   const uploads = await openUploads();
   const record = {
     eventName: 'ObjectCreated:Put',
@@ -267,7 +267,7 @@ test('an upload deleted before its event arrives is no dead letter and is not br
   expect(await uploads.sizeOf('gone.jpg')).toBeUndefined();
 });
 
-test('an empty object and a folder marker are left alone', async () => {
+test('an empty object and a folder marker are left as they are', async () => {
   const uploads = await openUploads();
   await uploads.upload('empty.jpg', '');
   await uploads.upload('folder/', '');
@@ -277,7 +277,7 @@ test('an empty object and a folder marker are left alone', async () => {
   expect(uploads.metrics).toEqual({ UploadsSkipped: 2 });
 });
 
-test('what may not be read becomes a dead letter after bounded tries, with the missing permission in the log', async () => {
+test('an object that may not be read becomes a dead letter after five tries, with the missing permission in the log', async () => {
   const uploads = await openUploads({
     faults: ({ method }) => (method === 'GET' ? { status: 403, code: 'AccessDenied' } : undefined),
     queue: { maxReceiveCount: 3 },
