@@ -36,7 +36,7 @@ export class FileListError extends Error {
 /** How many problems are named one by one. */
 export const NAMED_PROBLEMS = 20;
 
-/** Collects what is wrong with a list: the first few by name, the rest by number. */
+/** Collects the problems of a list: the first few by name, the rest by number. */
 export class EntryProblems {
   readonly named: string[] = [];
   total = 0;
@@ -48,7 +48,7 @@ export class EntryProblems {
   }
 }
 
-/** Several problems as one message: a line each, and how many more there are. */
+/** Several problems as one message: one line each, and how many more there are. */
 export function summarise(problems: readonly string[], total: number): string {
   const rest = total - problems.length;
   return rest > 0 ? [...problems, `and ${rest} more`].join('\n') : problems.join('\n');
@@ -60,7 +60,7 @@ export function isMismatch(read: FileListEntry | Mismatch): read is Mismatch {
 
 /**
  * Reads one entry of a JSON list: a URI, or an object with bucket, key and perhaps size and etag.
- * Keys are raw: `+` and `%20` are themselves. Other properties are ignored, so that a failed.jsonl is a list.
+ * Keys are not decoded: `+` and `%20` stand for themselves. Other properties are ignored, so that a failed.jsonl is a list.
  * @param relativeTo `s3://bucket/prefix/` that entries without a bucket are resolved against
  */
 export function readEntry(value: unknown, relativeTo: string | null): FileListEntry | Mismatch {
@@ -174,7 +174,7 @@ export function withoutQuotes(etag: string): string {
 function utf8Bytes(text: string): number {
   let bytes = 0;
   for (const character of text) {
-    const point = character.codePointAt(0)!;
+    const point = character.codePointAt(0) ?? 0;
     bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
   }
   return bytes;

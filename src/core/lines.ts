@@ -10,7 +10,7 @@ export class LineSplitter {
   push(chunk: Uint8Array): Buffer | undefined {
     const bytes = this.rest.length > 0 ? Buffer.concat([this.rest, chunk]) : viewOf(chunk);
     const end = bytes.lastIndexOf(LINE_FEED);
-    // A copy: whoever hands in the chunks may write into them again.
+    // A copy, because the sender may reuse the buffer of a chunk.
     this.rest = Buffer.from(bytes.subarray(end + 1));
     return end < 0 ? undefined : bytes.subarray(0, end);
   }

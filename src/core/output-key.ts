@@ -4,14 +4,14 @@ import { parseS3Prefix, type S3Location } from './s3-uri.ts';
 
 /**
  * Where the compressed copy of `source` goes; in place it is the source itself.
- * The extension changes only when the format does: `format` is that of the output, to be given only for an image
+ * The extension changes only when the format does: `format` is that of the output, given only for an image
  * that was (or may be) converted.
  */
 export function outputFor(source: S3Location, job: OutputSettings, format?: ImageFormat): S3Location {
   return outputRule(job, format)(source);
 }
 
-/** `outputFor` with everything settled that is the same for all images of a job. */
+/** `outputFor` with everything prepared that is the same for all images of a job. */
 export function outputRule(job: OutputSettings, format?: ImageFormat): (source: S3Location) => S3Location {
   if (job.output === 'in-place') return (source) => source;
   const target = parseS3Prefix(job.output);
@@ -41,7 +41,7 @@ export function targetFormat({ compression }: Pick<Job, 'compression'>): ImageFo
   return compression.format === 'keep' ? undefined : compression.format;
 }
 
-/** What a name's extension promises; undefined for none or an unknown one. */
+/** The format that a name's extension stands for; undefined for none or an unknown one. */
 export function formatByName(key: string): ImageFormat | undefined {
   return FORMATS[extensionOf(key).slice(1).toLowerCase()];
 }
@@ -86,15 +86,15 @@ function arrange(
   return `${suffixOf(key, suffixes) ?? 'others'}/${basename(renamed)}`;
 }
 
-/** Only the end of a name is an extension: `a.png.backup.png` loses its last `.png` alone. */
+/** Only the end of a name is an extension: `a.png.backup.png` loses only its last `.png`. */
 function withExtension(key: string, format: ImageFormat): string {
   const present = formatByName(key);
-  // A name that promises no format, or this one, cannot lie: `photo` and `photo.jpg` stay as they are.
+  // A name without a format, or with this one, is not wrong: `photo` and `photo.jpg` stay as they are.
   if (present === undefined || present === format) return key;
   return `${key.slice(0, key.length - extensionOf(key).length)}.${format}`;
 }
 
-/** The longest suffix that the name ends in before its extension: `0001_left.jpg` and `left.jpg` are of `left`. */
+/** The longest suffix that the name ends in before its extension: `0001_left.jpg` and `left.jpg` have `left`. */
 function suffixOf(key: string, suffixes: readonly string[]): string | undefined {
   const name = basename(key);
   const stem = name.slice(0, name.length - extensionOf(name).length);

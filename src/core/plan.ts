@@ -2,7 +2,7 @@ import { summarise } from './file-list.ts';
 import { fnv1a64 } from './fnv-hash.ts';
 import type { BatchRef, Job } from './job.ts';
 
-/** What PlanJob hands to the state machine. */
+/** The result of PlanJob in the state machine. */
 export interface PlanSummary {
   readonly jobId: string;
   readonly images: number;
@@ -11,7 +11,7 @@ export interface PlanSummary {
   readonly bytes: number;
 }
 
-/** A list that reads well and still must not be carried out. `problems` holds the first of `total`. */
+/** A list that is valid and still must not be carried out. `problems` holds the first of `total`. */
 export class PlanError extends Error {
   readonly problems: readonly string[];
   readonly total: number;
@@ -24,25 +24,25 @@ export class PlanError extends Error {
   }
 }
 
-/** One image on its way into a batch. */
+/** One image to be put into a batch. */
 export interface BatchItem {
   /** Bytes of its line in images.jsonl, with the line feed. */
   readonly lineBytes: number;
-  /** Bytes of the image, 0 where the list does not tell. */
+  /** Bytes of the image, 0 where the list does not say. */
   readonly bytes: number;
   /** The user's name of its batch. */
   readonly batch?: string;
 }
 
 export interface BatchPlanner {
-  /** Takes the next line of images.jsonl; hands back the batch that it closed. */
+  /** Takes the next line of images.jsonl. @returns the batch that it closed */
   add(item: BatchItem): BatchRef | undefined;
   /** The last batch. */
   end(): BatchRef | undefined;
 }
 
 /**
- * Cuts the lines of images.jsonl into batches as they are written: the user's own where the list names them,
+ * Divides the lines of images.jsonl into batches as they are written: the user's own where the list names them,
  * else by count and by bytes.
  * @param bucket the work bucket
  */
@@ -83,7 +83,7 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
 }
 
 /**
- * A batch name as it stands in object keys and file names: letters, digits, `_`, `-` and inner dots stay,
+ * A batch name as it is written in object keys and file names: letters, digits, `_`, `-` and inner dots stay,
  * every other byte becomes `!XX`, so that different names stay different.
  */
 export function safeBatchId(name: string): string {
@@ -101,7 +101,7 @@ interface OpenBatch {
 
 const MAX_BATCH_ID = 128;
 
-/** The user's batches are kept as they are, whatever their size: only unnamed ones are cut. */
+/** The user's batches stay as they are, whatever their size: only images without a batch are divided. */
 function belongs(item: BatchItem, open: OpenBatch, images: Job['images']): boolean {
   if (item.batch !== open.name) return false;
   if (item.batch !== undefined) return true;

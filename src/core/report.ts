@@ -78,7 +78,7 @@ export interface FailedBatch {
   readonly cause: string;
 }
 
-/** An error as Step Functions hands it to a Catch. */
+/** An error as Step Functions passes it to a Catch. */
 export interface JobFailure {
   readonly error: string;
   readonly cause: string;

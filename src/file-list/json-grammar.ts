@@ -74,37 +74,38 @@ export function scanJson(visitor: JsonVisitor): JsonScanner {
     open.push({ container, key: undefined, index: 0 });
     expecting = container === 'object' ? 'key or end' : 'value or end';
   };
-  const end = () => {
-    const { container } = open.pop()!;
+  const end = ({ container }: Frame) => {
+    open.pop();
     afterValue();
     visitor.end(container, open.length);
+  };
+
+  const takeValue = (token: TokenType, value: unknown, offset: number) => {
+    if (token === TokenType.LEFT_BRACE) return begin('object', offset);
+    if (token === TokenType.LEFT_BRACKET) return begin('array', offset);
+    visitor.value(value as JsonPrimitive, place(offset));
+    afterValue();
+  };
+  /** Takes a key, a colon or a comma. @returns false where another token is expected */
+  const advance = (frame: Frame, token: TokenType, value: unknown): boolean => {
+    if (takesKey(expecting) && token === TokenType.STRING) {
+      frame.key = value as string;
+      expecting = 'colon';
+    } else if (expecting === 'colon' && token === TokenType.COLON) {
+      expecting = 'value';
+    } else if (expecting === 'comma or end' && token === TokenType.COMMA) {
+      frame.index += 1;
+      expecting = frame.container === 'object' ? 'key' : 'value';
+    } else return false;
+    return true;
   };
 
   tokenizer.onToken = ({ token, value, offset }) => {
     lastToken = offset;
     const frame = open.at(-1);
-    if (takesValue(expecting) && isValue(token)) {
-      if (token === TokenType.LEFT_BRACE) return begin('object', offset);
-      if (token === TokenType.LEFT_BRACKET) return begin('array', offset);
-      visitor.value(value as JsonPrimitive, place(offset));
-      return afterValue();
-    }
-    if (takesKey(expecting) && token === TokenType.STRING && frame) {
-      frame.key = value as string;
-      expecting = 'colon';
-      return;
-    }
-    if (expecting === 'colon' && token === TokenType.COLON) {
-      expecting = 'value';
-      return;
-    }
-    if (expecting === 'comma or end' && token === TokenType.COMMA && frame) {
-      frame.index += 1;
-      expecting = frame.container === 'object' ? 'key' : 'value';
-      return;
-    }
-    if (expecting.endsWith('or end') && frame && token === CLOSING[frame.container]) return end();
-    throw syntaxError(offset, token, value);
+    if (takesValue(expecting) && isValue(token)) takeValue(token, value, offset);
+    else if (frame && expecting.endsWith('or end') && token === CLOSING[frame.container]) end(frame);
+    else if (!frame || !advance(frame, token, value)) throw syntaxError(offset, token, value);
   };
 
   return {

@@ -30,7 +30,7 @@ export function mistakenForJson(head: Buffer, name: string): string | undefined 
   return `Expected JSON at line 1, column 1 of ${name} but received ${show(line)}`;
 }
 
-/** A whole object on the first line is an entry (then every line is one) or a batch map. */
+/** A complete object on the first line is an entry (then every line is one) or a batch map. */
 function recogniseObject(text: string): FileListFormat {
   if (looksLikeManifest(text)) return 'inventory';
   const value = parse(firstLine(text));

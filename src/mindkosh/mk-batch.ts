@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { BatchHost } from '../compress/batch-host.ts';
 import { compressBatch } from '../compress/compress-batch.ts';
 import type { FileListEntry } from '../core/file-list.ts';
@@ -25,7 +25,7 @@ export interface MkHost {
 
 /**
  * Compresses one batch of a batch map, as a job of its own whose files are in the output bucket: plan, compress and
- * report as in any other job. Answers undefined when its time was up first.
+ * report as in any other job. @returns undefined when the time is up first.
  * @throws EnvironmentError when the list has no such batch; FileListError, PlanError, ObjectStoreError
  */
 export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<ReportSummary | undefined> {
@@ -41,11 +41,11 @@ export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<Report
   return reportJob({ jobId, startedAt }, { store, workBucket, jobFiles: `s3://${workBucket}/`, now });
 }
 
-/** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: told apart by batch and by start, so that parallel containers never meet. */
+/** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: distinct by batch and by start, so that parallel containers never share a job. */
 export function mkJobId({ batch }: MkBatch, startedAt: string): string {
-  const moment = startedAt.replace(/[-:.]/g, '');
-  const exact = createHash('sha256').update(batch).digest('hex').slice(0, 8);
-  return `mindkosh-${safeBatchId(batch).slice(0, 40)}-${exact}-${moment}`;
+  const time = startedAt.replace(/[-:.]/g, '');
+  const exact = hash('sha256', batch).slice(0, 8);
+  return `mindkosh-${safeBatchId(batch).slice(0, 40)}-${exact}-${time}`;
 }
 
 async function planMkBatch(mk: MkBatch, jobId: string, { store, startedAt }: MkHost): Promise<void> {
@@ -63,7 +63,7 @@ async function* entriesOfBatch({ batch, fileList }: MkBatch, store: ObjectStore)
   for await (const entries of readFileList({ fileList, relativeTo: null, select: EVERYTHING }, store)) {
     for (const entry of entries) {
       if (entry.batch !== batch) {
-        if (entry.batch !== undefined && others.size < MOST_NAMED) others.add(entry.batch);
+        if (entry.batch !== undefined && others.size < MAX_NAMED) others.add(entry.batch);
         continue;
       }
       found += 1;
@@ -73,7 +73,7 @@ async function* entriesOfBatch({ batch, fileList }: MkBatch, store: ObjectStore)
   if (found === 0) throw noSuchBatch({ batch, fileList }, others);
 }
 
-const MOST_NAMED = 10;
+const MAX_NAMED = 10;
 const EVERYTHING = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
 
 function entryLine({ bucket, key, size, etag }: FileListEntry): string {
@@ -81,8 +81,8 @@ function entryLine({ bucket, key, size, etag }: FileListEntry): string {
 }
 
 function noSuchBatch({ batch, fileList }: Pick<MkBatch, 'batch' | 'fileList'>, others: ReadonlySet<string>) {
-  const there = others.size > 0 ? `it has images in ${[...others].join(', ')}` : 'it is no batch map';
+  const found = others.size > 0 ? `it has images in ${[...others].join(', ')}` : 'it is not a batch map';
   return new EnvironmentError([
-    `Expected images in the batch BATCH_JOB_KEY names, "${batch}", in ${fileList}, but ${there}`,
+    `Expected images in the batch BATCH_JOB_KEY names, "${batch}", in ${fileList}, but ${found}`,
   ]);
 }

@@ -1,8 +1,8 @@
 import { isBucketName, parseS3Uri } from '../core/s3-uri.ts';
 
 /**
- * A container's environment as the Mindkosh compressor had it, turned into what image-press calls a job over one
- * batch of a list. docs/moving-from-mindkosh.md says what is the same and what is better.
+ * The environment of a container as the Mindkosh compressor read it, as a job of image-press over one batch of a list.
+ * docs/moving-from-mindkosh.md says what is the same and what is better.
  */
 export interface MkBatch {
   /** Name of the batch inside the list. */
@@ -17,7 +17,7 @@ export interface MkBatch {
   readonly region: string;
 }
 
-/** Variables that are missing or make no sense: every one of them is named. Exit code 2. */
+/** Variables that are missing or invalid, all of them named. Exit code 2. */
 export class EnvironmentError extends Error {
   readonly problems: readonly string[];
 
@@ -30,7 +30,7 @@ export class EnvironmentError extends Error {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The region that Mindkosh's container took where none was given. */
+/** The default of Mindkosh's container. */
 const DEFAULT_REGION = 'us-east-2';
 
 /** @throws EnvironmentError naming each variable that is missing or wrong */
@@ -74,7 +74,7 @@ export function mkJobInput({ output, byCamera }: MkBatch, fileList: string): Rec
       ? { layout: 'by-suffix', suffixes: ['left', 'right', 'front'] }
       : { layout: 'flat', suffixes: [] }),
     encoding: { mode: 'quality', quality: 70, format: 'jpeg' },
-    // Anything smaller was good enough there; larger never is.
+    // There any smaller output was written; a larger one never is here.
     minSavings: { percent: 0, bytes: 0 },
     toleratedFailurePercentage: 0,
   };

@@ -6,7 +6,7 @@ import type { ReportSummary } from '../report/report-job.ts';
 import { readJson } from '../store/json-lines.ts';
 import type { MkBatch } from './mk-environment.ts';
 
-/** A line for every failed image, then the sums, as the container's log shows them. */
+/** One line for every failed image, then the totals, for the container's log. */
 export async function printMkReport(summary: ReportSummary, mk: MkBatch, store: ObjectStore): Promise<void> {
   const report = await readJson<JobReport>(store, parseS3Uri(summary.report)!);
   for (const { source, code, message } of report?.failures ?? [])

@@ -50,7 +50,7 @@ export async function planJob(request: PlanRequest, context: PlanContext): Promi
 }
 
 /**
- * A retry of the images that failed in a job uses that job's settings: they are beside its failed.jsonl, and apply
+ * A retry of the images that failed in a job uses that job's settings: they are in the folder of its failed.jsonl, and apply
  * where the input does not say otherwise.
  */
 async function withEarlierSettings(input: unknown, store: ObjectStore): Promise<unknown> {
@@ -94,7 +94,7 @@ async function planImages(job: Job, context: PlanContext, folder: SpillFolder): 
 }
 
 const JSON_LINES = 'application/x-ndjson';
-/** How much is handed to an upload at once. */
+/** How much is passed to an upload at once. */
 const CHUNK_BYTES = 64 * 1024;
 
 async function* draftLines(

@@ -12,7 +12,7 @@ export interface ReportRequest {
   readonly jobId: string;
   /** ISO 8601, when the execution started. */
   readonly startedAt?: string;
-  /** What a Catch handed over when the plan or the map failed. */
+  /** The error that a Catch passed on when the plan or the map failed. */
   readonly failure?: { readonly Error?: string; readonly Cause?: string };
   /** The output of the Distributed Map; its files are found without it. */
   readonly mapRun?: unknown;
