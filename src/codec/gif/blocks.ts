@@ -19,7 +19,7 @@ export interface Gif {
 export interface GifApplication {
   /** Its identifier of eight letters and its code of three. */
   readonly name: string;
-  /** Where its data lies: from the length of the first sub-block to the zero after the last. */
+  /** Its data: from the length of the first sub-block to the zero after the last. */
   readonly from: number;
   readonly end: number;
 }

@@ -6,7 +6,8 @@ export function readGifMetadata(bytes: Uint8Array): ImageMetadata {
   return { xmp: readXmp(bytes) };
 }
 
-// XMP lies in a GIF as it is. Who skips sub-blocks and comes to stand anywhere in it is led by these to its end.
+// XMP is stored in a GIF without sub-block lengths. A reader that skips sub-blocks through it is led to its end by these
+// bytes.
 const XMP_TRAILER_LENGTH = 258;
 
 /** The XMP packet in its application extension; undefined when there is none. */

@@ -13,7 +13,7 @@ export interface IsoBox {
 /** Far above any real picture: grids have some hundreds of tiles. */
 export const MAX_BOXES = 65_536;
 
-/** The boxes between two places, as far as they are whole. */
+/** The boxes between two offsets, up to the first one that is cut off. */
 export function readBoxes(bytes: Uint8Array, from: number, end: number): IsoBox[] {
   const boxes: IsoBox[] = [];
   for (let at = from; at + 8 <= end && boxes.length < MAX_BOXES; ) {
@@ -25,7 +25,7 @@ export function readBoxes(bytes: Uint8Array, from: number, end: number): IsoBox[
   return boxes;
 }
 
-/** A box by its first bytes; its end may lie anywhere. */
+/** A box by its first bytes; its end is not checked. */
 function readHead(bytes: Uint8Array, at: number, end: number): IsoBox {
   const type = textAt(bytes, at + 4, 4);
   const size = uint32At(bytes, at);

@@ -123,7 +123,7 @@ interface Association {
   readonly entries: readonly number[];
 }
 
-/** What the `ipma` boxes among these say. */
+/** The associations in the `ipma` boxes among these. */
 export function readAssociations(bytes: Uint8Array, boxes: readonly IsoBox[]): Association[] {
   return boxes
     .filter(({ type }) => type === 'ipma')
@@ -195,7 +195,7 @@ function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLoc
     const base = take(baseLength);
     const extentCount = take(2);
     const extents: { offset: number; length: number }[] = [];
-    // An extent that takes no bytes says the same however often it is counted.
+    // An extent that takes no bytes in the table is the same however often it is counted.
     for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
       last = at;
       take(indexLength);
@@ -208,14 +208,14 @@ function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLoc
   return locations;
 }
 
-/** The items that belong to the primary one, each once: its transparency, a gain map. */
+/** The auxiliary items of the primary one, such as its transparency or a gain map. */
 export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
   return new Set(
     references.filter(({ type, to }) => type === 'auxl' && to.includes(primary.id)).map(({ from }) => from),
   );
 }
 
-/** The content of an item; undefined when a part of it lies outside the file. */
+/** The content of an item; undefined when a part of it is outside the file. */
 export function readItemContent(image: IsoImage, id: number): Uint8Array | undefined {
   const location = image.locations.find((candidate) => candidate.id === id);
   if (!location || location.construction > 1) return undefined;

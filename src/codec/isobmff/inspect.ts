@@ -48,11 +48,12 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   };
 }
 
-// Numbers of ITU-T H.273; 2 says nothing. BT.709 and its like have a curve so near to sRGB's that viewers take it for it.
+// Numbers of ITU-T H.273; 2 is unspecified. The curve of BT.709 and the like is so near to sRGB's that viewers treat it
+// as sRGB.
 const SRGB_PRIMARIES = [1, 2];
 const SRGB_TRANSFERS = [1, 2, 6, 13, 14, 15];
 
-/** Decoders hand out the numbers as they are, and the encoder calls them sRGB. */
+/** Decoders return the samples unconverted, and the encoder marks them as sRGB. */
 function hasOwnColours({ bytes, primary }: IsoImage): boolean {
   const coded = primary.properties.find(
     ({ type, from, end }) => type === 'colr' && end - from >= 8 && startsWith(bytes, 'nclx', from),
@@ -65,7 +66,7 @@ function hasOwnColours({ bytes, primary }: IsoImage): boolean {
 /** Items that are pictures: coded ones, and those made of others. */
 const PICTURES = ['av01', 'hvc1', 'grid', 'iovl', 'iden', 'jpeg'];
 
-/** Another picture to be shown, or one that tells more of this one than its transparency: a depth map, say. */
+/** Another picture to be shown, or an auxiliary one other than transparency, such as a depth map. */
 function hasMorePictures(image: IsoImage): boolean {
   const { primary, items, references } = image;
   const parts = new Set(
@@ -83,13 +84,13 @@ function hasMorePictures(image: IsoImage): boolean {
 
 const KNOWN_BOXES = ['ftyp', 'meta', 'mdat', 'moov', 'free', 'skip', 'styp', 'sidx', 'mfra'];
 
-/** Bytes in boxes, or behind them, that no encoder here would write again: the film of a moving photo, for one. */
+/** Bytes in or after the boxes that no encoder here would write again, such as the video of a motion photo. */
 function countForeign({ bytes, boxes }: IsoImage): number {
   const foreign = boxes.filter(({ type }) => !KNOWN_BOXES.includes(type));
   const end = boxes.at(-1)?.end ?? bytes.length;
-  // A box that is cut off is damage, which the decoder will find.
-  const behind = KNOWN_BOXES.includes(textAt(bytes, end + 4, 4)) ? 0 : countTrailing(bytes, end);
-  return foreign.reduce((sum, box) => sum + box.end - box.at, behind);
+  // A box that is cut off is damage, which the decoder reports.
+  const trailing = KNOWN_BOXES.includes(textAt(bytes, end + 4, 4)) ? 0 : countTrailing(bytes, end);
+  return foreign.reduce((sum, box) => sum + box.end - box.at, trailing);
 }
 
 function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {

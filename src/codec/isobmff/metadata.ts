@@ -27,7 +27,7 @@ function isProfile(bytes: Uint8Array, at: number): boolean {
   return startsWith(bytes, 'prof', at) || startsWith(bytes, 'rICC', at);
 }
 
-/** An encoder's AVIF with this metadata. Viewers go by the properties `irot` and `imir` alone: EXIF says 1. */
+/** An encoder's AVIF with this metadata. Viewers obey the properties `irot` and `imir` alone, so EXIF has 1. */
 export function writeAvifMetadata(
   output: Uint8Array,
   { exif, xmp, icc }: ImageMetadata,

@@ -10,7 +10,7 @@ import {
   valueBytes,
 } from './tiff-directory.ts';
 
-/** EXIF is a TIFF structure; everywhere in here it is meant without `Exif\0\0` before it. */
+/** EXIF is a TIFF structure; in this file always without the prefix `Exif\0\0`. */
 
 const ORIENTATION = 0x0112;
 const ARTIST = 0x013b;
@@ -26,7 +26,7 @@ export function withoutExifPrefix(block: Uint8Array): Uint8Array {
   return startsWith(block, 'Exif\0') ? block.subarray(6) : block;
 }
 
-/** 1 to 8; 1 when there is none or it is invalid. The prefix may be there or not. */
+/** 1 to 8; 1 when there is none or it is invalid. The prefix is optional. */
 export function readOrientation(exif: Uint8Array | undefined): number {
   const main = exif && readMain(withoutExifPrefix(exif));
   return main ? orientationOf(main.tiff, main.directory) : 1;
@@ -39,8 +39,8 @@ function readMain(exif: Uint8Array): { tiff: Tiff; directory: TiffDirectory } | 
 }
 
 /**
- * The same EXIF with this orientation: patched in place, so that every offset in it (maker notes!) stays true.
- * The thumbnail is let go when the orientation changes: it would be shown turned.
+ * The same EXIF with this orientation: patched in place, so that every offset in it (maker notes!) stays valid.
+ * The thumbnail is dropped when the orientation changes: it would be shown rotated.
  */
 export function withOrientation(exif: Uint8Array, orientation: number): Uint8Array {
   const main = readMain(exif);
@@ -49,14 +49,14 @@ export function withOrientation(exif: Uint8Array, orientation: number): Uint8Arr
   const entry = directory.entries.get(ORIENTATION);
   if (readOrientation(exif) === orientation && (entry || orientation === 1)) return exif;
   if (!entry) return withOrientationAdded(tiff, directory, orientation);
-  // Not slice(): that of a Buffer shares its memory, and the source would be turned.
+  // Not slice(): that of a Buffer shares its memory, and would change the source.
   const patched = Uint8Array.from(exif);
   patched.set(orientationEntry(orientation, tiff.littleEndian), entry.at);
   if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
   return patched;
 }
 
-/** The main directory, one entry longer, goes to the end: everything else keeps its place. */
+/** The main directory moves to the end, one entry longer; everything else keeps its offset. */
 function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation: number): Uint8Array {
   const { bytes, littleEndian } = tiff;
   const entries: Uint8Array[] = [];
@@ -79,7 +79,7 @@ function orientationEntry(orientation: number, littleEndian: boolean): Uint8Arra
 
 export interface ExifContent {
   readonly orientation?: number;
-  /** EXIF says ASCII; what writers really use is UTF-8, and it is carried as it came. */
+  /** ASCII by the standard; writers use UTF-8, and it is copied unchanged. */
   readonly artist?: Uint8Array;
   readonly copyright?: Uint8Array;
   /** Windows' author, UTF-16. */
@@ -87,7 +87,7 @@ export interface ExifContent {
   readonly littleEndian?: boolean;
 }
 
-/** Who made the picture and whose it is: no place, no camera, no thumbnail, no maker note. */
+/** Author and copyright: no location, no camera, no thumbnail, no maker note. */
 export function readCredits(exif: Uint8Array): ExifContent {
   const main = readMain(exif);
   if (!main) return {};
@@ -117,7 +117,7 @@ export function buildExif(content: ExifContent): Uint8Array {
   return joinBytes(tiffHeader(littleEndian), directoryBytes(entries, 8, littleEndian));
 }
 
-/** The head of a structure whose first directory lies at 8, right behind it. */
+/** The header of a structure whose first directory follows it, at 8. */
 export function tiffHeader(littleEndian = false): Uint8Array {
   return joinBytes(latin1(littleEndian ? 'II' : 'MM'), uint16(42, littleEndian), uint32(8, littleEndian));
 }
@@ -134,7 +134,7 @@ export function longEntry(tag: number, value: number, littleEndian: boolean): Ne
   return { tag, type: TYPE_LONG, count: 1, value: uint32(value, littleEndian) };
 }
 
-/** The last directory of a structure, lying at `at`, with its longer values behind it. */
+/** The last directory of a structure, at the offset `at`, followed by its longer values. */
 export function directoryBytes(entries: readonly NewEntry[], at: number, littleEndian = false): Uint8Array {
   let outsideAt = at + 2 + entries.length * 12 + 4;
   const outside: Uint8Array[] = [];

@@ -13,7 +13,7 @@ import {
 /** What an APP13 segment of a JPEG begins with. */
 export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
-/** IPTC (IIM) as it lies in Photoshop's image resources. */
+/** IPTC (IIM) in Photoshop's image resources. */
 
 interface Dataset {
   readonly record: number;
@@ -28,7 +28,7 @@ export interface IptcCredits {
 
 const IPTC_RESOURCE = 0x0404;
 
-/** Other programs than Photoshop sign their resources in its list with names of their own. */
+/** Programs other than Photoshop mark their resources in its list with signatures of their own. */
 const SIGNATURES: ReadonlySet<string> = new Set(['8BIM', 'MeSa', 'AgHg', 'PHUT', 'DCSR']);
 
 const UTF8 = latin1('\x1b%G');
@@ -98,7 +98,7 @@ function readDatasets(iptc: Uint8Array): Dataset[] {
   const datasets: Dataset[] = [];
   for (let at = 0; at + 5 <= iptc.length && iptc[at] === 0x1c; ) {
     const length = uint16At(iptc, at + 3);
-    // The top bit announces an extended length, which no credit needs.
+    // The top bit marks an extended length, which no credit needs.
     if (length >= 0x8000 || at + 5 + length > iptc.length) break;
     datasets.push({
       record: byteAt(iptc, at + 1),

@@ -3,13 +3,13 @@ import type { CompressionSettings } from '../../core/job.ts';
 
 export type MetadataPolicy = CompressionSettings['metadata'];
 
-/** What pictures carry besides pixels and what more than one format has a place for. */
+/** Metadata that more than one format can store. */
 export interface ImageMetadata {
   /** Without `Exif\0\0`. */
   readonly exif?: Uint8Array;
   readonly xmp?: Uint8Array;
   readonly icc?: Uint8Array;
-  /** Photoshop's resources, IPTC among them, as an APP13 payload; only JPEG has a place for them. */
+  /** Photoshop's resources, IPTC among them, as an APP13 payload; only JPEG can store them. */
   readonly photoshop?: Uint8Array;
 }
 
@@ -22,9 +22,9 @@ export interface MetadataSource {
 export interface MetadataTransfer {
   readonly source: MetadataSource;
   readonly policy: MetadataPolicy;
-  /** How viewers shall turn the output's pixels: 1 when they were turned upright. */
+  /** EXIF orientation of the output's pixels: 1 when they were rotated upright. */
   readonly orientation: number;
-  /** The encoder wrote a profile by itself. */
+  /** The encoder wrote its own profile. */
   readonly ownsIcc: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface MetadataPart {
 
 /** How the metadata of one format is taken out. */
 export interface MetadataStripper {
-  /** What the file holds besides its pixels. */
+  /** What the file holds in addition to its pixels. */
   parts(image: StripSource): MetadataPart[];
   /** What of it the policy leaves, in this form or another. */
   partsLeft(image: StripSource, policy: MetadataPolicy): MetadataPart[];

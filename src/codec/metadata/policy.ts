@@ -10,7 +10,7 @@ import {
   withXmpOrientation,
 } from './xmp.ts';
 
-/** What of it goes with the output, whose pixels are to be shown with this orientation. */
+/** The part of it that the output gets, whose pixels are to be shown with this orientation. */
 export function underPolicy(
   metadata: ImageMetadata,
   policy: MetadataPolicy,
@@ -22,7 +22,7 @@ export function underPolicy(
 const POLICIES: Readonly<
   Record<MetadataPolicy, (metadata: ImageMetadata, orientation: number) => ImageMetadata>
 > = {
-  // What is not turned keeps every byte, also where XMP tells another orientation than EXIF.
+  // Where the orientation stays, every byte does, even if XMP and EXIF disagree on it.
   keep: (metadata, orientation) =>
     orientation === readOrientation(metadata.exif)
       ? metadata
@@ -33,25 +33,25 @@ const POLICIES: Readonly<
         },
   copyright: ({ exif, xmp, icc, photoshop }, orientation) => ({
     exif: creditsExif(exif, orientation),
-    xmp: xmp && buildXmp(readXmpCredits(xmp), loneOrientation({ exif, xmp }, orientation)),
+    xmp: xmp && buildXmp(readXmpCredits(xmp), orientationOnlyInXmp({ exif, xmp }, orientation)),
     icc,
     photoshop: photoshop && creditsOnly(photoshop),
   }),
   strip: ({ exif, xmp, icc }, orientation) => ({
     exif: orientationExif(exif, orientation),
-    xmp: xmp && buildXmp(NO_CREDITS, loneOrientation({ exif, xmp }, orientation)),
+    xmp: xmp && buildXmp(NO_CREDITS, orientationOnlyInXmp({ exif, xmp }, orientation)),
     icc,
   }),
 };
 
 /**
- * An orientation that nothing but XMP tells, as Apple writes it into PNGs: viewers that obey it shall go on to do so, and
- * those that do not shall not begin.
+ * An orientation that is in XMP alone, as Apple writes it into PNGs. It stays there: moved to EXIF it would rotate the
+ * picture in viewers that ignore XMP.
  */
-function loneOrientation({ exif, xmp }: ImageMetadata, orientation: number): number | undefined {
-  const isTold = orientation !== 1 || readOrientation(exif) !== 1;
-  const lone = !isTold && xmp ? readXmpOrientation(xmp) : undefined;
-  return lone === 1 ? undefined : lone;
+function orientationOnlyInXmp({ exif, xmp }: ImageMetadata, orientation: number): number | undefined {
+  const isInExif = orientation !== 1 || readOrientation(exif) !== 1;
+  const inXmp = !isInExif && xmp ? readXmpOrientation(xmp) : undefined;
+  return inXmp === 1 ? undefined : inXmp;
 }
 
 const NO_EXIF = new Uint8Array();
@@ -64,13 +64,13 @@ function creditsExif(exif: Uint8Array | undefined, orientation: number): Uint8Ar
   return buildExif({ ...credits, orientation: orientation === 1 ? undefined : orientation });
 }
 
-// In the byte order of the source: an EXIF that says no more than this comes out as it went in.
+// In the byte order of the source: an EXIF that holds nothing else then stays the same.
 function orientationExif(exif: Uint8Array | undefined, orientation: number): Uint8Array | undefined {
   if (orientation === 1) return undefined;
   return buildExif({ orientation, littleEndian: exif && readCredits(exif).littleEndian });
 }
 
-/** The credits of Photoshop's resources moved to the XMP, for formats that have no place for those. */
+/** The credits of Photoshop's resources moved to the XMP, for formats that cannot store those. */
 export function withIptcAsXmp({ photoshop, ...metadata }: ImageMetadata): ImageMetadata {
   return photoshop ? { ...metadata, xmp: withCredits(metadata.xmp, readIptcCredits(photoshop)) } : metadata;
 }
@@ -80,7 +80,7 @@ export function withPlainExif(metadata: ImageMetadata): ImageMetadata {
   return metadata.exif ? { ...metadata, exif: withoutExifPrefix(metadata.exif) } : metadata;
 }
 
-/** A prefix that only JPEG needs is nothing to take out. */
+/** A prefix that only JPEG needs is not metadata to take out. */
 export function partWithPlainExif({ type, payload }: MetadataPart): MetadataPart {
   const isExif = type === 'eXIf' || type === 'EXIF';
   return { type, payload: isExif ? withoutExifPrefix(payload) : payload };

@@ -1,6 +1,6 @@
 import { joinBytes } from '../bytes.ts';
 
-/** XMP packets are small XML files. What is not understood is carried as it is or left out, never repaired. */
+/** XMP packets are small XML files. What is not understood is copied unchanged or left out, never repaired. */
 
 export interface XmpCredits {
   /** dc:creator */
@@ -20,10 +20,10 @@ const DC = 'http://purl.org/dc/elements/1.1/';
 const XMP_RIGHTS = 'http://ns.adobe.com/xap/1.0/rights/';
 const TIFF = 'http://ns.adobe.com/tiff/1.0/';
 
-// A longer packet is carried or dropped whole: reading it is not worth the time a hostile one could take.
+// A longer packet is copied or dropped as a whole: a hostile one could take too long to read.
 const MAX_READ_BYTES = 2_000_000;
 
-/** The same packet, of the same length, with tiff:Orientation set wherever it stands. */
+/** The same packet, of the same length, with every tiff:Orientation set. */
 export function withXmpOrientation(packet: Uint8Array, orientation: number): Uint8Array {
   const text = readText(packet);
   if (text === undefined) return packet;
@@ -47,7 +47,7 @@ export function readXmpOrientation(packet: Uint8Array): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** Latin-1, so that positions are bytes: all that is looked for is ASCII. */
+/** As Latin-1, so that positions are bytes: everything searched for is ASCII. */
 function readText(packet: Uint8Array): string | undefined {
   if (packet.length > MAX_READ_BYTES) return undefined;
   return Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('latin1');
@@ -62,7 +62,7 @@ function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 }
 
-/** The main packet of a JPEG together with its extended part, as formats without a limit of size hold it. */
+/** The main packet of a JPEG together with its extended part, for formats without a size limit. */
 export function mergeExtendedXmp(main: Uint8Array, extended: Uint8Array): Uint8Array {
   const whole = Buffer.from(main).toString('latin1');
   const more = Buffer.from(extended).toString('latin1');
@@ -78,7 +78,7 @@ function bytesOf(latin1Text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(latin1Text, 'latin1'));
 }
 
-/** Who made the picture and whose it is. */
+/** Author and copyright. */
 export function readXmpCredits(packet: Uint8Array): XmpCredits {
   if (packet.length > MAX_READ_BYTES) return { creators: [], terms: [] };
   const text = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('utf8');
@@ -135,8 +135,8 @@ export function buildXmp(credits: XmpCredits, orientation?: number): Uint8Array 
 }
 
 /**
- * The packet with those of the credits that it lacks; a new one where there is none. A property that stands in it
- * in whatever form is left alone: readers refuse a packet that has one twice.
+ * The packet with the credits that it lacks; a new one where there is none. A property that it has in any form is
+ * left unchanged: readers refuse a packet that has one twice.
  */
 export function withCredits(
   packet: Uint8Array | undefined,

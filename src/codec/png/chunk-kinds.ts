@@ -2,9 +2,9 @@
 export interface ChunkKind {
   /** Codes the pixels: an encoder writes it, a copy of metadata never does. */
   readonly pixels?: true;
-  /** Says how the pixels are meant to look: kept under every policy. */
+  /** Defines how the pixels are to look: kept under every policy. */
   readonly appearance?: true;
-  /** Says which colours are meant: replaced by a profile that the encoder wrote. */
+  /** Defines the colours: replaced by a profile that the encoder wrote. */
   readonly colour?: true;
   /** Must come before PLTE. */
   readonly beforePalette?: true;

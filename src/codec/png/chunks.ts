@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { byteAt, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
-/** What a PNG is made of, chunk by chunk. */
+/** A PNG is a list of chunks. */
 
 /** A chunk as it is to be written. */
 export interface NewChunk {
@@ -34,7 +34,7 @@ export const PNG_SIGNATURE = '\x89PNG\r\n\x1a\n';
 
 const MAX_CHUNKS = 200_000;
 
-/** Reads the chunks up to IEND or as far as they go; throws CorruptImageError when IHDR cannot be read. */
+/** Reads the chunks up to IEND or the first one that is cut off; throws CorruptImageError when IHDR cannot be read. */
 export function readPng(bytes: Uint8Array): Png {
   const chunks: PngChunk[] = [];
   let at = PNG_SIGNATURE.length;
@@ -87,7 +87,7 @@ export function findChunk(png: Png, type: string): PngChunk | undefined {
   return png.chunks.find((chunk) => chunk.type === type);
 }
 
-/** A PNG of these chunks; their checksums are computed anew. */
+/** A PNG of these chunks; with new checksums. */
 export function writePng(chunks: readonly NewChunk[]): Uint8Array {
   return joinAll([latin1(PNG_SIGNATURE), ...chunks.flatMap(chunkParts)]);
 }

@@ -32,7 +32,7 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
   };
 }
 
-/** The still picture counts, too, where it is no frame: a film of one frame then is more than a still. */
+/** The still picture counts, too, where it is not a frame: an animation of one frame then has two pictures. */
 function countPictures({ chunks }: Png, frames: number): number {
   const first = chunks.findIndex(({ type }) => type === 'fcTL');
   const stillFirst = first < 0 || first > chunks.findIndex(({ type }) => type === 'IDAT');
@@ -42,7 +42,7 @@ function countPictures({ chunks }: Png, frames: number): number {
 const SRGB_GAMMA = 45_455;
 const SRGB_CHROMATICITIES = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
 
-/** What cICP, gAMA and cHRM say, which no encoder here can carry over, and where nothing stronger overrules them. */
+/** Colours by cICP, or by gAMA and cHRM where no profile overrides them: no encoder here can write these. */
 function hasOwnColours(png: Png): boolean {
   const chunk = (type: string) => findChunk(png, type)?.payload;
   const coding = chunk('cICP');

@@ -62,7 +62,7 @@ function chunksFromOther({ exif, xmp, icc }: ImageMetadata, { ownsIcc }: Metadat
 
 function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): NewChunk[] {
   const from = readPng(source.bytes);
-  // Some describe pixels that were encoded anew, and must follow the palette, where the output has its own.
+  // Some describe the old pixels, or must follow the palette, and the output has its own.
   const plain = { ...from, chunks: from.chunks.filter(({ type }) => !chunkKind(type)?.inColourType) };
   const { before, after } = chunksOfCopy(plain, pixelFormatOf(output), policy, orientation)!;
   const present = new Set(output.chunks.map(({ type }) => type));
@@ -80,7 +80,7 @@ export function isMetadataChunk({ type }: NewChunk): boolean {
 }
 
 /**
- * The ancillary chunks of a PNG as they go with a copy of its pixels. Undefined when one of them cannot be expressed
+ * The ancillary chunks for a copy of the pixels of a PNG. Undefined when one of them cannot be expressed
  * in the target's colour type: the pixels then have to keep that of the source.
  */
 export function chunksOfCopy(
@@ -92,7 +92,7 @@ export function chunksOfCopy(
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
   const own = pixelFormatOf(source);
-  const isTurned = orientation !== readPngOrientation(source);
+  const isRotated = orientation !== readPngOrientation(source);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
     if (!isCarried(chunk, policy)) continue;
@@ -101,7 +101,7 @@ export function chunksOfCopy(
     // A picture has one XMP packet: further ones are not inflated.
     const isDuplicate = fitted !== xmp && isXmpChunk(fitted);
     (index < firstData ? before : after).push(
-      isTurned && !isDuplicate ? turned(fitted, orientation) : fitted,
+      isRotated && !isDuplicate ? withOrientationIn(fitted, orientation) : fitted,
     );
   }
   before.push(...rewrittenChunks(source, policy, orientation));
@@ -115,7 +115,7 @@ function isCarried(chunk: NewChunk, policy: MetadataPolicy): boolean {
   return keyword !== undefined && CREDIT_KEYWORDS.has(keyword.toLowerCase());
 }
 
-function turned(chunk: NewChunk, orientation: number): NewChunk {
+function withOrientationIn(chunk: NewChunk, orientation: number): NewChunk {
   if (chunk.type === 'eXIf') {
     return { type: 'eXIf', payload: withOrientation(withoutExifPrefix(chunk.payload), orientation) };
   }

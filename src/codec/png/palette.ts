@@ -10,15 +10,15 @@ export interface PalettePng {
   readonly score: number;
 }
 
-/** From 90 on a palette cannot be told from the original, even where the two are flipped. */
+/** From 90 on a palette looks the same as the original, even when the two are shown alternately. */
 const MEAN_FLOOR = 90;
-/** In its worst part it is still of very high quality: a gradient in a corner does not hide behind white. */
+/** The worst tile is still of very high quality: a gradient in one corner is not averaged away by a white page. */
 const WORST_FLOOR = 80;
 const TILE = 512;
 // Two pictures are held as RGBA while they are compared.
 const MAX_PIXELS_TO_SCORE = 16_000_000;
 
-/** The PNG with at most 256 colours, without metadata; undefined where that could be seen. @throws libvips' errors */
+/** The PNG with at most 256 colours, without metadata; undefined where the difference would be visible. @throws libvips' errors */
 export async function palettePng({
   source,
   facts,
@@ -69,7 +69,7 @@ interface Tile {
   readonly height: number;
 }
 
-/** The whole picture in parts of about 512 x 512, none of them much smaller than the others. */
+/** The picture in tiles of about 512 x 512, none much smaller than the others. */
 function tilesOf({ width, height }: RgbPixels): Tile[] {
   const [across, down] = [Math.ceil(width / TILE), Math.ceil(height / TILE)];
   return Array.from({ length: across * down }, (_, index) => {

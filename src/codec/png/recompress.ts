@@ -10,8 +10,8 @@ import { chunksOfCopy } from './metadata.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
 
 /**
- * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks, which
- * are put back here. Returns the source as it is where something in it would not survive.
+ * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks; this puts
+ * them back. Returns the source itself where something in it would be lost.
  * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
 export async function recompressPng(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
@@ -30,12 +30,12 @@ const NO_REDUCTION: PNGLosslessOptions = {
   grayscaleReduction: false,
 };
 
-/** What may change about the way the pixels are written down. */
+/** Which changes of the pixel format are allowed. */
 function reductionsFor(source: Png): PNGLosslessOptions {
   // Frames share one header and one palette.
   if (findChunk(source, 'acTL')) return NO_REDUCTION;
   return {
-    // 16 bits that say no more than 8 do are still what their owner asked for.
+    // 16 bits stay, even where 8 would hold the same values.
     bitDepthReduction: source.header.bitDepth !== 16,
     // A profile for RGB is invalid in a grey PNG.
     grayscaleReduction: !findChunk(source, 'iCCP'),
@@ -50,39 +50,39 @@ async function repack(
 ): Promise<Uint8Array | undefined> {
   const packed = readPng(await fromEngine(losslessCompressPng(bytes, { ...options, force: true })));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
-  const aside = chunksOfCopy(source, pixelFormatOf(packed), policy, readPngOrientation(source));
-  if (!aside) return undefined;
-  return assemblePng(packed, aside);
+  const metadata = chunksOfCopy(source, pixelFormatOf(packed), policy, readPngOrientation(source));
+  if (!metadata) return undefined;
+  return assemblePng(packed, metadata);
 }
 
-/** The chunks of a picture's pixels, and the others in the places where they belong. */
+/** The pixel chunks of a PNG with these metadata chunks, in the order that the specification demands. */
 export function assemblePng(
   { chunks }: Pick<Png, 'chunks'>,
-  aside: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
+  metadata: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
 ): Uint8Array {
   const pixels = chunks.filter(({ type }) => chunkKind(type)?.pixels);
   const [head, rest] = [pixels.slice(0, 1), pixels.slice(1)];
   const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
-  const colours = aside.before.filter(({ type }) => chunkKind(type)?.beforePalette);
-  const others = aside.before.filter(({ type }) => !chunkKind(type)?.beforePalette);
+  const colours = metadata.before.filter(({ type }) => chunkKind(type)?.beforePalette);
+  const others = metadata.before.filter(({ type }) => !chunkKind(type)?.beforePalette);
   return writePng([
     ...head,
     ...colours,
     ...rest.slice(0, firstData),
     ...others,
     ...rest.slice(firstData, -1),
-    ...aside.after,
+    ...metadata.after,
     ...rest.slice(-1),
   ]);
 }
 
-/** A profile speaks of grey or of colours, and a palette counts as colours. */
+/** A profile is for grey or for colour, and a palette counts as colour. */
 function contradictsProfile(source: Png, packed: Png): boolean {
   const isColour = ({ header }: Png) => (header.colourType & 2) !== 0;
   return findChunk(source, 'iCCP') !== undefined && isColour(source) !== isColour(packed);
 }
 
-/** Small files can be smaller as RGB than with a palette; still, nobody wants a picture to lose its palette. */
+/** A small file can be smaller as RGB than with a palette, but a picture must not lose its palette. */
 function bitsPerPixel({ header }: Png): number {
   const samples = header.colourType === 3 ? 1 : (header.colourType & 2) + 1 + (header.colourType & 4 ? 1 : 0);
   return samples * header.bitDepth;
@@ -90,13 +90,13 @@ function bitsPerPixel({ header }: Png): number {
 
 /**
  * Chunks that depend on the pixel data and are not known here may be wrong in a copy (Fireworks keeps its layers in
- * some); a critical one means that this is no PNG as others read it.
+ * some); an unknown critical chunk means that this is not a standard PNG.
  */
 export function isUnderstood(png: Png): boolean {
   return png.chunks.every(({ type }) => chunkKind(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
 }
 
-/** A still picture to every viewer; the engine takes it for an animation that is damaged. */
+/** Viewers show a still picture; the engine treats it as a damaged animation. */
 function hasUnannouncedFrames(png: Png): boolean {
   const frame = findChunk(png, 'fcTL') ?? findChunk(png, 'fdAT');
   return frame !== undefined && !findChunk(png, 'acTL');

@@ -26,7 +26,7 @@ const ICC = 34675;
 const EXIF_DIRECTORY = 34665;
 const GPS_DIRECTORY = 34853;
 
-/** What a TIFF tells besides its pixels, in the forms that other formats have a place for. */
+/** The metadata of a TIFF in forms that other formats can store. */
 export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
   const tiff = readTiff(bytes);
   const first = tiff && readDirectory(tiff, tiff.first);
@@ -45,8 +45,8 @@ export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
   };
 }
 
-// The tags that tell of a picture and not of how this file lays it out: EXIF has the same in its main directory.
-const TELLING: ReadonlySet<number> = new Set([
+// The tags that describe the picture and not the layout of the file: the main directory of EXIF has the same.
+const DESCRIPTIVE: ReadonlySet<number> = new Set([
   270, // ImageDescription
   271, // Make
   272, // Model
@@ -67,21 +67,21 @@ const TELLING: ReadonlySet<number> = new Set([
   40095, // XPSubject
 ]);
 
-// Maker notes and the like point into the file that they were written in.
-const POINTING: ReadonlySet<number> = new Set([37500, 40965]);
+// Maker notes and interoperability hold offsets into the original file.
+const WITH_OFFSETS: ReadonlySet<number> = new Set([37500, 40965]);
 
 const MAX_EXIF_BYTES = 1_000_000;
 
-/** A TIFF is itself what EXIF is made of: what its directories tell becomes an EXIF in the same byte order. */
+/** EXIF is a TIFF structure: the descriptive entries become an EXIF in the same byte order. */
 function exifOf(tiff: Tiff, first: TiffDirectory): Uint8Array | undefined {
-  const main = entriesFor(first, ({ tag }) => TELLING.has(tag));
+  const main = entriesFor(first, ({ tag }) => DESCRIPTIVE.has(tag));
   const others = [EXIF_DIRECTORY, GPS_DIRECTORY].map((pointer) => {
     const [at = 0] = numbersOf(tiff, first.entries.get(pointer));
-    return { pointer, entries: entriesFor(readDirectory(tiff, at), ({ tag }) => !POINTING.has(tag)) };
+    return { pointer, entries: entriesFor(readDirectory(tiff, at), ({ tag }) => !WITH_OFFSETS.has(tag)) };
   });
   const all = [main, ...others.map(({ entries }) => entries)].flat();
   if (all.length === 0) return undefined;
-  // Entries of a hostile file may all point at the same megabytes.
+  // The entries of a hostile file may all point to the same megabytes.
   const length = all.reduce((sum, entry) => sum + entry.length, 0);
   return length > MAX_EXIF_BYTES ? creditsOf(tiff) : writeExif(tiff, main, others);
 }
@@ -116,7 +116,7 @@ function writeExif(tiff: Tiff, main: readonly TiffEntry[], others: readonly Dire
     present.map(({ pointer }, index) => longEntry(pointer, places[index] ?? 0, littleEndian));
   const mainWith = (places: readonly number[]) =>
     directoryBytes([...main.map(copied), ...pointersTo(places)], 8, littleEndian);
-  // Written twice: its length does not depend on where the others lie.
+  // Written twice: its length does not depend on the offsets in it.
   let at = 8 + mainWith([]).length;
   const places: number[] = [];
   const directories = present.map(({ entries }) => {

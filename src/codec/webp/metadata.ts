@@ -14,7 +14,7 @@ import {
 
 export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
   const webp = readWebP(bytes);
-  // Tools find EXIF and XMP also where the header does not announce them; no viewer turns a picture by such.
+  // Tools find EXIF and XMP even where the header does not announce them, but no viewer obeys such an orientation.
   return withPlainExif({
     exif: findRiffChunk(webp, 'EXIF'),
     xmp: findRiffChunk(webp, 'XMP '),
@@ -22,7 +22,7 @@ export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
   });
 }
 
-/** An encoder's WebP with this metadata, and under `keep` with what else a WebP source holds. */
+/** An encoder's WebP with this metadata; under `keep` with the unknown chunks of a WebP source, too. */
 export function writeWebPMetadata(
   output: Uint8Array,
   metadata: ImageMetadata,
@@ -33,7 +33,7 @@ export function writeWebPMetadata(
   return withWebPMetadata(output, { ...metadata, foreign });
 }
 
-/** What no reader knows by its name, and a profile that none applies. */
+/** Chunks of unknown types, and a profile that the header does not announce. */
 function foreignChunks(webp: WebP): RiffChunk[] {
   const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
   const profile = findAnnounced(webp, 'ICCP');
@@ -49,18 +49,18 @@ export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uin
   const webp = readWebP(bytes);
   const { icc, exif, xmp, foreign = [] } = metadata;
   const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
-  const aside: RiffChunk[] = [
+  const afterPictures: RiffChunk[] = [
     ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
     ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
     ...foreign,
   ];
   const isExtended = webp.chunks[0]?.type === 'VP8X';
-  if (!icc && aside.length === 0 && !isExtended) return writeWebP(pictures);
+  if (!icc && afterPictures.length === 0 && !isExtended) return writeWebP(pictures);
   return writeWebP([
     { type: 'VP8X', payload: extendedHeader(webp, metadata) },
     ...(icc ? [{ type: 'ICCP', payload: icc }] : []),
     ...pictures,
-    ...aside,
+    ...afterPictures,
   ]);
 }
 

@@ -1,7 +1,7 @@
 import { byteAt, joinAll, latin1, startsWith, textAt, uint16At, uint32, uint32At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
-/** WebP is a RIFF file: what it is made of, chunk by chunk. */
+/** WebP is a RIFF file: a list of chunks. */
 
 export interface RiffChunk {
   readonly type: string;
@@ -13,12 +13,12 @@ export interface WebP {
   readonly width: number;
   readonly height: number;
   readonly alpha: boolean;
-  /** The header forgot to say so: viewers show it, libvips does not. */
+  /** There is transparency that the header does not announce: viewers show it, libvips does not. */
   readonly alphaDenied: boolean;
   /** Every picture in it is lossless. */
   readonly lossless: boolean;
   readonly frames: number;
-  /** Where the RIFF container says that it ends. */
+  /** The end by the size in the RIFF header. */
   readonly end: number;
 }
 
@@ -39,7 +39,7 @@ export function readWebP(bytes: Uint8Array): WebP {
     ...size,
     alphaDenied: !size.alpha && chunks.some(isTransparent),
     chunks,
-    lossless: chunks.every(isLosslessOrAside),
+    lossless: chunks.every(isNotLossy),
     frames: isAnimated ? chunks.filter(({ type }) => type === 'ANMF').length : 1,
     end: end + (end % 2 && end < bytes.length && bytes[end] === 0 ? 1 : 0),
   };
@@ -89,7 +89,7 @@ function isTransparent(chunk: RiffChunk): boolean {
   return chunk.type === 'ALPH' || (chunk.type === 'VP8L' && readSize(chunk)?.alpha === true);
 }
 
-function isLosslessOrAside({ type, payload }: RiffChunk): boolean {
+function isNotLossy({ type, payload }: RiffChunk): boolean {
   if (type === 'VP8 ') return false;
   if (type !== 'ANMF') return true;
   return !readChunks(payload, 16, payload.length).some((inner) => inner.type === 'VP8 ');
@@ -103,7 +103,7 @@ export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined 
   return webp.chunks.find((chunk) => chunk.type === type)?.payload;
 }
 
-/** The chunk where the header announces it: without that no viewer applies a profile or turns the picture. */
+/** The chunk if the header announces it: otherwise viewers ignore a profile or an orientation. */
 export function findAnnounced(webp: WebP, type: 'ICCP' | 'EXIF'): Uint8Array | undefined {
   const header = findRiffChunk(webp, 'VP8X');
   return header && (byteAt(header, 0) & FLAGS[type]) !== 0 ? findRiffChunk(webp, type) : undefined;
