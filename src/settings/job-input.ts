@@ -24,7 +24,7 @@ export function parseJobInput(input: unknown, context: JobContext): Job {
   return job;
 }
 
-/** A checked job as the execution input that asks for the same, with every default written out. */
+/** The execution input that gives the same job, with every default written out. */
 export function settingsOf(job: Job): Record<string, unknown> {
   const { autoOrient, resize, metadata, minSavings, ...encoding } = job.compression;
   const { jobId: _jobId, startedAt: _startedAt, compression: _compression, ...settings } = job;
@@ -33,13 +33,16 @@ export function settingsOf(job: Job): Record<string, unknown> {
 
 /**
  * The settings for a job over the images that failed in an earlier one: those of the earlier job, except those that
- * chose its images; the user's own settings win.
+ * chose its images, overridden by the user's own.
  */
 export function settingsForRetry(earlier: Job, own: Record<string, unknown> = {}): Record<string, unknown> {
-  const { fileList: _, relativeTo: _1, select: _2, resume: _3, limits: _4, ...taken } = settingsOf(earlier);
   const { maxPixels } = earlier.limits;
-  const encoding = { ...Object(taken.encoding), ...Object(own.encoding) };
-  return withoutIneffective({ ...taken, ...(maxPixels && { limits: { maxPixels } }), ...own, encoding }, own);
+  const choosing = { fileList: null, relativeTo: null, select: null, resume: null };
+  const { encoding: inherited, ...settings } = settingsOf(earlier);
+  const isGroup = typeof (own.encoding ?? {}) === 'object';
+  const encoding = isGroup ? { ...Object(inherited), ...Object(own.encoding) } : own.encoding;
+  const limits = maxPixels ? { maxPixels } : null;
+  return withoutIneffective({ ...settings, ...choosing, limits, ...own, encoding }, own);
 }
 
 /** How an image is compressed where a job says nothing else. */
@@ -56,6 +59,6 @@ function toJob(
   const resize = sides.maxWidth || sides.maxHeight ? sides : null;
   const compression = { ...encoding, autoOrient, resize, metadata, minSavings };
   const job = { jobId, ...rest, output: rest.output ?? defaultOutput, compression, startedAt };
-  // What was left out is no field either: the job equals the job.json that is read back.
+  // Without fields that are undefined: the job equals the job.json that is read back.
   return JSON.parse(JSON.stringify(job satisfies Job));
 }

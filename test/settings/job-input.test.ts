@@ -44,7 +44,7 @@ test('fills in every default around a file list', () => {
   });
 });
 
-test('takes every setting where it belongs', () => {
+test('puts every setting where it belongs', () => {
   const job = parseJobInput(
     {
       fileList: 's3://photos/2025/',
@@ -87,7 +87,7 @@ test('takes every setting where it belongs', () => {
   });
 });
 
-test('takes null for left out', () => {
+test('treats null as left out', () => {
   const input = { fileList: LIST, output: null, resize: null, limits: { maxObjects: null }, encoding: null };
   expect(parseJobInput(input, CONTEXT)).toEqual(parseJobInput({ fileList: LIST }, CONTEXT));
 });
@@ -346,6 +346,12 @@ describe('the settings of a retry', () => {
     expect(() => ofRetry(lossless, { encoding: { quality: 80 } })).toThrow(
       "'encoding.quality' works only where",
     );
+  });
+
+  test('are checked before they are merged with those of the earlier job', () => {
+    const job = parseJobInput({ fileList: LIST }, CONTEXT);
+    expect(() => ofRetry(job, { encoding: 5 })).toThrow("'encoding' must be an object, '5' given");
+    expect(ofRetry(job, { encoding: null })).toEqual(job);
   });
 
   test('of an older job leave out what had no effect in it', () => {
