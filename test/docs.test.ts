@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FAILURE_CODES } from '../src/core/image-result.ts';
+import { FAILURE_CODES, KEPT_REASONS, SKIPPED_REASONS } from '../src/core/image-result.ts';
 import { codeFiles } from './support/import-graph.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -46,6 +46,18 @@ describe.each(PAGES)('%s', (page) => {
     const { scripts } = JSON.parse(read('package.json'));
     const named = [...read(page).matchAll(/\bnpm run (?:-s )?([a-z:]+)/g)].map(([, script]) => script ?? '');
     expect(named.filter((script) => !(script in scripts))).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  it('shows reasons in the sample output as `npm start` prints them', () => {
+    const notes = [...read('README.md').matchAll(/ {2}(kept|skipped) {2}(.+)$/gm)];
+    const unknown = notes.filter(([, status, note = '']) => {
+      const reasons = status === 'kept' ? KEPT_REASONS : SKIPPED_REASONS;
+      return !(Object.values(reasons) as string[]).includes(note);
+    });
+    expect(notes.length).toBeGreaterThan(1);
+    expect(unknown.map(([line]) => line)).toEqual([]);
   });
 });
 
