@@ -1,4 +1,5 @@
 import {
+  failureText,
   KEPT_REASONS,
   type KeptReason,
   SKIPPED_REASONS,
@@ -52,6 +53,6 @@ function outcomeOf(upload: LoggedUpload): string {
     case 'skipped':
       return `skipped: ${SKIPPED_REASONS[upload.reason]}`;
     case 'failed':
-      return `failed: ${upload.code}: ${upload.reason}`;
+      return `failed: ${failureText(upload.code, upload.reason)}`;
   }
 }

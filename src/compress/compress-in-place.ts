@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { BytesOutcome } from '../codec/outcome.ts';
 import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,
@@ -7,36 +6,18 @@ import {
   fingerprintSource,
   mayCompressAgain,
   readMark,
-  type WriteCount,
   withMark,
 } from '../core/compression-mark.ts';
-import type { Encoding, KeptReason, Outcome } from '../core/image-result.ts';
+import type { Compressed, Encoding, KeptReason, Outcome } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
-import type { CannedAcl, ObjectAttributes, ObjectStore, StoredObject } from '../core/object-store.ts';
+import type { ObjectAttributes, ObjectStore, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
-import { backupFor, isBelow, type UndoEntry, undoEntry } from '../core/undo.ts';
+import { backupFor, isBelow, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import { putOnce } from '../store/put-once.ts';
 import { sha256Of } from '../store/sha256-of.ts';
 import { getSource } from './get-source.ts';
-
-export interface InPlaceContext {
-  readonly store: ObjectStore;
-  compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
-  readonly settings: CompressionSettings;
-  /** Absent for uploads, which are left as they are with any mark of ours, whatever its settings. */
-  readonly jobId?: string;
-  readonly force?: boolean;
-  readonly dryRun?: boolean;
-  /** `s3://bucket/prefix/` where the original is copied first. */
-  readonly backup?: string | null;
-  readonly correctContentType?: boolean;
-  readonly acl?: CannedAcl;
-  readonly maxBytes?: number;
-  onUndo?(entry: UndoEntry): void | Promise<void>;
-  /** The count with one more write in it; undefined when that would be too many within the hour. */
-  countWrite?(before: WriteCount | undefined): WriteCount | undefined;
-}
+import type { InPlaceContext } from './image-context.ts';
 
 /**
  * Replaces an image by its compressed version: every attribute is kept, and only the very object that was read is
@@ -75,10 +56,8 @@ interface Replacement {
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly sourceSha256: string;
-  readonly encoding: Encoding;
   readonly contentType: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly detail: string;
 }
 
 async function examine(
@@ -143,7 +122,6 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   if (outcome.status === 'kept') return kept(source, outcome.reason, outcome.detail, remark);
 
   const { bytes, encoding } = outcome;
-  const detail = joined(outcome.detail, remark);
   // The second guard: what is not smaller is never written, whatever the codec returned.
   if (bytes.byteLength >= source.size) return kept(source, 'no-gain', remark);
   // The third guard: nothing is written without a change of content here, or when the ETag has changed below.
@@ -153,20 +131,25 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
   if (!metadata) return kept(source, 'metadata-limit', remark);
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
-  return write(original, { bytes, sha256, sourceSha256, encoding, contentType, metadata, detail }, context);
+  const made = { bytes, sha256, sourceSha256, contentType, metadata };
+  return write(original, made, { encoding, ...withDetail(outcome.detail, remark) }, context);
 }
 
-async function write(original: Original, made: Replacement, context: InPlaceContext): Promise<Outcome> {
+async function write(
+  original: Original,
+  made: Replacement,
+  how: Pick<Compressed, 'encoding' | 'detail'>,
+  context: InPlaceContext,
+): Promise<Outcome> {
   const { location, source } = original;
-  const { bytes, encoding, contentType, metadata, detail } = made;
-  const output = formatS3Uri(location);
+  const { bytes, contentType, metadata } = made;
+  const [bytesIn, bytesOut] = [source.size, bytes.byteLength];
   const outcome: Outcome = {
     status: 'compressed',
-    output,
-    bytesIn: source.size,
-    bytesOut: bytes.byteLength,
-    encoding,
-    ...(detail && { detail }),
+    output: formatS3Uri(location),
+    bytesIn,
+    bytesOut,
+    ...how,
   };
   if (context.dryRun) return outcome;
   const tags = source.tagCount > 0 ? await context.store.tags(location) : undefined;
@@ -177,7 +160,7 @@ async function write(original: Original, made: Replacement, context: InPlaceCont
     condition: { etag: source.etag },
     acl: context.acl,
   });
-  if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn: source.size };
+  if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn };
   await recordUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
   return outcome;
 }
@@ -233,12 +216,12 @@ function gone(location: S3Location): Outcome {
 }
 
 function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
-  const detail = joined(...remarks);
-  return { status: 'kept', reason, ...(detail && { detail }), bytesIn: size };
+  return { status: 'kept', reason, ...withDetail(...remarks), bytesIn: size };
 }
 
-function joined(...remarks: (string | undefined)[]): string {
-  return remarks.filter((remark) => remark !== undefined).join('; ');
+function withDetail(...remarks: (string | undefined)[]): { readonly detail?: string } {
+  const detail = remarks.filter((remark) => remark !== undefined).join('; ');
+  return detail ? { detail } : {};
 }
 
 function isLocked({ objectLock }: ObjectAttributes): boolean {

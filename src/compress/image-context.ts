@@ -1,21 +1,40 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
+import type { WriteCount } from '../core/compression-mark.ts';
 import type { CompressionSettings, Job } from '../core/job.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { CannedAcl, ObjectStore } from '../core/object-store.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import type { ExclusiveLock } from './exclusive-lock.ts';
 
-/** What compressing one image of a job needs besides the image. */
-export interface ImageContext {
-  readonly job: Job;
-  readonly batchId: string;
+interface HostContext {
   readonly store: ObjectStore;
-  readonly log: Pick<Logger, 'error'>;
   compress(bytes: Uint8Array, settings: CompressionSettings): Promise<BytesOutcome>;
   /** Called for every replaced original, before its outcome is returned. */
   onUndo?(entry: UndoEntry): void | Promise<void>;
   /** A source above it is not read into memory but `failed: TooLarge`. */
   readonly maxBytes?: number;
+}
+
+/** What compressing one image of a job needs besides the image. */
+export interface ImageContext extends HostContext {
+  readonly job: Job;
+  readonly batchId: string;
+  readonly log: Pick<Logger, 'error'>;
   /** A source above `bytes` is compressed while no other image is in flight. */
   readonly large?: { readonly bytes: number; readonly exclusive: ExclusiveLock['exclusive'] };
+}
+
+/** What compressing one image in place needs, of a job or an upload. */
+export interface InPlaceContext extends HostContext {
+  readonly settings: CompressionSettings;
+  /** Absent for uploads, which are left as they are with any mark of ours, whatever its settings. */
+  readonly jobId?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  /** `s3://bucket/prefix/` where the original is copied first. */
+  readonly backup?: string | null;
+  readonly correctContentType?: boolean;
+  readonly acl?: CannedAcl;
+  /** The count with one more write in it; undefined when that would be too many within the hour. */
+  countWrite?(before: WriteCount | undefined): WriteCount | undefined;
 }

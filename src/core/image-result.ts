@@ -107,6 +107,11 @@ export const FAILURE_CODES = {
 } as const;
 export type FailureCode = keyof typeof FAILURE_CODES;
 
+/** A failure in one line. The message of an unexpected error begins with `Unexpected error: ` itself. */
+export function failureText(code: string, message: string): string {
+  return code === 'Unexpected' ? message : `${code}: ${message}`;
+}
+
 export type ImageFormat =
   | 'jpeg'
   | 'png'

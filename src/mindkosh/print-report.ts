@@ -1,3 +1,4 @@
+import { failureText } from '../core/image-result.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { type JobReport, percentSaved } from '../core/report.ts';
@@ -10,7 +11,7 @@ import type { MkBatch } from './mk-environment.ts';
 export async function printMkReport(summary: ReportSummary, mk: MkBatch, store: ObjectStore): Promise<void> {
   const report = await readJson<JobReport>(store, parseS3Uri(summary.report)!);
   for (const { source, code, message } of report?.failures ?? [])
-    console.error(`FAILED ${source}: ${code}: ${message}`);
+    console.error(`FAILED ${source}: ${failureText(code, message)}`);
   const { planned, compressed, kept, skipped, failed, lost, bytesIn, bytesOut } = summary;
   const named = report?.failures.length ?? 0;
   if (report && failed + lost > named)
