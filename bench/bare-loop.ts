@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { encoderQuality } from '../src/core/quality.ts';
 
 /**
- * What image-press is measured against: read, sharp with the same encoder settings, write, as many images at once
+ * The baseline of image-press: read, sharp with the same encoder settings, write, as many images at once
  * as there are cores. No check of the output, no S3, no report. Run: node bench/bare-loop.ts IN OUT best|fast
  */
 const [input, output, effort] = process.argv.slice(2) as [string, string, 'best' | 'fast'];

@@ -2,17 +2,17 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 /**
- * `npm run bench` measures everything, one after the other (half an hour on two cores); `npm run bench -- NAME …` one
- * of them. Each measures its subject and a peer side by side in one run: quote the ratios, not the seconds of one machine.
+ * `npm run bench` runs every benchmark, one after the other (half an hour on two cores); `npm run bench -- NAME …` runs
+ * one. Each measures its subject against a baseline in the same run: quote the ratios, not the seconds of one machine.
  */
 const BENCHES = {
-  pipeline: 'the whole local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
+  pipeline: 'the complete local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
   codec: 'bytes and CPU of every mode against libjpeg, Pillow, jpegtran and jpegoptim',
   plan: 'planning a million entries against a bare read-parse-write   [entries] [rounds]',
   report: 'the report over a million results against a bare read and parse',
-  machine: 'the whole machine over 100,000 images with a codec that does nothing',
+  machine: 'the state machine over 100,000 images with a codec that does nothing',
   memory: 'peak memory of a local run over 500 and over 5,000 images',
-  kill: '200 hosts killed at random moments: images lost or counted twice',
+  kill: '200 hosts killed at random points: images lost or counted twice',
   uploads: '1,000 uploads dropped at once against the lossless codec alone',
   fuzz: '2,000 mutated files through the codec',
 } as const;
@@ -23,7 +23,7 @@ if (name === undefined) {
 } else if (Object.hasOwn(BENCHES, name)) {
   process.exitCode = await run(name, args);
 } else {
-  if (name !== '--help') console.error(`Expected the name of a bench but received '${name}'`);
+  if (name !== '--help') console.error(`Expected the name of a benchmark but received '${name}'`);
   console.log('npm run bench [-- NAME]\n');
   for (const [bench, what] of Object.entries(BENCHES)) console.log(`  ${bench.padEnd(10)}${what}`);
   process.exitCode = name === '--help' ? 0 : 2;

@@ -1,7 +1,7 @@
 /**
  * Whether the memory of a local run grows with the number of images: the peaks of the main process and of its hosts
- * over 500 and over 5,000 small photos, and what is alive in the main process's heap after its last collection. (A peak
- * holds garbage, too.) Linux only, since it reads /proc. `node bench/memory.ts [fewer] [more]`
+ * over 500 and over 5,000 small photos, and the live heap of the main process after its last garbage collection. (A
+ * peak includes garbage.) Linux only, because it reads /proc. `node bench/memory.ts [fewer] [more]`
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -37,10 +37,10 @@ async function spread(from: string, to: string, count: number): Promise<void> {
   await mkdir(to);
   const names = readdirSync(from);
   for (let n = 0; n < count; n++)
-    await copyFile(path.join(from, names[n % names.length]!), path.join(to, `${n}.jpg`));
+    await copyFile(path.join(from, names[n % names.length] ?? ''), path.join(to, `${n}.jpg`));
 }
 
-/** Runs the command and answers the greatest memory of the main process and of any process that it started, in MB. */
+/** Runs the command. @returns the peak memory of the main process and of any process that it started, in MB */
 async function run(input: string, out: string): Promise<Record<'main' | 'hosts' | 'alive', number>> {
   const child = spawn(process.execPath, ['--trace-gc', ...start, input, '--out', out, '--effort', 'fast'], {
     cwd: root,
@@ -51,11 +51,12 @@ async function run(input: string, out: string): Promise<Record<'main' | 'hosts' 
     const alive = /Mark-Compact .* -> ([\d.]+)/.exec(line)?.[1];
     if (alive) peaks.alive = Number(alive);
   });
-  const look = () => {
-    peaks.main = Math.max(peaks.main, peakOf(child.pid!));
-    for (const pid of childrenOf(child.pid!)) peaks.hosts = Math.max(peaks.hosts, peakOf(pid));
+  const { pid: main = 0 } = child;
+  const sample = () => {
+    peaks.main = Math.max(peaks.main, peakOf(main));
+    for (const pid of childrenOf(main)) peaks.hosts = Math.max(peaks.hosts, peakOf(pid));
   };
-  const timer = setInterval(look, 50);
+  const timer = setInterval(sample, 50);
   const code = await new Promise((resolve) => child.once('exit', resolve));
   clearInterval(timer);
   if (code !== 0) throw new Error(`The run ended with exit code ${code}`);
@@ -69,7 +70,7 @@ function childrenOf(parent: number): number[] {
     .filter((pid) => statusOf(pid, 'PPid') === parent);
 }
 
-/** The kernel keeps the high-water mark, in kB: looking late is looking well. */
+/** The kernel keeps the high-water mark, in kB: a late sample is enough. */
 function peakOf(pid: number): number {
   return statusOf(pid, 'VmHWM') / 1024;
 }

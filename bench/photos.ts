@@ -20,7 +20,7 @@ export async function makePhotos(
   ];
   for (let n = 0; n < count; n++) {
     const file = path.join(folder, `photo-${width}x${height}-${String(n).padStart(4, '0')}.jpg`);
-    await makePhoto(sources[n % sources.length]!, n, width, height, file);
+    await makePhoto(sources[n % sources.length] ?? '', n, width, height, file);
   }
 }
 

@@ -10,10 +10,11 @@ import { promisify } from 'node:util';
 import { startS3Server } from '../local/s3/s3-server.ts';
 import { planJob } from '../src/plan/plan-job.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
+import { median } from './median.ts';
 
 /**
- * Planning through real S3 calls to a local server, beside a bare read-parse-write of the same lines from disk; in
- * turns, each run in a process of its own:
+ * Planning through real S3 calls to a local server, against a bare read-parse-write of the same lines from disk;
+ * alternating, each run in a process of its own:
  * `node bench/plan.ts [entries] [rounds]`
  */
 async function main(entries: number, rounds: number): Promise<void> {
@@ -36,7 +37,7 @@ async function main(entries: number, rounds: number): Promise<void> {
 
 const PROGRAM = 'plan.mjs';
 
-/** Both sides run as deployed, from a bundle: the loader of TypeScript alone takes 30 MB. */
+/** Both sides run from a bundle, as deployed: loading TypeScript alone takes 30 MB. */
 async function bundle(folder: string): Promise<void> {
   const { build } = await import('esbuild');
   await build({
@@ -97,20 +98,20 @@ async function plan(endpoint: string, list: string): Promise<void> {
   );
 }
 
-/** The least that planning could do: each line read, parsed, made anew and written. */
+/** The minimum that planning could do: it reads, parses, serialises and writes each line. */
 async function readParseWrite(from: string, to: string): Promise<void> {
-  async function* remade(): AsyncIterable<string> {
+  async function* rewritten(): AsyncIterable<string> {
     let carry = '';
     let ordinal = 0;
     for await (const chunk of createReadStream(from, 'utf8')) {
       const lines = (carry + chunk).split('\n');
-      carry = lines.pop()!;
+      carry = lines.pop() ?? '';
       let text = '';
       for (const line of lines) text += `${JSON.stringify({ n: ordinal++, ...JSON.parse(line) })}\n`;
       yield text;
     }
   }
-  await pipeline(Readable.from(remade()), createWriteStream(to));
+  await pipeline(Readable.from(rewritten()), createWriteStream(to));
 }
 
 async function writeLists(folder: string, entries: number): Promise<void> {
@@ -157,10 +158,6 @@ const NAMES: Readonly<Record<Side, string>> = {
   map: 'plan of a one-line batch map (below 250 MB)',
 };
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
-const [first, ...rest] = process.argv.slice(2);
-if (first === '--side') await runSide(rest[0] as Side, rest[1]!, rest[2]!);
-else await main(Number(first ?? 1_000_000), Number(rest[0] ?? 3));
+const [first, second, folder = '', endpoint = ''] = process.argv.slice(2);
+if (first === '--side') await runSide(second as Side, folder, endpoint);
+else await main(Number(first ?? 1_000_000), Number(second ?? 3));

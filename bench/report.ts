@@ -1,6 +1,6 @@
 /**
- * The report over a million results in 5,000 batches that lie on disk: wall time, CPU and peak memory, beside a
- * bare loop that only reads and parses the same lines. `node bench/report.ts [images] [batches]`
+ * The report over a million results in 5,000 batches on disk: wall time, CPU and peak memory, against a bare loop
+ * that only reads and parses the same lines. `node bench/report.ts [images] [batches]`
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ export interface ReportBench {
 export async function benchReport(images = 1_000_000, batches = 5_000): Promise<ReportBench> {
   const root = await mkdtemp(path.join(tmpdir(), 'bench-report-'));
   try {
-    const bytes = await writePapers(root, images, batches);
+    const bytes = await writeJobFiles(root, images, batches);
     const bare = process.cpuUsage();
     await parseEverything(path.join(root, jobKeys.results(JOB_ID)));
     const bareCpuSeconds = cpuSecondsSince(bare);
@@ -45,7 +45,7 @@ export async function benchReport(images = 1_000_000, batches = 5_000): Promise<
   }
 }
 
-async function writePapers(root: string, images: number, batches: number): Promise<number> {
+async function writeJobFiles(root: string, images: number, batches: number): Promise<number> {
   const perBatch = Math.ceil(images / batches);
   const refs: string[] = [];
   let bytes = 0;
@@ -96,7 +96,7 @@ function resultLine(batchId: string, index: number): string {
   return `${JSON.stringify({ ...identity, ...outcome })}\n`;
 }
 
-/** The peer: every results file read and parsed, and nothing else done. */
+/** The baseline: reads and parses every results file, and does nothing else. */
 async function parseEverything(folder: string): Promise<void> {
   for (const name of await readdir(folder, { recursive: true })) {
     if (!name.endsWith('.jsonl')) continue;
@@ -105,7 +105,7 @@ async function parseEverything(folder: string): Promise<void> {
   }
 }
 
-/** As much of an object store as a report needs, over plain files. */
+/** The calls of an object store that a report needs, on plain files. */
 function folderStore(root: string): ObjectStore {
   const refuse = (): never => {
     throw new Error('Not needed by the report');

@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import { bareEnvironment } from '../../local/cloud/process-lines.ts';
 import { startS3Server } from '../../local/s3/s3-server.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
+import { parseS3Uri } from '../../src/core/s3-uri.ts';
 import { createS3Store } from '../../src/store/s3-store.ts';
 import { clientOf } from './served-bucket.ts';
 
@@ -25,7 +26,7 @@ export interface World {
   get(uri: string): Promise<Uint8Array | undefined>;
 }
 
-/** An S3 with the buckets `in` and `out`, and containers beside it. */
+/** An S3 with the buckets `the-in` and `the-out`, and containers that use it. */
 export async function startWorld(): Promise<World> {
   const root = await mkdtemp(path.join(tmpdir(), 'container-'));
   const place = (name: string) => ({ folder: path.join(root, name), state: path.join(root, `.${name}`) });
@@ -59,13 +60,14 @@ function startContainer(environment: Record<string, string>): Container {
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk));
   const exit = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('close', (code, signal) => resolve(code ?? signal!));
+    child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   return { process: child, text: () => text, exit };
 }
 
 function locate(uri: string) {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/s.exec(uri)!;
-  return { bucket: bucket!, key: key! };
+  const location = parseS3Uri(uri);
+  if (!location) throw new Error(`Expected s3://bucket/key but received ${uri}`);
+  return location;
 }

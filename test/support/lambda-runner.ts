@@ -20,17 +20,17 @@ export interface PackagedFunction {
 }
 
 export interface LoadedFunction {
-  /** Where the function's zip lies unpacked; `opt` holds its layers. */
+  /** Where the function's zip is unpacked; `opt` has its layers. */
   readonly task: string;
   readonly opt: string;
   /** What the function wrote to its log. */
   readonly log: readonly string[];
-  /** @throws FunctionError for what Lambda would answer with FunctionError */
+  /** @throws FunctionError where Lambda would report a FunctionError */
   invoke(event: unknown): Promise<unknown>;
   close(): void;
 }
 
-/** What a failed invocation answers with: the name is the error's type. */
+/** The error of a failed invocation; its name is the error's type. */
 export class FunctionError extends Error {
   constructor(type: string, message: string) {
     super(message);
@@ -74,7 +74,7 @@ function unpack(zip: string, folder: string): void {
   contents.set(zip, files);
   for (const [name, bytes] of Object.entries(files)) {
     const file = path.join(folder, name);
-    if (!file.startsWith(folder + path.sep)) throw new Error(`${zip} holds ${name}, which lies outside`);
+    if (!file.startsWith(folder + path.sep)) throw new Error(`${zip} contains ${name}, which is outside`);
     if (name.endsWith('/')) continue;
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, bytes);
@@ -102,7 +102,7 @@ class Sandbox {
   #process: ChildProcess | undefined;
   #invocation: Invocation | undefined;
   /** The runtime's request for the next invocation, held open until there is one. */
-  #asking: ServerResponse | undefined;
+  #nextRequest: ServerResponse | undefined;
   #initError: { errorType: string; errorMessage: string } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -121,7 +121,7 @@ class Sandbox {
       this.#invocation = { id: randomUUID(), event: JSON.stringify(event), succeed, fail };
       this.#timer = setTimeout(() => this.#timeOut(), this.#timeoutMs);
       if (!this.#process) this.#start();
-      this.#handOut();
+      this.#sendInvocation();
     });
   }
 
@@ -143,7 +143,7 @@ class Sandbox {
     const child = spawn(process.execPath, [`--max-old-space-size=${Math.round(memoryMb * 0.9)}`, bootstrap], {
       cwd: task,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Nothing of the caller's environment leaks in: what the function has, it has from its zip, layers and settings.
+      // Nothing of the caller's environment leaks in: the function has only its zip, layers and settings.
       env: {
         TZ: ':UTC',
         LANG: 'en_US.UTF-8',
@@ -169,10 +169,10 @@ class Sandbox {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const called = request.url!.replace('/2018-06-01/runtime/', '');
+    const called = String(request.url).replace('/2018-06-01/runtime/', '');
     if (called === 'invocation/next') {
-      this.#asking = response;
-      this.#handOut();
+      this.#nextRequest = response;
+      this.#sendInvocation();
       return;
     }
     const body = await text(request);
@@ -182,22 +182,22 @@ class Sandbox {
     else this.#fail(JSON.parse(body));
   }
 
-  #handOut(): void {
-    if (!this.#asking || !this.#invocation) return;
-    const asking = this.#asking;
-    this.#asking = undefined;
-    asking.writeHead(200, {
+  #sendInvocation(): void {
+    if (!this.#nextRequest || !this.#invocation) return;
+    const nextRequest = this.#nextRequest;
+    this.#nextRequest = undefined;
+    nextRequest.writeHead(200, {
       'content-type': 'application/json',
       'lambda-runtime-aws-request-id': this.#invocation.id,
       'lambda-runtime-deadline-ms': String(Date.now() + this.#timeoutMs),
       'lambda-runtime-invoked-function-arn': 'arn:aws:lambda:us-east-1:000000000000:function:packaged',
     });
-    asking.end(this.#invocation.event);
+    nextRequest.end(this.#invocation.event);
   }
 
   #ended(code: number | null, signal: NodeJS.Signals | null): void {
     this.#process = undefined;
-    this.#asking = undefined;
+    this.#nextRequest = undefined;
     const how = signal ? `signal: ${signal}` : `exit status ${code}`;
     this.#fail(
       this.#initError ?? { errorType: 'Runtime.ExitError', errorMessage: `Runtime exited with ${how}` },

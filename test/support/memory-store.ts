@@ -8,12 +8,12 @@ import {
   type PutOptions,
   type StoredObject,
 } from '../../src/core/object-store.ts';
-import { formatS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
+import { formatS3Uri, parseS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
 
 export interface MemoryStore extends ObjectStore {
   /** Every call in order, as `GET s3://bucket/key`: HEAD, GET, READ, PUT, UPLOAD, LIST, TAGS. */
   readonly calls: string[];
-  /** Puts an object without conditions and without a trace in `calls`. */
+  /** Puts an object without conditions and without an entry in `calls`. */
   seed(uri: string, body: string | Uint8Array, options?: PutOptions): StoredObject;
   /** The body as text; undefined when there is no such object. */
   text(uri: string): string | undefined;
@@ -26,7 +26,7 @@ export interface MemoryStore extends ObjectStore {
 
 type Kept = StoredObject & { readonly tagSet: Readonly<Record<string, string>> };
 
-/** How much of a body one chunk of `read` holds: small, so that readers meet lines cut in the middle. */
+/** Bytes per chunk of `read`: small, so that readers get lines that are cut in the middle. */
 const CHUNK_BYTES = 16 * 1024;
 
 /** An ObjectStore in memory with S3's rules: conditions, ranges, key order, archived objects, metadata limit. */
@@ -198,7 +198,7 @@ function uris(objects: ReadonlyMap<string, Kept>): string[] {
 }
 
 function locate(uri: string): S3Location {
-  const match = /^s3:\/\/([^/]+)\/(.+)$/s.exec(uri);
-  if (!match) throw new Error(`Expected s3://bucket/key but received ${JSON.stringify(uri)}`);
-  return { bucket: match[1]!, key: match[2]! };
+  const location = parseS3Uri(uri);
+  if (!location) throw new Error(`Expected s3://bucket/key but received ${JSON.stringify(uri)}`);
+  return location;
 }
