@@ -221,7 +221,10 @@ function failureLines(
 }
 
 function indented(text: string, indent: number, terminal: TerminalShape): string[] {
-  return wrapped(printable(text), terminal.columns - indent).map((line) => ' '.repeat(indent) + line);
+  // Messages of libvips have several lines.
+  return wrapped(printable(text.replaceAll('\n', ' ')), terminal.columns - indent).map(
+    (line) => ' '.repeat(indent) + line,
+  );
 }
 
 function totalLines(report: JobReport, terminal: TerminalShape): string[] {

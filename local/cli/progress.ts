@@ -30,6 +30,7 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
   let shownAt = Number.NEGATIVE_INFINITY;
   let ticking: NodeJS.Timeout | undefined;
 
+  let shownCounts = '';
   const done = () => Math.min(Math.max(outputs, finished), total ?? Number.POSITIVE_INFINITY);
   const line = () => {
     const seconds = (performance.now() - startedAt) / 1000;
@@ -42,6 +43,7 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
     const now = performance.now();
     if (!force && now - shownAt < (stream.isTTY ? 100 : LINE_INTERVAL_MS)) return;
     shownAt = now;
+    shownCounts = `${done()} ${failed}`;
     write(line());
   };
   return {
@@ -77,7 +79,7 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
         if (ticking && stream.isTTY) stream.write('\r\x1b[2K');
         return;
       }
-      show(true);
+      if (stream.isTTY || shownCounts !== `${done()} ${failed}`) show(true);
       if (stream.isTTY) stream.write('\n');
     },
   };

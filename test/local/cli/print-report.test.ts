@@ -90,13 +90,17 @@ describe('the report on a terminal', () => {
 
   it.each([40, 60, 80, 100, 200])('is never wider than %i columns, but for addresses', async (columns) => {
     const long = resultOf(image(`${'深い/folder/'.repeat(30)}picture.jpg`, 3), FAILED);
-    const noted = resultOf(image('x'.repeat(300), 4), { ...FAILED, message: 'y'.repeat(500) } as Outcome);
+    const noted = resultOf(image('x'.repeat(300), 4), {
+      ...FAILED,
+      message: `${'y'.repeat(500)}\nsecond line`,
+    } as Outcome);
     const text = await print([...FEW, long, noted], columns);
     const wide = text
       .split('\n')
       .filter((line) => widthOf(line) > columns && !line.includes('/tmp/job-files'));
     expect(wide).toEqual([]);
     expect(text).toContain('picture.jpg');
+    expect(text).toContain('second line');
   });
 
   it('summarises what is too much to list, and still names every failure', async () => {

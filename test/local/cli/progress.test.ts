@@ -28,6 +28,7 @@ test('shows the end once, however often it is ended', () => {
   const { stream, text } = streamOf(false);
   const progress = createProgress(stream);
   progress.planned(1);
+  vi.advanceTimersByTime(3000);
   progress.batchFinished({ images: 1, failed: 0 });
   progress.end();
   progress.end();
