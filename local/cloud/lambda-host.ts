@@ -23,8 +23,6 @@ export interface LambdaHost {
    *   `Lambda.ResourceNotFoundException` for an unknown function
    */
   invoke(functionName: string, payload: unknown, signal?: AbortSignal): Promise<unknown>;
-  /** Sends SIGTERM to the handlers of all running invocations, which may complete what is in flight. */
-  interrupt(): void;
   /** Interrupts, waits for running invocations and ends the processes. */
   close(): Promise<void>;
 }
@@ -34,7 +32,6 @@ export function startLambdaHost(options: LambdaHostOptions): LambdaHost {
   const pool = new ProcessPool(options);
   return {
     invoke: (functionName, payload, signal) => pool.invoke(functionName, payload, signal),
-    interrupt: () => pool.interrupt(),
     close: () => pool.close(),
   };
 }
@@ -68,10 +65,6 @@ class ProcessPool {
     if (signal?.aborted || this.#isClosing) stop();
     this.#assign();
     return promise.finally(() => signal?.removeEventListener('abort', stop));
-  }
-
-  interrupt(): void {
-    for (const one of this.#processes) one.interrupt();
   }
 
   async close(): Promise<void> {

@@ -10,8 +10,6 @@ export interface ContainerOptions {
   readonly program: URL;
   /** The task definition's environment; a request's overrides are added to it. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Tasks at once on this machine; further ones wait. Default 1: a task uses all cores. */
-  readonly tasksAtOnce?: number;
   /** From SIGTERM to SIGKILL. Default 30, as Fargate's stopTimeout. */
   readonly stopTimeoutSeconds?: number;
   readonly onLog: (line: string) => void;
@@ -40,14 +38,17 @@ const MAX_OVERRIDES_CHARACTERS = 8192;
 export function createRunTask(
   options: ContainerOptions,
 ): (request: RunTaskRequest, signal: AbortSignal) => Promise<unknown> {
-  const limited = createLimiter(options.tasksAtOnce ?? 1);
+  // One task at a time, because a task uses all cores.
+  let previous: Promise<unknown> = Promise.resolve();
   return async (request, signal) => {
     checkOverrides(request);
-    return limited(async () => {
+    const run = previous.then(async () => {
       const task = describeTask(request, await runProcess(request, options, signal));
       if (task.Containers[0].ExitCode === 0 && task.StopCode === 'EssentialContainerExited') return task;
       throw new StatesError('States.TaskFailed', JSON.stringify(task));
     });
+    previous = run.catch(() => {});
+    return run;
   };
 }
 
@@ -151,22 +152,5 @@ function describeTask(
     TaskDefinitionArn: TaskDefinition.startsWith('arn:')
       ? TaskDefinition
       : `${home}:task-definition/${TaskDefinition}`,
-  };
-}
-
-/** Runs work `atOnce` at a time; the rest waits. */
-function createLimiter(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (work) => {
-    if (running >= atOnce) await new Promise<void>((go) => waiting.push(go));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
   };
 }

@@ -7,7 +7,6 @@ import {
   GetObjectTaggingCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListObjectsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
@@ -60,10 +59,8 @@ function commandFor(request: IncomingMessage, response: ServerResponse, address:
       return new HeadBucketCommand(object);
     case 'GET bucket?location':
       return new GetBucketLocationCommand(object);
-    case 'GET bucket': {
-      const isVersion2 = address.query.get('list-type') === '2';
-      return isVersion2 ? new ListObjectsV2Command(object) : new ListObjectsCommand(object);
-    }
+    case 'GET bucket?list-type':
+      return new ListObjectsV2Command(object);
     default:
       throw notImplemented(`${route} for a bucket that is not local`);
   }

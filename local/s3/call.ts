@@ -20,7 +20,6 @@ export interface Call {
   /** Raw, percent-decoded once; empty for requests about the bucket. */
   readonly key: string;
   readonly query: URLSearchParams;
-  readonly region: string;
   bucketNamed(name: string): Bucket;
   notify(event: Omit<ObjectEvent, 'bucket'>): void;
 }

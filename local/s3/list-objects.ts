@@ -3,17 +3,16 @@ import { type Call, sendXml } from './call.ts';
 import { keysAfter, nextOf, type Position } from './list-keys.ts';
 import { formEncode } from './notifications.ts';
 import type { ObjectRecord } from './object-record.ts';
-import { invalidArgument } from './s3-error.ts';
+import { invalidArgument, notImplemented } from './s3-error.ts';
 import { element } from './xml.ts';
 
-/** GET on a bucket: ListObjectsV2 with `list-type=2`, else ListObjects. */
+/** GET ?list-type=2 on a bucket. @throws S3Error `NotImplemented` for the first version */
 export function listObjects(call: Call): void {
   const question = readQuestion(call.query);
   sendXml(call.response, 'ListBucketResult', answerOf(call.bucket, question, pageOf(call.bucket, question)));
 }
 
 interface Question {
-  readonly version2: boolean;
   readonly prefix: string;
   readonly delimiter: string;
   readonly maxKeys: number;
@@ -31,9 +30,9 @@ interface Page {
 }
 
 function readQuestion(query: URLSearchParams): Question {
-  const version2 = query.get('list-type') === '2';
-  const token = version2 ? (query.get('continuation-token') ?? undefined) : undefined;
-  const startAfter = query.get(version2 ? 'start-after' : 'marker') ?? '';
+  if (query.get('list-type') !== '2') throw notImplemented('list-type other than 2');
+  const token = query.get('continuation-token') ?? undefined;
+  const startAfter = query.get('start-after') ?? '';
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
   const afterStart = {
@@ -41,7 +40,6 @@ function readQuestion(query: URLSearchParams): Question {
     wholePrefix: commonPrefixOf(startAfter, prefix, delimiter) === startAfter,
   };
   return {
-    version2,
     prefix,
     delimiter,
     maxKeys: readMaxKeys(query.get('max-keys')),
@@ -97,29 +95,16 @@ function answerOf(bucket: Bucket, question: Question, page: Page): string {
     element('MaxKeys', question.maxKeys),
     element('EncodingType', question.urlEncoded ? 'url' : undefined),
     element('IsTruncated', page.next !== undefined),
-    ...(question.version2
-      ? version2Elements(question, page, encode)
-      : version1Elements(question, page, encode)),
+    element('KeyCount', page.objects.length + page.prefixes.length),
+    element('StartAfter', question.startAfter ? encode(question.startAfter) : undefined),
+    element('ContinuationToken', question.token),
+    element('NextContinuationToken', page.next && tokenOf(page.next)),
     ...page.objects.map((record) => objectElement(record, encode)),
     ...page.prefixes.map((prefix) => `<CommonPrefixes>${element('Prefix', encode(prefix))}</CommonPrefixes>`),
   ].join('');
 }
 
 type Encode = (text: string) => string;
-
-function version2Elements(question: Question, page: Page, encode: Encode): string[] {
-  return [
-    element('KeyCount', page.objects.length + page.prefixes.length),
-    element('StartAfter', question.startAfter ? encode(question.startAfter) : undefined),
-    element('ContinuationToken', question.token),
-    element('NextContinuationToken', page.next && tokenOf(page.next)),
-  ];
-}
-
-function version1Elements(question: Question, page: Page, encode: Encode): string[] {
-  const nextMarker = page.next && question.delimiter ? encode(page.next.key) : undefined;
-  return [element('Marker', encode(question.startAfter)), element('NextMarker', nextMarker)];
-}
 
 function objectElement(record: ObjectRecord, encode: Encode): string {
   const inner =

@@ -15,7 +15,6 @@ import {
   openUpload,
   type Part,
   partFile,
-  partsIn,
   readPart,
   type Upload,
 } from './upload-folder.ts';
@@ -81,28 +80,6 @@ function sourceRange(header: string | string[] | undefined, size: number): { sta
     return { start: Number(start), end: Number(end) };
   }
   throw invalidArgument(`Range specified is not valid for source object of size: ${size}`);
-}
-
-/** GET ?uploadId: ListParts. */
-export function listParts(call: Call): void {
-  const { id, folder } = openUpload(call);
-  const after = Number(call.query.get('part-number-marker') ?? 0);
-  const limit = Math.min(Number(call.query.get('max-parts') ?? 1000), 1000);
-  const parts = partsIn(folder).filter((part) => part.number > after);
-  const shown = parts.slice(0, limit);
-  const inner = [
-    element('Bucket', call.bucket.name),
-    element('Key', call.key),
-    element('UploadId', id),
-    element('PartNumberMarker', after),
-    element('NextPartNumberMarker', shown.at(-1)?.number ?? 0),
-    element('MaxParts', limit),
-    element('IsTruncated', shown.length < parts.length),
-    ...shown.map((part) => {
-      return `<Part>${element('PartNumber', part.number)}${copyResult(part)}${element('Size', part.size)}</Part>`;
-    }),
-  ];
-  sendXml(call.response, 'ListPartsResult', inner.join(''));
 }
 
 /** DELETE ?uploadId */

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ObjectRecord } from './object-record.ts';
 
+/** The region of every bucket. */
+export const REGION = 'us-east-1';
+
 /** One record of an S3 notification, in the shape that S3 sends. */
 export interface S3EventRecord {
   readonly eventVersion: string;
@@ -49,14 +52,14 @@ export interface ObjectEvent {
 }
 
 /** @param sequencer greater than those of earlier events of the same key */
-export function eventRecord(event: ObjectEvent, region: string, sequencer: bigint): S3EventRecord {
+export function eventRecord(event: ObjectEvent, sequencer: bigint): S3EventRecord {
   const { name, bucket, record } = event;
   const versionId = event.versionId ?? record?.versionId;
   const local = { principalId: 'LOCAL' };
   return {
     eventVersion: '2.1',
     eventSource: 'aws:s3',
-    awsRegion: region,
+    awsRegion: REGION,
     eventTime: new Date().toISOString(),
     eventName: name,
     userIdentity: local,

@@ -17,15 +17,7 @@ export async function putObjectTagging(call: Call): Promise<void> {
   const tags = elementsOf(xml, 'Tag').map(
     (tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? ''] as const,
   );
-  setTags(call, checkedTags(tags));
+  const { record } = existingObject(call.bucket, call.key);
+  call.bucket.filesOf(call.key).setTags(record, checkedTags(tags));
   sendEmpty(call.response, 200);
-}
-
-export function deleteObjectTagging(call: Call): void {
-  setTags(call, undefined);
-  sendEmpty(call.response, 204);
-}
-
-function setTags({ bucket, key }: Call, tags: string | undefined): void {
-  bucket.filesOf(key).setTags(existingObject(bucket, key).record, tags);
 }

@@ -3,18 +3,19 @@ import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-object.ts';
 import { getObject } from './get-object.ts';
 import { listObjects } from './list-objects.ts';
-import { abortUpload, completeUpload, createUpload, listParts, uploadPart } from './multipart.ts';
-import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts';
+import { abortUpload, completeUpload, createUpload, uploadPart } from './multipart.ts';
+import { REGION } from './notifications.ts';
+import { getObjectTagging, putObjectTagging } from './object-tagging.ts';
 import { putObject } from './put-object.ts';
 import { notImplemented } from './s3-error.ts';
 import { element } from './xml.ts';
 
 /** The supported operations: method, bucket or object, subresources of the query. All others are refused. */
 const ROUTES: Readonly<Record<string, Operation>> = {
-  'GET bucket': listObjects,
-  'HEAD bucket': ({ response, region }) => sendEmpty(response, 200, { 'x-amz-bucket-region': region }),
-  'GET bucket?location': ({ response, region }) =>
-    sendXml(response, 'LocationConstraint', region === 'us-east-1' ? '' : region),
+  'GET bucket?list-type': listObjects,
+  'HEAD bucket': ({ response }) => sendEmpty(response, 200, { 'x-amz-bucket-region': REGION }),
+  // Empty for us-east-1.
+  'GET bucket?location': ({ response }) => sendXml(response, 'LocationConstraint', ''),
   'GET bucket?versioning': ({ response, bucket }) =>
     sendXml(response, 'VersioningConfiguration', bucket.isVersioned ? element('Status', 'Enabled') : ''),
   'POST bucket?delete': deleteObjects,
@@ -29,10 +30,8 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'GET object?tagging': getObjectTagging,
   'GET object?tagging?versionId': getObjectTagging,
   'PUT object?tagging': putObjectTagging,
-  'DELETE object?tagging': deleteObjectTagging,
   'POST object?uploads': createUpload,
   'PUT object?uploadId': uploadPart,
-  'GET object?uploadId': listParts,
   'POST object?uploadId': completeUpload,
   'DELETE object?uploadId': abortUpload,
 };
@@ -52,8 +51,8 @@ export function routeOf(method: string, key: string, query: URLSearchParams): st
 }
 
 const PARAMETERS = new Set([
-  ...['x-id', 'list-type', 'prefix', 'delimiter', 'max-keys', 'marker', 'start-after', 'continuation-token'],
-  ...['encoding-type', 'fetch-owner', 'partNumber', 'part-number-marker', 'max-parts'],
+  ...['x-id', 'prefix', 'delimiter', 'max-keys', 'start-after', 'continuation-token'],
+  ...['encoding-type', 'fetch-owner', 'partNumber'],
   ...['AWSAccessKeyId', 'Signature', 'Expires'],
 ]);
 

@@ -15,8 +15,6 @@ export interface S3ServerOptions {
   readonly buckets: Readonly<Record<string, BucketFolder>>;
   /** Default 0: any free port. */
   readonly port?: number;
-  /** Default us-east-1. */
-  readonly region?: string;
   /** Called after an object was created or removed and before the client has its answer. Must not throw. */
   readonly onEvent?: (record: S3EventRecord) => void;
   /** Answers requests for buckets that are not served here. Without it they do not exist. */
@@ -80,13 +78,11 @@ function close(server: Server): Promise<void> {
 
 class RequestHandler {
   readonly #options: S3ServerOptions;
-  readonly #region: string;
   readonly #sequence = new Sequence();
   readonly #buckets: ReadonlyMap<string, Bucket>;
 
   constructor(options: S3ServerOptions, buckets: ReadonlyMap<string, Bucket>) {
     this.#options = options;
-    this.#region = options.region ?? 'us-east-1';
     this.#buckets = buckets;
   }
 
@@ -120,10 +116,8 @@ class RequestHandler {
       bucket,
       key,
       query,
-      region: this.#region,
       bucketNamed: (other) => this.#bucketNamed(other),
-      notify: (event) =>
-        onEvent?.(eventRecord({ bucket: name, ...event }, this.#region, this.#sequence.next())),
+      notify: (event) => onEvent?.(eventRecord({ bucket: name, ...event }, this.#sequence.next())),
     };
     await operation(call);
   }

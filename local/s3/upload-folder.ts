@@ -1,13 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Call } from './call.ts';
 import type { Checksum, ChecksumAlgorithm } from './checksums.ts';
@@ -42,14 +34,14 @@ export function newUpload(call: Call, upload: Upload): string {
 }
 
 /** The upload that the query names. @throws S3Error `NoSuchUpload` */
-export function openUpload(call: Call): { id: string; folder: string; upload: Upload } {
+export function openUpload(call: Call): { folder: string; upload: Upload } {
   const id = call.query.get('uploadId') ?? '';
   const folder = path.join(uploadsOf(call), path.basename(id));
   const file = path.join(folder, 'upload.json');
   if (!/^[0-9a-f-]{36}$/.test(id) || !existsSync(file)) throw noSuchUpload();
   const upload: Upload = JSON.parse(readFileSync(file, 'utf8'));
   if (upload.key !== call.key) throw noSuchUpload();
-  return { id, folder, upload };
+  return { folder, upload };
 }
 
 /** Moves a received part into the upload's folder. @throws S3Error when the upload was aborted meanwhile */
@@ -65,14 +57,6 @@ export function keepPart(folder: string, number: number, file: string, written: 
 
 export function partFile(folder: string, { number }: Pick<Part, 'number'>): string {
   return path.join(folder, `${number}.part`);
-}
-
-/** By number. */
-export function partsIn(folder: string): Part[] {
-  const numbers = readdirSync(folder).flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []);
-  return numbers
-    .flatMap((number) => readPart(folder, Number(number)) ?? [])
-    .sort((a, b) => a.number - b.number);
 }
 
 export function readPart(folder: string, number: number): Part | undefined {

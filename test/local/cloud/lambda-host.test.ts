@@ -203,19 +203,21 @@ describe('a failed invocation', () => {
 
 describe('stopping', () => {
   it('sends SIGTERM to running handlers, and returns their results', async () => {
-    const { invoke, interrupt } = start(['untilClosed', 'echo']);
-    const work = invoke('untilClosed', {});
+    const { invoke } = start(['untilClosed', 'echo']);
+    const stop = new AbortController();
+    const work = invoke('untilClosed', {}, stop.signal);
     await new Promise((done) => setTimeout(done, 100));
-    interrupt();
+    stop.abort();
     expect(await work).toBe('handed back');
     expect(await invoke('echo', 'still here')).toMatchObject({ event: 'still here' });
   });
 
   it('reaches a handler that is still loading', async () => {
-    const { invoke, interrupt } = start(['slowToLoad']);
-    const work = invoke('slowToLoad', {});
+    const { invoke } = start(['slowToLoad']);
+    const stop = new AbortController();
+    const work = invoke('slowToLoad', {}, stop.signal);
     await new Promise((done) => setTimeout(done, 100));
-    interrupt();
+    stop.abort();
     expect(await work).toBe('handed back');
   });
 

@@ -28,7 +28,6 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const echo: LambdaHost = {
   invoke: async (functionName, payload) => ({ functionName, payload }),
-  interrupt: () => {},
   close: async () => {},
 };
 

@@ -7,7 +7,7 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
-  ListObjectsCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   paginateListObjectsV2,
   S3Client,
@@ -73,7 +73,7 @@ describe('buckets that are not local', () => {
     expect(tags.TagSet).toEqual([{ Key: 'a', Value: '1' }]);
   });
 
-  it('are listed page by page, in both versions', async () => {
+  it('are listed page by page', async () => {
     const { far, near } = await serveWithUpstream();
     await mkdir(path.join(far.folder, 'a b'));
     for (let index = 0; index < 9; index++) await writeFile(path.join(far.folder, `a b/${index}+.jpg`), 'x');
@@ -86,7 +86,7 @@ describe('buckets that are not local', () => {
     }
     expect(keys).toEqual(Array.from({ length: 9 }, (_, index) => `a b/${index}+.jpg`));
     const first = await near.client.send(
-      new ListObjectsCommand({ Bucket, MaxKeys: 2, Marker: 'a b/1+.jpg' }),
+      new ListObjectsV2Command({ Bucket, MaxKeys: 2, StartAfter: 'a b/1+.jpg' }),
     );
     expect(first.Contents?.map((one) => one.Key)).toEqual(['a b/2+.jpg', 'a b/3+.jpg']);
   });

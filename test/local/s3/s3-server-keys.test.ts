@@ -6,7 +6,6 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   paginateListObjectsV2,
@@ -273,24 +272,10 @@ describe('listings', () => {
     ).toBe(400);
   });
 
-  it('of version 1 page by marker, with and without a delimiter', async () => {
-    const { client } = await serveBucket();
-    const keys = ['a/1', 'a/2', 'b', 'c/1', 'd'];
-    for (const key of keys) await put(client, key, 'x');
-    const page = (more: object) => client.send(new ListObjectsCommand({ Bucket, MaxKeys: 2, ...more }));
-    const first = await page({});
-    expect(first.Contents?.map((one) => one.Key)).toEqual(['a/1', 'a/2']);
-    expect([first.IsTruncated, first.NextMarker]).toEqual([true, undefined]);
-    const second = await page({ Marker: 'a/2' });
-    expect(second.Contents?.map((one) => one.Key)).toEqual(['b', 'c/1']);
-    const grouped = await page({ Delimiter: '/', MaxKeys: 1 });
-    expect([grouped.CommonPrefixes?.[0]?.Prefix, grouped.NextMarker]).toEqual(['a/', 'a/']);
-    const next = await page({ Delimiter: '/', Marker: grouped.NextMarker });
-    expect([next.Contents?.[0]?.Key, next.CommonPrefixes?.[0]?.Prefix, next.NextMarker]).toEqual([
-      'b',
-      'c/',
-      'c/',
-    ]);
+  it('of version 1 are refused', async () => {
+    const { server } = await serveBucket();
+    for (const query of ['', '?list-type=1'])
+      expect(await rawRequest(server, 'GET', `/photos${query}`)).toMatchObject({ status: 501 });
   });
 
   it('have size, ETag, storage class and checksum algorithm', async () => {

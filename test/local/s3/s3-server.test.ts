@@ -10,7 +10,6 @@ import {
   CopyObjectCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
-  DeleteObjectTaggingCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadBucketCommand,
@@ -224,7 +223,6 @@ describe('a read-only bucket', () => {
       ['PUT', '/photos/sub/b.jpg'],
       ['PUT', '/photos/a.jpg?tagging'],
       ['DELETE', '/photos/a.jpg'],
-      ['DELETE', '/photos/a.jpg?tagging'],
       ['POST', '/photos/b.jpg?uploads'],
       ['POST', '/photos?delete'],
     ];
@@ -545,7 +543,7 @@ describe('attributes', () => {
     expect((await client.send(new GetObjectTaggingCommand({ Bucket, Key: 'a.jpg' }))).TagSet).toEqual(TagSet);
     const after = await head(client, 'a.jpg');
     expect(after).toMatchObject({ ETag: before.ETag, LastModified: before.LastModified, TagCount: 1 });
-    await client.send(new DeleteObjectTaggingCommand({ Bucket, Key: 'a.jpg' }));
+    await client.send(new PutObjectTaggingCommand({ Bucket, Key: 'a.jpg', Tagging: { TagSet: [] } }));
     expect((await client.send(new GetObjectTaggingCommand({ Bucket, Key: 'a.jpg' }))).TagSet).toEqual([]);
     const missing = new GetObjectTaggingCommand({ Bucket, Key: 'none' });
     expect(await statusOf(client.send(missing))).toBe(404);
@@ -766,10 +764,10 @@ describe('what it does not do', () => {
 describe('buckets', () => {
   it('lists its buckets and answers for them', async () => {
     const buckets = bucketsIn(await temporaryFolder(), ['photos', 'other']);
-    const { client } = await serveBucket({ region: 'eu-central-1', buckets });
+    const { client } = await serveBucket({ buckets });
     const listed = await client.send(new ListBucketsCommand({}));
     expect(listed.Buckets?.map((bucket) => bucket.Name)).toEqual(['photos', 'other']);
-    expect((await client.send(new HeadBucketCommand({ Bucket }))).BucketRegion).toBe('eu-central-1');
+    expect((await client.send(new HeadBucketCommand({ Bucket }))).BucketRegion).toBe('us-east-1');
     expect(await statusOf(client.send(new HeadBucketCommand({ Bucket: 'nobody' })))).toBe(404);
   });
 
