@@ -8,7 +8,7 @@ import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import {
   concat,
   exifSegment,
-  makeApngBehindStill,
+  makeApngAfterStill,
   makeAvif,
   makeGainMapJpeg,
   makeJpeg,
@@ -194,7 +194,7 @@ test.each([
   { format: 'webp' },
   { format: 'jpeg' },
 ] as const)('an animation of one frame behind a still picture stays one: %j', async (changes) => {
-  const outcome = await compressBytes(makeApngBehindStill(), settings(changes), plenty);
+  const outcome = await compressBytes(makeApngAfterStill(), settings(changes), plenty);
   expect(outcome).toMatchObject({ status: 'compressed', contentType: 'image/png' });
   const { bytes } = outcome as { bytes: Uint8Array };
   for (const type of ['acTL', 'fcTL', 'fdAT']) expect(Buffer.from(bytes).includes(type)).toBe(true);

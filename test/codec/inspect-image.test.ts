@@ -143,10 +143,10 @@ describe('inspectImage on JPEG', () => {
     const preview = await make.makeJpegWithPreview();
     const gainMap = await make.makeGainMapJpeg();
     const trailers = [
-      [make.samsungNotes(), notes],
-      [make.makeFilm(), film],
-      [make.concat(make.makeFilm(), make.samsungNotes()), film],
-      [make.samsungNotes([[0x0a30, 'MotionPhoto_Data', make.makeFilm()]]), film],
+      [make.samsungSef(), notes],
+      [make.makeMotionVideo(), film],
+      [make.concat(make.makeMotionVideo(), make.samsungSef()), film],
+      [make.samsungSef([[0x0a30, 'MotionPhoto_Data', make.makeMotionVideo()]]), film],
     ] as const;
     for (const [trailer, trailingParts] of trailers) {
       expect(inspectImage(make.concat(photo, trailer))).toMatchObject({ trailingParts, trailingBytes: 0 });
@@ -345,7 +345,7 @@ describe('inspectImage on other formats', () => {
     ['a second picture', { multiPicture: true }],
     ['a depth map', { multiPicture: true }],
     ['a thumbnail', { multiPicture: false, trailingBytes: 0 }],
-    ['the film of a moving photo', { trailingBytes: 508 }],
+    ['the video of a motion photo', { trailingBytes: 508 }],
     ['a trailer in no box', { trailingBytes: 21 }],
     ['a part to be shown', { cropped: true }],
   ] as const)('sees %s in an AVIF', async (oddity, facts) => {
@@ -361,7 +361,7 @@ describe('inspectImage on other formats', () => {
 
   it('counts the still picture of an APNG that is none of its frames', () => {
     expect(inspectImage(make.makeApng(1))?.pages).toBe(1);
-    expect(inspectImage(make.makeApngBehindStill())?.pages).toBe(2);
+    expect(inspectImage(make.makeApngAfterStill())?.pages).toBe(2);
   });
 
   it('takes a sample of unknown meaning in a TIFF for none of a known colour', async () => {

@@ -23,17 +23,17 @@ import {
   makeAnimation,
   makeApng,
   makeAvif,
-  makeFilm,
   makeGainMapJpeg,
   makeJpeg,
   makeJpegWithPreview,
+  makeMotionVideo,
   makePng,
   makeWebp,
   photoPixels,
   pngExif,
   pngIcc,
   pngXmp,
-  samsungNotes,
+  samsungSef,
   truncated,
   withSegments,
   xmpPacket,
@@ -370,9 +370,9 @@ test.each([
 });
 
 test.each([
-  ['the notes of a Samsung', () => samsungNotes(), true],
-  ['the film of a moving photo', () => makeFilm(), false],
-  ['a film among the notes', () => samsungNotes([[0x0a30, 'MotionPhoto_Data', makeFilm()]]), false],
+  ['the notes of a Samsung', () => samsungSef(), true],
+  ['the video of a motion photo', () => makeMotionVideo(), false],
+  ['a film among the notes', () => samsungSef([[0x0a30, 'MotionPhoto_Data', makeMotionVideo()]]), false],
 ] as const)('R12: %s is carried whole, or the file is kept for it', async (_name, make, isMetadata) => {
   const source = concat(await makeJpeg({ width: 600, height: 450, quality: 95 }), make());
   const whole = [{}, { mode: 'lossless' }, { effort: 'fast' }, { mode: 'lossless', format: 'webp' }] as const;

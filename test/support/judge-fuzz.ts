@@ -9,7 +9,7 @@ import { fuzzSeeds, mutate } from './mutations.ts';
 
 const EAGER = { ...DEFAULT_COMPRESSION, minSavings: { percent: 0, bytes: 1 } };
 
-/** One after the other over the files. */
+/** Used in turn over the files. */
 const SETTINGS: readonly CompressionSettings[] = [
   { ...EAGER, mode: 'lossless' },
   { ...EAGER, quality: 60 },
@@ -22,11 +22,11 @@ const SETTINGS: readonly CompressionSettings[] = [
 
 export interface FuzzRun {
   readonly outcomes: Readonly<Record<string, number>>;
-  /** What must not be: each names the seed file, the mutation and what came. */
+  /** Outcomes that must not occur: each names the seed file, the mutation and the outcome. */
   readonly faults: readonly string[];
 }
 
-/** Compresses `count` damaged files and judges each outcome with a decoder of its own. */
+/** Compresses `count` damaged files and checks each outcome with another decoder. */
 export async function runFuzz(count: number, firstSeed = 0): Promise<FuzzRun> {
   const seeds = [...(await fuzzSeeds())];
   const outcomes: Record<string, number> = {};

@@ -6,10 +6,10 @@ import {
   makeAnimation,
   makeApng,
   makeAvif,
-  makeFilm,
   makeGainMapJpeg,
   makeJpeg,
   makeJpegWithPreview,
+  makeMotionVideo,
   makeMpo,
   makePng,
   makeRestartJpeg,
@@ -17,13 +17,13 @@ import {
   makeWebp,
   pngExif,
   randomFrom,
-  samsungNotes,
+  samsungSef,
   withSegments,
   xmpPacket,
   xmpSegment,
 } from './fixtures.ts';
 
-/** Sound pictures of every format that is read, each with another peculiarity. */
+/** Undamaged pictures of every format that is read, each with a different peculiarity. */
 export async function fuzzSeeds(): Promise<ReadonlyMap<string, Uint8Array>> {
   const icc = await iccProfile();
   const exif = { orientation: 6, gps: true, artist: 'A. Nonymous' };
@@ -44,7 +44,7 @@ export async function fuzzSeeds(): Promise<ReadonlyMap<string, Uint8Array>> {
     ['gain-map.jpg', await makeGainMapJpeg()],
     ['mpo.jpg', await makeMpo()],
     ['preview.jpg', await makeJpegWithPreview()],
-    ['phone.jpg', concat(await makeJpeg(), makeFilm(), samsungNotes())],
+    ['phone.jpg', concat(await makeJpeg(), makeMotionVideo(), samsungSef())],
     ['rgb.png', makePng({ chunks: [pngExif(exif)] })],
     ['rgba.png', makePng({ colourType: 6 })],
     ['palette.png', makePng({ colourType: 3, bitDepth: 4 })],
@@ -59,7 +59,7 @@ export async function fuzzSeeds(): Promise<ReadonlyMap<string, Uint8Array>> {
   ]);
 }
 
-/** The file with one kind of damage, the same for the same seed: flipped bits, a cut, a hole, moved or doubled parts. */
+/** The file with one kind of damage, the same for the same seed: flipped bits, a cut, a hole, moved or duplicated parts. */
 export function mutate(file: Uint8Array, seed: number): Uint8Array {
   const random = randomFrom(seed + 1);
   for (let warm = 0; warm < 4; warm++) random();
@@ -74,7 +74,7 @@ const MUTATIONS: readonly Mutation[] = [
   (file, at, random) => flipped(file, at, random, 1),
   (file, at, random) => flipped(file, at, random, 3),
   (file, at, random) => flipped(file, at, random, 20),
-  // Headers decide most, and are a small part of a file.
+  // Headers matter most, and are a small part of a file.
   (file, at, random) => flipped(file, () => at() % Math.min(file.length, 64), random, 1),
   (file, at, random) => flipped(file, () => at() % Math.min(file.length, 700), random, 2),
   (file, at) => file.slice(0, at()),

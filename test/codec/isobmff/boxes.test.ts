@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isIsoFile, readBoxes, readBrands } from '../../../src/codec/isobmff/boxes.ts';
 import { sniffFormat } from '../../../src/codec/sniff-format.ts';
-import { ascii, concat, makeFilm, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, makeMotionVideo, uint32 } from '../../support/fixtures.ts';
 
 const box = (type: string, size: number, content: Uint8Array = new Uint8Array()) =>
   concat(uint32(size), ascii(type), content);
@@ -45,14 +45,14 @@ describe('isIsoFile', () => {
   test('accepts a last box that reaches to the end of the file, whatever its size says', () => {
     const head = box('ftyp', 24, ascii('mp42\0\0\0\0mp42isom'));
     const media = new Uint8Array(40);
-    expect(isIsoFile(makeFilm())).toBe(true);
+    expect(isIsoFile(makeMotionVideo())).toBe(true);
     expect(isIsoFile(concat(head, box('mdat', 48, media)))).toBe(true);
     expect(isIsoFile(concat(head, longBox('mdat', media)))).toBe(true);
     expect(isIsoFile(concat(head, box('mdat', 0, media)))).toBe(true);
   });
 
   test('accepts nothing else', () => {
-    const film = makeFilm();
+    const film = makeMotionVideo();
     for (const bytes of [new Uint8Array(), film.subarray(1), film.slice(0, -1), concat(film, [0])])
       expect(isIsoFile(bytes)).toBe(false);
     expect(isIsoFile(concat(film, box('\x01\x02\x03\x04', 8)))).toBe(false);

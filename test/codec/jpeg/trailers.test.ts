@@ -1,24 +1,26 @@
 import { describe, expect, test } from 'vitest';
 import { readTrailer } from '../../../src/codec/jpeg/trailers.ts';
-import { ascii, concat, makeFilm, samsungNotes, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, makeMotionVideo, samsungSef, uint32 } from '../../support/fixtures.ts';
 
 describe('readTrailer', () => {
   test('tells notes from what can be looked at or listened to', () => {
     const note = [0x0910, 'Front_Cam_Selfie_Info', ascii('Front_Cam_Selfie_Info')] as const;
-    expect(readTrailer(samsungNotes())).toEqual({ isMetadata: true });
-    expect(readTrailer(samsungNotes([note]))).toEqual({ isMetadata: true });
-    expect(readTrailer(concat(new Uint8Array(9), samsungNotes()))).toEqual({ isMetadata: true });
+    expect(readTrailer(samsungSef())).toEqual({ isMetadata: true });
+    expect(readTrailer(samsungSef([note]))).toEqual({ isMetadata: true });
+    expect(readTrailer(concat(new Uint8Array(9), samsungSef()))).toEqual({ isMetadata: true });
     const content = { isMetadata: false };
-    expect(readTrailer(makeFilm())).toEqual(content);
-    expect(readTrailer(concat(makeFilm(), samsungNotes()))).toEqual(content);
+    expect(readTrailer(makeMotionVideo())).toEqual(content);
+    expect(readTrailer(concat(makeMotionVideo(), samsungSef()))).toEqual(content);
     // A last box of size 0 reaches to the end of the file.
-    expect(readTrailer(concat(makeFilm(), uint32(0), ascii('mdat'), new Uint8Array(50)))).toEqual(content);
-    expect(readTrailer(samsungNotes([note, [0x0100, 'SoundShot_000', ascii('la')]]))).toEqual(content);
-    expect(readTrailer(samsungNotes([[0x0001, 'Depth_Info', new Uint8Array(70_000)]]))).toEqual(content);
+    expect(readTrailer(concat(makeMotionVideo(), uint32(0), ascii('mdat'), new Uint8Array(50)))).toEqual(
+      content,
+    );
+    expect(readTrailer(samsungSef([note, [0x0100, 'SoundShot_000', ascii('la')]]))).toEqual(content);
+    expect(readTrailer(samsungSef([[0x0001, 'Depth_Info', new Uint8Array(70_000)]]))).toEqual(content);
   });
 
   test('knows only what it has read to the last byte', () => {
-    const [film, notes] = [makeFilm(), samsungNotes()];
+    const [film, notes] = [makeMotionVideo(), samsungSef()];
     const strangers = [
       new Uint8Array(),
       new Uint8Array(1000),
@@ -32,13 +34,13 @@ describe('readTrailer', () => {
       concat(ascii('sound'), notes.subarray(0, -4), ascii('SEFT')),
       // The old directory of sounds, which tells their place in the file.
       concat(notes, ascii('QDIO'), uint32(101, true), uint32(20, true), ascii('QDIOBS')),
-      samsungNotes([]),
+      samsungSef([]),
     ];
     for (const bytes of strangers) expect([bytes, readTrailer(bytes)]).toEqual([bytes, undefined]);
   });
 
   test('reads nothing beyond its bytes, whatever a directory says', () => {
-    const notes = samsungNotes();
+    const notes = samsungSef();
     for (let at = 0; at < notes.length; at++) {
       for (const value of [0, 1, 0x7f, 0xff]) {
         const damaged = notes.slice();

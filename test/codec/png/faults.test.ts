@@ -3,7 +3,7 @@ import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import { findPngFault } from '../../../src/codec/png/faults.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
-import { concat, makeApng, makeApngBehindStill, makePng, pngChunk, uint32 } from '../../support/fixtures.ts';
+import { concat, makeApng, makeApngAfterStill, makePng, pngChunk, uint32 } from '../../support/fixtures.ts';
 
 interface Chunk {
   readonly type: string;
@@ -40,7 +40,7 @@ describe('findPngFault', () => {
     arranged(apng, (chunks) => chunks.toSpliced(place(type, nth)(chunks), 1));
 
   test('has nothing against stills and animations', () => {
-    for (const png of [makePng(), apng, makeApng(1), makeApngBehindStill()])
+    for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()])
       expect(findPngFault(png)).toBeUndefined();
   });
 
