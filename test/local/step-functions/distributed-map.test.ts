@@ -191,6 +191,12 @@ describe('the ResultWriter', () => {
     expect(await run(definition, '1')).toMatchObject(failed);
   });
 
+  it('does not hide the failure of the ItemReader that came first', async () => {
+    const Parameters = { Bucket: 'no-such-bucket', Prefix: 'x' };
+    const definition = mapOf({ ResultWriter: { ...aMap.ResultWriter, Parameters } });
+    expect(await run(definition, 'no JSON')).toMatchObject({ error: 'States.ItemReaderFailed' });
+  });
+
   it('fails with States.Runtime when its prefix is no string', async () => {
     const Parameters = { Bucket: 'work', 'Prefix.$': '$.fixed' };
     const definition = mapOf({ ResultWriter: { ...aMap.ResultWriter, Parameters } });
@@ -235,6 +241,7 @@ describe('the ItemReader', () => {
   it.each<[string, Partial<StateMachineHost> & { text?: string | Uint8Array[] }]>([
     ['a broken line', { text: '{"a":1}\n{"a":' }],
     ['bytes that are not UTF-8', { text: [Uint8Array.of(0x22, 0xff, 0x22)] }],
+    ['a character that is cut off', { text: [Uint8Array.of(0x35, 0xc3)] }],
     [
       'a stream that breaks off',
       {
@@ -366,10 +373,30 @@ describe('children', () => {
 
   it('fail when their input is larger than an execution takes', async () => {
     const huge = linesOf([{ a: 'x'.repeat(300_000) }]);
-    const { children } = await run(mapOf({}), huge);
+    const ItemProcessor = child({ Small: { Type: 'Pass', Result: 1, End: true } });
+    const { children } = await run(mapOf({ ItemProcessor }), huge);
     expect(children).toMatchObject([{ status: 'FAILED', error: 'States.DataLimitExceeded' }]);
     const small = await run(mapOf({ ItemSelector: { small: true } }), huge);
     expect(small).toMatchObject({ status: 'SUCCEEDED', children: [{ input: { small: true } }] });
+  });
+
+  it('do not start with an item that was read after the execution was stopped', async () => {
+    const stop = new AbortController();
+    const readObject = async function* () {
+      yield Buffer.from('1\n');
+      await new Promise((done) => stop.signal.addEventListener('abort', done));
+      yield Buffer.from('2\n3\n');
+    };
+    // Later, when the other worker waits for the second item.
+    const runTask = async () => {
+      await new Promise((done) => setTimeout(done, 20));
+      stop.abort();
+    };
+    const host = { readObject, runTask, signal: stop.signal };
+    await run(mapOf({ ...writerTo('late'), MaxConcurrency: 2 }), '', host);
+    const { failed, pending } = await resultsBelow('late');
+    expect(failed.map(({ Input }) => Input)).toEqual(['{"item":1}']);
+    expect(pending.map(({ Input }) => Input)).toEqual(['{"item":2}', '{"item":3}']);
   });
 
   it('end before an execution that was stopped ends', async () => {

@@ -118,8 +118,9 @@ describe('the data of a state', () => {
     ['States.JsonToString($.deep)', '{"quote":"a\\"b\\\\c"}'],
     ['States.StringToJson($.json)', { quote: 'a"b' }],
     ['States.MathAdd($.n, -2)', 5],
+    ['States.MathAdd($.half, 1)', 3],
   ])('evaluates %s', async (text, value) => {
-    const input = { text: 'a"b\\c', n: 7, deep: { quote: 'a"b\\c' }, json: '{"quote":"a\\"b"}' };
+    const input = { text: 'a"b\\c', n: 7, half: 1.6, deep: { quote: 'a"b\\c' }, json: '{"quote":"a\\"b"}' };
     expect(await runOne(pass({ Parameters: { 'x.$': text } }), input)).toMatchObject({
       output: { x: value },
     });
@@ -295,6 +296,13 @@ describe('Retry and Catch', () => {
     expect(await runOne(task(), {}, { runTask })).toMatchObject({ output: { slow: true } });
   });
 
+  it('leaves no timer when a task ended within its TimeoutSeconds', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await runOne(task({ TimeoutSeconds: 86_400 }), {});
+    expect(timers()).toBe(before);
+  });
+
   it('fails a task with States.Timeout and signals it to stop', async () => {
     let isSignalled = false;
     const runTask = ({ signal }: { signal: AbortSignal }) =>
@@ -314,13 +322,14 @@ describe('limits', () => {
 
   it.each<[string, object, unknown, StateMachineHost['runTask'] | undefined]>([
     ['the input of an execution', { Type: 'Succeed' }, [big, big], undefined],
-    ['the input of a task', task({ Parameters: { 'a.$': '$', 'b.$': '$' } }), big, undefined],
+    ['the input of a task', task({ Parameters: { 'a.$': '$', 'b.$': '$' } }), big, async () => 'small'],
     ['the result of a task', task({ ResultSelector: {} }), {}, async () => [big, big]],
     ['the output of a state', pass({ Result: big, ResultPath: '$.b' }), { a: big }, undefined],
-  ])('fail with States.DataLimitExceeded when %s has more than 256 KiB', async (_what, state, input, runTask) => {
+  ])('fail with States.DataLimitExceeded when %s has more than 256 KiB', async (what, state, input, runTask) => {
     expect(await runOne(state, input, runTask && { runTask })).toMatchObject({
       status: 'FAILED',
       error: 'States.DataLimitExceeded',
+      cause: expect.stringContaining(what.replace(/^the (\w+) of an? (\w+)$/, 'The $1 of the $2')),
     });
   });
 
@@ -356,6 +365,15 @@ describe('a stopped execution', () => {
     const definition = aMachine({ First: task({ End: undefined, Next: 'Second' }), Second: task() });
     expect(await run(definition, {}, { runTask, signal: stop.signal })).toEqual({ status: 'ABORTED' });
     expect(seen).toEqual(['First', 'First ended, signalled: true']);
+  });
+
+  it('enters no state when it was stopped before it began', async () => {
+    const { host, calls } = failing();
+    const definition = aMachine({ First: { Type: 'Pass', Next: 'Second' }, Second: task() });
+    expect(await run(definition, {}, { ...host, signal: AbortSignal.abort() })).toEqual({
+      status: 'ABORTED',
+    });
+    expect(calls()).toBe(0);
   });
 
   it('does not wait for the next attempt of a retry', async () => {
