@@ -18,7 +18,7 @@ export interface JobReport {
   readonly output: string;
   /** Where jobs/<jobId>/ is: `s3://bucket/`, or a folder in local mode. */
   readonly jobFiles: string;
-  /** The name of `jobFiles` before 0.1.0; dropped in 0.2.0. */
+  /** The old name of `jobFiles`. 0.1.0 writes both; 0.2.0 drops this one. */
   readonly papers: string;
   /** In local mode: the folders that the buckets are. */
   readonly folders?: Folders;

@@ -17,7 +17,7 @@ test.each([
   's3://bucket/a//b.jpg',
   's3://bucket/../up.jpg',
   's3://bucket/größe/日本.png',
-])('takes the key of %s raw', (uri) => {
+])('does not decode the key of %s', (uri) => {
   expect(readLocation(uri, null)).toEqual({ bucket: 'bucket', key: uri.slice('s3://bucket/'.length) });
 });
 
@@ -75,7 +75,7 @@ test('never lets a path out of the root, whatever its steps', () => {
   );
 });
 
-test('reads objects with size and etag, and leaves other properties alone', () => {
+test('reads objects with size and etag, and ignores other properties', () => {
   const failed = { bucket: 'photos', key: 'a+%20.jpg', size: 12, etag: '"abc"', code: 'CorruptImage' };
   expect(readEntry(failed, null)).toEqual({ bucket: 'photos', key: 'a+%20.jpg', size: 12, etag: 'abc' });
   expect(readEntry({ bucket: 'photos', key: 'a', size: null }, null)).toEqual({ bucket: 'photos', key: 'a' });

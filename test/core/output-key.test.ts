@@ -59,7 +59,7 @@ test.each([
   expect(keyOf(key, job)).toBe(`compressed/${expected}`);
 });
 
-test('by suffix, the name is looked at before its extension changes', () => {
+test('by suffix, the original name counts, not the one with the new extension', () => {
   const job = { ...mirror, layout: 'by-suffix', suffixes: ['left'] } as const;
   expect(keyOf('a_left.png', job, 'jpeg')).toBe('compressed/left/a_left.jpeg');
 });

@@ -7,7 +7,7 @@ import {
   readableSeconds,
 } from '../../src/core/readable.ts';
 
-describe('figures for people', () => {
+describe('readable numbers', () => {
   it.each([
     [0, '0 B'],
     [87, '87 B'],
@@ -45,7 +45,7 @@ describe('figures for people', () => {
     expect(readablePercent(percent)).toBe(text);
   });
 
-  it('groups thousands and knows one from many', () => {
+  it('groups thousands and uses the right plural', () => {
     expect(readableCount(1234567)).toBe('1,234,567');
     expect(readableCount(999)).toBe('999');
     expect(countOf(1, 'image')).toBe('1 image');

@@ -12,7 +12,7 @@ const circumstances = {
   failedBatches: [],
 };
 
-test('reckons a GET and a PUT for each image, and the files and states of each batch', () => {
+test('estimates a GET and a PUT for each image, and the requests and transitions of each batch', () => {
   const tally = { ...newTally(), compressed: 1000 };
   const { estimatedCost } = buildReport(tally, { ...circumstances, jobFiles: 's3://work/' });
   // 1,000 x 0.0000004 + 1,035 x 0.000005, and 25 x 0.000025, to a hundredth of a cent.

@@ -99,12 +99,12 @@ test('reads the sizes of lines with more columns before the URI, and keys with s
   expect(await read(line)).toEqual([entry('my holiday.jpg', { size: 123456 })]);
 });
 
-test('takes keys in JSON raw and percent-decodes those in CSV, where a plus is a plus', async () => {
+test('does not decode keys in JSON and percent-decodes keys in CSV, where a plus stays a plus', async () => {
   expect(await read('["s3://photos/a%20b+c.jpg"]')).toEqual([entry('a%20b+c.jpg')]);
   expect(await read('photos,a%20b+c.jpg,77')).toEqual([entry('a b+c.jpg', { size: 77 })]);
 });
 
-test('resolves paths against the place that they are relative to', async () => {
+test('resolves paths against relativeTo', async () => {
   const relativeTo = 's3://photos/2025/';
   expect(await read('a, b.jpg\nsub/c.jpg\ns3://other/d.jpg', { relativeTo })).toEqual([
     entry('2025/a, b.jpg'),
@@ -118,7 +118,7 @@ test('resolves paths against the place that they are relative to', async () => {
   ]);
 });
 
-describe('names the place of what is wrong', () => {
+describe('names the position of each problem', () => {
   test.each<[string, string, string[]]>([
     [
       'a batch map',
@@ -209,7 +209,7 @@ describe('names the place of what is wrong', () => {
     expect(await problemsOf(body, { chunkBytes: 1 })).toEqual([problem]);
   });
 
-  test('in a file called .json that holds none', async () => {
+  test('in a file named .json that is not JSON', async () => {
     expect(await problemsOf('not json at all', { key: 'photos.json' })).toEqual([
       'Expected JSON at line 1, column 1 of s3://lists/photos.json but received "not json at all"',
     ]);
@@ -222,14 +222,14 @@ describe('names the place of what is wrong', () => {
   });
 });
 
-describe('refuses what is no list', () => {
+describe('refuses what is not a list', () => {
   test.each(['', '\n \n', '[]', '{}', '{"batch_1":[]}', '# nothing\n'])('an empty one: %j', async (body) => {
     expect(await problemsOf(body)).toEqual([
       'Expected at least one image in s3://lists/list but received an empty list',
     ]);
   });
 
-  test('one that is not there', async () => {
+  test('a missing one', async () => {
     await expect(entriesOf(createMemoryStore(), 's3://lists/none')).rejects.toThrow(
       'Expected a file list at s3://lists/none: no such object',
     );
@@ -285,7 +285,7 @@ describe('refuses what is no list', () => {
   });
 });
 
-describe('lists what lies below a prefix', () => {
+describe('lists the objects below a prefix', () => {
   function bucket(): MemoryStore {
     const store = createMemoryStore({ clock: () => new Date('2026-01-10T00:00:00Z') });
     for (const key of ['2025/', '2025/a.jpg', '2025/b.PNG', '2025/sub/', '2025/sub/c.txt', '20250/no.jpg'])
@@ -306,7 +306,7 @@ describe('lists what lies below a prefix', () => {
     expect(entries[0]).toMatchObject({ size: 10, etag: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
-  test('filtered by suffix without regard to case, by size and by time', async () => {
+  test('filtered by suffix (ignoring case), by size and by time', async () => {
     expect(await keys({ suffixes: ['.png', '.JPG'] })).toEqual(['2025/a.jpg', '2025/b.PNG']);
     expect(await keys({ minBytes: 11 })).toEqual(['2025/sub/c.txt']);
     expect(await keys({ minBytes: 1, maxBytes: 10 })).toEqual(['2025/a.jpg', '2025/b.PNG']);
@@ -369,7 +369,7 @@ describe('reads an S3 Inventory', () => {
     ]);
   });
 
-  test('without what a prefix would leave out as well', async () => {
+  test('without what is excluded from a prefix too', async () => {
     const isExcluded = ({ key }: { key: string }) => key.startsWith('x//');
     const chunks = readFileList(
       { fileList: MANIFEST, relativeTo: null, select: ALL },
@@ -384,7 +384,7 @@ describe('reads an S3 Inventory', () => {
     expect(entries.map(({ key }) => key)).toEqual(['x//ö.png']);
   });
 
-  test('and says why it cannot', async () => {
+  test('and says why it cannot be read', async () => {
     const reason = (manifest: object) => entriesOf(inventory(manifest), MANIFEST);
     await expect(reason({ fileFormat: 'ORC' })).rejects.toThrow(
       /Expected an S3 Inventory in CSV .* received "ORC"/,
@@ -398,7 +398,7 @@ describe('reads an S3 Inventory', () => {
   });
 });
 
-test('answers every text with entries or a FileListError, never with anything else', async () => {
+test('reads every text as entries or a FileListError, never anything else', async () => {
   const piece = fc.oneof(
     fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '\n', '\r\n', '#', '\\', '\u0000', 'null', '1e9', '-'),
     fc.constantFrom(

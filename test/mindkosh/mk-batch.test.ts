@@ -38,7 +38,7 @@ function photographAsPng(channels: 3 | 4) {
 }
 
 describe('the name of such a job', () => {
-  it('tells batches apart whose names differ only at their end, and starts within one second', () => {
+  it('is different for batches whose names differ only at their end, and for starts within one second', () => {
     const long = '批次'.repeat(30);
     const names = [
       mkJobId({ ...MK, batch: `${long}1` }, '2026-11-21T10:00:00.100Z'),
@@ -52,7 +52,7 @@ describe('the name of such a job', () => {
 });
 
 describe("a batch under Mindkosh's contract", () => {
-  it('compresses the images of its batch alone, under their own names and as JPEG', async () => {
+  it('compresses only the images of its batch, under their own names and as JPEG', async () => {
     const store = createMemoryStore();
     seedList(store, {
       batch_1: ['s3://cameras/a/one.jpg', 's3://cameras/b/two.PNG'],
@@ -122,7 +122,7 @@ describe("a batch under Mindkosh's contract", () => {
     expect(store.uris().filter((uri) => uri.startsWith('s3://images/compressed/'))).toEqual([]);
   });
 
-  it('names the batches there are when its own is not among them', async () => {
+  it('names the batches of the list when its own is missing', async () => {
     const store = createMemoryStore();
     seedList(store, { batch_1: ['s3://cameras/a.jpg'], batch_2: ['s3://cameras/b.jpg'] });
     const error = await compressMkBatch({ ...MK, batch: 'batch_9' }, { ...HOST, store }).catch((e) => e);
@@ -132,7 +132,7 @@ describe("a batch under Mindkosh's contract", () => {
     );
   });
 
-  it('takes up where it stopped when the container starts its worker again', async () => {
+  it('continues where it stopped when the container restarts its worker', async () => {
     const store = createMemoryStore();
     seedList(store, { batch_1: ['s3://cameras/a.jpg', 's3://cameras/b.jpg'] });
     const bytes = await photograph();

@@ -33,7 +33,7 @@ test.each([
   [[100, 1, 1, 1], 2, [1, 3]],
   [[0, 0, 0], 3, [1, 1, 1]],
   [[1, 2, 3, 4, 5, 6], 2, [4, 2]],
-])('sizes %j in %i batches of like bytes are %j', async (sizes, batches, counts) => {
+])('sizes %j in %i batches of equal bytes are %j', async (sizes, batches, counts) => {
   expect((await make(sizes, { batches, by: 'bytes' })).batches).toEqual(counts);
 });
 

@@ -115,7 +115,7 @@ describe('writes the files of a job', () => {
   });
 });
 
-describe('accounts for what is listed twice', () => {
+describe('accounts for images that are listed twice', () => {
   test('by a line that names the first', async () => {
     const { store, summary, images, batches } = await plan({
       one: ['s3://photos/a', 's3://photos/b', 's3://photos/a'],
@@ -231,7 +231,7 @@ describe('refuses outputs that would collide, by name and before any batch is pu
     expect(error.message).toMatch(/and 480 more$/);
   });
 
-  test('but not names that only look alike, nor repetitions, nor folder markers', async () => {
+  test('but not names that only look alike, nor duplicates, nor folder markers', async () => {
     const list = [
       's3://photos/a.png',
       's3://photos/a.jpg',
@@ -272,7 +272,7 @@ describe('stops at limits', () => {
     expect((await refusal(list, { limits })).error.message).toBe(message);
   });
 
-  test('and plans what just fits', async () => {
+  test('and plans what is exactly at a limit', async () => {
     const list = [{ bucket: 'photos', key: 'a', size: 8 }];
     expect((await plan(list, { limits: { maxObjects: 1, maxBytes: 8 } })).summary.images).toBe(1);
   });
@@ -297,7 +297,7 @@ describe('an execution’s name', () => {
       { store, workBucket: 'work', defaultOutput: 's3://out/' },
     );
 
-  test('serves one job: results of an earlier one would be taken for its own', async () => {
+  test('is for one job: results of an earlier one would count as its own', async () => {
     const store = createMemoryStore();
     store.seed(LIST, 's3://photos/a.jpg');
     await startAt('2026-01-01T00:00:00Z', store);
@@ -316,7 +316,7 @@ describe('an execution’s name', () => {
   });
 });
 
-describe('a list of what failed', () => {
+describe('a list of failed images', () => {
   const FAILED = 's3://work/jobs/sunday/failed.jsonl';
   const SUNDAY = {
     ...A_JOB,
@@ -338,7 +338,7 @@ describe('a list of what failed', () => {
     return JSON.parse(store.text('s3://work/jobs/monday/job.json')!) as Job;
   };
 
-  test('is done with the settings of the job that it is of', async () => {
+  test('is run with the settings of its job', async () => {
     const { output, layout, compression, limits, select, toleratedFailurePercentage } = await retry();
     expect({ output, layout, compression, toleratedFailurePercentage }).toEqual({
       output: SUNDAY.output,
@@ -355,12 +355,12 @@ describe('a list of what failed', () => {
     ]);
   });
 
-  test('is done otherwise where its own input says so', async () => {
+  test('is run with other settings where its own input says so', async () => {
     const { output, compression } = await retry({ output: 's3://here/', encoding: { effort: 'fast' } });
     expect([output, compression.mode, compression.effort]).toEqual(['s3://here/', 'lossless', 'fast']);
   });
 
-  test('elsewhere than among its files is a list like any other', async () => {
+  test('outside the job files is a list like any other', async () => {
     const store = createMemoryStore();
     store.seed('s3://in/lists/failed.jsonl', '{"bucket":"photos","key":"b.jpg"}');
     await planJob(
@@ -389,7 +389,7 @@ describe('resumes an earlier job', () => {
     return store;
   }
 
-  test('leaving out what it finished, also what it took over from the job before', async () => {
+  test('without the images it finished, also those of the job that it resumed', async () => {
     const { images, batches, store } = await plan(
       ['a', 'b', 'ö', 'c', 'd', 'b'].map((key) => `s3://photos/${key}`),
       { resume: 'sunday' },
@@ -409,7 +409,7 @@ describe('resumes an earlier job', () => {
     ['duplicate', 'skipped'],
     ['write-limit', 'skipped'],
     ['object-lock', 'kept'],
-  ])('but not what was left as %s: it may be another matter now', async (reason, status) => {
+  ])('but not images with the reason %s: it may no longer hold', async (reason, status) => {
     const store = storeWithResults();
     store.seed('s3://work/jobs/sunday/results/b3/1.jsonl', result('x', status, reason));
     expect((await plan(['s3://photos/x'], { resume: 'sunday' }, store)).images).toHaveLength(1);
@@ -423,7 +423,7 @@ describe('resumes an earlier job', () => {
     ],
     [{ compression: { ...DEFAULT_COMPRESSION, quality: 60 } }, "with the same 'compression'"],
     [{ layout: 'flat' }, "with the same 'layout'"],
-  ])('that did the same with its images, not %j', async (earlier, message) => {
+  ])('that had the same settings, not %j', async (earlier, message) => {
     const store = storeWithResults();
     store.seed('s3://work/jobs/sunday/job.json', JSON.stringify(earlier));
     expect((await refusal(['s3://photos/a'], { resume: 'sunday' }, store)).error.message).toContain(message);

@@ -115,7 +115,7 @@ describe('the report page', () => {
     expect(pageOf([], { job: { ...JOB, dryRun: true } })).toContain('Dry run: no image was written');
   });
 
-  it('stands alone: no script, and nothing that is fetched from elsewhere', () => {
+  it('is self-contained: no script, and nothing that is loaded from elsewhere', () => {
     const page = pageOf([resultOf(image('a.jpg'), compressed(100, 50))]);
     expect(page).not.toMatch(/<script|<link|<img|@import|url\(|\ssrc=|\shref=/);
     expect(page).toContain("default-src 'none'");
@@ -123,7 +123,7 @@ describe('the report page', () => {
     expect(page).toContain('@media print');
   });
 
-  it('has no NaN or undefined in it when nothing was done at all', () => {
+  it('contains no NaN or undefined when nothing was compressed', () => {
     expect(pageOf([], { job: undefined })).not.toMatch(/NaN|undefined|Infinity/);
   });
 

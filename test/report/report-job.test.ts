@@ -71,7 +71,7 @@ describe('the report of a job', () => {
     expect(store.text(`${JOB_FILES}/report.html`)).toContain('premature end of JPEG image');
   });
 
-  it('names failed images in a file list that can be dropped back, keys untouched', async () => {
+  it('names failed images in a file list that can be run again, with unchanged keys', async () => {
     const store = createMemoryStore();
     const keys = ['plain.jpg', 'with space+plus%20.jpg', 'ünï/ "quoted"\n.jpg', '//double.jpg'];
     const image = seedPlan(store, { one: keys });
@@ -98,7 +98,7 @@ describe('the report of a job', () => {
     expect(store.text(`${JOB_FILES}/failed.jsonl`)).toBe('');
   });
 
-  it('counts an image once when two hosts did it, by the best of its results', async () => {
+  it('counts an image once when two hosts compressed it, by the best of its results', async () => {
     const statuses: Outcome[] = [SKIPPED, FAILED, KEPT, compressed(100, 50)];
     await fc.assert(
       fc.asyncProperty(
@@ -134,7 +134,7 @@ describe('the report of a job', () => {
     );
   });
 
-  it('counts a batch whose results are too large to be held in the same way', async () => {
+  it('counts a batch whose results are too large for memory in the same way', async () => {
     const store = createMemoryStore({ chunkBytes: 65_536 });
     const keys = Array.from({ length: 9000 }, (_, n) => `${'folder/'.repeat(10)}${n}.jpg`);
     const image = seedPlan(store, { one: keys });
@@ -326,13 +326,13 @@ describe('the verdict', () => {
     expect(store.text(`${JOB_FILES}/report.html`)).toContain('The job itself failed');
   });
 
-  it('is FAILED when there is no plan and nobody says why', async () => {
+  it('is FAILED when there is no plan and no error', async () => {
     expect((await report(createMemoryStore())).cause).toMatch(/^PlanMissing: there is no jobs\//);
   });
 });
 
 describe('undo.jsonl', () => {
-  it('is put together from the parts that the hosts left, line by line', async () => {
+  it('is merged from the parts that the hosts wrote, line by line', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});
     store.seed(`${JOB_FILES}/undo/one-001.jsonl`, '{"key":"a"}\n{"key":"b"}');

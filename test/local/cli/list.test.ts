@@ -90,7 +90,7 @@ test('lists the images of a folder as paths from the place of the list', () => {
   });
 });
 
-test('follows links to files in the folder, names those it does not, and passes over our own folder', () => {
+test('follows links to files in the folder, names those it does not follow, and skips our own folder', () => {
   const place = path.join(folder, 'linked');
   mkdirSync(path.join(place, '.image-press'), { recursive: true });
   for (const name of ['a.jpg', '.image-press/b.jpg']) writeFileSync(path.join(place, name), 'x');

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../support/served-bucket.ts';
 const mayWriteEverywhere = process.getuid?.() === 0;
 
 describe('prepareOutput', () => {
-  it('makes the folder and the one beside it, and leaves nothing in them', async () => {
+  it('makes the folder and the one next to it, and leaves nothing in them', async () => {
     const out = path.join(await temporaryFolder(), 'new/compressed');
     await prepareOutput(out);
     expect(await readdir(out)).toEqual([]);
@@ -33,13 +33,13 @@ describe('prepareOutput', () => {
     );
   });
 
-  it.skipIf(mayWriteEverywhere)('refuses an --out that may only be read', async () => {
+  it.skipIf(mayWriteEverywhere)('refuses a read-only --out', async () => {
     const out = await temporaryFolder();
     await chmod(out, 0o555);
     await expect(prepareOutput(out)).rejects.toThrow(/Expected --out .* EACCES/);
   });
 
-  it.skipIf(mayWriteEverywhere)('refuses an --out beside which nothing may be written', async () => {
+  it.skipIf(mayWriteEverywhere)('refuses an --out whose parent folder is read-only', async () => {
     const root = await temporaryFolder();
     const out = path.join(root, 'out');
     await mkdir(out);

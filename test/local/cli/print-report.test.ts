@@ -61,7 +61,7 @@ describe('the report on a terminal', () => {
     expect(lines[1]).toMatch(new RegExp(`75\\.0 % {2}${note}$`));
   });
 
-  it('lines its columns up, also beside letters that are two columns wide', async () => {
+  it('aligns its columns, also with characters that are two columns wide', async () => {
     const lines = (await print(FEW)).split('\n').slice(0, 3);
     const ends = lines.map((line) => widthOf(line.match(/^.*(before|kB +5|MB)/)![0].replace(/ +5$/, '')));
     expect(new Set(ends).size).toBe(1);
@@ -77,7 +77,7 @@ describe('the report on a terminal', () => {
     expect(text).toContain(`/tmp/job-files/jobs/${JOB_ID}/failed.jsonl`);
   });
 
-  it('shows an image once, though two hosts did it', async () => {
+  it('shows an image once, even if two hosts compressed it', async () => {
     const twice = [
       resultOf(image('a.jpg', 0), { status: 'skipped', reason: 'up-to-date' }),
       ...FEW.slice(0, 1),
@@ -88,7 +88,7 @@ describe('the report on a terminal', () => {
     expect(text).toMatch(/a\.jpg +100 B +50 B/);
   });
 
-  it.each([40, 60, 80, 100, 200])('is never wider than %i columns, but for addresses', async (columns) => {
+  it.each([40, 60, 80, 100, 200])('is never wider than %i columns, except addresses', async (columns) => {
     const long = resultOf(image(`${'深い/folder/'.repeat(30)}picture.jpg`, 3), FAILED);
     const noted = resultOf(image('x'.repeat(300), 4), {
       ...FAILED,
@@ -122,7 +122,7 @@ describe('the report on a terminal', () => {
     expect(text).toContain('The job failed. Of 2 images, 1 was lost');
   });
 
-  it('gives no advice on deploying for what this machine denied', async () => {
+  it('gives no advice on deployment for a permission of this machine', async () => {
     const denied: Outcome = { status: 'failed', code: 'AccessDenied', message: 'EACCES' };
     const rows = [resultOf(image('a.jpg', 0), denied)];
     const text = (folders?: Record<string, string>) =>
@@ -142,7 +142,7 @@ describe('the report on a terminal', () => {
     const text = await printReport(report, FEW, { columns: 90, colour: false });
     expect(text).toContain('90 images: 1 compressed, 1 kept, 1 failed, 87 not started (3.5 s)');
     expect(text).toContain('the same command continues from here.');
-    expect(text).not.toMatch(/lost|died|The job failed/i);
+    expect(text).not.toMatch(/lost|stopped before it|The job failed/i);
     expect(text.match(/not started/g)).toHaveLength(1);
   });
 

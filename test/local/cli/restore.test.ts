@@ -57,7 +57,7 @@ async function compressedImages() {
   return { server, store, file };
 }
 
-test('restores what the list names, names what it must not touch, and says so by its exit code', async () => {
+test('restores what the list names, names what it must not touch, and sets the exit code', async () => {
   const { server, store, file } = await compressedImages();
   await store.put({ bucket: 'photos', key: 'a.jpg' }, Buffer.from('newer'));
   const first = await restore([file], server.endpoint);
@@ -76,7 +76,7 @@ test('reads the list from S3, and in a dry run writes nothing', async () => {
   expect((await store.head({ bucket: 'photos', key: 'a.jpg' }))?.size).toBe(450);
 });
 
-test('refuses wrong usage and a list that is none, naming the line', async () => {
+test('refuses wrong usage and a file that is not an undo.jsonl, naming the line', async () => {
   const { server, file } = await compressedImages();
   await writeFile(file, '{"bucket":"photos","key":"a.jpg"}\n');
   const [noKey, noFile, noList, unknownOption, notUndo] = await Promise.all([

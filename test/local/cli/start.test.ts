@@ -205,7 +205,7 @@ describe('npm start on a file list', () => {
     ]);
   });
 
-  it('leaves outputs beside the list by default, and takes a failed.jsonl as a list again', async () => {
+  it('writes outputs next to the list by default, and takes a failed.jsonl as a list again', async () => {
     const cwd = await folderWith({ 'a.jpg': photo, 'list.txt': 'a.jpg\nlate.jpg\n' });
     const first = await start(cwd, 'list.txt', '--json');
     expect(first.code).toBe(1);
@@ -271,7 +271,7 @@ describe('npm start on a file list', () => {
 
 describe('wrong usage', () => {
   it.each([
-    ['outputs beside one image', ['in/a.jpg', '--out', 'in'], /does not contain the folder of the image, /],
+    ['outputs next to one image', ['in/a.jpg', '--out', 'in'], /does not contain the folder of the image, /],
     ['no such place', ['nowhere'], 'there is no'],
     [
       'an empty folder',

@@ -19,7 +19,7 @@ async function folderOf(...files: string[]): Promise<string> {
   return folder;
 }
 
-it('follows links to files within the folder, and tells of the others', async () => {
+it('follows links to files within the folder, and reports the others', async () => {
   const folder = await folderOf('in/a.jpg', 'in/sub/b.jpg', 'outside.jpg');
   const link = (to: string, name: string) => symlink(to, path.join(folder, 'in', name));
   await link('sub/b.jpg', 'inside.jpg');
@@ -36,7 +36,7 @@ it('follows links to files within the folder, and tells of the others', async ()
   ]);
 });
 
-it('passes over our own folder wherever it lies', async () => {
+it('skips our own folder wherever it is', async () => {
   const folder = await folderOf('a.jpg', '.image-press/samples/b.jpg', 'sub/.image-press/job-files/c.jsonl');
   expect(await walked(folder)).toEqual(['file a.jpg']);
 });
@@ -52,7 +52,7 @@ it.runIf(process.platform === 'linux')('finds files and folders whose names are 
   }
 });
 
-it.skipIf(process.getuid?.() === 0)('tells of folders that may not be read', async () => {
+it.skipIf(process.getuid?.() === 0)('reports folders that may not be read', async () => {
   const folder = await folderOf('a.jpg', 'private/b.jpg');
   await chmod(path.join(folder, 'private'), 0o400);
   expect(await walked(folder)).toEqual(['file a.jpg', 'unreadable folder private/']);
