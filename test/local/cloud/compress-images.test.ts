@@ -163,7 +163,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     'Lambda.Unknown',
     'TimeoutError',
     'Runtime.OutOfMemory',
-  ])('sends a batch whose Lambda died of %s to Fargate', async (name) => {
+  ])('sends a batch whose Lambda failed with %s to Fargate', async (name) => {
     const { calls, children } = await run({ batches: [batch('a')], onLambda: () => fail(name) });
     expect(calls).toEqual(['plan', 'lambda a', 'FARGATE_SPOT a', 'report']);
     expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
@@ -190,7 +190,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
   });
 
-  it('leaves Spot when its tasks keep failing', async () => {
+  it('switches to on-demand Fargate when Spot tasks keep failing', async () => {
     const onFargate = (_batch: Batch, _call: number, provider: string) =>
       provider === 'FARGATE' ? { TaskArn: 'arn:task' } : fail('States.TaskFailed');
     const { calls, children } = await run({ batches: [batch('a', 'fargate')], onFargate });
