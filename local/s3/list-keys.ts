@@ -47,17 +47,15 @@ function* plainKeys(files: KeyFiles, prefix: string, position: Position, folder:
   for (let index = firstRelevant(names, folder, prefix, position); index < names.length; index++) {
     const name = names[index] ?? '';
     const key = folder + name;
-    if (!key.startsWith(prefix) && !prefix.startsWith(key)) {
-      if (compareKeys(key, prefix) > 0) return;
-      continue;
-    }
-    if (!isPlainName(name.endsWith('/') ? name.slice(0, -1) : name)) continue;
-    if (!name.endsWith('/')) {
-      if (key.startsWith(prefix) && isAfter(key, position)) yield key;
-    } else if (mayContainKeysAfter(key, position)) {
-      yield* plainKeys(files, prefix, position, key);
-    }
+    if (!key.startsWith(prefix) && compareKeys(key, prefix) > 0) return;
+    if (!isSegment(name)) continue;
+    if (!name.endsWith('/') && key.startsWith(prefix) && isAfter(key, position)) yield key;
+    if (mayContainKeys(key, prefix, position)) yield* plainKeys(files, prefix, position, key);
   }
+}
+
+function isSegment(name: string): boolean {
+  return isPlainName(name.endsWith('/') ? name.slice(0, -1) : name);
 }
 
 /** One before the first name that is not before prefix and position, because it may be a folder that contains them. */
@@ -80,7 +78,9 @@ function isAfter(key: string, position: Position): boolean {
   return position.key === '' || compareKeys(key, position.key) > 0;
 }
 
-function mayContainKeysAfter(folder: string, position: Position): boolean {
+function mayContainKeys(folder: string, prefix: string, position: Position): boolean {
+  if (!folder.endsWith('/')) return false;
+  if (!folder.startsWith(prefix) && !prefix.startsWith(folder)) return false;
   if (position.wholePrefix && folder.startsWith(position.key)) return false;
   return compareKeys(folder, position.key) > 0 || position.key.startsWith(folder);
 }

@@ -20,7 +20,7 @@ export interface ServedBucket {
   readonly state: string;
 }
 
-/** A server with one bucket, `photos`, in folders of its own; gone when the test is over. */
+/** A server with one bucket, `photos`, in folders of its own; removed after the test. */
 export async function serveBucket(options: Partial<S3ServerOptions> = {}): Promise<ServedBucket> {
   const root = await temporaryFolder();
   const [folder, state] = [path.join(root, 'photos'), path.join(root, 'state')];

@@ -270,7 +270,7 @@ describe('stopping', () => {
     await once(parent.stdout, 'data');
     await expect.poll(() => sizeOf(beats)).toBeGreaterThan(2);
     parent.kill('SIGKILL');
-    // Not asked by its id: where nobody collects orphans, a dead one keeps it.
+    // Not checked by its id: where no process collects orphans, a dead one keeps it.
     await expect.poll(() => growthOf(beats), { timeout: 5000 }).toBe(0);
   });
 });

@@ -108,7 +108,7 @@ describe('multipart uploads', () => {
     expect(whole).toMatchObject({ ChecksumCRC32: single.ChecksumCRC32, ChecksumType: 'FULL_OBJECT' });
   });
 
-  it('obey conditions when they are completed', async () => {
+  it('check conditions when they are completed', async () => {
     const { client } = await serveBucket();
     const ids = [await start(client), await start(client)] as const;
     const parts = [
@@ -181,8 +181,8 @@ describe('multipart uploads', () => {
     await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: id }));
     expect(readdirSync(path.join(state, 'uploads'))).toEqual([]);
     await expect(upload(client, id, 1, second)).rejects.toMatchObject({ name: 'NoSuchUpload' });
-    const strange = await rawRequest(server, 'DELETE', '/photos/a?uploadId=..%2F..');
-    expect(strange).toMatchObject({ status: 404, code: 'NoSuchUpload' });
+    const invalid = await rawRequest(server, 'DELETE', '/photos/a?uploadId=..%2F..');
+    expect(invalid).toMatchObject({ status: 404, code: 'NoSuchUpload' });
     expect(await rawRequest(server, 'PUT', `/photos/a?uploadId=${id}&partNumber=0`)).toMatchObject({
       status: 404,
     });

@@ -692,8 +692,8 @@ describe('events', () => {
         object: { key: 'in+put/a%2Bb%26%C3%BC%3D%2520%281%29.jpg', size: 6, eTag: md5('pixels') },
       },
     });
-    const told = events[0]!.s3.object.key;
-    expect(decodeURIComponent(told.replaceAll('+', ' '))).toBe(key);
+    const encoded = events[0]!.s3.object.key;
+    expect(decodeURIComponent(encoded.replaceAll('+', ' '))).toBe(key);
     expect(events[2]!.s3.object).not.toHaveProperty('size');
     expect(events[2]!.s3.object).not.toHaveProperty('eTag');
   });
