@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rawRequest, serveBucket, statusOf } from '../../support/served-bucket.ts';
+import { rawRequest, serveBucket, statusOf, temporaryFolder } from '../../support/served-bucket.ts';
 
 const Bucket = 'photos';
 
@@ -157,6 +157,41 @@ describe('keys that are not file names', () => {
       },
     );
     await fc.assert(behavesAsMap, { numRuns: 30 });
+  });
+});
+
+describe('a prefix in a folder of its own', () => {
+  it('stores its keys there and nowhere else, and lists them among the others', async () => {
+    const root = await temporaryFolder();
+    const place = (name: string) => ({
+      folder: path.join(root, name),
+      state: path.join(root, 'state', name),
+    });
+    const photos = { ...place('photos'), prefixes: { 'jobs/': place('job-files') } };
+    const { client } = await serveBucket({ buckets: { photos } });
+    const keys = ['jobs', 'jobs-old/c.jpg', 'jobs/a//b', 'jobs/a/report.json', 'jobs0', 'zoo/d.jpg'];
+    for (const key of keys.toReversed()) await put(client, key, key);
+    mkdirSync(path.join(root, 'photos/jobs-new'));
+    writeFileSync(path.join(root, 'job-files/not-of-the-prefix'), 'x');
+    for (const pageSize of [1, 2, 10]) expect(await keysByPages(client, pageSize)).toEqual(byBytes(keys));
+    expect(await keysByPages(client, 2, { Prefix: 'jobs/a' })).toEqual(['jobs/a//b', 'jobs/a/report.json']);
+    const page = await client.send(new ListObjectsV2Command({ Bucket, Delimiter: '/' }));
+    expect(page.CommonPrefixes?.map((one) => one.Prefix)).toEqual(['jobs-old/', 'jobs/', 'zoo/']);
+    expect(readdirSync(path.join(root, 'job-files/jobs/a'))).toEqual(['report.json']);
+    expect(readdirSync(path.join(root, 'photos')).sort()).toEqual([
+      'jobs',
+      'jobs-new',
+      'jobs-old',
+      'jobs0',
+      'zoo',
+    ]);
+    expect(await textOf(client, 'jobs/a//b')).toBe('jobs/a//b');
+    await client.send(
+      new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: 'photos/jobs/a/report.json' }),
+    );
+    expect(await textOf(client, 'copy')).toBe('jobs/a/report.json');
+    for (const Key of keys) await client.send(new DeleteObjectCommand({ Bucket, Key }));
+    expect(await keysByPages(client, 10)).toEqual(['copy']);
   });
 });
 
