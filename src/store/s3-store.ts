@@ -7,7 +7,7 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import type { ObjectStore, ObjectSummary, PutOptions } from '../core/object-store.ts';
+import type { ObjectAttributes, ObjectStore, ObjectSummary, PutOptions } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { getObject, readObject } from './read-object.ts';
 import { createRetryStrategy } from './retry-strategy.ts';
@@ -47,68 +47,77 @@ export function createS3Client({ attempts = 10, ...overrides }: S3ClientSettings
 /** The object store over the SDK. @throws ObjectStoreError from every method. */
 export function createS3Store(client: S3Client): ObjectStore {
   return {
-    async head(location) {
-      try {
-        const answer = await client.send(new HeadObjectCommand({ ...at(location), ChecksumMode: 'ENABLED' }));
-        return attributesOf(answer);
-      } catch (error) {
-        if (isAbsent(error)) return undefined;
-        throw storeError(error, 'HeadObject', location);
-      }
-    },
-
+    head: (location) => headObject(client, location),
     get: (location, options = {}) => getObject(client, location, options),
     read: (location, range) => readObject(client, location, range),
-
-    async put(location, body, options = {}) {
-      const command = new PutObjectCommand({
-        ...at(location),
-        Body: body,
-        ...headersOf(options.attributes ?? {}),
-        ...conditionOf(options.condition),
-        ...(options.acl && { ACL: options.acl }),
-        ...(hasTags(options.tags) && { Tagging: encodeTags(options.tags) }),
-        // Always SHA-256: S3 checks it on arrival, and HEAD can confirm our mark with it later.
-        ChecksumSHA256: options.attributes?.checksumSha256 ?? sha256Of(body),
-      });
-      sendExpires(command, options.attributes?.expires);
-      try {
-        const answer = await client.send(command);
-        return { etag: unquote(answer.ETag), ...(answer.VersionId && { versionId: answer.VersionId }) };
-      } catch (error) {
-        throw storeError(error, 'PutObject', location, {
-          preconditionFailed: options.condition !== undefined && isUnfulfilled(error),
-        });
-      }
-    },
-
-    async upload(location, chunks, contentType) {
-      try {
-        await uploadInParts(client, { ...at(location), ContentType: contentType }, chunks);
-      } catch (error) {
+    put: (location, body, options = {}) => putObject(client, location, body, options),
+    upload: (location, chunks, contentType) =>
+      uploadInParts(client, { ...at(location), ContentType: contentType }, chunks).catch((error: unknown) => {
         throw isOfSdk(error) ? storeError(error, 'UploadPart', location) : error;
-      }
-    },
-
-    async *list(bucket, prefix, startAfter) {
-      const input = { Bucket: bucket, Prefix: prefix, StartAfter: startAfter || undefined };
-      try {
-        for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
-          yield* Contents.map(summaryOf);
-      } catch (error) {
-        throw storeError(error, 'ListObjectsV2', { bucket, key: prefix });
-      }
-    },
-
-    async tags(location) {
-      try {
-        const answer = await client.send(new GetObjectTaggingCommand(at(location)));
-        return Object.fromEntries((answer.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
-      } catch (error) {
-        throw storeError(error, 'GetObjectTagging', location);
-      }
-    },
+      }),
+    list: (bucket, prefix, startAfter) => listObjects(client, { bucket, key: prefix }, startAfter),
+    tags: (location) => tagsOf(client, location),
   };
+}
+
+async function headObject(client: S3Client, location: S3Location): Promise<ObjectAttributes | undefined> {
+  try {
+    return attributesOf(
+      await client.send(new HeadObjectCommand({ ...at(location), ChecksumMode: 'ENABLED' })),
+    );
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw storeError(error, 'HeadObject', location);
+  }
+}
+
+async function putObject(
+  client: S3Client,
+  location: S3Location,
+  body: Uint8Array,
+  { attributes = {}, condition, tags, acl }: PutOptions,
+): Promise<{ etag: string; versionId?: string }> {
+  const command = new PutObjectCommand({
+    ...at(location),
+    Body: body,
+    ...headersOf(attributes),
+    ...conditionOf(condition),
+    ...(acl && { ACL: acl }),
+    ...(tags && Object.keys(tags).length > 0 && { Tagging: encodeTags(tags) }),
+    // Always SHA-256: S3 checks it on arrival, and HEAD can confirm our mark with it later.
+    ChecksumSHA256: attributes.checksumSha256 ?? sha256Of(body),
+  });
+  sendExpires(command, attributes.expires);
+  try {
+    const { ETag, VersionId } = await client.send(command);
+    return { etag: unquote(ETag), ...(VersionId && { versionId: VersionId }) };
+  } catch (error) {
+    const preconditionFailed = condition !== undefined && isUnfulfilled(error);
+    throw storeError(error, 'PutObject', location, { preconditionFailed });
+  }
+}
+
+async function* listObjects(
+  client: S3Client,
+  { bucket, key: prefix }: S3Location,
+  startAfter?: string,
+): AsyncIterable<ObjectSummary> {
+  const input = { Bucket: bucket, Prefix: prefix, StartAfter: startAfter || undefined };
+  try {
+    for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
+      yield* Contents.map(summaryOf);
+  } catch (error) {
+    throw storeError(error, 'ListObjectsV2', { bucket, key: prefix });
+  }
+}
+
+async function tagsOf(client: S3Client, location: S3Location): Promise<Readonly<Record<string, string>>> {
+  try {
+    const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(at(location)));
+    return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));
+  } catch (error) {
+    throw storeError(error, 'GetObjectTagging', location);
+  }
 }
 
 function summaryOf({ Key = '', Size = 0, ETag, LastModified, StorageClass }: _Object): ObjectSummary {
@@ -123,8 +132,4 @@ function at({ bucket, key }: S3Location) {
 function conditionOf(condition: PutOptions['condition']) {
   if (condition === undefined) return {};
   return condition === 'absent' ? { IfNoneMatch: '*' } : { IfMatch: `"${condition.etag}"` };
-}
-
-function hasTags(tags: PutOptions['tags']): tags is Readonly<Record<string, string>> {
-  return tags !== undefined && Object.keys(tags).length > 0;
 }
