@@ -200,6 +200,7 @@ async function* results(jobId: string, jobFiles: string): AsyncGenerator<ImageRe
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   for (const name of names) {
     if (!name.endsWith('.jsonl')) continue;
-    for await (const line of linesOf(createReadStream(path.join(folder, name)))) yield JSON.parse(line);
+    for await (const line of linesOf(createReadStream(path.join(folder, name))))
+      if (line !== '') yield JSON.parse(line);
   }
 }

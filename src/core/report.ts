@@ -1,57 +1,24 @@
 import { type CostEstimate, estimateCost } from './cost-estimate.ts';
-import type { FailureCode, KeptReason, SkippedReason } from './image-result.ts';
+import type { FailureCode } from './image-result.ts';
 import type { Job } from './job.ts';
 import { countOf, readableCount } from './readable.ts';
-import type { FormatTally, Saving, Tally } from './tally.ts';
+import type { Tally } from './tally.ts';
 
 /** The content of report.json. Every planned image is in exactly one of compressed, kept, skipped, failed, lost. */
-export interface JobReport {
-  readonly jobId: string;
+export interface JobReport extends Readonly<Omit<Tally, 'copied'>>, Omit<JobCircumstances, 'job'> {
   /** FAILED when more failed than tolerated, or anything was lost. */
   readonly status: 'SUCCEEDED' | 'FAILED';
   /** Why the status is FAILED, for people. */
   readonly cause?: string;
-  readonly startedAt: string;
-  readonly finishedAt: string;
   readonly durationSeconds: number;
   readonly fileList: string;
   readonly output: string;
-  /** Where jobs/<jobId>/ is: `s3://bucket/`, or a folder in local mode. */
-  readonly jobFiles: string;
   /** The old name of `jobFiles`. 0.1.0 writes both; 0.2.0 drops this one. */
   readonly papers: string;
-  /** In local mode: the folders that the buckets are. */
-  readonly folders?: Folders;
-  readonly planned: number;
   readonly accounted: number;
   /** planned − accounted */
   readonly lost: number;
-  readonly compressed: number;
-  readonly kept: number;
-  readonly skipped: number;
-  readonly failed: number;
-  /** Of compressed and kept images. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
   readonly savedPercent: number;
-  /** Of compressed images, by the format that was written. */
-  readonly byFormat: Readonly<Record<string, FormatTally>>;
-  /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
-  readonly savingsHistogram: readonly number[];
-  /** The biggest savings, most bytes first. */
-  readonly topSavings: readonly Saving[];
-  readonly keptReasons: Partial<Record<KeptReason, number>>;
-  readonly skippedReasons: Partial<Record<SkippedReason, number>>;
-  readonly failureCodes: Partial<Record<FailureCode, number>>;
-  /** The first of them; all are in failed.jsonl. */
-  readonly failures: readonly ReportedFailure[];
-  /** Batches that ended without a result for every image, the first of them, each with the error that the state machine recorded. */
-  readonly failedBatches: readonly FailedBatch[];
-  readonly batches: { readonly planned: number; readonly failed: number };
-  /** In place only. */
-  readonly replaced?: Replaced;
-  /** The error of the plan or of the state machine itself. */
-  readonly failure?: JobFailure;
   readonly estimatedCost?: CostEstimate;
   /** Absent when the job failed before its input was checked. */
   readonly settings?: Job;
@@ -88,16 +55,22 @@ export interface JobFailure {
 export interface JobCircumstances {
   readonly jobId: string;
   readonly job?: Job;
+  /** Where jobs/<jobId>/ is: `s3://bucket/`, or a folder in local mode. */
   readonly jobFiles: string;
+  /** In local mode: the folders that the buckets are. */
   readonly folders?: Folders | undefined;
   /** ISO 8601 */
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly planned: number;
   readonly batches: { readonly planned: number; readonly failed: number };
+  /** The first of them; all are in failed.jsonl. */
   readonly failures: readonly ReportedFailure[];
+  /** The first of the batches without a result for every image, each with the error that the state machine recorded. */
   readonly failedBatches: readonly FailedBatch[];
+  /** In place only. */
   readonly replaced?: Replaced;
+  /** The error of the plan or of the state machine itself. */
   readonly failure?: JobFailure;
 }
 
@@ -118,45 +91,29 @@ export function imagesToCheck(report: Pick<JobReport, 'failed' | 'lost' | 'failu
 
 /** Combines everything that is known about a job, and decides whether it succeeded. */
 export function buildReport(tally: Tally, circumstances: JobCircumstances): JobReport {
-  const { job, failure } = circumstances;
-  const { compressed, kept, skipped, failed } = tally;
-  const accounted = compressed + kept + skipped + failed;
-  const lost = Math.max(0, circumstances.planned - accounted);
-  const cause = causeOfFailure({ ...circumstances, failed, lost });
+  const { job, jobId, startedAt, finishedAt, jobFiles, planned, ...rest } = circumstances;
+  const { copied: _copied, ...sums } = tally;
+  const accounted = sums.compressed + sums.kept + sums.skipped + sums.failed;
+  const lost = Math.max(0, planned - accounted);
+  const cause = causeOfFailure({ ...circumstances, failed: sums.failed, lost });
   const cost = estimateCost(tally, circumstances);
   return {
-    jobId: circumstances.jobId,
+    jobId,
     status: cause ? 'FAILED' : 'SUCCEEDED',
     ...(cause && { cause }),
-    startedAt: circumstances.startedAt,
-    finishedAt: circumstances.finishedAt,
-    durationSeconds: secondsBetween(circumstances.startedAt, circumstances.finishedAt),
+    startedAt,
+    finishedAt,
+    durationSeconds: secondsBetween(startedAt, finishedAt),
     fileList: job?.fileList ?? '',
     output: job?.output ?? '',
-    jobFiles: circumstances.jobFiles,
-    papers: circumstances.jobFiles,
-    ...(circumstances.folders && { folders: circumstances.folders }),
-    planned: circumstances.planned,
+    jobFiles,
+    papers: jobFiles,
+    planned,
     accounted,
     lost,
-    compressed,
-    kept,
-    skipped,
-    failed,
-    bytesIn: tally.bytesIn,
-    bytesOut: tally.bytesOut,
-    savedPercent: percentSaved(tally.bytesIn, tally.bytesOut),
-    byFormat: tally.byFormat,
-    savingsHistogram: tally.savingsHistogram,
-    topSavings: tally.topSavings,
-    keptReasons: tally.keptReasons,
-    skippedReasons: tally.skippedReasons,
-    failureCodes: tally.failureCodes,
-    failures: circumstances.failures,
-    failedBatches: circumstances.failedBatches,
-    batches: circumstances.batches,
-    ...(circumstances.replaced && { replaced: circumstances.replaced }),
-    ...(failure && { failure }),
+    ...sums,
+    savedPercent: percentSaved(sums.bytesIn, sums.bytesOut),
+    ...rest,
     ...(cost && { estimatedCost: cost }),
     ...(job && { settings: job }),
   };

@@ -11,8 +11,11 @@ export interface Tally {
   bytesOut: number;
   /** Kept images that were copied to the output. */
   copied: number;
+  /** Of compressed images, by the format that was written. */
   readonly byFormat: Record<string, FormatTally>;
+  /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
   readonly savingsHistogram: number[];
+  /** The biggest savings, most bytes first. */
   readonly topSavings: Saving[];
   readonly keptReasons: Partial<Record<KeptReason, number>>;
   readonly skippedReasons: Partial<Record<SkippedReason, number>>;

@@ -7,10 +7,10 @@ import {
   readEntry,
   show,
 } from '../core/file-list.ts';
-import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
-import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { formatS3Uri } from '../core/s3-uri.ts';
 import { percentDecoded, type Row, readCsvRows } from './csv.ts';
 import type { Listing } from './prefix.ts';
+import { readObject } from './read-object.ts';
 import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 import { isSelected } from './select.ts';
 import { unpack } from './unpack.ts';
@@ -29,7 +29,10 @@ export async function* readInventory(
   const columns = columnsOf(manifest, reading);
   for (const { key } of manifest.files) {
     const location = { bucket: bucketOf(manifest.destinationBucket), key };
-    const { bytes: csv } = await unpack(readDataFile(store, location, reading), formatS3Uri(location));
+    const { bytes: csv } = await unpack(
+      readObject(store, location, `the data file ${formatS3Uri(location)} that ${reading.name} names`),
+      formatS3Uri(location),
+    );
     yield* readEachLine(
       readCsvRows(csv, formatS3Uri(location)),
       reading,
@@ -63,15 +66,17 @@ type Manifest = z.output<typeof MANIFEST>;
 /** A manifest of a billion objects has some thousand files: far below this. */
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
-interface Columns {
-  readonly bucket: number;
-  readonly key: number;
-  readonly size: number;
-  readonly etag: number;
-  readonly lastModified: number;
-  readonly isLatest: number;
-  readonly isDeleteMarker: number;
-}
+/** The position of each column that is read, by its name in `fileSchema` in lower case; -1 for none. */
+const COLUMN_NAMES = {
+  bucket: 'bucket',
+  key: 'key',
+  size: 'size',
+  etag: 'etag',
+  lastModified: 'lastmodifieddate',
+  isLatest: 'islatest',
+  isDeleteMarker: 'isdeletemarker',
+} as const;
+type Columns = Readonly<Record<keyof typeof COLUMN_NAMES, number>>;
 
 async function readManifest(bytes: AsyncIterable<Uint8Array>, { name }: Reading): Promise<Manifest> {
   const parsed = MANIFEST.safeParse(parseJson(await readText(bytes, name), name));
@@ -110,15 +115,9 @@ function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading): Col
       `Expected an S3 Inventory in CSV in ${name} but received ${show(fileFormat)}: choose CSV in the inventory's settings`,
     ]);
   const names = fileSchema.split(',').map((column) => column.trim().toLowerCase());
-  const columns = {
-    bucket: names.indexOf('bucket'),
-    key: names.indexOf('key'),
-    size: names.indexOf('size'),
-    etag: names.indexOf('etag'),
-    lastModified: names.indexOf('lastmodifieddate'),
-    isLatest: names.indexOf('islatest'),
-    isDeleteMarker: names.indexOf('isdeletemarker'),
-  };
+  const columns = Object.fromEntries(
+    Object.entries(COLUMN_NAMES).map(([column, name]) => [column, names.indexOf(name)]),
+  ) as Columns;
   if (columns.bucket < 0 || columns.key < 0)
     throw new FileListError([
       `Expected Bucket and Key in 'fileSchema' of ${name} but received ${show(fileSchema)}`,
@@ -129,26 +128,6 @@ function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading): Col
 /** `arn:aws:s3:::bucket`, as manifests have it, or the plain name. */
 function bucketOf(destination: string): string {
   return destination.slice(destination.lastIndexOf(':') + 1);
-}
-
-async function* readDataFile(
-  store: ObjectStore,
-  location: S3Location,
-  { name }: Reading,
-): AsyncIterable<Uint8Array> {
-  try {
-    yield* store.read(location);
-  } catch (error) {
-    if (error instanceof ObjectStoreError && error.code === 'NotFound')
-      throw new FileListError(
-        [`Expected the data file ${formatS3Uri(location)} that ${name} names: no such object`],
-        1,
-        {
-          cause: error,
-        },
-      );
-    throw error;
-  }
 }
 
 function isCurrent(row: Row, { isLatest, isDeleteMarker }: Columns): boolean {

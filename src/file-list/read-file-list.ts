@@ -1,12 +1,13 @@
 import { EntryProblems, FileListError } from '../core/file-list.ts';
 import type { Job } from '../core/job.ts';
 import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
-import { formatS3Uri, parseS3Prefix, parseS3Uri, type S3Location } from '../core/s3-uri.ts';
+import { parseS3Prefix, parseS3Uri } from '../core/s3-uri.ts';
 import { readCsv } from './csv.ts';
 import { readInventory } from './inventory.ts';
 import { readJsonDocument } from './json-document.ts';
 import { readJsonLines } from './json-lines.ts';
 import { type Listing, readPrefix } from './prefix.ts';
+import { readObject } from './read-object.ts';
 import type { EntryChunks, Reading } from './reading.ts';
 import { type FileListFormat, mistakenForJson, recogniseFormat } from './recognise.ts';
 import { hasFilters } from './select.ts';
@@ -29,7 +30,11 @@ export function readFileList(
   const location = parseS3Uri(fileList);
   if (!location)
     throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
-  return readListBytes(readObject(store, location), { name: fileList, relativeTo }, listing);
+  return readListBytes(
+    readObject(store, location, `a file list at ${fileList}`),
+    { name: fileList, relativeTo },
+    listing,
+  );
 }
 
 /** The entries of a list whose bytes are already open. @throws FileListError as readFileList */
@@ -92,18 +97,6 @@ async function* readFormat(
       `'select' filters a prefix or an S3 Inventory, but ${name} already names each image: remove 'select'`,
     ]);
   yield* READERS[format](unpacked.bytes, reading, listing);
-}
-
-async function* readObject(store: ObjectStore, location: S3Location): AsyncIterable<Uint8Array> {
-  try {
-    yield* store.read(location);
-  } catch (error) {
-    if (error instanceof ObjectStoreError && error.code === 'NotFound')
-      throw new FileListError([`Expected a file list at ${formatS3Uri(location)}: no such object`], 1, {
-        cause: error,
-      });
-    throw error;
-  }
 }
 
 function nothingFound(prefix: string, select: Job['select']): string {

@@ -18,22 +18,22 @@ export interface ReportRequest {
   readonly mapRun?: unknown;
 }
 
+const SUMMARY = [
+  'status',
+  'cause',
+  'planned',
+  'accounted',
+  'lost',
+  'compressed',
+  'kept',
+  'skipped',
+  'failed',
+  'bytesIn',
+  'bytesOut',
+] as const satisfies readonly (keyof JobReport)[];
+
 /** What the state machine decides on, and shows. */
-export interface ReportSummary
-  extends Pick<
-    JobReport,
-    | 'status'
-    | 'cause'
-    | 'planned'
-    | 'accounted'
-    | 'lost'
-    | 'compressed'
-    | 'kept'
-    | 'skipped'
-    | 'failed'
-    | 'bytesIn'
-    | 'bytesOut'
-  > {
+export interface ReportSummary extends Pick<JobReport, (typeof SUMMARY)[number]> {
   /** Where report.json is. */
   readonly report: string;
 }
@@ -82,21 +82,10 @@ function failureOf({ failure, jobId }: ReportRequest, plan: Plan): JobFailure | 
 }
 
 function summaryOf(report: JobReport): ReportSummary {
-  const { status, cause, planned, accounted, lost } = report;
-  const { compressed, kept, skipped, failed, bytesIn, bytesOut } = report;
+  const shown = SUMMARY.filter((name) => report[name] !== undefined).map((name) => [name, report[name]]);
   return {
-    status,
-    ...(cause && { cause }),
+    ...(Object.fromEntries(shown) as Pick<JobReport, (typeof SUMMARY)[number]>),
     report: addressOf(report.jobFiles, jobKeys.reportJson(report.jobId)),
-    planned,
-    accounted,
-    lost,
-    compressed,
-    kept,
-    skipped,
-    failed,
-    bytesIn,
-    bytesOut,
   };
 }
 
