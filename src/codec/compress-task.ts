@@ -174,7 +174,9 @@ function savesEnough(bytesOut: number, { source, settings }: EncodeTask): boolea
 }
 
 function noGain(bytesOut: number, task: EncodeTask): BytesOutcome {
-  return kept(task, 'no-gain', `${task.source.length} bytes would become ${bytesOut}`);
+  const { percent, bytes } = task.settings.minSavings;
+  const detail = `${task.source.length} bytes would become ${bytesOut}; minSavings is ${percent} % and ${bytes} bytes`;
+  return kept(task, 'no-gain', detail);
 }
 
 function kept({ facts }: EncodeTask, reason: KeptReason, detail?: string): BytesOutcome {

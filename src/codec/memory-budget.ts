@@ -1,8 +1,8 @@
-/** The memory of a host, handed out to images first come first served. One for each process. */
+/** The memory of a host, given to images in the order in which they ask. One for each process. */
 export interface MemoryBudget {
-  /** What all images in hand may take together, in bytes. */
+  /** What all images in progress may take together, in bytes. */
   readonly capacity: number;
-  /** Waits until `bytes` are free; call the answer to hand them back. @throws RangeError over the capacity */
+  /** Waits until `bytes` are free; call the result to release them. @throws RangeError over the capacity */
   acquire(bytes: number): Promise<() => void>;
 }
 
@@ -11,10 +11,10 @@ export function createMemoryBudget(capacity: number): MemoryBudget {
   const waiting: { readonly bytes: number; readonly start: () => void }[] = [];
   let free = capacity;
 
-  // In order, so that a large image is not starved by the small ones behind it.
+  // In order, so that a large image is not starved by small ones that came later.
   const admit = () => {
-    while (waiting.length > 0 && waiting[0]!.bytes <= free) {
-      const next = waiting.shift()!;
+    for (let [next] = waiting; next && next.bytes <= free; [next] = waiting) {
+      waiting.shift();
       free -= next.bytes;
       next.start();
     }

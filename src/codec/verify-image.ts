@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
+import { byteAt } from './bytes.ts';
 import { fromEngine, openSharp } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -157,7 +158,7 @@ function findDifference(source: Uint8Array, output: Uint8Array): string | undefi
     return `Expected ${source.length} samples but the output has ${output.length}`;
   }
   let sum = 0;
-  for (let at = 0; at < source.length; at++) sum += Math.abs(source[at]! - output[at]!);
+  for (let at = 0; at < source.length; at++) sum += Math.abs(byteAt(source, at) - byteAt(output, at));
   const mean = sum / source.length;
   if (mean <= MAX_MEAN_DIFFERENCE) return undefined;
   return `Expected the picture of the source but the output differs by ${mean.toFixed(1)} of 255 levels on average`;

@@ -2,12 +2,14 @@ export type Encoder = 'mozjpeg' | 'fastJpeg' | 'webp' | 'avif';
 
 /** The quality at which `encoder` looks like libjpeg at `libjpegQuality` (both 1 to 100), interpolated. */
 export function encoderQuality(encoder: Encoder, libjpegQuality: number): number {
-  const points = EQUAL_APPEARANCE[encoder];
-  const above = LIBJPEG_QUALITIES.findIndex((quality) => quality >= libjpegQuality);
-  if (above === 0) return atLeastOne((points[0]! * libjpegQuality) / LIBJPEG_QUALITIES[0]!);
-  const [left, right] = [LIBJPEG_QUALITIES[above - 1]!, LIBJPEG_QUALITIES[above]!];
-  const share = (libjpegQuality - left) / (right - left);
-  return atLeastOne(points[above - 1]! + share * (points[above]! - points[above - 1]!));
+  let [left, leftPoint] = [0, 0];
+  for (const [index, right] of LIBJPEG_QUALITIES.entries()) {
+    const rightPoint = EQUAL_APPEARANCE[encoder][index] ?? right;
+    const share = (libjpegQuality - left) / (right - left);
+    if (share <= 1) return Math.max(1, Math.round(leftPoint + share * (rightPoint - leftPoint)));
+    [left, leftPoint] = [right, rightPoint];
+  }
+  return leftPoint;
 }
 
 /**
@@ -24,7 +26,3 @@ const EQUAL_APPEARANCE: Record<Encoder, readonly number[]> = {
   webp:     [8, 14, 29.5, 41, 51, 62, 75, 77, 80.5, 84, 89.5, 95, 100],
   avif:     [16, 31, 41, 45.5, 49.5, 52.5, 57, 59.5, 63.5, 68.5, 75, 84.5, 100],
 };
-
-function atLeastOne(quality: number): number {
-  return Math.max(1, Math.round(quality));
-}

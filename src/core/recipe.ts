@@ -68,7 +68,7 @@ export interface EncodeRecipe {
   readonly search?: boolean;
   /** A smaller or upright grid of pixels is wanted. */
   readonly reshape?: { readonly width: number; readonly height: number; readonly upright: boolean };
-  /** `#rrggbb` behind what is transparent. */
+  /** `#rrggbb`: the background under what is transparent. */
   readonly flattenOn?: string;
   /** Colours are stored at full resolution in JPEG (4:4:4), and halved with care in WebP (smart subsampling). */
   readonly fullChroma?: boolean;
@@ -167,8 +167,9 @@ function fragileContent(
 }
 
 function converted(target: OutputFormat, facts: ImageFacts, settings: CompressionSettings): Recipe {
-  const flattens = facts.alpha && target === 'jpeg';
-  return { ...lossy(target, facts, settings), ...(flattens && { flattenOn: settings.background! }) };
+  const recipe = lossy(target, facts, settings);
+  const flattens = facts.alpha && target === 'jpeg' && settings.background !== null;
+  return flattens ? { ...recipe, flattenOn: settings.background } : recipe;
 }
 
 /** Why `target` cannot hold what the source is; then the source's own format stays. */
@@ -178,17 +179,19 @@ function reasonAgainst(
   settings: CompressionSettings,
   formats: FormatTable,
 ): KeptReason | undefined {
-  if (facts.pages > 1 && !(target === 'webp' && facts.format === 'gif')) return 'animation';
-  if (facts.alpha && target === 'jpeg' && settings.background === null) return 'alpha';
-  if (facts.bitsPerChannel > 8) return 'deep-colour';
-  if (facts.colour === 'cmyk') return 'cmyk';
-  if (facts.colour === 'lab' || facts.colour === 'other') return 'colour-space';
-  if (facts.ownColours) return 'colour-space';
-  // A profile for grey does not fit the RGB that these two make of it.
-  if (facts.icc && facts.colour === 'grey' && target !== 'jpeg') return 'colour-space';
-  if (facts.format === 'avif' && (facts.orientation !== 1 || facts.cropped)) return 'unsupported-format';
-  if (!fitsInto(formats[target], reshapeOf(facts, settings) ?? facts)) return 'unsupported-format';
-  return undefined;
+  const { format, colour, pages, alpha, bitsPerChannel, orientation } = facts;
+  const reasons: readonly (readonly [reason: KeptReason, applies: boolean | undefined])[] = [
+    ['animation', pages > 1 && !(target === 'webp' && format === 'gif')],
+    ['alpha', alpha && target === 'jpeg' && settings.background === null],
+    ['deep-colour', bitsPerChannel > 8],
+    ['cmyk', colour === 'cmyk'],
+    ['colour-space', colour === 'lab' || colour === 'other' || facts.ownColours],
+    // A profile for grey does not fit the RGB that WebP and AVIF make of it.
+    ['colour-space', facts.icc && colour === 'grey' && target !== 'jpeg'],
+    ['unsupported-format', format === 'avif' && (orientation !== 1 || facts.cropped)],
+    ['unsupported-format', !fitsInto(formats[target], reshapeOf(facts, settings) ?? facts)],
+  ];
+  return reasons.find(([, applies]) => applies)?.[0];
 }
 
 /** The same pixels packed tighter. */
@@ -230,7 +233,7 @@ function wantedQuality(settings: CompressionSettings): number {
 /** The stored grid that `resize` and `autoOrient` ask for; undefined where it is the present one. */
 export function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {
   const upright = settings.autoOrient && facts.orientation !== 1;
-  // The limits are meant for the picture as it is seen, orientations 5 to 8 lie on their side.
+  // The limits are for the picture as it is seen; orientations 5 to 8 swap width and height.
   const sideways = facts.orientation >= 5;
   const seen = sideways
     ? { width: facts.height, height: facts.width }

@@ -192,7 +192,7 @@ describe('applyMetadata', () => {
     expect(Buffer.from(readMetadata('jpeg', jpeg).xmp!).includes(long)).toBe(true);
   });
 
-  it('leaves a second EXIF as it is that has no room for an orientation', async () => {
+  it('leaves a second EXIF as it is when an orientation does not fit into it', async () => {
     const empty = make.concat(make.ascii('Exif\0\0MM\0*'), make.uint32(8), make.uint16(0), make.uint32(0));
     const full = { marker: 0xe1, payload: make.concat(empty, new Uint8Array(65_533 - empty.length)) };
     const source = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 }), full]);
@@ -308,7 +308,7 @@ describe('applyMetadata', () => {
     expect(inspectImage(result)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
   });
 
-  it('applies no profile and no turn that a WebP holds but does not announce, as viewers do', async () => {
+  it('applies no profile and no orientation that a WebP has but does not announce, as viewers do', async () => {
     const source = make.extendedWebp(
       outputs.webp,
       0,

@@ -75,7 +75,7 @@ test('a PNG bomb of 65,500 × 65,500 is TooLarge at once and without a decode', 
   }
 });
 
-test('an image over the memory of its host is TooLarge, and told what it needs', async () => {
+test('an image over the memory of its host is TooLarge, and the message says what it needs', async () => {
   const budget = createMemoryBudget(100e6);
   const outcome = await compressBytes(
     claiming(await makeJpeg(), 12_000, 10_000),
@@ -96,7 +96,7 @@ test('a photo that fits only by streaming goes through the fast preset, and the 
   expect(outcome).toMatchObject({ status: 'compressed', encoding: { effort: 'fast', progressive: false } });
 });
 
-test('images in hand share the memory, and all come through', async () => {
+test('images in progress share the memory, and all are compressed', async () => {
   const source = await makeJpeg({ quality: 95, width: 400, height: 300 });
   const budget = createMemoryBudget(2e6);
   const outcomes = await Promise.all(
@@ -127,7 +127,7 @@ test('an encoder that does not answer in time is EncoderCrash, and gives its mem
   (await budget.acquire(budget.capacity))();
 });
 
-test('damage is told from a failing encoder, and the message is the decoder’s', async () => {
+test('damage is distinguished from a failing encoder, and the message is the decoder’s', async () => {
   const cut = truncated(await makeJpeg({ quality: 95 }), 0.5);
   expect(await compressBytes(cut, settings(), plenty)).toEqual({
     status: 'failed',

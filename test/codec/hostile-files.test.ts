@@ -126,12 +126,12 @@ describe('GIF', () => {
 });
 
 describe('JPEG', () => {
-  it('looks once at the bytes behind a picture, however many pictures its index names', async () => {
+  it('reads the bytes after a picture once, however many pictures its index names', async () => {
     const jpeg = makeCrowdedMpo(await makeJpeg(), 1000);
     expect(atOnce(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, gainMap: false });
   });
 
-  it('does not search any amount of notes for the place of a preview', async () => {
+  it('does not search maker notes of any size for the offset of a preview', async () => {
     const notes = Array.from({ length: 2000 }, () => ({ marker: 0xe5, payload: new Uint8Array(65_000) }));
     const preview = await makeJpeg();
     const jpeg = withMultiPicture(withSegments(await makeJpeg(), notes), preview, LARGE_THUMBNAIL);
@@ -169,7 +169,7 @@ describe('the codes of a JPEG', () => {
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
-  it('are no picture behind a second frame header, whose size nobody reckoned with', () => {
+  it('are no picture after a second frame header, whose size no estimate includes', () => {
     const jpeg = Buffer.from(makeManyScans(1));
     const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
     const frame = jpeg.subarray(frameAt, frameAt + 13);
@@ -179,7 +179,7 @@ describe('the codes of a JPEG', () => {
 });
 
 describe('TIFF', () => {
-  it('counts pages that lie over one another without reading each, and not for ever', () => {
+  it('counts pages that overlap without reading each, and stops', () => {
     expect(atOnce(() => inspectImage(makeOverlappingTiff(300)))).toMatchObject({ pages: 301 });
     expect(atOnce(() => inspectImage(makeOverlappingTiff(3000)))).toMatchObject({ pages: 1000 });
   });

@@ -32,7 +32,7 @@ describe('sniffFormat', () => {
     ['PAM', ascii('P7\nWIDTH 4\n'), 'pnm'],
     ['QOI', ascii('qoif\0\0\0\x04'), 'qoi'],
     ['SVG', ascii('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'svg'],
-    ['SVG behind a prologue', ascii('<?xml version="1.0"?>\n<!-- <b> --><!DOCTYPE svg>\n<svg/>'), 'svg'],
+    ['SVG after a prologue', ascii('<?xml version="1.0"?>\n<!-- <b> --><!DOCTYPE svg>\n<svg/>'), 'svg'],
     ['HTML that holds a drawing', ascii('<!doctype html><html><svg></svg></html>'), undefined],
     ['plain text', ascii('no picture'), undefined],
     ['nothing', new Uint8Array(), undefined],
@@ -51,7 +51,7 @@ async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFa
 }
 
 describe('inspectImage on JPEG', () => {
-  it('tells size, colours, sampling and quality', async () => {
+  it('reads size, colours, sampling and quality', async () => {
     expect(await factsOf(make.makeJpeg({ quality: 60 }))).toEqual({
       format: 'jpeg',
       width: 96,
@@ -74,7 +74,7 @@ describe('inspectImage on JPEG', () => {
     });
   });
 
-  it('tells grey, CMYK (R06), 4:4:4 and progressive (R17) apart', async () => {
+  it('distinguishes grey, CMYK (R06), 4:4:4 and progressive (R17)', async () => {
     expect(await factsOf(make.makeJpeg({ colourspace: 'b-w' }))).toMatchObject({
       colour: 'grey',
       channels: 1,
@@ -116,7 +116,7 @@ describe('inspectImage on JPEG', () => {
     }
   });
 
-  it('tells previews from pictures, and whether anything but the index points at them', async () => {
+  it('distinguishes previews from pictures, and sees whether anything but the index points at them', async () => {
     expect(await factsOf(make.makeJpegWithPreview())).toMatchObject({
       multiPicture: true,
       trailingParts: { isPointedAt: false, isMetadata: true },
@@ -136,7 +136,7 @@ describe('inspectImage on JPEG', () => {
     }
   });
 
-  it('knows what phones put behind a picture, alone and behind its previews', async () => {
+  it('knows what phones store after a picture, alone and after its previews', async () => {
     const notes = { isPointedAt: false, isMetadata: true };
     const film = { isPointedAt: false, isMetadata: false };
     const photo = await make.makeJpeg({ width: 600, height: 450 });
@@ -181,7 +181,7 @@ describe('inspectImage on JPEG', () => {
     expect(inspectImage(jpeg)).toMatchObject({ contentCredentials: true });
   });
 
-  it('counts what lies behind the end, but not padding', async () => {
+  it('counts what follows the end, but not padding', async () => {
     const jpeg = await make.makeJpeg();
     expect(inspectImage(make.withTrailingBytes(jpeg, 500))?.trailingBytes).toBe(500);
     expect(inspectImage(make.withTrailingBytes(jpeg, new Uint8Array(500)))?.trailingBytes).toBe(0);
@@ -260,11 +260,11 @@ describe('inspectImage on PNG', () => {
     });
   });
 
-  it('counts what lies behind IEND', () => {
+  it('counts what follows IEND', () => {
     expect(inspectImage(make.withTrailingBytes(make.makePng(), 77))?.trailingBytes).toBe(77);
   });
 
-  it('tells when only PNG can say what its colours mean', async () => {
+  it('sees when only PNG can say what its colours mean', async () => {
     const withChunks = (...chunks: Uint8Array[]) => inspectImage(make.makePng({ chunks }))?.ownColours;
     expect(withChunks()).toBeUndefined();
     expect(withChunks(make.pngGamma(45455), make.pngChromaticities())).toBeUndefined();
@@ -303,7 +303,7 @@ describe('inspectImage on other formats', () => {
     });
   });
 
-  it('tells lossy from lossless WebP and sees transparency', async () => {
+  it('distinguishes lossy from lossless WebP and sees transparency', async () => {
     expect(await factsOf(make.makeWebp())).toMatchObject({
       lossless: false,
       alpha: false,
@@ -315,7 +315,7 @@ describe('inspectImage on other formats', () => {
     expect(await factsOf(make.makeWebp({ alpha: true, lossless: true }))).toMatchObject({ alpha: true });
   });
 
-  it('tells an AVIF whose colours are not sRGB’s', async () => {
+  it('recognises an AVIF whose colours are not sRGB’s', async () => {
     const avif = await make.makeAvif();
     const withCode = (primaries: number, transfer: number) => {
       const icc = Uint8Array.of(0, primaries, 0, transfer, 0, 6, 0x80);
@@ -328,7 +328,7 @@ describe('inspectImage on other formats', () => {
     expect([withCode(12, 13), withCode(9, 16)]).toEqual([true, true]);
   });
 
-  it('tells depth, transparency and sampling of AVIF', async () => {
+  it('reads depth, transparency and sampling of AVIF', async () => {
     expect(await factsOf(make.makeAvif())).toMatchObject({
       format: 'avif',
       width: 96,
@@ -376,7 +376,7 @@ describe('inspectImage on other formats', () => {
     expect(inspectImage(tiff)).toMatchObject({ alpha: false, colour: 'other' });
   });
 
-  it('tells the colours and pages of TIFF', async () => {
+  it('reads the colours and pages of TIFF', async () => {
     expect(await factsOf(make.makeTiff())).toMatchObject({
       format: 'tiff',
       colour: 'rgb',

@@ -40,7 +40,7 @@ import {
   xmpSegment,
 } from '../support/fixtures.ts';
 
-/** What users of such systems suffered from. Each test names one complaint and proves that it does not happen here. */
+/** Problems that users of such systems had. Each test names one and proves that it does not occur here. */
 
 type Changes = Partial<CompressionSettings>;
 const budget = createMemoryBudget(2e9);
@@ -66,7 +66,7 @@ async function make600(segments: Parameters<typeof withSegments>[1]): Promise<Ui
   return withSegments(await makeJpeg({ width: 600, height: 450, quality: 95 }), segments);
 }
 
-/** The picture as a viewer shows it, 12 × 12 pixels from afar. */
+/** The picture as a viewer shows it, downscaled to 12 × 12 pixels. */
 function seen(bytes: Uint8Array, background = '#808080'): Promise<Buffer> {
   const image = sharp(bytes).autoOrient().flatten({ background }).resize(12, 12, { fit: 'fill' });
   return image.toColourspace('srgb').raw().toBuffer();
@@ -255,7 +255,7 @@ test.each([
   expect(readMetadata('jpeg', bytes).xmp).toBeUndefined();
 });
 
-test('R08: an APNG keeps its frames in every mode and is turned into nothing else', async () => {
+test('R08: an APNG keeps its frames in every mode and is converted to nothing else', async () => {
   const source = makeApng();
   for (const changes of [
     {},
@@ -370,9 +370,9 @@ test.each([
 });
 
 test.each([
-  ['the notes of a Samsung', () => samsungSef(), true],
+  ['the SEF block of a Samsung', () => samsungSef(), true],
   ['the video of a motion photo', () => makeMotionVideo(), false],
-  ['a film among the notes', () => samsungSef([[0x0a30, 'MotionPhoto_Data', makeMotionVideo()]]), false],
+  ['a video in the SEF block', () => samsungSef([[0x0a30, 'MotionPhoto_Data', makeMotionVideo()]]), false],
 ] as const)('R12: %s is carried whole, or the file is kept for it', async (_name, make, isMetadata) => {
   const source = concat(await makeJpeg({ width: 600, height: 450, quality: 95 }), make());
   const whole = [{}, { mode: 'lossless' }, { effort: 'fast' }, { mode: 'lossless', format: 'webp' }] as const;
@@ -461,7 +461,7 @@ test('R13: a JPEG of the wanted quality, which would be kept, is CorruptImage to
   expect(await compress(truncated(spent, 0.9), { effort: 'fast' })).toMatchObject({ code: 'CorruptImage' });
 });
 
-test('R13: flipped bits that a strict libvips reads over are not laundered either', async () => {
+test('R13: flipped bits that a strict libvips does not report are found as well', async () => {
   const whole = await makeJpeg({ quality: 95, width: 200, height: 160 });
   let readOver = 0;
   for (let seed = 0; seed < 60; seed++) {
@@ -685,7 +685,7 @@ test.each([
   }
 });
 
-test('R25: only its own tables tell that a JPEG is compressed already, no name and no comment', async () => {
+test('R25: only its own tables decide whether a JPEG is compressed already, not its name or comments', async () => {
   const comment = { marker: 0xfe, payload: ascii('image-press optimised quality=10') };
   const fresh = withSegments(await makeJpeg({ quality: 95 }), [comment]);
   expect((await compress(fresh, { effort: 'fast' })).status).toBe('compressed');

@@ -3,7 +3,7 @@ import { type Encoder, encoderQuality } from '../../src/core/quality.ts';
 
 const ENCODERS: readonly Encoder[] = ['mozjpeg', 'fastJpeg', 'webp', 'avif'];
 
-test('70 looks like libjpeg at 70, whichever encoder carries it out', () => {
+test('70 looks like libjpeg at 70 with every encoder', () => {
   expect(ENCODERS.map((encoder) => encoderQuality(encoder, 70))).toEqual([74, 71, 75, 57]);
 });
 

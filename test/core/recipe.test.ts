@@ -252,7 +252,7 @@ describe('one lossy generation at most', () => {
   });
 });
 
-describe('resize and turn', () => {
+describe('resize and autoOrient', () => {
   test.each([
     [1, { maxWidth: 600 }, { width: 600, height: 400, upright: false }],
     [1, { maxHeight: 400 }, { width: 600, height: 400, upright: false }],
@@ -266,21 +266,21 @@ describe('resize and turn', () => {
     expect('reshape' in recipe ? recipe.reshape : undefined).toEqual(reshape);
   });
 
-  test('autoOrient swaps the sides only of pictures that lie on them', () => {
+  test('autoOrient swaps width and height only for orientations 5 to 8', () => {
     expect(recipeFor(photo({ orientation: 8 }), { autoOrient: true })).toMatchObject({
       reshape: { width: 800, height: 1200, upright: true },
     });
     expect(recipeFor(photo({ orientation: 1 }), { autoOrient: true })).not.toHaveProperty('reshape');
   });
 
-  test('a spent JPEG that is to be smaller is encoded at its own quality', () => {
+  test('a resized JPEG of a low quality is encoded at its own quality', () => {
     expect(recipeFor(photo({ sourceQuality: 60 }), { resize: { maxWidth: 300 } })).toMatchObject({
       lossless: false,
       quality: 60,
     });
   });
 
-  test('a lossless run neither resizes nor turns', () => {
+  test('a lossless run neither resizes nor rotates', () => {
     const changes = { mode: 'lossless', resize: { maxWidth: 10 }, autoOrient: true } as const;
     for (const facts of [photo({ orientation: 6 }), png({ orientation: 6 })]) {
       expect(recipeFor(facts, changes)).not.toHaveProperty('reshape');

@@ -1,6 +1,6 @@
 import { joinBytes, sameBytes, uint32 } from '../bytes.ts';
 import { readPictureEntries } from './multi-picture.ts';
-import { type Jpeg, readJpeg, segmentBytes } from './segments.ts';
+import { codingStart, type Jpeg, readJpeg, segmentBytes } from './segments.ts';
 
 /**
  * A copy of a JPEG with what follows the end of its source, byte for byte, and with the index of pictures corrected to
@@ -12,14 +12,16 @@ export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Arr
   const before = readPictureEntries(source);
   const trailing = source.bytes.subarray(source.end);
   if (before.length === 0) return joinBytes(copy, trailing);
-  const indexed = withIndex(source, readJpeg(copy));
-  const whole = joinBytes(indexed, trailing);
-  const moved = indexed.length - source.end;
-  const index = findIndex(readJpeg(whole));
+  const indexed = readJpeg(withIndex(source, readJpeg(copy)));
+  const index = findIndex(indexed);
+  if (!index) return undefined;
+  // Only now: bytes that were read are never changed.
+  const whole = joinBytes(indexed.bytes, trailing);
+  const moved = indexed.end - source.end;
   const littleEndian = index.payload[4] === 0x49;
   const base = index.at + 8;
-  readPictureEntries(readJpeg(whole)).forEach(({ at }, number) => {
-    const { start, length } = before[number]!;
+  readPictureEntries(indexed).forEach(({ at }, number) => {
+    const { start = 0, length = 0 } = before[number] ?? {};
     if (number === 0) whole.set(uint32(length + moved, littleEndian), at + 4);
     else whole.set(uint32(start + moved - base, littleEndian), at + 8);
   });
@@ -27,16 +29,16 @@ export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Arr
 }
 
 /** A new encoding has no index: it goes after the other metadata. */
-function withIndex(source: Jpeg, { bytes, segments, end }: Jpeg): Uint8Array {
-  const own = bytes.subarray(0, end);
-  if (segments.some(({ kind }) => kind === 'multi-picture')) return own;
-  const { marker, payload } = findIndex(source);
-  const { at } = segments.find(({ kind }) => kind === 'coding')!;
-  return joinBytes(own.subarray(0, at), segmentBytes(marker, payload), own.subarray(at));
+function withIndex(source: Jpeg, copy: Jpeg): Uint8Array {
+  const own = copy.bytes.subarray(0, copy.end);
+  const index = findIndex(source);
+  if (!index || findIndex(copy)) return own;
+  const at = codingStart(copy);
+  return joinBytes(own.subarray(0, at), segmentBytes(index.marker, index.payload), own.subarray(at));
 }
 
 function findIndex({ segments }: Jpeg) {
-  return segments.find(({ kind }) => kind === 'multi-picture')!;
+  return segments.find(({ kind }) => kind === 'multi-picture');
 }
 
 function samePictures(source: Jpeg, copy: Jpeg): boolean {

@@ -70,26 +70,43 @@ export function findScanFault(bytes: Uint8Array): string | undefined | 'unknown-
 }
 
 function findCodeFault({ frame, segments }: Jpeg): string | undefined | 'unknown-kind' {
-  const definitions = new Map<number, Uint8Array>();
-  let open: OpenScan | undefined;
-  let interval = 0;
+  const state: DecoderState = { definitions: new Map(), interval: 0 };
   for (const { marker, payload, coded } of segments) {
-    if (marker === DHT) readDefinitions(payload, definitions);
-    if (marker === DRI) interval = uint16At(payload, 0);
-    if (isFrame(marker)) {
-      // The memory for the image was estimated from the first.
-      if (open) return 'Expected one frame header but found a second';
-      open = scanOpener(frame);
-      if (!open) return 'unknown-kind';
-    }
-    if (!coded) continue;
-    const header = open && readScanHeader(payload, frame, definitions);
-    if (!open || !header) return 'unknown-kind';
-    const walk = open(header);
-    const fault = typeof walk === 'string' ? walk : walkPieces(coded, header, interval, walk);
+    if (marker === DHT) readDefinitions(payload, state.definitions);
+    if (marker === DRI) state.interval = uint16At(payload, 0);
+    const fault = isFrame(marker)
+      ? startFrame(frame, state)
+      : coded && findFaultInScan(payload, coded, frame, state);
     if (fault) return fault;
   }
   return undefined;
+}
+
+/** What the segments before a scan say about its codes. */
+interface DecoderState {
+  readonly definitions: Map<number, Uint8Array>;
+  /** MCUs from one restart marker to the next; 0 without them. */
+  interval: number;
+  open?: OpenScan;
+}
+
+function startFrame(frame: JpegFrame, state: DecoderState): string | undefined {
+  // The memory for the image was estimated from the first.
+  if (state.open) return 'Expected one frame header but found a second';
+  state.open = scanOpener(frame);
+  return state.open ? undefined : 'unknown-kind';
+}
+
+function findFaultInScan(
+  payload: Uint8Array,
+  coded: Uint8Array,
+  frame: JpegFrame,
+  { definitions, interval, open }: DecoderState,
+): string | undefined {
+  const header = open && readScanHeader(payload, frame, definitions);
+  if (!header) return 'unknown-kind';
+  const walk = open(header);
+  return typeof walk === 'string' ? walk : walkPieces(coded, header, interval, walk);
 }
 
 /** How the codes of a scan are walked through, or what is wrong with its header. */

@@ -10,10 +10,9 @@ export function progressiveWalks(): (header: ScanHeader) => ScanWalk | string {
   const seen = new Map<number, NonZero>();
   return (header) => {
     const { from, to, blocks, mcus, leftOutBefore, leftOut } = header;
-    const isRefinement = leftOutBefore > 0;
-    const fits = from === 0 ? to === 0 : from <= to && to < 64 && blocks.length === 1;
-    if (!fits || (isRefinement && leftOutBefore !== leftOut + 1))
+    if (!isOneKind(header))
       return `Expected a scan of one kind but it is of coefficients ${from} to ${to}, bits ${leftOutBefore} to ${leftOut}`;
+    const isRefinement = leftOutBefore > 0;
     if (from === 0) return isRefinement ? refineDc(blocks.length) : walkDc(header);
     const [block] = blocks;
     const codes = block && codesOf(header.definitions, 0x10 | block.ac);
@@ -22,6 +21,12 @@ export function progressiveWalks(): (header: ScanHeader) => ScanWalk | string {
     seen.set(block.component, nonZero);
     return isRefinement ? refineAc(codes, from, to, nonZero) : walkAc(codes, from, to, nonZero);
   };
+}
+
+/** Only DC, or AC of one component; only new coefficients, or one more bit of those before. */
+function isOneKind({ from, to, blocks, leftOutBefore, leftOut }: ScanHeader): boolean {
+  if (leftOutBefore > 0 && leftOutBefore !== leftOut + 1) return false;
+  return from === 0 ? to === 0 : from <= to && to < 64 && blocks.length === 1;
 }
 
 /**
@@ -132,8 +137,8 @@ function remember({ low, high, groups }: NonZero, block: number, reader: Reader)
 }
 
 function recall({ low, high }: NonZero, block: number, reader: Reader): void {
-  reader.low = low[block]!;
-  reader.high = high[block]!;
+  reader.low = low[block] ?? 0;
+  reader.high = high[block] ?? 0;
 }
 
 function walkAc(codes: Codes, from: number, to: number, nonZero: NonZero): ScanWalk {

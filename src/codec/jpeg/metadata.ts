@@ -1,33 +1,27 @@
-import { createHash } from 'node:crypto';
-import { joinBytes, latin1, startsWith, uint32 } from '../bytes.ts';
-import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
-import { creditsOnly } from '../metadata/iptc.ts';
+import { joinBytes, latin1, startsWith } from '../bytes.ts';
+import { withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
 import { mergeExtendedXmp, withXmpOrientation } from '../metadata/xmp.ts';
 import {
-  APP1,
-  APP2,
-  APP13,
-  EXIF_PREFIX,
-  EXTENDED_XMP_PREFIX,
-  ICC_PREFIX,
-  type Jpeg,
-  type JpegSegment,
   joinExtendedXmp,
   joinIccSegments,
   joinPhotoshopSegments,
+  metadataSegments,
+} from './metadata-segments.ts';
+import {
+  codingStart,
+  EXIF_PREFIX,
+  type Jpeg,
+  type JpegSegment,
+  MAX_PAYLOAD,
+  type NewSegment,
   readJpeg,
   readJpegOrientation,
   type SegmentKind,
   writeJpeg,
   XMP_PREFIX,
 } from './segments.ts';
-
-/** A segment to be written: its marker's second byte and what follows the length. */
-export type NewSegment = Pick<JpegSegment, 'marker' | 'payload'>;
-
-const MAX_PAYLOAD = 65_533;
 
 export function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
   const jpeg = readJpeg(bytes);
@@ -55,8 +49,7 @@ export function writeJpegMetadata(
   const isJfif = ({ marker, payload }: NewSegment) => marker === 0xe0 && startsWith(payload, 'JFIF\0');
   const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
   const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
-  const first = jpeg.segments.find(({ kind }) => kind === 'coding')!;
-  return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(first.at, jpeg.end)]);
+  return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(codingStart(jpeg), jpeg.end)]);
 }
 
 function segmentsFromJpeg(
@@ -79,14 +72,14 @@ export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment
   ];
 }
 
-// What tells how the pixels are coded is the encoder's to say, and an index of pictures is wrong in a new file.
+// How the pixels are coded is described by the encoder, and an index of pictures would be wrong in a new file.
 const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi-picture', 'gain-map']);
 
-/** The segments of a JPEG as they go with a new encoding of it: all of them, in order, turned to `orientation`. */
+/** The segments of a JPEG that go into a new encoding of it, in order, with this orientation. */
 export function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
   const kept = source.segments.filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'));
   if (orientation === readJpegOrientation(source)) return kept;
-  const carried = kept.map((segment) => turned(segment, orientation));
+  const carried = kept.map((segment) => withSegmentOrientation(segment, orientation));
   if (orientation === 1 || carried.some(({ kind }) => kind === 'exif')) return carried;
   const { exif } = underPolicy({}, 'keep', orientation);
   const hasJfif = carried[0]?.kind === 'jfif';
@@ -97,13 +90,16 @@ function asExif(segment: NewSegment): NewSegment & { kind: SegmentKind } {
   return { ...segment, kind: 'exif' };
 }
 
-function turned(segment: JpegSegment, orientation: number): NewSegment & { kind: SegmentKind } {
+function withSegmentOrientation(
+  segment: JpegSegment,
+  orientation: number,
+): NewSegment & { kind: SegmentKind } {
   const { kind, marker, payload } = segment;
   if (kind === 'exif') {
     const exif = withOrientation(withoutExifPrefix(payload), orientation);
-    const turnedPayload = joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif);
-    // Only a further EXIF grows, one that tells no orientation of its own: no viewer asks it for one.
-    return turnedPayload.length <= MAX_PAYLOAD ? { kind, marker, payload: turnedPayload } : segment;
+    const changed = joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif);
+    // Only a second EXIF grows, one without an orientation of its own: no viewer reads it from there.
+    return changed.length <= MAX_PAYLOAD ? { kind, marker, payload: changed } : segment;
   }
   if (kind !== 'xmp') return segment;
   const packet = withXmpOrientation(payload.subarray(XMP_PREFIX.length), orientation);
@@ -114,69 +110,4 @@ function turned(segment: JpegSegment, orientation: number): NewSegment & { kind:
 export function jfifHeader(segments: readonly JpegSegment[]): NewSegment[] {
   const jfif = segments.find(({ kind, payload }) => kind === 'jfif' && payload.length >= 14);
   return jfif ? [{ marker: jfif.marker, payload: joinBytes(jfif.payload.subarray(0, 12), [0, 0]) }] : [];
-}
-
-/** The segments that hold this metadata, split where one is too small. */
-export function metadataSegments({ exif, xmp, icc, photoshop }: ImageMetadata): NewSegment[] {
-  return [
-    ...(exif ? exifSegments(exif) : []),
-    ...(xmp ? xmpSegments(xmp) : []),
-    ...(icc ? iccSegments(icc) : []),
-    ...(photoshop ? photoshopSegments(photoshop) : []),
-  ];
-}
-
-/** EXIF has no way to be split: of what is too large for a JPEG the credits and the orientation go on, or that alone. */
-function exifSegments(exif: Uint8Array): NewSegment[] {
-  const orientation = readOrientation(exif);
-  const shorter = (policy: MetadataPolicy) => underPolicy({ exif }, policy, orientation).exif;
-  const payload = [exif, shorter('copyright'), shorter('strip')]
-    .map((form) => joinBytes(latin1(EXIF_PREFIX), form ?? []))
-    .find(({ length }) => length <= MAX_PAYLOAD);
-  return payload && payload.length > EXIF_PREFIX.length ? [{ marker: APP1, payload }] : [];
-}
-
-/** Of what is too large for one segment the credits go on. */
-function photoshopSegments(photoshop: Uint8Array): NewSegment[] {
-  const payload = photoshop.length <= MAX_PAYLOAD ? photoshop : creditsOnly(photoshop);
-  return payload && payload.length <= MAX_PAYLOAD ? [{ marker: APP13, payload }] : [];
-}
-
-function xmpSegments(packet: Uint8Array): NewSegment[] {
-  const payload = joinBytes(latin1(XMP_PREFIX), packet);
-  if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
-  const guid = createHash('md5').update(packet).digest('hex').toUpperCase();
-  const head = joinBytes(latin1(EXTENDED_XMP_PREFIX), latin1(guid), uint32(packet.length));
-  const main = { marker: APP1, payload: joinBytes(latin1(XMP_PREFIX), latin1(pointerTo(guid))) };
-  const parts = split(packet, MAX_PAYLOAD - head.length - 4).map(({ part, offset }) => ({
-    marker: APP1,
-    payload: joinBytes(head, uint32(offset), part),
-  }));
-  return [main, ...parts];
-}
-
-function pointerTo(guid: string): string {
-  return (
-    '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">' +
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" ' +
-    `xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="${guid}"/></rdf:RDF></x:xmpmeta>` +
-    '<?xpacket end="w"?>'
-  );
-}
-
-function iccSegments(profile: Uint8Array): NewSegment[] {
-  const parts = split(profile, MAX_PAYLOAD - ICC_PREFIX.length - 2);
-  // The number of a part is one byte: a larger profile cannot be told to a JPEG reader.
-  if (parts.length > 255) return [];
-  return parts.map(({ part }, index) => ({
-    marker: APP2,
-    payload: joinBytes(latin1(ICC_PREFIX), [index + 1, parts.length], part),
-  }));
-}
-
-function split(bytes: Uint8Array, length: number): { part: Uint8Array; offset: number }[] {
-  return Array.from({ length: Math.ceil(bytes.length / length) }, (_, index) => ({
-    part: bytes.subarray(index * length, (index + 1) * length),
-    offset: index * length,
-  }));
 }

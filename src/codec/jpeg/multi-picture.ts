@@ -22,7 +22,7 @@ export interface PictureEntry {
   /** From the start of the file. */
   readonly start: number;
   readonly length: number;
-  /** Where its sixteen bytes lie in the file. */
+  /** The offset of its sixteen bytes in the file. */
   readonly at: number;
   /** A smaller copy of the first picture ("large thumbnail"), not one of its own. */
   readonly preview: boolean;
@@ -47,7 +47,8 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const pictures = readPictureEntries(jpeg);
   const others = picturesAfter(jpeg, pictures);
   const gaps = gapsAfter(jpeg, others);
-  const trailer = readTrailer(gaps.at(-1)!.bytes);
+  const tail = gaps.at(-1);
+  const trailer = tail && readTrailer(tail.bytes);
   const unknown = trailer ? gaps.slice(0, -1) : gaps;
   const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
   const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
@@ -69,7 +70,7 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   };
 }
 
-/** What lies between the end of the picture, those after it, and the end of the file. */
+/** The bytes between the end of the picture, those after it, and the end of the file. */
 function gapsAfter({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
   const from = [end, ...pictures.map(({ start, length }) => start + length)];
   const to = [...pictures.map(({ start }) => start), bytes.length];

@@ -4,7 +4,7 @@ import type { MetadataPolicy } from '../metadata/model.ts';
 import { carryTrailingParts } from './carry-trailing-parts.ts';
 import { segmentsOfCopy } from './metadata.ts';
 import { isMovable, readMultiPicture } from './multi-picture.ts';
-import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
+import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 
 /**
  * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
@@ -22,12 +22,13 @@ export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy):
   if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
   const bare = readJpeg(await fromEngine(compressJpeg(bytes.subarray(0, source.end), { quality: 100 })));
   assertSameFrame(source, bare);
-  const coded = bare.segments.find(({ kind }) => kind === 'coding')!;
-  const result = writeJpeg(segmentsOfCopy(source, policy), [bare.bytes.subarray(coded.at, bare.end)]);
+  const result = writeJpeg(segmentsOfCopy(source, policy), [
+    bare.bytes.subarray(codingStart(bare), bare.end),
+  ]);
   return standsAlone ? result : (carryTrailingParts(bytes, result) ?? bytes);
 }
 
-/** Component ids tell a decoder the colour space where no marker does; the engine's own markers are dropped. */
+/** Without an Adobe marker decoders derive the colour space from component ids; the engine's own markers are dropped. */
 function assertSameFrame(source: Jpeg, result: Jpeg): void {
   const describe = ({ frame }: Jpeg) =>
     JSON.stringify([

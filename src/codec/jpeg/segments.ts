@@ -1,14 +1,4 @@
-import {
-  byteAt,
-  joinAll,
-  joinBytes,
-  latin1,
-  startsWith,
-  textAt,
-  uint16,
-  uint16At,
-  uint32At,
-} from '../bytes.ts';
+import { byteAt, joinAll, joinBytes, startsWith, uint16, uint16At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readOrientation } from '../metadata/exif.ts';
 import { PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
@@ -19,7 +9,7 @@ export interface JpegSegment {
   /** Second byte of the marker: 0xe1 is APP1. */
   readonly marker: number;
   readonly kind: SegmentKind;
-  /** Where its 0xff lies. */
+  /** The offset of its 0xff. */
   readonly at: number;
   /** What follows the length, without copying it. */
   readonly payload: Uint8Array;
@@ -103,16 +93,19 @@ const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKi
 // Far above what any camera writes; a file with more is made to exhaust memory.
 const MAX_SEGMENTS = 50_000;
 
-/** Reads a JPEG; throws CorruptImageError when no frame header can be reached. */
+/**
+ * Reads a JPEG. @throws CorruptImageError when no frame header can be reached
+ * @param bytes must not be changed afterwards: what was read of them is kept for as long as they are
+ */
 export function readJpeg(bytes: Uint8Array): Jpeg {
-  const jpeg = ALREADY_READ.get(bytes) ?? readMarkers(bytes);
-  ALREADY_READ.set(bytes, jpeg);
+  const jpeg = READ_JPEGS.get(bytes) ?? readMarkers(bytes);
+  READ_JPEGS.set(bytes, jpeg);
   return jpeg;
 }
 
 // One image is asked for its parts by several questions, and finding the end of its scans costs a fiftieth of encoding
 // it by the fast preset.
-const ALREADY_READ = new WeakMap<Uint8Array, Jpeg>();
+const READ_JPEGS = new WeakMap<Uint8Array, Jpeg>();
 
 function readMarkers(bytes: Uint8Array): Jpeg {
   const segments: JpegSegment[] = [];
@@ -143,7 +136,7 @@ function nextMarker(bytes: Uint8Array, from: number): Marker | undefined {
   return at < 0 ? undefined : { code: byteAt(bytes, at + 1), at };
 }
 
-/** Where the next 0xff lies that is followed by the code of a marker; -1 where there is none. */
+/** The offset of the next 0xff that is followed by the code of a marker; -1 where there is none. */
 export function markerIn(bytes: Uint8Array, from: number): number {
   for (let at = bytes.indexOf(0xff, from); at >= 0; at = bytes.indexOf(0xff, at)) {
     const next = bytes[at + 1];
@@ -155,7 +148,7 @@ export function markerIn(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
-/** Bytes that lie where a marker was expected, or a second start of an image. */
+/** Bytes where a marker was expected, or a second start of an image. */
 function findStray(bytes: Uint8Array, from: number, { code, at }: Marker): string | undefined {
   const stray = bytes.subarray(from, at).findIndex((byte) => byte !== 0xff);
   if (stray >= 0) return `Expected a marker at byte ${from + stray} but found ${byteAt(bytes, from + stray)}`;
@@ -169,6 +162,11 @@ function isStandalone(marker: number): boolean {
 
 function isRestart(marker: number): boolean {
   return marker >= 0xd0 && marker <= 0xd7;
+}
+
+/** Where the segments begin that code the pixels. */
+export function codingStart({ segments, end }: Jpeg): number {
+  return segments.find(({ kind }) => kind === 'coding')?.at ?? end;
 }
 
 /** Whether decoders know what to do with a segment of this marker. */
@@ -241,18 +239,20 @@ export function isProgressive({ marker }: JpegFrame): boolean {
   return marker === 0xc2 || marker === 0xc6 || marker === 0xca || marker === 0xce;
 }
 
-/** A segment as it lies in a file; throws when its payload is over 65,533 bytes. */
+/** A segment to be written: its marker's second byte and what follows the length. */
+export type NewSegment = Pick<JpegSegment, 'marker' | 'payload'>;
+
+export const MAX_PAYLOAD = 65_533;
+
+/** A segment as it is stored in a file; throws when its payload is over 65,533 bytes. */
 export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
-  if (payload.length > 65_533)
+  if (payload.length > MAX_PAYLOAD)
     throw new RangeError(`A JPEG segment holds 65,533 bytes, not ${payload.length}`);
   return joinBytes([0xff, marker], uint16(payload.length + 2), payload);
 }
 
 /** A JPEG of these segments, and after them what codes its pixels, from the first table to EOI. */
-export function writeJpeg(
-  segments: readonly Pick<JpegSegment, 'marker' | 'payload'>[],
-  coded: readonly Uint8Array[],
-): Uint8Array {
+export function writeJpeg(segments: readonly NewSegment[], coded: readonly Uint8Array[]): Uint8Array {
   return joinAll([
     [0xff, SOI],
     ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
@@ -263,41 +263,4 @@ export function writeJpeg(
 /** The orientation in the JPEG's own EXIF. */
 export function readJpegOrientation({ segments }: Jpeg): number {
   return readOrientation(segments.find(({ kind }) => kind === 'exif')?.payload);
-}
-
-/** The whole profile out of its APP2 segments; undefined when there is none or a part is missing. */
-export function joinIccSegments(jpeg: Jpeg): Uint8Array | undefined {
-  const parts = new Map<number, Uint8Array>();
-  let count = 0;
-  for (const { kind, payload } of jpeg.segments) {
-    if (kind !== 'icc' || payload.length < 14) continue;
-    const number = byteAt(payload, 12);
-    if (!parts.has(number)) parts.set(number, payload.subarray(14));
-    count = byteAt(payload, 13);
-  }
-  const ordered = Array.from({ length: count }, (_, index) => parts.get(index + 1));
-  return count > 0 && ordered.every((part) => part !== undefined) ? joinBytes(...ordered) : undefined;
-}
-
-/** The extended XMP that belongs to the main packet; undefined when there is none or a part is missing. */
-export function joinExtendedXmp(jpeg: Jpeg): Uint8Array | undefined {
-  const parts = jpeg.segments.filter(({ kind, payload }) => kind === 'extended-xmp' && payload.length > 75);
-  const guid = parts[0] && textAt(parts[0].payload, 35, 32);
-  const own = parts.filter(({ payload }) => textAt(payload, 35, 32) === guid);
-  const inOrder = own
-    .map(({ payload }) => ({ offset: uint32At(payload, 71), part: payload.subarray(75) }))
-    .sort((one, other) => one.offset - other.offset);
-  let length = 0;
-  for (const { offset, part } of inOrder) {
-    if (offset !== length) return undefined;
-    length += part.length;
-  }
-  return length > 0 ? joinAll(inOrder.map(({ part }) => part)) : undefined;
-}
-
-/** Photoshop's resources out of all of their APP13 segments, as if one were large enough; undefined when there are none. */
-export function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
-  const parts = jpeg.segments.filter(({ kind }) => kind === 'photoshop').map(({ payload }) => payload);
-  if (parts.length < 2) return parts[0];
-  return joinAll([latin1(PHOTOSHOP_PREFIX), ...parts.map((part) => part.subarray(PHOTOSHOP_PREFIX.length))]);
 }

@@ -41,18 +41,14 @@ const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
 function nearestOfLibjpeg(table: readonly number[]): number {
   const logarithms = table.map(Math.log);
   const distances = LOGARITHMS.map((base) => distanceBetween(logarithms, base));
-  return QUALITIES[distances.lastIndexOf(Math.min(...distances))]!;
+  return distances.lastIndexOf(Math.min(...distances)) + 1;
 }
 
 const LOGARITHMS = QUALITIES.map((quality) => scaled(LIBJPEG, quality).map(Math.log));
 
 /** The low frequencies decide how a picture looks, and foreign tables differ most in the high ones. */
 function distanceBetween(table: readonly number[], base: readonly number[]): number {
-  let distance = 0;
-  for (let index = 0; index < 64; index++) {
-    distance += Math.abs(table[index]! - base[index]!) / (1 + index / 4);
-  }
-  return distance;
+  return table.reduce((sum, step, index) => sum + Math.abs(step - (base[index] ?? 0)) / (1 + index / 4), 0);
 }
 
 function scaled(steps: readonly number[], quality: number): number[] {

@@ -1,7 +1,7 @@
 import { countTrailing } from '../bytes.ts';
 import type { MetadataPart, MetadataPolicy, MetadataStripper } from '../metadata/model.ts';
 import { segmentsOfCopy } from './metadata.ts';
-import { type Jpeg, readJpeg, writeJpeg } from './segments.ts';
+import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
@@ -29,12 +29,12 @@ function strip(jpeg: Jpeg, policy: MetadataPolicy): Uint8Array | undefined {
 }
 
 /** From the first table to the end, without the segments in between that do not belong to the coding. */
-function codedParts({ bytes, segments, end }: Jpeg): Uint8Array[] {
-  const first = segments.findIndex(({ kind }) => kind === 'coding');
+function codedParts(jpeg: Jpeg): Uint8Array[] {
+  const { bytes, segments, end } = jpeg;
   const parts: Uint8Array[] = [];
-  let from = segments[first]!.at;
-  for (const { kind, at, payload } of segments.slice(first)) {
-    if (kind === 'coding') continue;
+  let from = codingStart(jpeg);
+  for (const { kind, at, payload } of segments) {
+    if (kind === 'coding' || at < from) continue;
     parts.push(bytes.subarray(from, at));
     from = at + 4 + payload.length;
   }

@@ -39,7 +39,7 @@ function readSef(bytes: Uint8Array): { start: number; isMetadata: boolean } | un
       entry,
     };
   }).sort((one, other) => one.start - other.start);
-  const start = blocks[0]!.start;
+  const [{ start } = { start: directory.at }] = blocks;
   let at = start;
   for (const block of blocks) {
     const isItself = view.getUint32(Math.max(0, block.start), true) === view.getUint32(block.entry, true);

@@ -42,7 +42,7 @@ test.each([
   ['whose components share one name', async () => withOneName(await makeJpeg())],
   ['with a scan for each component', async () => makeSeparateScans(0xc0, [1, 2, 3])],
   ['progressive, with a scan for each component', async () => makeSeparateScans(0xc2, [1, 2, 3])],
-  ['with data behind it', async () => withTrailingBytes(await makeJpeg(), 500)],
+  ['with data after its end', async () => withTrailingBytes(await makeJpeg(), 500)],
   ['progressive', () => makeJpeg({ progressive: true, width: 203, height: 149 })],
   ['progressive, grey', () => makeJpeg({ progressive: true, colourspace: 'b-w', width: 17, height: 3 })],
   ['progressive, CMYK', () => makeJpeg({ progressive: true, colourspace: 'cmyk' })],
@@ -109,7 +109,7 @@ test.each(KINDS)('a component without a scan is missed (%s)', async (_name, prog
   expect(findMarkerFault(makeSeparateScans(frameMarker, []))).toMatch('number 1 has none');
 });
 
-test('a JPEG with arithmetic codes is told to be of another kind', async () => {
+test('a JPEG with arithmetic codes is of an unknown kind', async () => {
   const jpeg = Buffer.from(await makeJpeg());
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1] = 0xc9;
   expect(findScanFault(jpeg)).toBe('unknown-kind');
@@ -129,7 +129,7 @@ test.each(KINDS)('a cut is found wherever it is (%s)', async (_name, progressive
     expect(findMarkerFault(truncated(jpeg, share))).toMatch('end-of-image');
     expect(findScanFault(truncated(jpeg, share))).toMatch(/end-of-image|segment/);
   }
-  // With a new end behind the cut the markers are in order, and only the codes tell.
+  // With a new end after the cut the markers are in order, and only the codes show it.
   const mended = concat(truncated(jpeg, 0.9), [0xff, 0xd9]);
   expect(findMarkerFault(mended)).toBeUndefined();
   expect(findScanFault(mended)).toMatch('Expected');
@@ -166,7 +166,7 @@ test('sound photographs with Huffman tables of their own are sound', async () =>
     names.map(async (name) => findScanFault(await readFile(path.join(folder, name)))),
   );
   await rm(folder, { recursive: true, force: true });
-  // Codes of different length may fill as many bits with their values: one photograph in four was told to be damaged.
+  // Codes of different length may fill as many bits with their values: one photograph in four was taken for damaged.
   expect(faults).toEqual(names.map(() => undefined));
 });
 

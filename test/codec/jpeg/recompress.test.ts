@@ -4,8 +4,9 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { CorruptImageError, inspectImage } from '../../../src/codec/inspect-image.ts';
+import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata-segments.ts';
 import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
-import { type Jpeg, joinExtendedXmp, joinIccSegments, readJpeg } from '../../../src/codec/jpeg/segments.ts';
+import { type Jpeg, readJpeg } from '../../../src/codec/jpeg/segments.ts';
 import * as make from '../../support/fixtures.ts';
 
 /** Pixels by a decoder that shares no code with the encoder, and by libvips. */
@@ -74,7 +75,7 @@ describe('recompressJpeg keeps pixels', () => {
     expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
   });
 
-  it('identical: RGB that only its component ids or its Adobe marker tell', async () => {
+  it('identical: RGB that only its component ids or its Adobe marker show', async () => {
     const plain = await make.makeJpeg({ width: 160, height: 120, chromaSubsampling: '4:4:4' });
     const adobe = { marker: 0xee, payload: make.concat(make.ascii('Adobe'), [0, 100, 0, 0, 0, 0, 0]) };
     const source = make.withSegments(plain, [adobe]);
@@ -143,7 +144,7 @@ describe('recompressJpeg under keep', () => {
     await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
   });
 
-  it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map behind a stale index', async () => {
+  it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map after a stale index', async () => {
     const gainMap = await make.makeGainMapJpeg();
     const files = [
       await make.makeMpo(),

@@ -3,7 +3,7 @@ import { readTrailer } from '../../../src/codec/jpeg/trailers.ts';
 import { ascii, concat, makeMotionVideo, samsungSef, uint32 } from '../../support/fixtures.ts';
 
 describe('readTrailer', () => {
-  test('tells notes from what can be looked at or listened to', () => {
+  test('distinguishes metadata from what can be looked at or listened to', () => {
     const note = [0x0910, 'Front_Cam_Selfie_Info', ascii('Front_Cam_Selfie_Info')] as const;
     expect(readTrailer(samsungSef())).toEqual({ isMetadata: true });
     expect(readTrailer(samsungSef([note]))).toEqual({ isMetadata: true });
@@ -19,24 +19,24 @@ describe('readTrailer', () => {
     expect(readTrailer(samsungSef([[0x0001, 'Depth_Info', new Uint8Array(70_000)]]))).toEqual(content);
   });
 
-  test('knows only what it has read to the last byte', () => {
-    const [film, notes] = [makeMotionVideo(), samsungSef()];
-    const strangers = [
+  test('accepts only what it has read to the last byte', () => {
+    const [video, sef] = [makeMotionVideo(), samsungSef()];
+    const unknown = [
       new Uint8Array(),
       new Uint8Array(1000),
-      ascii('a trailer that nobody knows, of some length'),
-      concat(film, [1]),
-      film.subarray(0, -1),
-      film.subarray(8),
-      concat(notes, [0]),
-      concat([1], notes),
-      notes.subarray(1),
-      concat(ascii('sound'), notes.subarray(0, -4), ascii('SEFT')),
-      // The old directory of sounds, which tells their place in the file.
-      concat(notes, ascii('QDIO'), uint32(101, true), uint32(20, true), ascii('QDIOBS')),
+      ascii('an unknown trailer, of some length here'),
+      concat(video, [1]),
+      video.subarray(0, -1),
+      video.subarray(8),
+      concat(sef, [0]),
+      concat([1], sef),
+      sef.subarray(1),
+      concat(ascii('sound'), sef.subarray(0, -4), ascii('SEFT')),
+      // The old directory of sounds, which holds their offsets in the file.
+      concat(sef, ascii('QDIO'), uint32(101, true), uint32(20, true), ascii('QDIOBS')),
       samsungSef([]),
     ];
-    for (const bytes of strangers) expect([bytes, readTrailer(bytes)]).toEqual([bytes, undefined]);
+    for (const bytes of unknown) expect([bytes, readTrailer(bytes)]).toEqual([bytes, undefined]);
   });
 
   test('reads nothing beyond its bytes, whatever a directory says', () => {
