@@ -104,6 +104,7 @@ function print(entry: UndoEntry, outcome: Restoration, dryRun: boolean): void {
     console.log(`${dryRun ? 'would restore' : 'restored'} ${uri} from ${outcome.from}`);
   if (outcome.status === 'already-original') console.log(`already original ${uri}`);
   if ('reason' in outcome) console.error(`${outcome.status} ${uri}: ${outcome.reason}`);
+  if ('cause' in outcome) console.error(outcome.cause);
 }
 
 void runCommand(main);

@@ -16,7 +16,8 @@ export type Restoration =
   | { readonly status: 'already-original' }
   /** It must not be restored, or no longer can be. */
   | { readonly status: 'refused'; readonly reason: string }
-  | { readonly status: 'failed'; readonly reason: string };
+  /** With the error itself as its cause when it was unexpected, for the stack. */
+  | { readonly status: 'failed'; readonly reason: string; readonly cause?: unknown };
 
 /**
  * Restores the original of a replaced image from its version or its backup. Only the very object that image-press
@@ -37,7 +38,9 @@ export async function restoreObject(
     const restored: Restoration = { status: 'restored', from: original.from };
     return dryRun ? restored : ((await restore(entry, original, present, store)) ?? restored);
   } catch (error) {
-    return { status: 'failed', reason: error instanceof Error ? error.message : String(error) };
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof ObjectStoreError) return { status: 'failed', reason };
+    return { status: 'failed', reason: `Unexpected error: ${reason}`, cause: error };
   }
 }
 

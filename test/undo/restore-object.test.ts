@@ -201,6 +201,17 @@ describe('nothing is restored', () => {
   });
 });
 
+test('a bug of ours is a failure that keeps the error with its stack', async () => {
+  const { entry } = await replaced('versioned', IN_PLACE);
+  const bug = new TypeError('x is not a function');
+  const broken: ObjectStore = { ...store, head: () => Promise.reject(bug) };
+  expect(await restoreObject(entry, broken)).toEqual({
+    status: 'failed',
+    reason: 'Unexpected error: x is not a function',
+    cause: bug,
+  });
+});
+
 test('a write whose answer was lost counts as restored', async () => {
   const { image, entry } = await replaced('versioned', IN_PLACE);
   const deaf: ObjectStore = {

@@ -3,4 +3,4 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const kind = process.argv.includes('--worker') ? 'worker' : path.basename(process.argv[1] ?? '');
-writeFileSync(path.join(process.env.PROCESS_IDS!, String(process.pid)), kind);
+writeFileSync(path.join(process.env.PROCESS_IDS ?? '', String(process.pid)), kind);

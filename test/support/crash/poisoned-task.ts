@@ -2,15 +2,16 @@
 import { fileURLToPath } from 'node:url';
 import { endWithSupervisor, supervise } from '../../../fargate/supervise.ts';
 import { compressBatch } from '../../../src/compress/compress-batch.ts';
+import { environment } from '../../../src/hosts/environment.ts';
 import { log } from '../../../src/hosts/log.ts';
 import { createS3Client, createS3Store } from '../../../src/store/s3-store.ts';
 import { poisonedCodec } from './poisoned-codec.ts';
 
 if (process.argv[2] === '--worker') {
   endWithSupervisor();
-  await compressBatch(JSON.parse(process.env.BATCH_REF!), {
+  await compressBatch(JSON.parse(environment('BATCH_REF')), {
     store: createS3Store(createS3Client()),
-    workBucket: process.env.JOB_BUCKET!,
+    workBucket: environment('JOB_BUCKET'),
     log,
     concurrency: 4,
     closing: new AbortController().signal,
