@@ -1,33 +1,27 @@
 /**
- * The figures of the codec, beside its peers in one run: `node bench/codec.ts [folder of pictures] [folder of
+ * The figures of the codec and of its peers in one run: `node bench/codec.ts [folder of pictures] [folder of
  * photographs]`. Without folders it works on photographs that npm packages ship and on enlarged ones with grain.
- * Peers (Pillow, jpegtran, jpegoptim) are compared where they are installed, and left out where they are not.
+ * Peers (Pillow, jpegtran, jpegoptim) are compared where they are installed, and skipped where they are not.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { compressBytes } from '../src/codec/compress-bytes.ts';
 import { encodeImage } from '../src/codec/encode-image.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
-import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import type { BytesOutcome } from '../src/codec/outcome.ts';
 import type { CompressionSettings } from '../src/core/job.ts';
-import type { EncodeRecipe, ImageFacts } from '../src/core/recipe.ts';
+import type { EncodeRecipe } from '../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../src/settings/job-input.ts';
 import { compareAtEqualScore, ENCODERS, mean, readPhotos } from './equal-appearance.ts';
 import { makePhotos } from './photos.ts';
+import { isOrdinaryJpeg, megapixelsOf, type Picture, readPicture, readPictures } from './pictures.ts';
 
 const ROUNDS = 3;
 const budget = createMemoryBudget(8e9);
-
-interface Picture {
-  readonly file: string;
-  readonly bytes: Uint8Array;
-  readonly facts: ImageFacts;
-}
 
 async function main(): Promise<void> {
   const own = mkdtempSync(join(tmpdir(), 'codec-bench-'));
@@ -200,22 +194,40 @@ async function reportLosslessPng(pngs: readonly Picture[]): Promise<void> {
 
 async function reportDamage(pictures: readonly Picture[]): Promise<void> {
   console.log(`\nDamage done to ${pictures.length} pictures, lossless and at quality 70`);
-  const counts = { 'pixels changed': 0, grown: 0, 'orientations lost': 0, 'profiles lost': 0, laundered: 0 };
+  const counts = new Map(DAMAGE.map((name) => [name, 0]));
   for (const mode of ['lossless', 'quality'] as const) {
     const outcomes = await compressAll(pictures, { ...EAGER, mode });
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status !== 'compressed') continue;
-      const { bytes, facts } = pictures[index]!;
-      const after = inspectImage(outcome.bytes)!;
-      const [one, other] = [await strictPixels(bytes), await strictPixels(outcome.bytes)];
-      counts.laundered += one ? 0 : 1;
-      counts.grown += outcome.bytes.length < bytes.length ? 0 : 1;
-      counts['pixels changed'] += outcome.encoding.lossless && !(one && other?.equals(one)) ? 1 : 0;
-      counts['orientations lost'] += after.orientation === facts.orientation ? 0 : 1;
-      counts['profiles lost'] += facts.icc && !after.icc ? 1 : 0;
+    for (const [index, picture] of pictures.entries()) {
+      const damage = await damageDone(picture, outcomes[index]);
+      for (const name of damage) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }
-  for (const [name, count] of Object.entries(counts)) row(name, String(count));
+  for (const [name, count] of counts) row(name, String(count));
+}
+
+const DAMAGE = [
+  'pixels changed',
+  'grown',
+  'orientations lost',
+  'profiles lost',
+  'damaged sources compressed',
+] as const;
+
+type Damage = (typeof DAMAGE)[number];
+
+async function damageDone({ bytes, facts }: Picture, outcome?: BytesOutcome): Promise<Damage[]> {
+  if (outcome?.status !== 'compressed') return [];
+  const after = inspectImage(outcome.bytes);
+  const [one, other] = [await strictPixels(bytes), await strictPixels(outcome.bytes)];
+  const isSame = one !== undefined && other?.equals(one) === true;
+  const found: Readonly<Record<Damage, boolean>> = {
+    'pixels changed': outcome.encoding.lossless && !isSame,
+    grown: outcome.bytes.length >= bytes.length,
+    'orientations lost': after?.orientation !== facts.orientation,
+    'profiles lost': facts.icc && !after?.icc,
+    'damaged sources compressed': one === undefined,
+  };
+  return DAMAGE.filter((name) => found[name]);
 }
 
 function strictPixels(bytes: Uint8Array): Promise<Buffer | undefined> {
@@ -229,7 +241,7 @@ function strictPixels(bytes: Uint8Array): Promise<Buffer | undefined> {
 }
 
 async function reportMemory(folder: string): Promise<void> {
-  console.log('\nOne JPEG of 100 MP through the fast preset, in a process of its own');
+  console.log('\nOne JPEG of 100 MP through the fast preset, in its own process');
   const file = join(folder, 'large.jpg');
   const [photo] = readPictures(folder).filter(isOrdinaryJpeg);
   const image = photo
@@ -258,7 +270,7 @@ async function runMemory(file: string): Promise<void> {
   console.log(Math.round(before / 1e6), Math.round(peakRss() / 1e6));
 }
 
-/** Linux hands the peak of the parent on to its child as maxRSS, so the kernel's own mark of the child goes first. */
+/** On Linux a child's maxRSS includes the peak of its parent, so the kernel's VmHWM is read first. */
 function peakRss(): number {
   try {
     const mark = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
@@ -269,7 +281,7 @@ function peakRss(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
 
-/** The least CPU seconds of each, in turns. */
+/** The least CPU seconds of each; they run alternately. */
 async function leastCpu(acts: readonly (() => Promise<unknown>)[]): Promise<number[]> {
   const least = acts.map(() => Number.POSITIVE_INFINITY);
   for (let round = 0; round < ROUNDS; round++) {
@@ -281,35 +293,6 @@ async function leastCpu(acts: readonly (() => Promise<unknown>)[]): Promise<numb
     }
   }
   return least;
-}
-
-function readPictures(folder: string): Picture[] {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
-  const images = names.filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name));
-  return images.flatMap((name) => readPicture(join(folder, name)) ?? []);
-}
-
-/** Undefined where the header is none: such a file is reported, and is nothing to measure. */
-function readPicture(file: string): Picture | undefined {
-  const bytes = readFileSync(file);
-  try {
-    const facts = inspectImage(bytes);
-    return facts && { file, bytes, facts };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Sound, and of one picture alone: what every peer can compress. */
-function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
-  if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk')
-    return false;
-  const fault = findMarkerFault(bytes) ?? findScanFault(bytes);
-  return fault === undefined || fault === 'unknown-kind';
-}
-
-function megapixelsOf(pictures: readonly Picture[]): number {
-  return pictures.reduce((sum, { facts }) => sum + facts.width * facts.height, 0) / 1e6;
 }
 
 function sizeOf(outcomes: readonly BytesOutcome[], pictures: readonly Picture[]): number {

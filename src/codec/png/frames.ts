@@ -73,15 +73,25 @@ export interface FrameFault {
 /** The first chunk of an animation that is out of order or lacks data. Decoders of stills do not notice. */
 export function findFrameFault(chunks: readonly PngChunk[]): FrameFault | undefined {
   const first = chunks.findIndex(({ type }) => type === 'acTL');
+  const animation = first < 0 ? [] : chunks.slice(first);
+  const [number, order] = [findNumberFault(animation), findOrderFault(animation)];
+  return number && (!order || number.at <= order.at) ? number : order;
+}
+
+/** Control and data chunks are numbered together, from 0. */
+function findNumberFault(animation: readonly PngChunk[]): FrameFault | undefined {
+  const numbered = animation.filter(({ type }) => type === 'fcTL' || type === 'fdAT');
+  for (const [sequence, { payload, at }] of numbered.entries()) {
+    const number = payload.length >= 4 ? uint32At(payload, 0) : undefined;
+    if (number !== sequence)
+      return { fault: `Expected number ${sequence} of the animation but found ${number}`, at };
+  }
+  return undefined;
+}
+
+function findOrderFault(animation: readonly PngChunk[]): FrameFault | undefined {
   let state: FrameState = 'none';
-  let sequence = 0;
-  for (const { type, payload, at } of first < 0 ? [] : chunks.slice(first)) {
-    if (type === 'fcTL' || type === 'fdAT') {
-      const number = payload.length >= 4 ? uint32At(payload, 0) : undefined;
-      if (number !== sequence)
-        return { fault: `Expected number ${sequence} of the animation but found ${number}`, at };
-      sequence++;
-    }
+  for (const { type, at } of animation) {
     const next: Transition = TRANSITIONS[state][type] ?? state;
     if (next === 'no data') return { fault: 'Expected the data of a frame but found none', at };
     if (next === 'no control')
