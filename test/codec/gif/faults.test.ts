@@ -16,7 +16,7 @@ test.each([
   expect(findGifFault(await make())).toBeUndefined();
 });
 
-test('a GIF whose codes end early is told from a whole one, though it has a trailer', async () => {
+test('a GIF whose codes end early is reported, even if it has a trailer', async () => {
   const gif = await makeGif({ colours: 256, width: 300, height: 200 });
   for (const share of [0.1, 0.5, 0.95, 0.99])
     expect(findGifFault(cutAndMended(gif, share))).toMatch('300 x 200');
@@ -34,7 +34,7 @@ async function makePlainGif(side: number): Promise<Uint8Array> {
   return new Uint8Array(await sharp({ create }).gif().toBuffer());
 }
 
-/** Cut between two of its sub-blocks, with the end of the data and of the file put behind. */
+/** Cut between two of its sub-blocks, followed by the end of the data and of the file. */
 function cutAndMended(gif: Uint8Array, share: number): Uint8Array {
   let at = [...readBlocks(gif)].find(({ kind }) => kind === IMAGE)!.dataAt;
   while (gif[at + gif[at]! + 1] !== 0 && at < gif.length * share) at += gif[at]! + 1;

@@ -52,9 +52,9 @@ describe('isIsoFile', () => {
   });
 
   test('accepts nothing else', () => {
-    const film = makeMotionVideo();
-    for (const bytes of [new Uint8Array(), film.subarray(1), film.slice(0, -1), concat(film, [0])])
+    const video = makeMotionVideo();
+    for (const bytes of [new Uint8Array(), video.subarray(1), video.slice(0, -1), concat(video, [0])])
       expect(isIsoFile(bytes)).toBe(false);
-    expect(isIsoFile(concat(film, box('\x01\x02\x03\x04', 8)))).toBe(false);
+    expect(isIsoFile(concat(video, box('\x01\x02\x03\x04', 8)))).toBe(false);
   });
 });

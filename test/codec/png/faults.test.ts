@@ -39,7 +39,7 @@ describe('findPngFault', () => {
   const without = (type: string, nth = 0) =>
     arranged(apng, (chunks) => chunks.toSpliced(place(type, nth)(chunks), 1));
 
-  test('has nothing against stills and animations', () => {
+  test('finds none in stills and animations', () => {
     for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()])
       expect(findPngFault(png)).toBeUndefined();
   });
@@ -61,21 +61,23 @@ describe('findPngFault', () => {
         chunks.toSpliced(place('fcTL', 1)(chunks), 0, chunks[place('fcTL', 1)(chunks)]!),
       ),
     ],
-  ])('tells %s, which is damage', async (_name, png) => {
+  ])('reports %s as damage', async (_name, png) => {
     expect(findPngFault(png)).toMatch(/Expected (number \d|the data of a frame|the control chunk)/);
     expect(await compress(png)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
   });
 
   test('frames that the animation lacks are damage, however many', async () => {
-    const told = pngChunk('acTL', concat(uint32(2_147_483_650), uint32(0)));
-    const png = arranged(apng, (chunks) => chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: told }));
+    const announced = pngChunk('acTL', concat(uint32(2_147_483_650), uint32(0)));
+    const png = arranged(apng, (chunks) =>
+      chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: announced }),
+    );
     expect(await compress(png)).toMatchObject({
       code: 'CorruptImage',
       message: expect.stringContaining('3 of the 2147483650 frames'),
     });
   });
 
-  test('frames that nothing announces leave a still picture, which is kept', async () => {
+  test('frames without an acTL chunk leave a still picture, which is kept', async () => {
     const png = without('acTL');
     expect(findPngFault(png)).toBeUndefined();
     expect(await compress(png)).toMatchObject({ status: 'kept', reason: 'not-identical' });

@@ -101,7 +101,7 @@ describe('recompressPng keeps pixels', () => {
     expect(result.length).toBeLessThan(source.length);
   });
 
-  it('keeps 16 bits, also where 8 would say the same (R09)', async () => {
+  it('keeps 16 bits, even where 8 would hold the same (R09)', async () => {
     const pixels = rows(64, 48, 2, (x, y) => [(x * y) & 255, (x * y) & 255]);
     const result = await recompressPng(make.makePng({ colourType: 0, bitDepth: 16, pixels }), 'keep');
     expect(inspectImage(result)).toMatchObject({ bitsPerChannel: 16, colour: 'grey' });
@@ -159,7 +159,7 @@ describe('recompressPng under keep', () => {
         pngChunk('prVt', ascii('private')),
       ],
       chunksAfter: [
-        make.pngText('Comment', 'behind the pixels'),
+        make.pngText('Comment', 'after the pixels'),
         make.pngExif({ orientation: 6, make: 'Cam' }),
         pngChunk('tIME', Uint8Array.of(7, 232, 5, 6, 7, 8, 9)),
       ],
@@ -184,7 +184,7 @@ describe('recompressPng under keep', () => {
     expect(types).toEqual(['IHDR', type, 'PLTE', 'IDAT', 'IEND']);
   });
 
-  it('says background and significant bits anew where the colour type changes', async () => {
+  it('rewrites background and significant bits where the colour type changes', async () => {
     const significant = pngChunk('sBIT', Uint8Array.of(8, 8, 8));
     const background = pngChunk('bKGD', concat(uint16(9), uint16(9), uint16(9)));
     const asGrey = await recompressPng(
@@ -203,7 +203,7 @@ describe('recompressPng under keep', () => {
     expect(payloadOf(asRgb, 'sBIT')).toEqual([5, 6, 5]);
   });
 
-  it('keeps the colour type where the background could not be said in another', async () => {
+  it('keeps the colour type where another could not express the background', async () => {
     const background = pngChunk('bKGD', concat(uint16(1), uint16(2), uint16(3)));
     const result = await recompressPng(make.makePng({ pixels: grey, chunks: [background] }), 'keep');
     expect(readPng(result).header.colourType).toBe(2);
@@ -245,12 +245,12 @@ describe('recompressPng under keep', () => {
     expect(types).toEqual(['IHDR', 'tEXt', 'IDAT', 'IEND']);
   });
 
-  it('leaves a file alone that has data behind its end', async () => {
+  it('returns a file with trailing data unchanged', async () => {
     const source = make.withTrailingBytes(make.makePng(), 40);
     expect(await recompressPng(source, 'keep')).toBe(source);
   });
 
-  it('leaves a file alone whose unknown chunks lean on the pixels', async () => {
+  it('returns a file unchanged whose unknown chunks depend on the pixels', async () => {
     for (const type of ['mkBF', 'CgBI']) {
       const source = make.makePng({ chunks: [pngChunk(type, new Uint8Array(20))] });
       expect(await recompressPng(source, 'keep')).toBe(source);
@@ -271,7 +271,7 @@ describe('recompressPng under copyright and strip', () => {
       chunksAfter: [make.pngExif({ orientation: 6, artist: 'Ann E', gps: true, make: 'Cam 4711' })],
     });
 
-  it('keeps credits and orientation, and nothing of the place (R15)', async () => {
+  it('keeps credits and orientation, and no location (R15)', async () => {
     const result = await recompressPng(source(), 'copyright');
     const text = Buffer.from(result).toString('latin1');
     for (const credit of ['Ann Author', 'Ann X', 'Ann E']) expect(text.includes(credit)).toBe(true);
@@ -288,7 +288,7 @@ describe('recompressPng under copyright and strip', () => {
 });
 
 describe('recompressPng on damaged files', () => {
-  it('refuses what has no header by name, and what is cut off', async () => {
+  it('refuses a file without a header and one that is cut off', async () => {
     await expect(recompressPng(make.PNG_SIGNATURE, 'keep')).rejects.toThrow(CorruptImageError);
     await expect(recompressPng(make.truncated(make.makePng()), 'keep')).rejects.toThrow();
   });

@@ -57,7 +57,7 @@ async function rustScore(reference: RgbPixels, other: Uint8Array): Promise<numbe
   return rust.calc_s2(one, two, reference.width, reference.height);
 }
 
-test('an implementation of others comes to the same judgement, within three points', async () => {
+test('another implementation gives the same score within three points', async () => {
   vi.spyOn(console, 'log').mockImplementation(() => {});
   for (const file of PHOTOS) {
     const photo = await readPixels(file);

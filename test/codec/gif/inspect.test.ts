@@ -1,0 +1,39 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { inspectImage } from '../../../src/codec/inspect-image.ts';
+import type { ImageFacts } from '../../../src/core/recipe.ts';
+import * as make from '../../support/fixtures.ts';
+
+const { concat, makeAnimation, uint16 } = make;
+
+async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
+  return inspectImage(await bytes)!;
+}
+
+describe('inspectImage on GIF', () => {
+  it('counts the frames of an animation (R07)', async () => {
+    expect(await factsOf(make.makeAnimation('gif', 4))).toMatchObject({
+      format: 'gif',
+      pages: 4,
+      height: 24,
+    });
+  });
+
+  it('finds content credentials', async () => {
+    const store = make.c2paSegment().payload.subarray(8);
+    const blocks = make.concat([store.length], store, [0]);
+    const gif = make.withGifApplication(await make.makeAnimation('gif'), 'C2PA_GIF\x01\0\0', blocks);
+    expect(await factsOf(gif)).toMatchObject({ contentCredentials: true });
+  });
+
+  it('has the size that the decoder gives a first frame beyond the screen', async () => {
+    const gif = Buffer.from(await makeAnimation('gif', 3, 120, 90));
+    const frameAt = gif.indexOf(concat([0x2c], uint16(0), uint16(0), uint16(120, true), uint16(90, true)));
+    for (const [at, value] of Object.entries({ 6: 64, 8: 60, [frameAt + 1]: 30, [frameAt + 7]: 9000 })) {
+      const hostile = Buffer.from(gif);
+      hostile.writeUInt16LE(value, Number(at));
+      const { width, pageHeight } = await sharp(hostile, { animated: true }).metadata();
+      expect(inspectImage(hostile)).toMatchObject({ width, height: pageHeight, pages: 3 });
+    }
+  });
+});
