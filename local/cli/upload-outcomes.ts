@@ -5,6 +5,7 @@ import {
   SKIPPED_REASONS,
   type SkippedReason,
 } from '../../src/core/image-result.ts';
+import { parseJson } from '../../src/core/parse-json.ts';
 import { readableBytes, readablePercent } from '../../src/core/readable.ts';
 import { percentSaved } from '../../src/core/report.ts';
 import { printable } from './terminal-text.ts';
@@ -33,12 +34,9 @@ export function createUploadOutcomes(): (logLine: string) => string | undefined 
 }
 
 function readUpload(logLine: string): LoggedUpload | undefined {
-  if (!logLine.includes('"message":"upload ')) return undefined;
-  try {
-    return JSON.parse(logLine) as LoggedUpload;
-  } catch {
-    return undefined;
-  }
+  return logLine.includes('"message":"upload ')
+    ? (parseJson(logLine) as LoggedUpload | undefined)
+    : undefined;
 }
 
 function outcomeOf(upload: LoggedUpload): string {

@@ -4,16 +4,10 @@ import {
   isMismatch,
   type Mismatch,
   readEntry,
-  readLocation,
   show,
 } from '../core/file-list.ts';
-import {
-  type JsonPlace,
-  type JsonPrimitive,
-  JsonSyntaxError,
-  type JsonVisitor,
-  scanJson,
-} from './json-grammar.ts';
+import { LINE_FEED } from '../core/lines.ts';
+import { type JsonPlace, JsonSyntaxError, type JsonVisitor, scanJson } from './json-grammar.ts';
 import type { EntryChunks, Reading } from './reading.ts';
 
 /**
@@ -85,7 +79,6 @@ interface Scope {
   lists: number;
 }
 
-const LINE_FEED = 0x0a;
 /** Of an object that is not an entry, as much as an error message shows. */
 const MAX_FIELDS = 12;
 const LIST_OF_IMAGES = 'a list of images';
@@ -130,7 +123,7 @@ function entryVisitor(reading: Reading, position: TextPosition, emit: Emit): Jso
         emit(readEntry([], reading.relativeTo), within(scope, place));
         enter('ignored', scope.place);
       } else if (scope.role === 'top' && container === 'array') {
-        beginBatch(scope, place.key!);
+        beginBatch(scope, place.key ?? '');
       } else {
         keepField(scope, place.key, container === 'array' ? [] : {});
         enter('ignored', scope.place);
@@ -142,12 +135,14 @@ function entryVisitor(reading: Reading, position: TextPosition, emit: Emit): Jso
       const scope = scopes.at(-1);
       if (!scope) emit(readEntry(value, reading.relativeTo), lineOf(place));
       else if (scope.role === 'entries')
-        emit(named(readValue(value, reading.relativeTo), scope.batch), within(scope, place));
+        emit(named(readEntry(value, reading.relativeTo), scope.batch), within(scope, place));
       else if (scope.role !== 'ignored') keepField(scope, place.key, value);
     },
 
     end(_container, depth) {
-      const { role, batch, fields, lists, place } = scopes.pop()!;
+      const scope = scopes.pop();
+      if (!scope) return;
+      const { role, batch, fields, lists, place } = scope;
       if (role === 'entry') emit(named(readEntry(fields, reading.relativeTo), batch), place);
       if (role === 'entries' && depth === 0) complete = true;
       if (role !== 'top') return;
@@ -158,10 +153,6 @@ function entryVisitor(reading: Reading, position: TextPosition, emit: Emit): Jso
       complete = true;
     },
   };
-}
-
-function readValue(value: JsonPrimitive, relativeTo: string | null): FileListEntry | Mismatch {
-  return typeof value === 'string' ? readLocation(value, relativeTo) : readEntry(value, relativeTo);
 }
 
 function named(read: FileListEntry | Mismatch, batch: string | undefined): FileListEntry | Mismatch {

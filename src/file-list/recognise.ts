@@ -1,4 +1,5 @@
 import { show } from '../core/file-list.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { looksLikeCsv } from './csv.ts';
 import { looksLikeManifest } from './inventory.ts';
 
@@ -15,7 +16,7 @@ export function recogniseFormat(
   const text = head.toString('utf8').trimStart();
   if (text[0] === '[') return 'json document';
   if (text[0] === '{') return recogniseObject(text);
-  if (text[0] === '"' && isJson(firstLine(text))) return 'json lines';
+  if (text[0] === '"' && parseJson(firstLine(text)) !== undefined) return 'json lines';
   const line = firstLine(text);
   if (!looksLikeCsv(line)) return 'text';
   const certain = relativeTo === null || line.startsWith('"') || /\.csv(\.gz)?$/i.test(name);
@@ -33,7 +34,7 @@ export function mistakenForJson(head: Buffer, name: string): string | undefined 
 /** A complete object on the first line is an entry (then every line is one) or a batch map. */
 function recogniseObject(text: string): FileListFormat {
   if (looksLikeManifest(text)) return 'inventory';
-  const value = parse(firstLine(text));
+  const value = parseJson(firstLine(text));
   const isEntry = typeof value === 'object' && value !== null && !Object.values(value).some(Array.isArray);
   return isEntry && Object.keys(value).length > 0 ? 'json lines' : 'json document';
 }
@@ -41,16 +42,4 @@ function recogniseObject(text: string): FileListFormat {
 function firstLine(text: string): string {
   const end = text.indexOf('\n');
   return (end < 0 ? text : text.slice(0, end)).trimEnd();
-}
-
-function isJson(text: string): boolean {
-  return parse(text) !== undefined;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

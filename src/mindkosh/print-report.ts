@@ -9,7 +9,8 @@ import type { MkBatch } from './mk-environment.ts';
 
 /** One line for every failed image, then the totals, for the container's log. */
 export async function printMkReport(summary: ReportSummary, mk: MkBatch, store: ObjectStore): Promise<void> {
-  const report = await readJson<JobReport>(store, parseS3Uri(summary.report)!);
+  const location = parseS3Uri(summary.report);
+  const report = location && (await readJson<JobReport>(store, location));
   for (const { source, code, message } of report?.failures ?? [])
     console.error(`FAILED ${source}: ${failureText(code, message)}`);
   const { planned, compressed, kept, skipped, failed, lost, bytesIn, bytesOut } = summary;

@@ -3,6 +3,7 @@ import type { ImageResult, KeptReason, SkippedReason } from '../core/image-resul
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { PlanError } from '../core/plan.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { readLines } from '../file-list/lines.ts';
@@ -100,12 +101,8 @@ async function addFinished(store: ObjectStore, location: S3Location, set: Finger
 
 /** An image whose line cannot be read is done again. */
 function finishedSource(line: string): string | undefined {
-  try {
-    const result = JSON.parse(line) as Partial<ImageResult>;
-    return typeof result.source === 'string' && isFinished(result) ? result.source : undefined;
-  } catch {
-    return undefined;
-  }
+  const result = (parseJson(line) ?? {}) as Partial<ImageResult>;
+  return typeof result.source === 'string' && isFinished(result) ? result.source : undefined;
 }
 
 /** These may have changed since; and of a duplicate the first entry has the result. */

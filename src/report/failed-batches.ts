@@ -2,6 +2,7 @@ import { JSONParser } from '@streamparser/json';
 import { explainFailure } from '../core/explain-failure.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
+import { parseJson } from '../core/parse-json.ts';
 import type { JobFailure } from '../core/report.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { readJson, readJsonLines } from '../store/json-lines.ts';
@@ -21,7 +22,7 @@ export async function readFailedBatches(
     const { PENDING = [], FAILED = [] } = manifest?.ResultFiles ?? {};
     for (const file of [...PENDING, ...FAILED]) {
       for await (const child of readChildren(store, { bucket, key: file.Key })) {
-        const batchId = findBatchId(parseInput(child.Input));
+        const batchId = findBatchId(typeof child.Input === 'string' ? parseJson(child.Input) : child.Input);
         if (batchId !== undefined) failures.set(batchId, failureOf(child));
       }
     }
@@ -67,15 +68,6 @@ async function* readChildren(store: ObjectStore, location: S3Location): AsyncGen
     parser.write(chunk);
     yield* parsed;
     parsed = [];
-  }
-}
-
-function parseInput(input: unknown): unknown {
-  if (typeof input !== 'string') return input;
-  try {
-    return JSON.parse(input);
-  } catch {
-    return undefined;
   }
 }
 
