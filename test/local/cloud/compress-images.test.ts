@@ -199,7 +199,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     expect(children).toMatchObject([{ status: 'SUCCEEDED' }]);
   });
 
-  it('reports also when batches were lost', async () => {
+  it('reports when batches were lost, too', async () => {
     const onLambda = ({ batchId }: Batch) =>
       batchId === 'a' ? fail('TypeError') : { batchId, remaining: 0 };
     let executionState: unknown;
@@ -240,7 +240,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     });
   });
 
-  it('refuses a bad list at once, in the words of the check', async () => {
+  it('refuses a bad list at once, with the message of the check', async () => {
     const { result, calls } = await run({
       plan: () => fail('FileListError', 'Expected "s3://…" at batch_1[3]'),
     });

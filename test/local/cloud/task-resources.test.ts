@@ -107,7 +107,7 @@ describe('ecs:runTask.sync', () => {
     ]);
   });
 
-  it('lets overrides win over the task definition', async () => {
+  it('prefers overrides to the task definition', async () => {
     await runTask({ JOB_BUCKET: 'overridden' });
     expect(JSON.parse(log[0]!)).toEqual({ bucket: 'overridden' });
   });

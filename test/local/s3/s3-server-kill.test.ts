@@ -70,7 +70,7 @@ it('never shows a torn object or the metadata of another, wherever an overwrite 
     await complete.sent;
     const interrupted = sendNext(400_000);
     const outcome = interrupted.sent.catch(() => 'killed');
-    // A few turns of the event loop more in every round: each kill meets the overwrite at another point.
+    // A few more turns of the event loop in every round, so that each kill interrupts the overwrite elsewhere.
     for (let turn = 0; turn < round * 8; turn++) await setImmediate();
     await running.kill();
     await outcome;
