@@ -38,9 +38,9 @@ async function compressSamples(line: CommandLine): Promise<number> {
   const code = await runJob(await resolveInput(folder, out), line);
   if (code !== EXIT.someFailed) return code;
   console.error(
-    '\nOne sample is broken on purpose, to show how that is reported: the exit code of the demo is 0 all the same.',
+    '\nOne sample is broken on purpose, to show how failures are reported. The demo still exits with 0;',
   );
-  console.error('With your own images it would be 1:  npm start -- <folder>');
+  console.error('with your own images the exit code would be 1:  npm start -- <folder>');
   return EXIT.done;
 }
 
