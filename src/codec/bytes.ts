@@ -1,5 +1,5 @@
 /**
- * How the container parsers read and join bytes. Nothing here throws on a short file: what lies beyond the end reads
+ * How the container parsers read and join bytes. Nothing here throws on a short file: beyond the end everything reads
  * as 0, so a parser checks the length itself wherever a 0 could be mistaken for a value.
  */
 
@@ -52,7 +52,7 @@ export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
-/** How many bytes lie after the end of an image; none when they are only padding. */
+/** How many bytes follow the end of an image; none when they are only padding. */
 export function countTrailing(bytes: Uint8Array, end: number): number {
   const rest = bytes.subarray(end);
   // Padding is no data: cameras and copying programs fill up with zeros.

@@ -1,6 +1,6 @@
 import { byteAt, joinAll, textAt, uint16At, uintAt } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
-import { contentOf, type IsoBox, MAX_BOXES, readBoxes, readBrands } from './boxes.ts';
+import { contentOf, corruptIso, type IsoBox, MAX_BOXES, readBoxes, readBrands } from './boxes.ts';
+import { type ItemLocation, readLocations } from './locations.ts';
 
 /** The pictures of AVIF and HEIF: items with properties, described in the `meta` box. */
 
@@ -32,23 +32,16 @@ interface IsoReference {
   readonly to: readonly number[];
 }
 
-interface ItemLocation {
-  readonly id: number;
-  /** 0: offsets from the start of the file; 1: inside `idat`. */
-  readonly construction: number;
-  readonly extents: readonly { readonly offset: number; readonly length: number }[];
-}
-
 /** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
 export function readIsoImage(bytes: Uint8Array): IsoImage {
   const boxes = readBoxes(bytes, 0, bytes.length);
   const meta = boxes.find(({ type }) => type === 'meta');
-  if (!meta) throw corrupt('no meta box', bytes.length);
+  if (!meta) throw corruptIso('no meta box', bytes.length);
   const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
   const items = readItems(bytes, metaBoxes);
   const primaryId = readPrimaryId(bytes, metaBoxes);
   const primary = primaryId === undefined ? undefined : items.get(primaryId);
-  if (!primary) throw corrupt('no primary item', meta.at);
+  if (!primary) throw corruptIso('no primary item', meta.at);
   return {
     bytes,
     brands: readBrands(bytes),
@@ -60,10 +53,6 @@ export function readIsoImage(bytes: Uint8Array): IsoImage {
     references: readReferences(bytes, metaBoxes),
     locations: readLocations(bytes, metaBoxes),
   };
-}
-
-function corrupt(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable AVIF or HEIF header but found ${what} at byte ${at}`);
 }
 
 function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
@@ -170,42 +159,6 @@ function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoRef
     );
     return { type, from: uintAt(content, 0, idLength), to };
   });
-}
-
-function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
-  const box = metaBoxes.find(({ type }) => type === 'iloc');
-  if (!box || box.end - box.from < 8) return [];
-  const content = bytes.subarray(box.from, box.end);
-  const [version, sizes, moreSizes] = [byteAt(content, 0), byteAt(content, 4), byteAt(content, 5)];
-  const [offsetLength, lengthLength, baseLength] = [sizes >> 4, sizes & 15, moreSizes >> 4];
-  const indexLength = version > 0 ? moreSizes & 15 : 0;
-  const idLength = version < 2 ? 2 : 4;
-  const count = Math.min(uintAt(content, 6, idLength), MAX_BOXES);
-  const locations: ItemLocation[] = [];
-  let total = 0;
-  let at = 6 + idLength;
-  const take = (length: number) => {
-    at += length;
-    return uintAt(content, at - length, length);
-  };
-  for (let item = 0; item < count && at < content.length; item++) {
-    const id = take(idLength);
-    const construction = version > 0 ? take(2) & 15 : 0;
-    take(2);
-    const base = take(baseLength);
-    const extentCount = take(2);
-    const extents: { offset: number; length: number }[] = [];
-    // An extent that takes no bytes in the table is the same however often it is counted.
-    for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
-      last = at;
-      take(indexLength);
-      extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
-    }
-    total += extents.length;
-    if (total > MAX_BOXES) throw corrupt(`more than ${MAX_BOXES} extents`, box.from);
-    locations.push({ id, construction, extents });
-  }
-  return locations;
 }
 
 /** The auxiliary items of the primary one, such as its transparency or a gain map. */

@@ -1,7 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, countTrailing, startsWith, textAt, uint16At, uint32At } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
-import { readBoxes } from './boxes.ts';
+import { corruptIso, readBoxes } from './boxes.ts';
 import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
 import { readIsoIcc } from './metadata.ts';
 import { readIsoOrientation } from './orientation.ts';
@@ -16,11 +15,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   const { primary, items, brands } = image;
   const property = (type: string) => primary.properties.find((box) => box.type === type);
   const size = property('ispe');
-  if (!size || size.end - size.from < 12) {
-    throw new CorruptImageError(
-      `Expected a readable AVIF or HEIF header but found no ispe box at byte ${image.meta.at}`,
-    );
-  }
+  if (!size || size.end - size.from < 12) throw corruptIso('no ispe box', image.meta.at);
   const { bits, planes, subsampling } = readIsoSamples(image);
   const icc = readIsoIcc(image) !== undefined;
   const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));

@@ -7,7 +7,7 @@ export interface Tiff {
   readonly littleEndian: boolean;
   /** BigTIFF: eight-byte offsets. */
   readonly big: boolean;
-  /** Where the first directory lies. */
+  /** Offset of the first directory. */
   readonly first: number;
 }
 
@@ -15,9 +15,9 @@ export interface TiffEntry {
   readonly tag: number;
   readonly type: number;
   readonly count: number;
-  /** Where its twelve (twenty) bytes lie. */
+  /** Offset of its twelve (BigTIFF: twenty) bytes. */
   readonly at: number;
-  /** Where its value lies: inside the entry when it is short. */
+  /** Offset of its value: inside the entry when it is short. */
   readonly valueAt: number;
   readonly length: number;
 }

@@ -11,7 +11,7 @@ export interface NewChunk {
 }
 
 export interface PngChunk extends NewChunk {
-  /** Where its length stands. */
+  /** Offset of its length, its first field. */
   readonly at: number;
 }
 

@@ -12,8 +12,8 @@ import {
 /** The frames of an animated PNG. */
 
 /**
- * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must lie within the picture,
- * and must be there. @throws CorruptImageError
+ * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must be present and
+ * within the picture. @throws CorruptImageError
  */
 export function countFrames(png: Png): number {
   const controls = png.chunks.filter(({ type }) => type === 'fcTL');

@@ -30,7 +30,7 @@ describe.each(['II', 'MM'] as const)('EXIF in byte order %s', (byteOrder) => {
     ['SBYTE', 6],
     ['SSHORT', 8],
     ['SLONG', 9],
-  ])('tells its orientation in a %s, too, as some cameras do', (_name, type) => {
+  ])('has its orientation in a %s, too, as some cameras write it', (_name, type) => {
     const little = byteOrder === 'II';
     const exif = Buffer.from(exifBlock({ byteOrder, orientation: 6 }));
     const at = exif.indexOf(concat(uint16(0x0112, little), uint16(3, little)));
@@ -78,7 +78,7 @@ describe.each(['II', 'MM'] as const)('EXIF in byte order %s', (byteOrder) => {
     expect(Buffer.from(rebuilt).includes('Maker')).toBe(false);
   });
 
-  it('is built anew as it was when it says no more than is asked of it', () => {
+  it('is rebuilt unchanged when it holds nothing else', () => {
     const exif = buildExif({ orientation: 6, artist: ascii('Ann'), littleEndian: byteOrder === 'II' });
     expect(textAt(exif, 0, 2)).toBe(byteOrder);
     expect(buildExif({ ...readCredits(exif), orientation: 6 })).toEqual(exif);
@@ -102,7 +102,7 @@ describe('EXIF that cannot be read', () => {
     }
   });
 
-  it('is replaced where an orientation has to be told', () => {
+  it('is replaced where an orientation has to be stored', () => {
     expect(readOrientation(withOrientation(ascii('no TIFF at all'), 6))).toBe(6);
   });
 

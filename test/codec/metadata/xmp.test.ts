@@ -16,7 +16,7 @@ describe('tiff:Orientation in XMP (R02)', () => {
     ['an attribute in single quotes', "xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'", ''],
     ['an element', 'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"', '<tiff:Orientation>6</tiff:Orientation>'],
     ['another prefix', 'xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"', ''],
-  ])('is changed in %s, and no byte besides', (_, attributes, body) => {
+  ])('is changed in %s, and no other byte', (_, attributes, body) => {
     const packet = xmpDescription(attributes, body);
     expect(readXmpOrientation(packet)).toBe(6);
     const upright = withXmpOrientation(packet, 1);

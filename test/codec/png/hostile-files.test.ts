@@ -46,7 +46,7 @@ describe('a hostile PNG', () => {
     expect(sameBytes(writePng(before), concat(PNG_SIGNATURE, ...before.map(() => text)))).toBe(true);
   });
 
-  it('is corrupt where a frame lies outside the picture', () => {
+  it('is corrupt where a frame is outside the picture', () => {
     const apng = Buffer.from(makeApng(3, 40, 30));
     expect(inspectImage(apng)).toMatchObject({ pages: 3 });
     const last = apng.lastIndexOf('fcTL') + 4;

@@ -166,11 +166,11 @@ describe('recompressPng under keep', () => {
     });
     const result = await recompressPng(source, 'keep');
     await expectSamePixels(source, result);
-    const aside = (png: Uint8Array) =>
+    const metadataOf = (png: Uint8Array) =>
       readPng(png)
         .chunks.filter(({ type }) => !['IHDR', 'IDAT', 'IEND'].includes(type))
         .map(({ type, payload }) => `${type}:${Buffer.from(payload).toString('base64')}`);
-    expect(aside(result).sort()).toEqual(aside(source).sort());
+    expect(metadataOf(result).sort()).toEqual(metadataOf(source).sort());
     expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
     const types = readPng(result).chunks.map(({ type }) => type);
     expect(types.indexOf('iCCP')).toBeLessThan(types.indexOf('IDAT'));

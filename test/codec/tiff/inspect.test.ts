@@ -54,7 +54,7 @@ describe('inspectImage on TIFF', () => {
   });
 });
 
-/** A directory of 65,535 entries begins at every twelfth byte, and the next one is told where its entries end. */
+/** A directory of 65,535 entries begins at every twelfth byte, and the offset of the next one follows its entries. */
 function makeOverlappingTiff(pages: number): Uint8Array {
   const entry = concat(uint16(256), uint16(3), uint32(1), uint16(64), [0, 0]);
   const entries = Buffer.alloc((65_535 + pages) * 12, entry);
