@@ -13,7 +13,7 @@ const GRID = [6, 12, 20, 28, 36, 44, 52, 60, 66, 72, 78, 84, 88, 92, 96, 99];
 
 type Encode = (image: Sharp, quality: number) => Sharp;
 
-/** The options as src/codec/encode-image.ts has them. */
+/** The options as src/codec/<format>/encode.ts has them. */
 export const ENCODERS = {
   mozjpeg: (image, quality) => image.jpeg({ quality, mozjpeg: true }),
   fastJpeg: (image, quality) => image.jpeg({ quality, quantisationTable: 3, optimiseCoding: false }),

@@ -40,7 +40,7 @@ export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Pro
   }
 }
 
-/** A kept image is handed on as it is, but damage in it has to be reported. @throws CorruptImageError */
+/** A kept image is stored as it is, but damage in it has to be reported. @throws CorruptImageError */
 export async function checkKept(source: Uint8Array, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
   const { keptCheck: check, canDecode } = FORMATS[facts.format];
   if (!check) return;

@@ -20,7 +20,7 @@ import type { InspectedImage, PlannedTask } from './task.ts';
 
 export interface CompressHost {
   readonly budget: MemoryBudget;
-  /** After it the image is given up as EncoderCrash. */
+  /** After it the image fails as EncoderCrash. */
   readonly timeLimitMs?: number;
   /** Of all pages together; beyond it an image is TooLarge before a pixel is decoded. Default 268 million. */
   readonly maxPixels?: number;
@@ -67,7 +67,7 @@ async function encodeWithinLimits(planned: PlannedTask, host: CompressHost): Pro
   const task = fitMemory(planned, budget);
   if (!task) return keptForItsSize(planned, budget);
   const release = await budget.acquire(memoryFor(task));
-  // The memory is handed back when the encoder really ends, also where nobody waits for it any more.
+  // The memory is released when the encoder really ends, even after the time limit.
   const work = compressTask({ ...task, timeLimitMs }).finally(release);
   return withinTime(work, timeLimitMs);
 }
@@ -94,7 +94,7 @@ function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undef
 /** @throws HostTooSmallError where a larger host could do what was asked for */
 function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
   const { facts, recipe, settings } = task;
-  // It was to be packed a little tighter only because there is nothing to gain by encoding it anew.
+  // Packing it tighter was planned only because re-encoding it would gain nothing.
   if (recipe.lossless && settings.mode !== 'lossless' && facts.format === 'jpeg') {
     return keptOutcome(facts.format, 'already-compressed', 'too large to be packed tighter on this host');
   }

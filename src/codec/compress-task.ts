@@ -99,7 +99,7 @@ async function repackedBytes({ source, facts, settings }: EncodeTask): Promise<U
   }
 }
 
-// The engines hand the source back where they would lose something of it.
+// Repacking returns the source where something of it would be lost.
 function unchangedReason(facts: ImageFacts): [KeptReason, string?] {
   if (facts.gainMap) return ['hdr-gain-map'];
   if (facts.multiPicture) return ['multi-picture'];
@@ -157,7 +157,7 @@ function verifyOutput({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutc
     ? (findHeaderFault(output, task) ?? findOrientationFault(output, task))
     : 'Expected an image but its metadata broke it';
   if (fault) throw new EncoderCrashError(fault);
-  // A profile of which a part is missing goes into no other file, and without it the colours would be others.
+  // An incomplete profile cannot be carried over, and without it the colours would be different.
   if (task.facts.icc && !output?.icc) return kept(task, 'colour-space', 'its colour profile cannot be read');
   if (keepsTrailingParts(task) && !output?.trailingParts)
     return kept(task, 'trailing-data', 'it could not be carried along');

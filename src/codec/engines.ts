@@ -29,7 +29,7 @@ export function openSharp(input: SharpInput, options: SharpOptions = {}): Sharp 
 /**
  * Whether libvips warned while `work` was going on. It keeps its warnings in one queue of the process, sharp hands them
  * to whichever call ends next, and a call that fails takes them into its own message. So a warning, and a failure,
- * counts for every work that is going on: too often rather than once too seldom.
+ * counts for every `work` in progress: too often is safe, once too seldom is not.
  */
 export async function withWarnings<T>(work: () => Promise<T>): Promise<{ answer: T; warned: boolean }> {
   const watch = { warned: false };

@@ -16,18 +16,18 @@ export interface Format extends FormatTraits {
   findScanFault?(bytes: Uint8Array): string | undefined | 'unknown-kind';
   /** What of a source is checked before it is kept as it is; nothing where absent. */
   readonly keptCheck?: KeptCheck;
-  /** Of a format of which libvips reads some kinds only. */
+  /** Of a format of which libvips reads only some kinds. */
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */
   readMetadata?(bytes: Uint8Array): ImageMetadata;
-  /** Metadata that is not read here: some, or perhaps some. */
+  /** Whether it has metadata, or may have some, that is not read here. */
   holdsUnreadMetadata?(bytes: Uint8Array): boolean;
   readonly stripper?: MetadataStripper;
-  /** Viewers turn it by properties of its own, not by EXIF, and libvips decodes it upright. */
+  /** Viewers rotate it by properties of the file, not by EXIF, and libvips decodes it upright. */
   readonly turnsByProperty?: true;
   /** It has a place for Photoshop's resources, IPTC among them. */
   readonly holdsPhotoshop?: true;
-  /** Neither the file nor its size says what quality it was written at. */
+  /** The file does not store the quality that it was written at. */
   readonly hidesQuality?: true;
   /** The same pixels packed tighter; the same bytes where that is not possible without loss. */
   repack?(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array>;
@@ -44,5 +44,5 @@ export interface WritableFormat extends Format {
   writeMetadata(output: Uint8Array, metadata: ImageMetadata, transfer: MetadataTransfer): Uint8Array;
 }
 
-/** decode: by libvips. faults: `findFault` as well. faults-unless-decoded: only where it is too large for a decode. */
+/** A strict decode by libvips; with `findFault` after it, or instead of it where the image is too large for a decode. */
 export type KeptCheck = 'decode' | 'decode-and-faults' | 'faults-unless-decoded';

@@ -33,7 +33,7 @@ export interface FailedBytes {
   readonly message: string;
   /** TooLarge for this host's memory: a larger one may do it. */
   readonly hostTooSmall?: true;
-  /** Only of `Unexpected`: what was thrown, to be logged with its stack. It does not belong into a result file. */
+  /** Only of `Unexpected`: what was thrown, to be logged with its stack. It is not written into results. */
   readonly cause?: unknown;
 }
 

@@ -25,7 +25,7 @@ const CLOSE_ENOUGH = 0.7;
 
 /**
  * The lowest quality whose SSIMULACRA2 stays above the floor, by halving the range on a mosaic of tiles; undefined
- * for pictures too small to be scored. @throws what libvips throws
+ * for pictures too small to be scored. @throws EngineError
  */
 export async function searchQuality(task: EncodeTask): Promise<QualityFound | undefined> {
   const picture = await decodePicture(task);
@@ -39,7 +39,7 @@ export async function searchQuality(task: EncodeTask): Promise<QualityFound | un
   return findLowest(scoreAt, task.facts.sourceQuality);
 }
 
-/** Tested on its own: answers the lowest quality that was seen to be good, in at most four probes. */
+/** Exported for its test: the lowest quality that was found to be good, in at most four probes. */
 export async function findLowest(
   scoreAt: (quality: number) => Promise<number>,
   sourceQuality = 100,

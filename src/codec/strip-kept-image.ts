@@ -17,8 +17,8 @@ import type { InspectedImage, PlannedTask } from './task.ts';
 import { findHeaderFault, findOrientationFault, pixelDigest } from './verify-image.ts';
 
 /**
- * That the pixels of an image are kept is no reason to hand a place and a name on: the metadata that the policy
- * removes is cut out of it, however little that saves. Where it cannot be cut out safely, the outcome says so.
+ * An image whose pixels are kept must not publish a location and a name either: the metadata that the policy removes
+ * is cut out of it, however little that saves. Where that cannot be done safely, the outcome says so.
  */
 export async function stripKeptImage(
   kept: KeptBytes,

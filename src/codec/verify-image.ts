@@ -28,8 +28,8 @@ export async function findPixelFault(output: Uint8Array, task: EncodeTask): Prom
 
 /**
  * From JPEG to JPEG on the same grid: one libvips call, the same for every such image, and its colours are proven by
- * tests. So only each sixteenth output is compared with its source, and each that replaces it; the others are decoded
- * alone, to their last Huffman code, which is all of the decoding that can fail.
+ * tests. So only each sixteenth output is compared with its source, and each that replaces it; of the others only
+ * the Huffman codes are checked, to the last one, which is all of the decoding that can fail.
  */
 function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
   return facts.format === 'jpeg' && recipe.format === 'jpeg' && !recipe.reshape;
@@ -105,7 +105,7 @@ export function findOrientationFault(output: ImageFacts, { facts, recipe }: Plan
   return `Expected orientation ${orientation} but the output has ${output.orientation}`;
 }
 
-/** What the image decodes to, strictly and whole, as a text that is equal where all pixels are. @throws libvips' errors */
+/** What the image decodes to, strictly and whole, as a text that is equal where all pixels are. @throws EngineError */
 export async function pixelDigest(bytes: Uint8Array, facts: ImageFacts): Promise<string> {
   const image = openImage(bytes, facts);
   const { data, info } = await fromEngine(storedPixels(image, facts).toBuffer({ resolveWithObject: true }));

@@ -92,7 +92,7 @@ export interface FormatRecipes {
   readonly own: FormatRecipe;
   /** Mode lossless; where it has no answer either, there is no lossless encoder. */
   readonly lossless?: FormatRecipe;
-  /** Of an image with a gain map, or with known parts after its end; without an answer it is an image like others. */
+  /** Of an image with a gain map, or with known parts after its end; without an answer the other rules apply. */
   readonly withGainMap?: FormatRecipe;
   readonly withTrailingParts?: FormatRecipe;
 }
@@ -217,8 +217,8 @@ export function lossy(format: OutputFormat, facts: ImageFacts, settings: Compres
 }
 
 /**
- * From here on a picture is meant to look like its source also where one bright colour meets another, which half the
- * colours cannot: red letters on blue, for one. Below it libjpeg's 4:2:0 is what the number stands for.
+ * From this quality on a picture should look like its source also where two bright colours meet, such as red letters on
+ * blue, which chroma of half the resolution cannot do. Below it the scale means libjpeg's 4:2:0.
  */
 const FULL_CHROMA_QUALITY = 85;
 
