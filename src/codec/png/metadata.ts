@@ -47,14 +47,15 @@ export function writePngMetadata(
   transfer: MetadataTransfer,
 ): Uint8Array {
   const png = readPng(output);
+  const icc = transfer.ownsIcc ? undefined : metadata.icc;
   const added =
-    transfer.source.format === 'png' ? chunksFromPng(png, transfer) : chunksFromOther(metadata, transfer);
+    transfer.source.format === 'png' ? chunksFromPng(png, transfer) : metadataChunks({ ...metadata, icc });
   return writePng([...png.chunks.slice(0, 1), ...added, ...png.chunks.slice(1)]);
 }
 
-function chunksFromOther({ exif, xmp, icc }: ImageMetadata, { ownsIcc }: MetadataTransfer): NewChunk[] {
+function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
   return [
-    ...(icc && !ownsIcc ? [iccChunk(icc)] : []),
+    ...(icc ? [iccChunk(icc)] : []),
     ...(exif ? [{ type: 'eXIf', payload: exif }] : []),
     ...(xmp ? [xmpChunk(xmp)] : []),
   ];
@@ -131,11 +132,5 @@ function rewrittenChunks(source: Png, policy: MetadataPolicy, orientation: numbe
   if (policy === 'keep') {
     return exif || orientation === 1 ? [] : [{ type: 'eXIf', payload: buildExif({ orientation }) }];
   }
-  const xmp = source.chunks.find(isXmpChunk);
-  const plain = { exif: exif && withoutExifPrefix(exif), xmp: xmp && readText(xmp)?.value };
-  const allowed = underPolicy(plain, policy, orientation);
-  return [
-    ...(allowed.exif ? [{ type: 'eXIf', payload: allowed.exif }] : []),
-    ...(allowed.xmp ? [xmpChunk(allowed.xmp)] : []),
-  ];
+  return metadataChunks(underPolicy(withPlainExif({ exif, xmp: readPngXmp(source) }), policy, orientation));
 }

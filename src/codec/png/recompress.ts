@@ -51,8 +51,7 @@ async function repack(
   const packed = readPng(await fromEngine(losslessCompressPng(bytes, { ...options, force: true })));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
   const metadata = chunksOfCopy(source, pixelFormatOf(packed), policy, readPngOrientation(source));
-  if (!metadata) return undefined;
-  return assemblePng(packed, metadata);
+  return metadata && assemblePng(packed, metadata);
 }
 
 /** The pixel chunks of a PNG with these metadata chunks, in the order that the specification demands. */
@@ -104,7 +103,7 @@ function hasUnannouncedFrames(png: Png): boolean {
 
 /** Ancillary, and by its last letter independent of the pixels. */
 function isSafeToCopy(type: string): boolean {
-  return /^[a-z]...$/.test(type) && /[a-z]$/.test(type);
+  return /^[a-z]..[a-z]$/s.test(type);
 }
 
 /** Decoders of stills see only one frame, so each is decoded on its own. */
