@@ -1,8 +1,8 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Bucket } from './bucket.ts';
 import type { ObjectEvent } from './notifications.ts';
-import { S3Error } from './s3-error.ts';
-import { element, xmlDocument } from './xml.ts';
+import type { S3Error } from './s3-error.ts';
+import { element } from './xml.ts';
 
 /** The parts of a request's URL. */
 export interface Address {
@@ -13,13 +13,10 @@ export interface Address {
 }
 
 /** One parsed request: everything that an operation needs. */
-export interface Call {
+export interface Call extends Omit<Address, 'bucket'> {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly bucket: Bucket;
-  /** Raw, percent-decoded once; empty for requests about the bucket. */
-  readonly key: string;
-  readonly query: URLSearchParams;
   bucketNamed(name: string): Bucket;
   notify(event: Omit<ObjectEvent, 'bucket'>): void;
 }
@@ -37,8 +34,11 @@ export function sendXml(
   inner: string,
   headers: OutgoingHttpHeaders = {},
 ): void {
-  sendDocument(response, 200, xmlDocument(root, inner), headers);
+  const document = `<${root} xmlns="${NAMESPACE}">${inner}</${root}>`;
+  sendDocument(response, 200, document, headers);
 }
+
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 export function sendError(
   response: ServerResponse,
@@ -58,36 +58,16 @@ export function sendError(
     element('Resource', resource) +
     element('RequestId', String(response.getHeader('x-amz-request-id'))) +
     element('HostId', 'local');
-  sendDocument(response, error.status, `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${inner}</Error>`);
+  sendDocument(response, error.status, `<Error>${inner}</Error>`);
 }
 
 function sendDocument(
   response: ServerResponse,
   status: number,
-  document: string,
+  root: string,
   headers: OutgoingHttpHeaders = {},
 ): void {
-  const body = Buffer.from(document);
+  const body = Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${root}`);
   const about = { 'content-type': 'application/xml', 'content-length': body.length };
   response.writeHead(status, { ...about, ...headers }).end(body);
-}
-
-const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
-
-/** The XML in the body of a request. @throws S3Error `MalformedXML` above 2 MiB or without that root element */
-export async function readDocument(body: AsyncIterable<Buffer>, root: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > MAX_DOCUMENT_BYTES) break;
-    chunks.push(chunk);
-  }
-  const xml = Buffer.concat(chunks).toString('utf8');
-  if (bytes <= MAX_DOCUMENT_BYTES && xml.includes(`<${root}`)) return xml;
-  throw new S3Error(
-    400,
-    'MalformedXML',
-    `The XML you provided was not well-formed: expected <${root}> of at most 2 MiB.`,
-  );
 }

@@ -11,14 +11,9 @@ export interface Checksum {
 
 export type ChecksumAlgorithm = keyof typeof ALGORITHMS;
 
-export interface RunningChecksum {
-  update(chunk: Uint8Array): void;
-  result(): Checksum;
-}
-
-export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
+export function startChecksum(algorithm: ChecksumAlgorithm) {
   const { update, digest } = ALGORITHMS[algorithm]();
-  return { update, result: () => ({ algorithm, value: digest(), type: 'FULL_OBJECT' }) };
+  return { update, result: (): Checksum => ({ algorithm, value: digest(), type: 'FULL_OBJECT' }) };
 }
 
 export function checksumHeader(algorithm: ChecksumAlgorithm): string {
@@ -45,9 +40,9 @@ interface Digest {
 }
 
 const ALGORITHMS = {
-  CRC32: () => crc32Checksum(),
-  CRC32C: () => crc32cChecksum(),
-  CRC64NVME: () => crc64NvmeChecksum(),
+  CRC32: crc32Checksum,
+  CRC32C: crc32cChecksum,
+  CRC64NVME: crc64NvmeChecksum,
   SHA1: () => hashChecksum('sha1'),
   SHA256: () => hashChecksum('sha256'),
 };

@@ -16,6 +16,11 @@ export function checkWriteConditions(
     throw notImplemented('If-None-Match with an ETag for writes');
   if (noneMatch === '*' && current) throw preconditionFailed('If-None-Match');
   if (match === undefined) return;
+  checkMatch(match, key, current);
+}
+
+/** If-Match alone. @throws S3Error 412, or 404 when there is no object */
+export function checkMatch(match: string, key: string, current: ObjectRecord | undefined): void {
   if (!current) throw noSuchKey(key);
   if (!names(match, current.etag)) throw preconditionFailed('If-Match');
 }
@@ -40,10 +45,8 @@ export function checkReadConditions(
 /** The `x-amz-copy-source-if-…` headers. @throws S3Error 412 */
 export function checkCopySourceConditions(headers: IncomingHttpHeaders, source: ObjectRecord): void {
   const prefix = 'x-amz-copy-source-';
-  const plain: IncomingHttpHeaders = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(`${prefix}if-`)) plain[name.slice(prefix.length)] = value as string;
-  }
+  const conditions = Object.entries(headers).filter(([name]) => name.startsWith(`${prefix}if-`));
+  const plain = Object.fromEntries(conditions.map(([name, value]) => [name.slice(prefix.length), value]));
   if (checkReadConditions(plain, source) === 'not-modified')
     throw preconditionFailed('x-amz-copy-source-If-None-Match');
 }

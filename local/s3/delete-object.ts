@@ -1,14 +1,14 @@
 import type { Removal } from './bucket.ts';
-import { type Call, readDocument, sendEmpty, sendXml } from './call.ts';
-import { checkWriteConditions } from './conditions.ts';
-import { payloadOf } from './receive-body.ts';
-import { noSuchKey, notImplemented, S3Error } from './s3-error.ts';
+import { type Call, sendEmpty, sendXml } from './call.ts';
+import { checkMatch } from './conditions.ts';
+import { readDocument } from './receive-body.ts';
+import { notImplemented, S3Error } from './s3-error.ts';
 import { element, elementsOf, textOf } from './xml.ts';
 
 /** DELETE of an object, which succeeds even where there is none, or of one version for good. */
 export function deleteObject(call: Call): void {
   const match = call.request.headers['if-match'];
-  if (match !== undefined) checkDeleteCondition(call, match);
+  if (match !== undefined) checkMatch(match, call.key, call.bucket.find(call.key)?.record);
   const versionId = call.query.get('versionId');
   if (versionId === null) deleteCurrent(call);
   else deleteVersion(call, versionId);
@@ -38,22 +38,13 @@ function deleteVersion(call: Call, versionId: string): void {
   sendEmpty(call.response, 204, { 'x-amz-version-id': versionId, ...wasMarker });
 }
 
-function checkDeleteCondition(call: Call, match: string): void {
-  const current = call.bucket.find(call.key)?.record;
-  if (!current) throw noSuchKey(call.key);
-  if (match !== '*') checkWriteConditions({ 'if-match': match }, call.key, current);
-}
-
 /** POST ?delete: up to 1,000 keys. */
 export async function deleteObjects(call: Call): Promise<void> {
-  const xml = await readDocument(payloadOf(call), 'Delete');
+  const xml = await readDocument(call, 'Delete');
   const objects = elementsOf(xml, 'Object');
   if (objects.length === 0 || objects.length > 1000) {
-    throw new S3Error(
-      400,
-      'MalformedXML',
-      `Expected 1 to 1,000 objects to delete, received ${objects.length}.`,
-    );
+    const message = `Expected 1 to 1,000 objects to delete, received ${objects.length}.`;
+    throw new S3Error(400, 'MalformedXML', message);
   }
   if (objects.some((one) => /<(ETag|VersionId|LastModifiedTime|Size)>/.test(one))) {
     throw notImplemented('conditions and versions in DeleteObjects');

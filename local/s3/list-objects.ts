@@ -12,16 +12,6 @@ export function listObjects(call: Call): void {
   sendXml(call.response, 'ListBucketResult', answerOf(call.bucket, question, pageOf(call.bucket, question)));
 }
 
-interface Question {
-  readonly prefix: string;
-  readonly delimiter: string;
-  readonly maxKeys: number;
-  readonly startAfter: string;
-  readonly token?: string;
-  readonly from: Position;
-  readonly urlEncoded: boolean;
-}
-
 interface Page {
   readonly objects: readonly ObjectRecord[];
   readonly prefixes: readonly string[];
@@ -29,23 +19,22 @@ interface Page {
   readonly next?: Position;
 }
 
-function readQuestion(query: URLSearchParams): Question {
+type Question = ReturnType<typeof readQuestion>;
+
+function readQuestion(query: URLSearchParams) {
   if (query.get('list-type') !== '2') throw notImplemented('list-type other than 2');
   const token = query.get('continuation-token') ?? undefined;
   const startAfter = query.get('start-after') ?? '';
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
-  const afterStart = {
-    key: startAfter,
-    wholePrefix: commonPrefixOf(startAfter, prefix, delimiter) === startAfter,
-  };
+  const wholePrefix = commonPrefixOf(startAfter, prefix, delimiter) === startAfter;
   return {
     prefix,
     delimiter,
     maxKeys: readMaxKeys(query.get('max-keys')),
     startAfter,
     token,
-    from: token === undefined ? afterStart : positionOfToken(token),
+    from: token === undefined ? { key: startAfter, wholePrefix } : positionOfToken(token),
     urlEncoded: query.get('encoding-type') === 'url',
   };
 }
@@ -104,9 +93,7 @@ function answerOf(bucket: Bucket, question: Question, page: Page): string {
   ].join('');
 }
 
-type Encode = (text: string) => string;
-
-function objectElement(record: ObjectRecord, encode: Encode): string {
+function objectElement(record: ObjectRecord, encode: (text: string) => string): string {
   const inner =
     element('Key', encode(record.key)) +
     element('LastModified', new Date(record.mtimeMs).toISOString()) +

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { type Call, readDocument, sendEmpty, sendXml } from './call.ts';
+import { type Call, sendEmpty, sendXml } from './call.ts';
 import { type Checksum, type ChecksumAlgorithm, checksumHeader, compositeChecksum } from './checksums.ts';
 import { copyResult, openCopySource, requestedAlgorithm } from './copy-object.ts';
 import { versionHeaders } from './get-object.ts';
 import { keptHeaders, keptTags } from './object-headers.ts';
 import { commit, withTemporaryFile } from './put-object.ts';
-import { badDigest, payloadOf, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
+import { badDigest, readDocument, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
 import { chunksOf } from './send-file.ts';
 import {
@@ -91,7 +91,7 @@ export function abortUpload(call: Call): void {
 /** POST ?uploadId: joins the parts that the client names, under the conditions that it sets. */
 export async function completeUpload(call: Call): Promise<void> {
   const { folder, upload } = openUpload(call);
-  const xml = await readDocument(payloadOf(call), 'CompleteMultipartUpload');
+  const xml = await readDocument(call, 'CompleteMultipartUpload');
   const parts = elementsOf(xml, 'Part').map((named) => partNamed(folder, named));
   checkParts(parts);
   const etag = etagOfParts(parts);

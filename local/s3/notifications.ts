@@ -4,36 +4,6 @@ import type { ObjectRecord } from './object-record.ts';
 /** The region of every bucket. */
 export const REGION = 'us-east-1';
 
-/** One record of an S3 notification, in the shape that S3 sends. */
-export interface S3EventRecord {
-  readonly eventVersion: string;
-  readonly eventSource: 'aws:s3';
-  readonly awsRegion: string;
-  readonly eventTime: string;
-  readonly eventName: string;
-  readonly userIdentity: { readonly principalId: string };
-  readonly requestParameters: { readonly sourceIPAddress: string };
-  readonly responseElements: Readonly<Record<string, string>>;
-  readonly s3: {
-    readonly s3SchemaVersion: string;
-    readonly configurationId: string;
-    readonly bucket: {
-      readonly name: string;
-      readonly ownerIdentity: { readonly principalId: string };
-      readonly arn: string;
-    };
-    readonly object: {
-      /** Form-URL-encoded: a space is `+`, a plus is `%2B`; slashes stay. */
-      readonly key: string;
-      readonly size?: number;
-      readonly eTag?: string;
-      readonly versionId?: string;
-      /** Greater for the later event of one key, compared as text. */
-      readonly sequencer: string;
-    };
-  };
-}
-
 export type S3EventName =
   | 'ObjectCreated:Put'
   | 'ObjectCreated:Copy'
@@ -51,14 +21,16 @@ export interface ObjectEvent {
   readonly versionId?: string;
 }
 
-/** @param sequencer greater than those of earlier events of the same key */
-export function eventRecord(event: ObjectEvent, sequencer: bigint): S3EventRecord {
+export type S3EventRecord = ReturnType<typeof eventRecord>;
+
+/** One record of an S3 notification, in the shape that S3 sends. @param sequencer greater than those of earlier events of the same key */
+export function eventRecord(event: ObjectEvent, sequencer: bigint) {
   const { name, bucket, record } = event;
   const versionId = event.versionId ?? record?.versionId;
   const local = { principalId: 'LOCAL' };
   return {
     eventVersion: '2.1',
-    eventSource: 'aws:s3',
+    eventSource: 'aws:s3' as const,
     awsRegion: REGION,
     eventTime: new Date().toISOString(),
     eventName: name,
@@ -70,9 +42,11 @@ export function eventRecord(event: ObjectEvent, sequencer: bigint): S3EventRecor
       configurationId: 'local',
       bucket: { name: bucket, ownerIdentity: local, arn: `arn:aws:s3:::${bucket}` },
       object: {
+        /** Form-URL-encoded: a space is `+`, a plus is `%2B`; slashes stay. */
         key: formEncode(event.key),
         ...(record ? { size: record.size, eTag: record.etag } : {}),
         ...(versionId ? { versionId } : {}),
+        /** Greater for the later event of one key, compared as text. */
         sequencer: sequencer.toString(16).toUpperCase().padStart(18, '0'),
       },
     },

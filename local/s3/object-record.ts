@@ -13,6 +13,7 @@ export interface ObjectRecord {
   /** As in a query string: `a=1&b=x%20y`. */
   readonly tags?: string;
   readonly checksum?: Checksum;
+  /** Assigned by the bucket. */
   readonly versionId?: string;
 }
 
@@ -24,11 +25,4 @@ export interface FoundObject {
 }
 
 /** What a write stores besides the bytes. */
-export interface NewObject {
-  readonly etag: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tags?: string;
-  readonly checksum?: Checksum;
-  /** Assigned by the bucket. */
-  readonly versionId?: string;
-}
+export type NewObject = Omit<ObjectRecord, 'key' | 'inode' | 'size' | 'mtimeMs'>;

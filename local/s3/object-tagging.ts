@@ -1,7 +1,7 @@
-import { type Call, readDocument, sendEmpty, sendXml } from './call.ts';
+import { type Call, sendEmpty, sendXml } from './call.ts';
 import { existingObject } from './get-object.ts';
 import { checkedTags } from './object-headers.ts';
-import { payloadOf } from './receive-body.ts';
+import { readDocument } from './receive-body.ts';
 import { element, elementsOf, textOf } from './xml.ts';
 
 export function getObjectTagging(call: Call): void {
@@ -13,7 +13,7 @@ export function getObjectTagging(call: Call): void {
 }
 
 export async function putObjectTagging(call: Call): Promise<void> {
-  const xml = await readDocument(payloadOf(call), 'Tagging');
+  const xml = await readDocument(call, 'Tagging');
   const tags = elementsOf(xml, 'Tag').map(
     (tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? ''] as const,
   );

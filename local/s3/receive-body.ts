@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { decodeAwsChunked } from './aws-chunked.ts';
+import type { Call } from './call.ts';
 import {
   type Checksum,
   type ChecksumAlgorithm,
@@ -32,10 +33,7 @@ export async function receiveBody(call: Transfer, file: string): Promise<Written
   return written;
 }
 
-export interface Transfer {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-}
+type Transfer = Pick<Call, 'request' | 'response'>;
 
 /** A request's payload, without framing. `trailers` is filled when the last byte has been read. */
 export function payloadOf(call: Transfer, trailers: Record<string, string> = {}): AsyncIterable<Buffer> {
@@ -45,6 +43,23 @@ export function payloadOf(call: Transfer, trailers: Record<string, string> = {})
   // Stopping half-way must not close the connection: the answer has to reach the client.
   const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
   return isAwsChunked(request.headers) ? decodeAwsChunked(body, trailers) : body;
+}
+
+const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
+
+/** The XML in the body of a request. @throws S3Error `MalformedXML` above 2 MiB or without that root element */
+export async function readDocument(call: Transfer, root: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of payloadOf(call)) {
+    bytes += chunk.length;
+    if (bytes > MAX_DOCUMENT_BYTES) break;
+    chunks.push(chunk);
+  }
+  const xml = Buffer.concat(chunks).toString('utf8');
+  if (bytes <= MAX_DOCUMENT_BYTES && xml.includes(`<${root}`)) return xml;
+  const message = `The XML you provided was not well-formed: expected <${root}> of at most 2 MiB.`;
+  throw new S3Error(400, 'MalformedXML', message);
 }
 
 /** Writes chunks to a new file and hashes them meanwhile. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { type Call, type Operation, sendEmpty, sendXml } from './call.ts';
 import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-object.ts';
@@ -39,9 +40,8 @@ const ROUTES: Readonly<Record<string, Operation>> = {
 /** The operation of a request. @throws S3Error `NotImplemented` */
 export function operationFor(method: string, key: string, query: URLSearchParams): Operation {
   const route = routeOf(method, key, query);
-  const operation = ROUTES[route];
-  if (!operation) throw notImplemented(route);
-  return operation;
+  if (ROUTES[route]) return ROUTES[route];
+  throw notImplemented(route);
 }
 
 /** `PUT object?tagging`: the method, whether a key is named, and the subresources of the query. */
@@ -61,12 +61,11 @@ function isParameter(name: string): boolean {
   return PARAMETERS.has(name) || /^(x-amz-|response-)/i.test(name);
 }
 
-/** The answer to GET /: the buckets of this server. */
-export function bucketList(names: Iterable<string>): string {
-  const buckets = [...names].map(
-    (name) => `<Bucket>${element('Name', name)}${element('CreationDate', EPOCH)}</Bucket>`,
-  );
-  return `<Owner><ID>local</ID></Owner><Buckets>${buckets.join('')}</Buckets>`;
+/** GET /: the buckets of this server. */
+export function listBuckets(method: string, response: ServerResponse, names: Iterable<string>): void {
+  if (method !== 'GET') throw notImplemented(`${method} /`);
+  const created = element('CreationDate', new Date(0).toISOString());
+  const buckets = [...names].map((name) => `<Bucket>${element('Name', name)}${created}</Bucket>`).join('');
+  const inner = `<Owner><ID>local</ID></Owner><Buckets>${buckets}</Buckets>`;
+  sendXml(response, 'ListAllMyBucketsResult', inner);
 }
-
-const EPOCH = new Date(0).toISOString();

@@ -18,10 +18,6 @@ export function noSuchKey(key: string): S3Error {
   return new S3Error(404, 'NoSuchKey', 'The specified key does not exist.', { Key: key });
 }
 
-export function noSuchBucket(bucket: string): S3Error {
-  return new S3Error(404, 'NoSuchBucket', 'The specified bucket does not exist', { BucketName: bucket });
-}
-
 export function preconditionFailed(condition: string): S3Error {
   const message = 'At least one of the pre-conditions you specified did not hold';
   return new S3Error(412, 'PreconditionFailed', message, { Condition: condition });
@@ -36,20 +32,15 @@ export function invalidArgument(message: string): S3Error {
   return new S3Error(400, 'InvalidArgument', message);
 }
 
-const DISK_FULL = new Set(['ENOSPC', 'EDQUOT']);
-
 /** Any thrown value as the S3 error to answer with. */
 export function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error;
   if (error instanceof URIError) return new S3Error(400, 'InvalidURI', "Couldn't parse the specified URI.");
   const { code, message, path } = error as NodeJS.ErrnoException;
-  if (DISK_FULL.has(code ?? '')) return noSpaceLeft();
+  if (code === 'ENOSPC' || code === 'EDQUOT') return noSpaceLeft();
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
-    return new S3Error(
-      403,
-      'AccessDenied',
-      `The file system refuses access to ${path ?? 'the file'} (${code}).`,
-    );
+    const refusal = `The file system refuses access to ${path ?? 'the file'} (${code}).`;
+    return new S3Error(403, 'AccessDenied', refusal);
   }
   return new S3Error(500, 'InternalError', String(message ?? error));
 }

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Bucket, type BucketFolder } from './bucket.ts';
-import { type Address, type Call, sendError, sendXml } from './call.ts';
+import { type Address, sendError } from './call.ts';
 import { untrustedHost } from './loopback.ts';
 import { eventRecord, requestId, type S3EventRecord } from './notifications.ts';
-import { bucketList, operationFor } from './routes.ts';
-import { asS3Error, noSuchBucket, notImplemented, S3Error } from './s3-error.ts';
+import { listBuckets, operationFor } from './routes.ts';
+import { asS3Error, S3Error } from './s3-error.ts';
 import { Sequence } from './sequence.ts';
 
 export type { BucketFolder } from './bucket.ts';
@@ -104,40 +104,36 @@ class RequestHandler {
     const method = request.method ?? '';
     const address = addressOf(request.url ?? '/');
     const { bucket: name, key, query } = address;
-    if (name === '') return answerService(method, response, this.#buckets.keys());
+    if (name === '') return listBuckets(method, response, this.#buckets.keys());
     beforeRequest?.({ method, bucket: name, key }, response);
     if (upstream && !this.#buckets.has(name)) return upstream.answer(request, response, address);
     const operation = operationFor(method, key, query);
     const bucket = this.#bucketNamed(name);
-    if (bucket.readOnly && method !== 'GET' && method !== 'HEAD') throw readOnly(name);
-    const call: Call = {
+    if (bucket.readOnly && method !== 'GET' && method !== 'HEAD')
+      throw new S3Error(403, 'AccessDenied', `Access Denied: bucket "${name}" is read-only.`);
+    await operation({
+      ...address,
       request,
       response,
       bucket,
-      key,
-      query,
       bucketNamed: (other) => this.#bucketNamed(other),
       notify: (event) => onEvent?.(eventRecord({ bucket: name, ...event }, this.#sequence.next())),
-    };
-    await operation(call);
+    });
   }
 
   #refuseUntrusted({ headers }: IncomingMessage): void {
     const reason = untrustedHost(headers);
     if (reason) throw new S3Error(403, 'AccessDenied', reason);
     const { upstream } = this.#options;
-    if (upstream && accessKeyOf(headers.authorization) !== upstream.accessKeyId)
-      throw new S3Error(
-        403,
-        'InvalidAccessKeyId',
-        'Expected the access key that this server was started with.',
-      );
+    if (!upstream || accessKeyOf(headers.authorization) === upstream.accessKeyId) return;
+    const message = 'Expected the access key that this server was started with.';
+    throw new S3Error(403, 'InvalidAccessKeyId', message);
   }
 
   #bucketNamed(name: string): Bucket {
     const bucket = this.#buckets.get(name);
-    if (!bucket) throw noSuchBucket(name);
-    return bucket;
+    if (bucket) return bucket;
+    throw new S3Error(404, 'NoSuchBucket', 'The specified bucket does not exist', { BucketName: name });
   }
 }
 
@@ -153,14 +149,4 @@ function addressOf(url: string): Address {
 /** `KEY` of `AWS4-HMAC-SHA256 Credential=KEY/20260131/…`. */
 function accessKeyOf(authorization = ''): string | undefined {
   return /\bCredential=([^/,\s]+)\//.exec(authorization)?.[1];
-}
-
-function answerService(method: string, response: ServerResponse, buckets: Iterable<string>): void {
-  if (method !== 'GET') throw notImplemented(`${method} /`);
-  sendXml(response, 'ListAllMyBucketsResult', bucketList(buckets));
-}
-
-function readOnly(bucket: string): S3Error {
-  const message = `Access Denied: bucket "${bucket}" is read-only.`;
-  return new S3Error(403, 'AccessDenied', message);
 }

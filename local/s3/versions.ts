@@ -61,12 +61,13 @@ export class Versions {
   }
 
   /** The latest of those kept, with its id. */
-  latest(key: string): { readonly id: string; readonly version: KeptVersion } | undefined {
+  latest(key: string) {
     const folder = path.dirname(this.#fileOf(key, NULL_VERSION));
     const ids = existsSync(folder)
       ? readdirSync(folder).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
       : [];
-    const id = ids.sort(byAge).at(-1);
+    // The null version is older than every other: versioning is never suspended here.
+    const id = ids.sort().findLast((one) => one !== NULL_VERSION) ?? ids[0];
     if (id === undefined) return undefined;
     const version = this.find(key, id);
     return version && { id, version };
@@ -83,12 +84,6 @@ export class Versions {
   #fileOf(key: string, id: string): string {
     return path.join(this.#folder, hashOfKey(key), id);
   }
-}
-
-// The null version is older than every other: versioning is never suspended here.
-function byAge(a: string, b: string): number {
-  if (a === NULL_VERSION || b === NULL_VERSION) return a === b ? 0 : a === NULL_VERSION ? -1 : 1;
-  return a < b ? -1 : 1;
 }
 
 function linkOrCopy(from: string | Buffer, to: string): void {

@@ -1,16 +1,9 @@
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
-
-/** An XML document with S3's namespace; `inner` is XML already. */
-export function xmlDocument(root: string, inner: string): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${inner}</${root}>`;
-}
-
 /** One element around escaped text; nothing at all for an undefined value. */
 export function element(name: string, value: string | number | boolean | undefined): string {
   return value === undefined ? '' : `<${name}>${escapeXml(String(value))}</${name}>`;
 }
 
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   // XML 1.0 forbids control characters, but keys may contain them: like S3, write them as references.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
   return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, (character) => `&#${character.charCodeAt(0)};`);
