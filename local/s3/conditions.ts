@@ -1,15 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Call } from './call.ts';
 import type { ObjectRecord } from './object-record.ts';
 import { noSuchKey, notImplemented, preconditionFailed } from './s3-error.ts';
 
-/** If-Match and If-None-Match of PUT, Copy, Complete and DELETE. @throws S3Error 412, 404, or 501 as S3 does */
-export function checkWriteConditions(
-  headers: IncomingHttpHeaders,
-  key: string,
-  current: ObjectRecord | undefined,
-): void {
-  const match = headers['if-match'];
-  const noneMatch = headers['if-none-match'];
+/** If-Match and If-None-Match of PUT, Copy and Complete. @throws S3Error 412, 404, or 501 as S3 does */
+export function checkWriteConditions({ request, bucket, key }: Call): void {
+  const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
+  if (match === undefined && noneMatch === undefined) return;
+  const current = bucket.find(key)?.record;
   if (match !== undefined && noneMatch !== undefined) throw notImplemented('If-Match beside If-None-Match');
   if (match === '*') throw notImplemented('If-Match: * for writes');
   if (noneMatch !== undefined && noneMatch !== '*')

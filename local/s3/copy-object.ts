@@ -1,54 +1,38 @@
-import { closeSync, openSync } from 'node:fs';
-import type { Bucket } from './bucket.ts';
 import { type Call, sendXml } from './call.ts';
 import { type ChecksumAlgorithm, checksumAlgorithmOf } from './checksums.ts';
-import { checkCopySourceConditions } from './conditions.ts';
+import { checkCopySourceConditions, checkWriteConditions } from './conditions.ts';
 import { existingObject, refuseArchived, versionHeaders } from './get-object.ts';
 import { encryptionHeaders, keptHeaders, keptTags } from './object-headers.ts';
 import type { NewObject, ObjectRecord } from './object-record.ts';
-import { checkConditions, commit, etagOf, withTemporaryFile } from './put-object.ts';
+import { commitWritten, withTemporaryFile } from './put-object.ts';
 import { writeFileFrom } from './receive-body.ts';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.ts';
-import { chunksOf } from './send-file.ts';
+import { chunksOf, openFile } from './send-file.ts';
 import { element } from './xml.ts';
 
 /** PUT of an object with `x-amz-copy-source`. */
 export async function copyObject(call: Call): Promise<void> {
   const { headers: sent } = call.request;
   const algorithm = requestedAlgorithm(sent['x-amz-checksum-algorithm']);
-  const source = openCopySource(call);
-  try {
-    refuseCopyOntoItself(call, source);
-    checkConditions(call);
-    const attributes = attributesOfCopy(call, source.record);
-    const record = await withTemporaryFile(call, async (file) => {
-      const bytes = chunksOf(source.fd, 0, source.record.size - 1);
-      const written = await writeFileFrom(bytes, file, algorithm ?? source.record.checksum?.algorithm);
-      return commit(call, file, {
-        ...attributes,
-        etag: etagOf(written, attributes.headers),
-        checksum: written.checksum,
-      });
-    });
-    call.notify({ name: 'ObjectCreated:Copy', key: call.key, record });
-    sendXml(call.response, 'CopyObjectResult', copyResult(record), {
-      ...versionHeaders(call.bucket, record),
-      ...(source.record.versionId ? { 'x-amz-copy-source-version-id': source.record.versionId } : {}),
-      ...encryptionHeaders(record),
-    });
-  } finally {
-    closeSync(source.fd);
-  }
+  using source = openCopySource(call);
+  refuseCopyOntoItself(call, source);
+  checkWriteConditions(call);
+  const attributes = attributesOfCopy(call, source.record);
+  const record = await withTemporaryFile(call, async (file) => {
+    const bytes = chunksOf(source.fd, 0, source.record.size - 1);
+    const written = await writeFileFrom(bytes, file, algorithm ?? source.record.checksum?.algorithm);
+    return commitWritten(call, file, attributes, written);
+  });
+  call.notify({ name: 'ObjectCreated:Copy', key: call.key, record });
+  sendXml(call.response, 'CopyObjectResult', copyResult(record), {
+    ...versionHeaders(call.bucket, record),
+    ...(source.record.versionId ? { 'x-amz-copy-source-version-id': source.record.versionId } : {}),
+    ...encryptionHeaders(record),
+  });
 }
 
-export interface CopySource {
-  readonly bucket: Bucket;
-  readonly fd: number;
-  readonly record: ObjectRecord;
-}
-
-/** Opens the object that `x-amz-copy-source` names and checks its conditions. The caller closes it. */
-export function openCopySource(call: Call): CopySource {
+/** Opens the object that `x-amz-copy-source` names and checks its conditions; `using` closes it. */
+export function openCopySource(call: Call) {
   const { headers } = call.request;
   const [location = '', search] = String(headers['x-amz-copy-source']).replace(/^\//, '').split('?');
   const path = decodeURIComponent(location);
@@ -60,21 +44,16 @@ export function openCopySource(call: Call): CopySource {
   const found = existingObject(bucket, path.slice(slash + 1), versionId);
   checkCopySourceConditions(headers, found.record);
   refuseArchived(found.record);
-  return { bucket, fd: openSync(found.file, 'r'), record: found.record };
+  return { bucket, record: found.record, ...openFile(found.file, 'r') };
 }
 
-const CHANGES_IN_PLACE = [
-  'x-amz-storage-class',
-  'x-amz-website-redirect-location',
-  'x-amz-server-side-encryption',
-];
-
-function refuseCopyOntoItself(call: Call, source: CopySource): void {
+function refuseCopyOntoItself(call: Call, source: ReturnType<typeof openCopySource>): void {
   const { headers } = call.request;
   if (source.bucket !== call.bucket || source.record.key !== call.key) return;
   if (String(headers['x-amz-copy-source']).includes('?versionId=')) return; // restores an earlier version
   if (headers['x-amz-metadata-directive'] === 'REPLACE') return;
-  if (CHANGES_IN_PLACE.some((name) => headers[name] !== undefined)) return;
+  const changes = ['storage-class', 'website-redirect-location', 'server-side-encryption'];
+  if (changes.some((name) => headers[`x-amz-${name}`] !== undefined)) return;
   const message =
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's " +
     'metadata, storage class, website redirect location or encryption attributes.';
@@ -115,9 +94,11 @@ export function requestedAlgorithm(header: string | string[] | undefined): Check
 
 /** The XML in the answers to CopyObject and UploadPartCopy. */
 export function copyResult(copy: Pick<ObjectRecord, 'mtimeMs' | 'etag' | 'checksum'>): string {
+  return element('LastModified', new Date(copy.mtimeMs).toISOString()) + etagAndChecksum(copy);
+}
+
+export function etagAndChecksum({ etag, checksum }: Pick<ObjectRecord, 'etag' | 'checksum'>): string {
   return (
-    element('LastModified', new Date(copy.mtimeMs).toISOString()) +
-    element('ETag', `"${copy.etag}"`) +
-    (copy.checksum ? element(`Checksum${copy.checksum.algorithm}`, copy.checksum.value) : '')
+    element('ETag', `"${etag}"`) + (checksum ? element(`Checksum${checksum.algorithm}`, checksum.value) : '')
   );
 }

@@ -1,4 +1,3 @@
-import { closeSync, openSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Bucket } from './bucket.ts';
 import { type Call, sendEmpty } from './call.ts';
@@ -6,18 +5,14 @@ import { checkReadConditions } from './conditions.ts';
 import { answerHeaders, checksumHeaders } from './object-headers.ts';
 import type { FoundObject, ObjectRecord } from './object-record.ts';
 import { noSuchKey, S3Error } from './s3-error.ts';
-import { sendFile } from './send-file.ts';
+import { openFile, sendFile } from './send-file.ts';
 import { NULL_VERSION } from './versions.ts';
 
 /** GET and HEAD of an object or of a version of it. */
 export async function getObject(call: Call): Promise<void> {
   const { file, record } = existingObject(call.bucket, call.key, call.query.get('versionId'));
-  const fd = openSync(file, 'r'); // an overwrite from here on does not change what is sent
-  try {
-    await answerGet(call, fd, record);
-  } finally {
-    closeSync(fd);
-  }
+  using opened = openFile(file, 'r'); // an overwrite from here on does not change what is sent
+  await answerGet(call, opened.fd, record);
 }
 
 /** The current object, or the version with that id. @throws S3Error when there is none */

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { type Call, sendEmpty, sendXml } from './call.ts';
 import { type Checksum, type ChecksumAlgorithm, checksumHeader, compositeChecksum } from './checksums.ts';
-import { copyResult, openCopySource, requestedAlgorithm } from './copy-object.ts';
+import { copyResult, etagAndChecksum, openCopySource, requestedAlgorithm } from './copy-object.ts';
 import { versionHeaders } from './get-object.ts';
 import { keptHeaders, keptTags } from './object-headers.ts';
 import { commit, withTemporaryFile } from './put-object.ts';
 import { badDigest, readDocument, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
-import { chunksOf } from './send-file.ts';
+import { chunksOf, openFile } from './send-file.ts';
 import {
   keepPart,
   newUpload,
@@ -59,18 +59,10 @@ function partNumberOf(query: URLSearchParams): number {
   throw invalidArgument('Part number must be an integer between 1 and 10000, inclusive');
 }
 
-async function copyRange(
-  call: Call,
-  file: string,
-  algorithm: ChecksumAlgorithm | undefined,
-): Promise<WrittenFile> {
-  const source = openCopySource(call);
-  try {
-    const { start, end } = sourceRange(call.request.headers['x-amz-copy-source-range'], source.record.size);
-    return await writeFileFrom(chunksOf(source.fd, start, end), file, algorithm);
-  } finally {
-    closeSync(source.fd);
-  }
+async function copyRange(call: Call, file: string, algorithm?: ChecksumAlgorithm): Promise<WrittenFile> {
+  using source = openCopySource(call);
+  const { start, end } = sourceRange(call.request.headers['x-amz-copy-source-range'], source.record.size);
+  return await writeFileFrom(chunksOf(source.fd, start, end), file, algorithm);
 }
 
 function sourceRange(header: string | string[] | undefined, size: number): { start: number; end: number } {
@@ -104,16 +96,13 @@ export async function completeUpload(call: Call): Promise<void> {
   });
   rmSync(folder, { recursive: true, force: true });
   call.notify({ name: 'ObjectCreated:CompleteMultipartUpload', key: call.key, record });
-  sendXml(
-    call.response,
-    'CompleteMultipartUploadResult',
-    element('Location', `/${call.bucket.name}/${call.key}`) +
-      element('Bucket', call.bucket.name) +
-      element('Key', call.key) +
-      element('ETag', `"${record.etag}"`) +
-      (record.checksum ? element(`Checksum${record.checksum.algorithm}`, record.checksum.value) : ''),
-    versionHeaders(call.bucket, record),
-  );
+  const inner = [
+    element('Location', `/${call.bucket.name}/${call.key}`),
+    element('Bucket', call.bucket.name),
+    element('Key', call.key),
+    etagAndChecksum(record),
+  ].join('');
+  sendXml(call.response, 'CompleteMultipartUploadResult', inner, versionHeaders(call.bucket, record));
 }
 
 function partNamed(folder: string, xml: string): Part {
@@ -168,11 +157,7 @@ function checkWholeChecksum(call: Call, computed: Checksum | undefined): void {
 
 async function* bytesOf(folder: string, parts: readonly Part[]): AsyncGenerator<Buffer> {
   for (const part of parts) {
-    const fd = openSync(partFile(folder, part), 'r');
-    try {
-      yield* chunksOf(fd, 0, part.size - 1);
-    } finally {
-      closeSync(fd);
-    }
+    using opened = openFile(partFile(folder, part), 'r');
+    yield* chunksOf(opened.fd, 0, part.size - 1);
   }
 }

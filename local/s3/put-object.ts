@@ -9,19 +9,12 @@ import { receiveBody, type WrittenFile } from './receive-body.ts';
 
 /** PUT of an object: the body goes to a temporary file, is checked, and moves into place if the conditions still hold. */
 export async function putObject(call: Call): Promise<void> {
-  const attributes = {
-    headers: keptHeaders(call.request.headers),
-    tags: keptTags(call.request.headers['x-amz-tagging']),
-  };
-  checkConditions(call); // refused here, the client need not send the body
-  const record = await withTemporaryFile(call, async (file) => {
-    const written = await receiveBody(call, file);
-    return commit(call, file, {
-      ...attributes,
-      etag: etagOf(written, attributes.headers),
-      checksum: written.checksum,
-    });
-  });
+  const { headers } = call.request;
+  const attributes = { headers: keptHeaders(headers), tags: keptTags(headers['x-amz-tagging']) };
+  checkWriteConditions(call); // refused here, the client need not send the body
+  const record = await withTemporaryFile(call, async (file) =>
+    commitWritten(call, file, attributes, await receiveBody(call, file)),
+  );
   call.notify({ name: 'ObjectCreated:Put', key: call.key, record });
   sendEmpty(call.response, 200, {
     etag: `"${record.etag}"`,
@@ -44,21 +37,21 @@ export async function withTemporaryFile<T>(
   }
 }
 
+/** Stores a file that was written in one piece. */
+export function commitWritten(
+  call: Call,
+  file: string,
+  attributes: Pick<NewObject, 'headers' | 'tags'>,
+  { md5, checksum }: WrittenFile,
+): ObjectRecord {
+  // With KMS an ETag is not an MD5 on S3 either: code that takes it for a content hash has to fail here too.
+  const isKms = attributes.headers['x-amz-server-side-encryption']?.startsWith('aws:kms');
+  const etag = (isKms ? randomBytes(16) : md5).toString('hex');
+  return commit(call, file, { ...attributes, etag, checksum });
+}
+
 /** Checks the conditions again and moves the file into place; nothing can happen in between. */
 export function commit(call: Call, file: string, written: NewObject): ObjectRecord {
-  checkConditions(call);
+  checkWriteConditions(call);
   return call.bucket.put(call.key, file, written);
-}
-
-/** @throws S3Error when If-Match or If-None-Match does not hold for the current object */
-export function checkConditions(call: Call): void {
-  const { headers } = call.request;
-  if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return;
-  checkWriteConditions(headers, call.key, call.bucket.find(call.key)?.record);
-}
-
-// With KMS an ETag is not an MD5 on S3 either: code that takes it for a content hash has to fail here too.
-export function etagOf(written: WrittenFile, headers: Readonly<Record<string, string>>): string {
-  const isKms = headers['x-amz-server-side-encryption']?.startsWith('aws:kms');
-  return (isKms ? randomBytes(16) : written.md5).toString('hex');
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { decodeAwsChunked } from './aws-chunked.ts';
 import type { Call } from './call.ts';
@@ -11,6 +11,7 @@ import {
   startChecksum,
 } from './checksums.ts';
 import { notImplemented, S3Error } from './s3-error.ts';
+import { openFile } from './send-file.ts';
 
 export interface WrittenFile {
   readonly size: number;
@@ -25,8 +26,7 @@ export interface WrittenFile {
 export async function receiveBody(call: Transfer, file: string): Promise<WrittenFile> {
   const { headers } = call.request;
   const trailers: Record<string, string> = {};
-  const algorithm = announcedAlgorithm(headers);
-  const written = await writeFileFrom(payloadOf(call, trailers), file, algorithm);
+  const written = await writeFileFrom(payloadOf(call, trailers), file, announcedAlgorithm(headers));
   checkLength(headers, written.size);
   checkMd5(headers, written.md5);
   checkChecksum({ ...headers, ...trailers }, written.checksum);
@@ -71,22 +71,14 @@ export async function writeFileFrom(
   const md5 = createHash('md5');
   const checksum = algorithm && startChecksum(algorithm);
   let size = 0;
-  const fd = openSync(file, 'wx');
-  try {
-    for await (const chunk of chunks) {
-      md5.update(chunk);
-      checksum?.update(chunk);
-      size += chunk.length;
-      writeWhole(fd, chunk);
-    }
-  } finally {
-    closeSync(fd);
+  using opened = openFile(file, 'wx');
+  for await (const chunk of chunks) {
+    md5.update(chunk);
+    checksum?.update(chunk);
+    size += chunk.length;
+    for (let done = 0; done < chunk.length; ) done += writeSync(opened.fd, chunk, done);
   }
   return { size, md5: md5.digest(), checksum: checksum?.result() };
-}
-
-function writeWhole(fd: number, chunk: Buffer): void {
-  for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done);
 }
 
 function isAwsChunked(headers: IncomingHttpHeaders): boolean {

@@ -1,5 +1,11 @@
-import { readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+
+/** Opens a file that `using` closes. */
+export function openFile(file: string | Buffer, flags: 'r' | 'wx') {
+  const fd = openSync(file, flags);
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -40,13 +46,7 @@ function readChunk(fd: number, position: number, end: number): Buffer {
 }
 
 function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('drain', resolve).once('close', resolve);
+  return promise.finally(() => response.off('drain', resolve).off('close', resolve));
 }
