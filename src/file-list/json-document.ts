@@ -1,13 +1,6 @@
-import {
-  type FileListEntry,
-  FileListError,
-  isMismatch,
-  type Mismatch,
-  readEntry,
-  show,
-} from '../core/file-list.ts';
+import { type FileListEntry, FileListError, isMismatch, readEntry, show } from '../core/file-list.ts';
 import { LINE_FEED } from '../core/lines.ts';
-import { type JsonPlace, JsonSyntaxError, type JsonVisitor, scanJson } from './json-grammar.ts';
+import { type JsonPlace, JsonScanner, JsonSyntaxError, type JsonVisitor } from './json-grammar.ts';
 import type { EntryChunks, Reading } from './reading.ts';
 
 /**
@@ -17,24 +10,16 @@ import type { EntryChunks, Reading } from './reading.ts';
  */
 export async function* readJsonDocument(bytes: AsyncIterable<Uint8Array>, reading: Reading): EntryChunks {
   const position = new TextPosition();
-  let entries: FileListEntry[] = [];
-  const emit: Emit = (read, place) => {
-    if (isMismatch(read)) reading.problems.add(place(), read);
-    else entries.push(read);
-  };
-  const scanner = scanJson(entryVisitor(reading, position, emit));
+  const visitor = new EntryVisitor(reading, position);
+  const scanner = new JsonScanner(visitor);
   for await (const chunk of bytes) {
     position.enter(chunk);
     withPosition(reading, position, () => scanner.write(chunk));
-    if (entries.length > 0) yield entries;
-    entries = [];
+    yield visitor.takeEntries();
   }
   withPosition(reading, position, () => scanner.end());
-  if (entries.length > 0) yield entries;
+  yield visitor.takeEntries();
 }
-
-/** Takes a good entry, or a bad one with its place. */
-type Emit = (read: FileListEntry | Mismatch, place: () => string) => void;
 
 /** Line and column of a byte offset in the current chunk; both from 1, the column counts bytes. */
 class TextPosition {
@@ -68,12 +53,10 @@ class TextPosition {
   }
 }
 
-type Role = 'top' | 'entries' | 'entry' | 'ignored';
-
 interface Scope {
-  readonly role: Role;
+  readonly role: 'top' | 'entries' | 'entry' | 'ignored';
   /** The batch that an `entries` list is, or that an entry is in. */
-  readonly batch?: string;
+  readonly batch?: string | undefined;
   readonly place: () => string;
   readonly fields: Record<string, unknown>;
   lists: number;
@@ -81,82 +64,100 @@ interface Scope {
 
 /** Of an object that is not an entry, as much as an error message shows. */
 const MAX_FIELDS = 12;
-const LIST_OF_IMAGES = 'a list of images';
 
-function entryVisitor(reading: Reading, position: TextPosition, emit: Emit): JsonVisitor {
-  const scopes: Scope[] = [];
-  const batches = new Set<string>();
-  let complete = false;
+class EntryVisitor implements JsonVisitor {
+  readonly #reading: Reading;
+  readonly #position: TextPosition;
+  readonly #scopes: Scope[] = [];
+  readonly #batches = new Set<string>();
+  #entries: FileListEntry[] = [];
+  #isComplete = false;
 
-  const lineOf = ({ offset }: JsonPlace) => {
-    const { line } = position.at(offset);
-    return () => `line ${line}`;
-  };
-  const refuseMore = ({ offset, depth }: JsonPlace) => {
-    if (complete && depth === 0) throw new JsonSyntaxError(offset, 'the end of the list', 'more');
-  };
-  const enter = (role: Role, place: () => string, batch?: string) =>
-    scopes.push({ role, place, batch, fields: {}, lists: 0 });
+  constructor(reading: Reading, position: TextPosition) {
+    this.#reading = reading;
+    this.#position = position;
+  }
 
-  const beginBatch = (scope: Scope, name: string) => {
-    scope.lists += 1;
-    if (batches.has(name)) emit({ expected: 'each batch once', received: 'it again' }, () => name);
-    batches.add(name);
-    enter('entries', () => name, name);
-  };
+  /** Those that were completed since the last call. */
+  takeEntries(): readonly FileListEntry[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    return entries;
+  }
 
-  const within = (scope: Scope, { index }: JsonPlace) => {
-    const prefix = scope.batch ?? '';
-    return () => `${prefix}[${index}]`;
-  };
+  begin(container: 'object' | 'array', place: JsonPlace, offset: number): void {
+    const scope = this.#scopes.at(-1);
+    if (!scope) this.#beginTop(container, offset);
+    else if (scope.role === 'entries' && container === 'object')
+      this.#enter('entry', within(scope, place), scope.batch);
+    else if (scope.role === 'entries') {
+      this.#read([], within(scope, place));
+      this.#enter('ignored', scope.place);
+    } else if (scope.role === 'top' && container === 'array') {
+      this.#beginBatch(scope, place.key ?? '');
+    } else {
+      keepField(scope, place.key, container === 'array' ? [] : {});
+      this.#enter('ignored', scope.place);
+    }
+  }
 
-  return {
-    begin(container, place) {
-      refuseMore(place);
-      const scope = scopes.at(-1);
-      if (!scope) {
-        if (container === 'array') enter('entries', () => 'the list');
-        else enter('top', lineOf(place));
-      } else if (scope.role === 'entries' && container === 'object') {
-        enter('entry', within(scope, place), scope.batch);
-      } else if (scope.role === 'entries') {
-        emit(readEntry([], reading.relativeTo), within(scope, place));
-        enter('ignored', scope.place);
-      } else if (scope.role === 'top' && container === 'array') {
-        beginBatch(scope, place.key ?? '');
-      } else {
-        keepField(scope, place.key, container === 'array' ? [] : {});
-        enter('ignored', scope.place);
-      }
-    },
+  value(value: unknown, place: JsonPlace, offset: number): void {
+    const scope = this.#scopes.at(-1);
+    if (!scope) this.#read(value, this.#lineAt(offset));
+    else if (scope.role === 'entries') this.#read(value, within(scope, place), scope.batch);
+    else if (scope.role !== 'ignored') keepField(scope, place.key, value);
+  }
 
-    value(value, place) {
-      refuseMore(place);
-      const scope = scopes.at(-1);
-      if (!scope) emit(readEntry(value, reading.relativeTo), lineOf(place));
-      else if (scope.role === 'entries')
-        emit(named(readEntry(value, reading.relativeTo), scope.batch), within(scope, place));
-      else if (scope.role !== 'ignored') keepField(scope, place.key, value);
-    },
+  end(): void {
+    const scope = this.#scopes.pop();
+    if (scope?.role === 'entry') this.#read(scope.fields, scope.place, scope.batch);
+    if (scope?.role === 'entries' && this.#scopes.length === 0) this.#isComplete = true;
+    if (scope?.role === 'top') this.#endTop(scope);
+  }
 
-    end(_container, depth) {
-      const scope = scopes.pop();
-      if (!scope) return;
-      const { role, batch, fields, lists, place } = scope;
-      if (role === 'entry') emit(named(readEntry(fields, reading.relativeTo), batch), place);
-      if (role === 'entries' && depth === 0) complete = true;
-      if (role !== 'top') return;
-      if (lists === 0 && Object.keys(fields).length > 0)
-        return emit(readEntry(fields, reading.relativeTo), place);
+  #beginTop(container: 'object' | 'array', offset: number): void {
+    const line = this.#lineAt(offset);
+    if (container === 'object') this.#enter('top', line);
+    else this.#enter('entries', () => 'the list');
+  }
+
+  #endTop({ fields, lists, place }: Scope): void {
+    const isEntry = lists === 0 && Object.keys(fields).length > 0;
+    this.#isComplete = !isEntry;
+    if (isEntry) this.#read(fields, place);
+    else
       for (const [key, value] of Object.entries(fields))
-        emit({ expected: LIST_OF_IMAGES, received: show(value) }, () => key);
-      complete = true;
-    },
-  };
+        this.#reading.problems.add(key, { expected: 'a list of images', received: show(value) });
+  }
+
+  #beginBatch(scope: Scope, name: string): void {
+    scope.lists += 1;
+    if (this.#batches.has(name))
+      this.#reading.problems.add(name, { expected: 'each batch once', received: 'it again' });
+    this.#batches.add(name);
+    this.#enter('entries', () => name, name);
+  }
+
+  #enter(role: Scope['role'], place: () => string, batch?: string): void {
+    this.#scopes.push({ role, place, batch, fields: {}, lists: 0 });
+  }
+
+  #read(value: unknown, place: () => string, batch?: string): void {
+    const read = readEntry(value, this.#reading.relativeTo);
+    if (isMismatch(read)) this.#reading.problems.add(place(), read);
+    else this.#entries.push(batch === undefined ? read : { ...read, batch });
+  }
+
+  /** The place of a value outside the list. @throws JsonSyntaxError where the list has ended */
+  #lineAt(offset: number): () => string {
+    if (this.#isComplete) throw new JsonSyntaxError(offset, 'the end of the list', 'more');
+    const { line } = this.#position.at(offset);
+    return () => `line ${line}`;
+  }
 }
 
-function named(read: FileListEntry | Mismatch, batch: string | undefined): FileListEntry | Mismatch {
-  return batch === undefined ? read : { ...read, batch };
+function within({ batch = '' }: Scope, { index }: JsonPlace): () => string {
+  return () => `${batch}[${index}]`;
 }
 
 /** The fields of an entry are kept however many others precede them. */

@@ -1,5 +1,5 @@
 import { type FileListEntry, type Mismatch, readEntry, show } from '../core/file-list.ts';
-import { JsonSyntaxError, scanJson } from './json-grammar.ts';
+import { JsonScanner, JsonSyntaxError } from './json-grammar.ts';
 import { readLines } from './lines.ts';
 import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 
@@ -27,7 +27,7 @@ function mismatchIn(line: string): Mismatch {
 }
 
 function syntaxErrorIn(line: string): JsonSyntaxError {
-  const scanner = scanJson({ begin() {}, value() {}, end() {} });
+  const scanner = new JsonScanner({ begin() {}, value() {}, end() {} });
   try {
     scanner.write(Buffer.from(line));
     scanner.end();
