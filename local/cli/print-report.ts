@@ -1,10 +1,5 @@
 import { newFinalResults } from '../../src/core/final-results.ts';
-import {
-  type Encoding,
-  type ImageResult,
-  KEPT_REASONS,
-  SKIPPED_REASONS,
-} from '../../src/core/image-result.ts';
+import { type Encoding, type ImageResult, SKIPPED_REASONS } from '../../src/core/image-result.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
 import {
   countOf,
@@ -24,7 +19,7 @@ import {
   type ReportedFailure,
   wasStopped,
 } from '../../src/core/report.ts';
-import { failureGroups, reasonGroups } from '../../src/core/report-groups.ts';
+import { failureGroups, keptMeaning, reasonGroups } from '../../src/core/report-groups.ts';
 import {
   cutEnd,
   cutStart,
@@ -50,9 +45,8 @@ export async function printReport(
 ): Promise<string> {
   const { results, failures } = await gather(report, rows);
   const few = report.planned <= MAX_IMAGE_LINES;
-  const names = shortNames(few ? results.map(({ source }) => source) : [], report);
   const blocks = [
-    few ? imageTable(results, names, terminal) : savingsTable(report, terminal),
+    few ? imageTable(results, report, terminal) : savingsTable(report, terminal),
     few ? [] : reasonLines(report, terminal),
     failureLines(failures, report, terminal),
     totalLines(report, terminal),
@@ -69,16 +63,8 @@ const MAX_IMAGE_LINES = 40;
 /** More failures than this are listed in failed.jsonl only. */
 const MAX_FAILURES = 1000;
 
-interface Gathered {
-  /** One per image, in the order of the list; empty when there are too many to show. */
-  readonly results: readonly ImageResult[];
-  readonly failures: readonly ReportedFailure[];
-}
-
-async function gather(
-  report: JobReport,
-  rows: AsyncIterable<ImageResult> | readonly ImageResult[],
-): Promise<Gathered> {
+/** @returns `results`: one per image, in the order of the list; empty when there are too many to show */
+async function gather(report: JobReport, rows: AsyncIterable<ImageResult> | readonly ImageResult[]) {
   const results: ImageResult[] = [];
   const failed: ReportedFailure[] = [];
   const final = newFinalResults(report.planned);
@@ -89,10 +75,7 @@ async function gather(
   }
   const once = results.filter((row) => final.take(row)).sort((a, b) => a.index - b.index);
   const lost = report.failures.filter(({ code }) => code === 'Lost');
-  return {
-    results: once,
-    failures: [...once.filter((row) => row.status === 'failed'), ...failed, ...lost],
-  };
+  return { results: once, failures: [...once.filter((row) => row.status === 'failed'), ...failed, ...lost] };
 }
 
 interface Line {
@@ -105,46 +88,36 @@ interface Line {
 const HEADER: Line = { name: 'image', figures: ['before', 'after', 'saved'], note: '', tone: 'soft' };
 const GAP = 2;
 
-function imageTable(results: readonly ImageResult[], names: Names, terminal: TerminalShape): string[] {
+function imageTable(results: readonly ImageResult[], report: JobReport, terminal: TerminalShape): string[] {
   if (results.length === 0) return [];
-  return table([HEADER, ...results.map((result) => lineOf(result, names))], terminal);
+  const nameOf = shortNames(results, report);
+  const lines = results.map((result) => ({ name: nameOf(result), ...outcomeOf(result, report) }));
+  return table([HEADER, ...lines], terminal);
 }
 
 function savingsTable(report: JobReport, terminal: TerminalShape): string[] {
   const { topSavings } = report;
   if (topSavings.length === 0) return [];
-  const names = shortNames(
-    topSavings.map(({ source }) => source),
-    report,
-  );
-  const lines = topSavings.map(({ source, bytesIn, bytesOut }) => ({
-    name: names(source),
-    figures: figuresOf(bytesIn, bytesOut),
-    note: '',
-  }));
+  const nameOf = shortNames(topSavings, report);
+  const lines = topSavings.map((image) => ({ name: nameOf(image), figures: figuresOf(image), note: '' }));
   return [toned('Biggest savings', 'bold', terminal), ...table([HEADER, ...lines], terminal)];
 }
 
-function lineOf(result: ImageResult, names: Names): Line {
-  const name = names(result.source);
+function outcomeOf(result: ImageResult, report: JobReport): Omit<Line, 'name'> {
   const before = result.bytesIn === undefined ? '' : readableBytes(result.bytesIn);
   switch (result.status) {
     case 'compressed':
-      return {
-        name,
-        figures: figuresOf(result.bytesIn, result.bytesOut),
-        note: encodingNote(result.encoding),
-      };
+      return { figures: figuresOf(result), note: encodingNote(result.encoding) };
     case 'kept':
-      return { name, figures: [before, before, 'kept'], note: KEPT_REASONS[result.reason], tone: 'soft' };
+      return { figures: [before, before, 'kept'], note: keptMeaning(result.reason, report), tone: 'soft' };
     case 'skipped':
-      return { name, figures: [before, '', 'skipped'], note: SKIPPED_REASONS[result.reason], tone: 'soft' };
+      return { figures: [before, '', 'skipped'], note: SKIPPED_REASONS[result.reason], tone: 'soft' };
     case 'failed':
-      return { name, figures: [before, '', 'failed'], note: result.code, tone: 'bad' };
+      return { figures: [before, '', 'failed'], note: result.code, tone: 'bad' };
   }
 }
 
-function figuresOf(bytesIn: number, bytesOut: number): Line['figures'] {
+function figuresOf({ bytesIn, bytesOut }: { bytesIn: number; bytesOut: number }): Line['figures'] {
   return [readableBytes(bytesIn), readableBytes(bytesOut), readablePercent(percentSaved(bytesIn, bytesOut))];
 }
 
@@ -197,19 +170,14 @@ function failureLines(
 ): string[] {
   const all = imagesToCheck(report);
   if (all === 0) return [];
-  const names = shortNames(
-    failures.map(({ source }) => source),
-    report,
-  );
+  const nameOf = shortNames(failures, report);
   const lines = failureGroups(report).flatMap(({ code, meaning, advice }) => [
     ...indented(`${code}: ${meaning}. ${advice}`, 0, terminal),
     ...failures
       .filter((failure) => failure.code === code)
-      .flatMap(({ source, message }) => [
-        `  ${toned(cutStart(names(source), terminal.columns - 2), 'bad', terminal)}`,
-        ...indented(inFolders(message, report.folders), 4, terminal).map((line) =>
-          toned(line, 'soft', terminal),
-        ),
+      .flatMap((failure) => [
+        `  ${toned(cutStart(nameOf(failure), terminal.columns - 2), 'bad', terminal)}`,
+        ...indented(inFolders(failure.message, report.folders), 4, terminal, 'soft'),
       ]),
   ]);
   const more = all - failures.length;
@@ -220,21 +188,18 @@ function failureLines(
   ];
 }
 
-function indented(text: string, indent: number, terminal: TerminalShape): string[] {
+function indented(text: string, indent: number, terminal: TerminalShape, tone?: Tone): string[] {
   // Messages of libvips have several lines.
-  return wrapped(printable(text.replaceAll('\n', ' ')), terminal.columns - indent).map(
-    (line) => ' '.repeat(indent) + line,
-  );
+  const lines = wrapped(printable(text.replaceAll('\n', ' ')), terminal.columns - indent);
+  return lines.map((line) => toned(' '.repeat(indent) + line, tone, terminal));
 }
 
 function totalLines(report: JobReport, terminal: TerminalShape): string[] {
   const { planned, bytesIn, bytesOut, savedPercent, durationSeconds, status, cause, settings } = report;
+  const nameOf = (part: string) => (part === 'lost' && wasStopped(report) ? 'not started' : part);
   const parts = (['compressed', 'kept', 'skipped', 'failed', 'lost'] as const)
     .filter((part) => report[part] > 0)
-    .map(
-      (part) =>
-        `${readableCount(report[part])} ${part === 'lost' && wasStopped(report) ? 'not started' : part}`,
-    );
+    .map((part) => `${readableCount(report[part])} ${nameOf(part)}`);
   const counts = `${countOf(planned, 'image')}: ${parts.join(', ') || 'nothing to do'} (${readableSeconds(durationSeconds)})`;
   const bytes = `${readableBytes(bytesIn)} → ${readableBytes(bytesOut)}, ${readablePercent(savedPercent)} smaller`;
   return [
@@ -242,9 +207,7 @@ function totalLines(report: JobReport, terminal: TerminalShape): string[] {
     ...indented(counts, 0, terminal),
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
     ...indented(irreversibleNote(report) ?? '', 0, terminal).filter(Boolean),
-    ...(status === 'FAILED' && cause
-      ? indented(verdictOf(report, cause), 0, terminal).map((line) => toned(line, 'bad', terminal))
-      : []),
+    ...(status === 'FAILED' && cause ? indented(verdictOf(report, cause), 0, terminal, 'bad') : []),
   ];
 }
 
@@ -268,12 +231,11 @@ function addressLines(report: JobReport, terminal: TerminalShape): string[] {
   ];
 }
 
-type Names = (source: string) => string;
-
 /** Sources as short as they are unambiguous: without s3://bucket/ when all are in one bucket, or in a folder. */
-function shortNames(sources: readonly string[], { folders }: JobReport): Names {
-  const buckets = new Set(sources.map((source) => source.slice(0, source.indexOf('/', 5) + 1)));
-  const [only] = buckets;
-  const start = buckets.size === 1 && only !== undefined ? only.length : 0;
-  return (source) => printable(start > 0 ? source.slice(start) : nameInFolder(source, folders));
+function shortNames(images: readonly { readonly source: string }[], { folders }: JobReport) {
+  const buckets = new Set(images.map(({ source }) => source.slice(0, source.indexOf('/', 5) + 1)));
+  const [only = ''] = buckets;
+  const start = buckets.size === 1 ? only.length : 0;
+  return ({ source }: { readonly source: string }): string =>
+    printable(start > 0 ? source.slice(start) : nameInFolder(source, folders));
 }

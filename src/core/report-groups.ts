@@ -6,6 +6,7 @@ import {
   SKIPPED_REASONS,
   type SkippedReason,
 } from './image-result.ts';
+import { countOf } from './readable.ts';
 import { imagesToCheck, type JobReport } from './report.ts';
 
 export interface ReasonGroup {
@@ -16,14 +17,21 @@ export interface ReasonGroup {
 }
 
 /** Why images were kept or skipped, the most frequent reason first. */
-export function reasonGroups({ keptReasons, skippedReasons }: JobReport): readonly ReasonGroup[] {
-  const kept = entriesOf(keptReasons).map(
-    ([reason, count]) => ({ status: 'kept', reason, count, meaning: KEPT_REASONS[reason] }) as const,
+export function reasonGroups(report: JobReport): readonly ReasonGroup[] {
+  const kept = entriesOf(report.keptReasons).map(
+    ([reason, count]) => ({ status: 'kept', reason, count, meaning: keptMeaning(reason, report) }) as const,
   );
-  const skipped = entriesOf(skippedReasons).map(
+  const skipped = entriesOf(report.skippedReasons).map(
     ([reason, count]) => ({ status: 'skipped', reason, count, meaning: SKIPPED_REASONS[reason] }) as const,
   );
   return [...kept, ...skipped].sort((a, b) => b.count - a.count);
+}
+
+/** Why an image was kept. The job's own `minSavings` is named where the report has the settings. */
+export function keptMeaning(reason: KeptReason, { settings }: Pick<JobReport, 'settings'>): string {
+  if (reason !== 'no-gain' || !settings) return KEPT_REASONS[reason];
+  const { percent, bytes } = settings.compression.minSavings;
+  return `saves less than ${percent > 0 ? `${percent} %` : countOf(Math.max(1, bytes), 'byte')} (minSavings)`;
 }
 
 export interface FailureGroup {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ImageResult } from '../../src/core/image-result.ts';
+import type { ImageResult, Outcome } from '../../src/core/image-result.ts';
 import { buildReport, type JobCircumstances } from '../../src/core/report.ts';
 import { countResult, newTally } from '../../src/core/tally.ts';
 import { reportHtml } from '../../src/report/report-html.ts';
@@ -52,6 +52,13 @@ describe('the report page', () => {
     const tags = (page: string) => page.match(/<[^>]*>/g);
     const bare = (tag: string) => tag.replace(/"[^"]*"/g, '""');
     expect(tags(pageFullOf(name))?.map(bare)).toEqual(tags(pageFullOf('plain.jpg'))?.map(bare));
+  });
+
+  it("names the job's own minSavings among the reasons", () => {
+    const kept: Outcome = { status: 'kept', reason: 'no-gain', bytesIn: 1000 };
+    const compression = { ...JOB.compression, minSavings: { percent: 7, bytes: 512 } };
+    const page = pageOf([resultOf(image('a.jpg'), kept)], { job: { ...JOB, compression } });
+    expect(page).toContain('saves less than 7 % (minSavings)');
   });
 
   it('says within its first lines how much was saved, before and after', () => {

@@ -41,7 +41,9 @@ const FEW = [
 describe('the report on a terminal', () => {
   it('has a line for each image, in the order of the list', async () => {
     const lines = (await print(FEW)).split('\n');
-    expect(lines[1]).toMatch(/^写真\/夏休み 🏖️\.png +5\.00 kB +5\.00 kB +kept {2}saves less than minSavings/);
+    expect(lines[1]).toMatch(
+      /^写真\/夏休み 🏖️\.png +5\.00 kB +5\.00 kB +kept {2}saves less than 3 % \(minSavings\)$/,
+    );
     expect(lines[2]).toMatch(/^photos\/bush dog\.jpg +2\.00 MB +500 kB +75\.0 % {2}jpeg$/);
     expect(lines[3]).toMatch(/^broken\/cut off\.jpg +failed {2}CorruptImage$/);
   });
@@ -110,7 +112,7 @@ describe('the report on a terminal', () => {
     const text = await print(results);
     for (const n of [0, 100, 200, 300, 400]) expect(text).toContain(`  ${n}.jpg\n`);
     expect(text).toContain('Biggest savings\nimage');
-    expect(text).toContain('165  saves less than minSavings');
+    expect(text).toContain('165  saves less than 3 % (minSavings)\n');
     expect(text.split('\n').length).toBeLessThan(50);
   });
 
