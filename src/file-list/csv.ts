@@ -19,7 +19,7 @@ export type Row = readonly string[];
 export async function* readCsvRows(
   bytes: AsyncIterable<Uint8Array>,
   name: string,
-): AsyncGenerator<Block<Row>> {
+): AsyncIterable<Block<Row>> {
   for await (const { first, lines } of readLines(bytes, name))
     yield { first, lines: splitRows(lines, first, name) };
 }
@@ -65,7 +65,7 @@ function readRow(row: Row): FileListEntry | Mismatch {
         'a size in bytes in the third column (a version id cannot be chosen: the current one is read)',
       received: show(third),
     };
-  return readEntry({ bucket, key, ...(/^\d+$/.test(third) ? { size: Number(third) } : undefined) }, null);
+  return readEntry({ bucket, key, size: /^\d+$/.test(third) ? Number(third) : undefined }, null);
 }
 
 function isHeader(row: Row): boolean {

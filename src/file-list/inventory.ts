@@ -9,11 +9,9 @@ import {
 } from '../core/file-list.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
 import { percentDecoded, type Row, readCsvRows } from './csv.ts';
-import type { Listing } from './prefix.ts';
-import { readObject } from './read-object.ts';
+import { isSelected, type Listing } from './listing.ts';
 import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
-import { isSelected } from './select.ts';
-import { unpack } from './unpack.ts';
+import { readObject, unpack } from './unpack.ts';
 
 /**
  * Reads an S3 Inventory report by its manifest.json: CSV data files, keys form-decoded (a space is written `+`),
@@ -29,12 +27,11 @@ export async function* readInventory(
   const columns = columnsOf(manifest, reading);
   for (const { key } of manifest.files) {
     const location = { bucket: bucketOf(manifest.destinationBucket), key };
-    const { bytes: csv } = await unpack(
-      readObject(store, location, `the data file ${formatS3Uri(location)} that ${reading.name} names`),
-      formatS3Uri(location),
-    );
+    const file = formatS3Uri(location);
+    const packed = readObject(store, location, `the data file ${file} that ${reading.name} names`);
+    const { bytes: csv } = await unpack(packed, file);
     yield* readEachLine(
-      readCsvRows(csv, formatS3Uri(location)),
+      readCsvRows(csv, file),
       reading,
       (row) => {
         if (row.length <= 1 || !isCurrent(row, columns)) return undefined;
@@ -42,7 +39,7 @@ export async function* readInventory(
         const entry = readRow(row, columns);
         return !isMismatch(entry) && isExcluded?.(entry) ? undefined : entry;
       },
-      ` of ${formatS3Uri(location)}`,
+      ` of ${file}`,
     );
   }
 }
@@ -65,18 +62,6 @@ type Manifest = z.output<typeof MANIFEST>;
 
 /** A manifest of a billion objects has some thousand files: far below this. */
 const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
-
-/** The position of each column that is read, by its name in `fileSchema` in lower case; -1 for none. */
-const COLUMN_NAMES = {
-  bucket: 'bucket',
-  key: 'key',
-  size: 'size',
-  etag: 'etag',
-  lastModified: 'lastmodifieddate',
-  isLatest: 'islatest',
-  isDeleteMarker: 'isdeletemarker',
-} as const;
-type Columns = Readonly<Record<keyof typeof COLUMN_NAMES, number>>;
 
 async function readManifest(bytes: AsyncIterable<Uint8Array>, { name }: Reading): Promise<Manifest> {
   const parsed = MANIFEST.safeParse(parseJson(await readText(bytes, name), name));
@@ -109,21 +94,29 @@ function parseJson(text: string, name: string): unknown {
   }
 }
 
-function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading): Columns {
+/** The position of each column that is read; -1 for none. */
+function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading) {
   if (fileFormat.toUpperCase() !== 'CSV')
     throw new FileListError([
       `Expected an S3 Inventory in CSV in ${name} but received ${show(fileFormat)}: choose CSV in the inventory's settings`,
     ]);
   const names = fileSchema.split(',').map((column) => column.trim().toLowerCase());
-  const columns = Object.fromEntries(
-    Object.entries(COLUMN_NAMES).map(([column, name]) => [column, names.indexOf(name)]),
-  ) as Columns;
-  if (columns.bucket < 0 || columns.key < 0)
+  const [bucket, key] = [names.indexOf('bucket'), names.indexOf('key')];
+  if (bucket < 0 || key < 0)
     throw new FileListError([
       `Expected Bucket and Key in 'fileSchema' of ${name} but received ${show(fileSchema)}`,
     ]);
-  return columns;
+  return {
+    bucket,
+    key,
+    size: names.indexOf('size'),
+    etag: names.indexOf('etag'),
+    lastModified: names.indexOf('lastmodifieddate'),
+    isLatest: names.indexOf('islatest'),
+    isDeleteMarker: names.indexOf('isdeletemarker'),
+  };
 }
+type Columns = ReturnType<typeof columnsOf>;
 
 /** `arn:aws:s3:::bucket`, as manifests have it, or the plain name. */
 function bucketOf(destination: string): string {
@@ -146,17 +139,8 @@ function selectable(row: Row, { key, size, lastModified }: Columns) {
 function readRow(row: Row, { bucket, key, size, etag }: Columns): FileListEntry | Mismatch {
   const decoded = formDecoded(row[key] ?? '');
   if (decoded === undefined) return { expected: 'a URL-encoded key', received: show(row[key]) };
-  const bytes = row[size];
-  const entryTag = row[etag];
-  return readEntry(
-    {
-      bucket: row[bucket],
-      key: decoded,
-      ...(bytes ? { size: Number(bytes) } : undefined),
-      ...(entryTag ? { etag: entryTag } : undefined),
-    },
-    null,
-  );
+  const bytes = row[size] ? Number(row[size]) : undefined;
+  return readEntry({ bucket: row[bucket], key: decoded, size: bytes, etag: row[etag] || undefined }, null);
 }
 
 function formDecoded(text: string): string | undefined {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { FileListError, show } from '../core/file-list.ts';
-import { LINE_FEED, LineSplitter, textLines } from '../core/lines.ts';
+import { LineSplitter, textLines } from '../core/lines.ts';
 
 /** Consecutive lines. */
 export interface Block<Line> {
@@ -10,7 +10,7 @@ export interface Block<Line> {
 }
 
 /** Longer than any entry, also with a key of 1,024 bytes that are all escaped. */
-export const MAX_LINE_BYTES = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Cuts UTF-8 bytes into lines (LF or CRLF), a block at a time: memory holds one chunk and one line.
@@ -19,7 +19,7 @@ export const MAX_LINE_BYTES = 64 * 1024;
 export async function* readLines(
   bytes: AsyncIterable<Uint8Array>,
   name: string,
-): AsyncGenerator<Block<string>> {
+): AsyncIterable<Block<string>> {
   const splitter = new LineSplitter();
   let first = 1;
   for await (const chunk of bytes) {
@@ -45,17 +45,11 @@ function tooLong(line: Buffer, number: number, name: string): FileListError {
   ]);
 }
 
+/** Lines are cut from Latin-1, which shows every byte as a letter. */
 function notUtf8(block: Buffer, first: number, name: string): FileListError {
-  let number = first;
-  for (let start = 0; start <= block.byteLength; number++) {
-    const end = block.indexOf(LINE_FEED, start);
-    const line = block.subarray(start, end < 0 ? block.byteLength : end);
-    if (!isUtf8(line))
-      return new FileListError([
-        `Expected UTF-8 at line ${number} of ${name} but received ${show(line.subarray(0, 200).toString('latin1'))}: save the list as UTF-8`,
-      ]);
-    if (end < 0) break;
-    start = end + 1;
-  }
-  return new FileListError([`Expected UTF-8 in ${name}`]);
+  const lines = block.toString('latin1').split('\n');
+  const index = lines.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
+  return new FileListError([
+    `Expected UTF-8 at line ${first + index} of ${name} but received ${show(lines[index]?.slice(0, 200))}: save the list as UTF-8`,
+  ]);
 }

@@ -6,13 +6,11 @@ import { readCsv } from './csv.ts';
 import { readInventory } from './inventory.ts';
 import { readJsonDocument } from './json-document.ts';
 import { readJsonLines } from './json-lines.ts';
-import { type Listing, readPrefix } from './prefix.ts';
-import { readObject } from './read-object.ts';
+import { hasFilters, type Listing, readPrefix } from './listing.ts';
 import type { EntryChunks, Reading } from './reading.ts';
 import { type FileListFormat, mistakenForJson, recogniseFormat } from './recognise.ts';
-import { hasFilters } from './select.ts';
 import { readTextLines } from './text-lines.ts';
-import { unpack } from './unpack.ts';
+import { readObject, unpack } from './unpack.ts';
 
 /**
  * The entries of a job's file list in order, a chunk at a time, in constant memory; the format is recognised by content.
@@ -30,11 +28,8 @@ export function readFileList(
   const location = parseS3Uri(fileList);
   if (!location)
     throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
-  return readListBytes(
-    readObject(store, location, `a file list at ${fileList}`),
-    { name: fileList, relativeTo },
-    listing,
-  );
+  const bytes = readObject(store, location, `a file list at ${fileList}`);
+  return readListBytes(bytes, { name: fileList, relativeTo }, listing);
 }
 
 /** The entries of a list whose bytes are already open. @throws FileListError as readFileList */
@@ -58,23 +53,15 @@ async function* checked(read: (problems: EntryProblems) => EntryChunks, emptyMes
       if (entries.length > 0) yield entries;
     }
   } catch (error) {
-    throw isForbidden(error) ? new FileListError([error.message], 1, { cause: error }) : error;
+    // A missing permission is for the user to grant: a retry does not help.
+    if (!(error instanceof ObjectStoreError) || error.code !== 'AccessDenied') throw error;
+    throw new FileListError([error.message], 1, { cause: error });
   }
   if (problems.total > 0) throw new FileListError(problems.named, problems.total);
   if (count === 0) throw new FileListError([emptyMessage]);
 }
 
-/** A missing permission is for the user to grant: a retry does not help. */
-function isForbidden(error: unknown): error is ObjectStoreError {
-  return error instanceof ObjectStoreError && error.code === 'AccessDenied';
-}
-
-const READERS: Readonly<
-  Record<
-    FileListFormat,
-    (bytes: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing) => EntryChunks
-  >
-> = {
+const READERS: Readonly<Record<FileListFormat, typeof readInventory>> = {
   'json document': readJsonDocument,
   'json lines': readJsonLines,
   text: readTextLines,
@@ -83,20 +70,19 @@ const READERS: Readonly<
 };
 
 async function* readFormat(
-  bytes: AsyncIterable<Uint8Array>,
+  packed: AsyncIterable<Uint8Array>,
   reading: Reading,
   listing: Listing,
 ): EntryChunks {
-  const { name, relativeTo } = reading;
-  const unpacked = await unpack(bytes, name);
-  const format = recogniseFormat(unpacked.head, { name, relativeTo });
-  const mistake = format === 'text' ? mistakenForJson(unpacked.head, name) : undefined;
+  const { head, bytes } = await unpack(packed, reading.name);
+  const format = recogniseFormat(head, reading);
+  const mistake = format === 'text' ? mistakenForJson(head, reading.name) : undefined;
   if (mistake) throw new FileListError([mistake]);
   if (format !== 'inventory' && hasFilters(listing.select))
     throw new FileListError([
-      `'select' filters a prefix or an S3 Inventory, but ${name} already names each image: remove 'select'`,
+      `'select' filters a prefix or an S3 Inventory, but ${reading.name} already names each image: remove 'select'`,
     ]);
-  yield* READERS[format](unpacked.bytes, reading, listing);
+  yield* READERS[format](bytes, reading, listing);
 }
 
 function nothingFound(prefix: string, select: Job['select']): string {

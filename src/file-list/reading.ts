@@ -33,13 +33,11 @@ export async function* readEachLine<Line>(
     lines.forEach((line, index) => {
       const read = readEntry(line, first + index);
       if (read === undefined) return;
-      if (isMismatch(read)) problems.add(`line ${first + index}${columnOf(read)}${of}`, read);
-      else entries.push(read);
+      if (isMismatch(read)) {
+        const column = read.column === undefined ? '' : `, column ${read.column}`;
+        problems.add(`line ${first + index}${column}${of}`, read);
+      } else entries.push(read);
     });
     yield entries;
   }
-}
-
-function columnOf({ column }: Mismatch): string {
-  return column === undefined ? '' : `, column ${column}`;
 }

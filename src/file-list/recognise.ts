@@ -2,6 +2,7 @@ import { show } from '../core/file-list.ts';
 import { parseJson } from '../core/parse-json.ts';
 import { looksLikeCsv } from './csv.ts';
 import { looksLikeManifest } from './inventory.ts';
+import type { Reading } from './reading.ts';
 
 export type FileListFormat = 'json document' | 'json lines' | 'inventory' | 'csv' | 'text';
 
@@ -9,10 +10,7 @@ export type FileListFormat = 'json document' | 'json lines' | 'inventory' | 'csv
  * Which format a list has, by its first bytes.
  * @param relativeTo where it is set, lines may be plain paths, which may hold commas
  */
-export function recogniseFormat(
-  head: Buffer,
-  { name, relativeTo }: { readonly name: string; readonly relativeTo: string | null },
-): FileListFormat {
+export function recogniseFormat(head: Buffer, { name, relativeTo }: Reading): FileListFormat {
   const text = head.toString('utf8').trimStart();
   if (text[0] === '[') return 'json document';
   if (text[0] === '{') return recogniseObject(text);

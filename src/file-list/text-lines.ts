@@ -18,7 +18,8 @@ export function readTextLines(bytes: AsyncIterable<Uint8Array>, reading: Reading
     // Only these two kinds of space: keys may begin and end with others.
     const text = line.replace(/^[ \t]+|[ \t]+$/g, '');
     if (text === '' || text === '#' || text.startsWith('# ')) return undefined;
-    if (reading.listedBucket !== undefined && isSummary(text)) return undefined;
+    // What --summarize adds.
+    if (reading.listedBucket !== undefined && /^Total (Objects|Size): /.test(text)) return undefined;
     return readTextLine(text, reading);
   });
 }
@@ -39,9 +40,8 @@ const LISTED = /^\d{4}-\d\d-\d\d +\d\d:\d\d:\d\d +(?:(\d{1,15})|[\d.]+ (?:Bytes?
 
 /** undefined for a text that is not a line of `aws s3 ls`. */
 function readListed(text: string, bucket: string | undefined): FileListEntry | Mismatch | undefined {
-  const listed = LISTED.exec(text);
-  if (listed && bucket !== undefined)
-    return readEntry({ bucket, key: listed[2], size: sizeOf(listed[1]) }, null);
+  const [listed, digits, key] = LISTED.exec(text) ?? [];
+  if (listed && bucket !== undefined) return readEntry({ bucket, key, size: digits && Number(digits) }, null);
   if (listed) return { expected: NO_BUCKET, received: show(text) };
   if (bucket === undefined || !/^PRE .*\/$/.test(text)) return undefined;
   return { expected: NOT_RECURSIVE, received: show(text) };
@@ -51,12 +51,3 @@ const NO_BUCKET =
   "s3://bucket/key (lines of 'aws s3 ls' name no bucket: npm run list -- <file> --bucket NAME … makes a list of them)";
 const NOT_RECURSIVE =
   "a line of 'aws s3 ls --recursive' (without --recursive it prints only the last part of each key)";
-
-function sizeOf(digits: string | undefined): number | undefined {
-  return digits === undefined ? undefined : Number(digits);
-}
-
-/** What --summarize adds. */
-function isSummary(text: string): boolean {
-  return /^Total (Objects|Size): /.test(text);
-}

@@ -2,6 +2,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { FileListError } from '../core/file-list.ts';
+import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
+import type { S3Location } from '../core/s3-uri.ts';
 
 export interface Unpacked {
   /** The first bytes, enough to recognise a format by. */
@@ -11,7 +13,7 @@ export interface Unpacked {
 }
 
 /** How much of a list is looked at to recognise its format: more than any sensible first line. */
-export const HEAD_BYTES = 64 * 1024;
+const HEAD_BYTES = 64 * 1024;
 
 /**
  * Unpacks gzip where the first bytes say so, and returns the first bytes too.
@@ -20,8 +22,27 @@ export const HEAD_BYTES = 64 * 1024;
  */
 export async function unpack(packed: AsyncIterable<Uint8Array>, name: string): Promise<Unpacked> {
   const outer = await peek(packed);
-  if (!isGzip(outer.head)) return asText(outer, name);
-  return asText(await peek(gunzip(outer.bytes, name)), name);
+  const isGzip = outer.head.toString('hex', 0, 2) === '1f8b';
+  return asText(isGzip ? await peek(gunzip(outer.bytes, name)) : outer, name);
+}
+
+/**
+ * The bytes of an object.
+ * @param what the object in the message of the error
+ * @throws FileListError where there is none, ObjectStoreError
+ */
+export async function* readObject(
+  store: ObjectStore,
+  location: S3Location,
+  what: string,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* store.read(location);
+  } catch (error) {
+    if (error instanceof ObjectStoreError && error.code === 'NotFound')
+      throw new FileListError([`Expected ${what}: no such object`], 1, { cause: error });
+    throw error;
+  }
 }
 
 async function peek(bytes: AsyncIterable<Uint8Array>): Promise<Unpacked> {
@@ -48,10 +69,6 @@ async function* resume(head: Buffer, rest: AsyncIterator<Uint8Array>): AsyncIter
   }
 }
 
-function isGzip(head: Buffer): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b;
-}
-
 async function* gunzip(packed: AsyncIterable<Uint8Array>, name: string): AsyncIterable<Uint8Array> {
   const unzip = createGunzip({ chunkSize: HEAD_BYTES });
   const feeding = pipeline(Readable.from(packed, { objectMode: false }), unzip);
@@ -61,24 +78,18 @@ async function* gunzip(packed: AsyncIterable<Uint8Array>, name: string): AsyncIt
     yield* unzip;
     await feeding;
   } catch (error) {
-    if (isZlibError(error))
-      throw new FileListError([`Expected gzip in ${name} but received broken data: ${error.message}`], 1, {
-        cause: error,
-      });
-    throw error;
+    if (!(error instanceof Error && 'code' in error && /^Z_/.test(String(error.code)))) throw error;
+    const problem = `Expected gzip in ${name} but received broken data: ${error.message}`;
+    throw new FileListError([problem], 1, { cause: error });
   } finally {
     unzip.destroy();
   }
 }
 
-function isZlibError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && /^Z_/.test(String((error as { code?: unknown }).code));
-}
-
 function asText({ head, bytes }: Unpacked, name: string): Unpacked {
-  if (head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf)
-    return { head: head.subarray(3), bytes: without(3, bytes) };
-  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff))
+  const mark = head.toString('hex', 0, 3);
+  if (mark === 'efbbbf') return { head: head.subarray(3), bytes: without(3, bytes) };
+  if (/^(fffe|feff)/.test(mark))
     throw new FileListError([`Expected UTF-8 text in ${name} but received UTF-16: save the list as UTF-8`]);
   if (head.includes(0))
     throw new FileListError([

@@ -3,7 +3,6 @@ import type { Job } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import type { EntryChunks } from './reading.ts';
-import { isSelected } from './select.ts';
 
 /** Every object below a prefix that `select` lets through, image or not: that shows when it is read. */
 export async function* readPrefix(
@@ -30,5 +29,26 @@ export interface Listing {
   readonly isExcluded?: ((location: S3Location) => boolean) | undefined;
 }
 
+/** What a listing says about an object. */
+interface Listed {
+  readonly key: string;
+  /** NaN where it is unknown. */
+  readonly size: number;
+  readonly lastModified?: Date | undefined;
+}
+
 /** As many as S3 lists in one response. */
 const ENTRIES_PER_CHUNK = 1000;
+
+/** Whether an object below a prefix belongs to the job. Case of suffixes is ignored. */
+export function isSelected({ key, size, lastModified }: Listed, select: Job['select']): boolean {
+  const { suffixes, minBytes, maxBytes, modifiedAfter } = select;
+  if (suffixes && !suffixes.some((suffix) => key.toLowerCase().endsWith(suffix.toLowerCase()))) return false;
+  if (minBytes !== null && !(size >= minBytes)) return false;
+  if (maxBytes !== null && !(size <= maxBytes)) return false;
+  return modifiedAfter === null || (lastModified !== undefined && lastModified > new Date(modifiedAfter));
+}
+
+export function hasFilters(select: Job['select']): boolean {
+  return Object.values(select).some((filter) => filter !== null);
+}
