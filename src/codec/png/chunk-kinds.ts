@@ -19,37 +19,23 @@ export function chunkKind(type: string): ChunkKind | undefined {
   return KINDS.get(type);
 }
 
-const COLOUR: ChunkKind = { appearance: true, colour: true, beforePalette: true };
-
-const KINDS: ReadonlyMap<string, ChunkKind> = new Map<string, ChunkKind>([
-  ['IHDR', { pixels: true }],
-  ['PLTE', { pixels: true }],
-  ['tRNS', { pixels: true }],
-  ['IDAT', { pixels: true }],
-  ['IEND', { pixels: true }],
-  ['acTL', { pixels: true }],
-  ['fcTL', { pixels: true }],
-  ['fdAT', { pixels: true }],
-  ['cHRM', COLOUR],
-  ['gAMA', COLOUR],
-  ['iCCP', COLOUR],
-  ['sRGB', COLOUR],
-  ['cICP', COLOUR],
-  ['mDCV', COLOUR],
-  ['cLLI', COLOUR],
-  // The names of mDCV and cLLI in drafts of the third edition of PNG.
-  ['mDCv', COLOUR],
-  ['cLLi', COLOUR],
-  ['sBIT', { appearance: true, beforePalette: true, inColourType: true }],
-  ['bKGD', { appearance: true, inColourType: true }],
-  ['hIST', { inColourType: true }],
-  ['pHYs', { appearance: true }],
-  ['sTER', { appearance: true }],
-  ['pCAL', {}],
-  ['sCAL', {}],
-  ['tIME', {}],
-  ['caBX', {}],
-  ['orNT', {}],
+const KINDS: ReadonlyMap<string, ChunkKind> = new Map([
+  ...kinds('IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT', { pixels: true }),
+  // mDCv and cLLi are the names of mDCV and cLLI in drafts of the third edition of PNG.
+  ...kinds('cHRM gAMA iCCP sRGB cICP mDCV cLLI mDCv cLLi', {
+    appearance: true,
+    colour: true,
+    beforePalette: true,
+  }),
+  ...kinds('sBIT', { appearance: true, beforePalette: true, inColourType: true }),
+  ...kinds('bKGD', { appearance: true, inColourType: true }),
+  ...kinds('hIST', { inColourType: true }),
+  ...kinds('pHYs sTER', { appearance: true }),
+  ...kinds('pCAL sCAL tIME caBX orNT', {}),
   // Apple's table of offsets into the compressed data.
-  ['iDOT', { stale: true }],
+  ...kinds('iDOT', { stale: true }),
 ]);
+
+function kinds(types: string, kind: ChunkKind): [type: string, kind: ChunkKind][] {
+  return types.split(' ').map((type) => [type, kind]);
+}

@@ -2,9 +2,7 @@ import { crc32 } from 'node:zlib';
 import { byteAt, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
-/** A PNG is a list of chunks. */
-
-/** A chunk as it is to be written. */
+/** A chunk as it is to be written: a PNG is a list of them. */
 export interface NewChunk {
   readonly type: string;
   readonly payload: Uint8Array;
@@ -16,18 +14,16 @@ export interface PngChunk extends NewChunk {
 }
 
 export interface Png {
-  readonly header: PngHeader;
+  readonly header: {
+    readonly width: number;
+    readonly height: number;
+    readonly bitDepth: number;
+    readonly colourType: number;
+    readonly interlaced: boolean;
+  };
   readonly chunks: readonly PngChunk[];
   /** Where IEND ends, or the file when there is none. */
   readonly end: number;
-}
-
-export interface PngHeader {
-  readonly width: number;
-  readonly height: number;
-  readonly bitDepth: number;
-  readonly colourType: number;
-  readonly interlaced: boolean;
 }
 
 export const PNG_SIGNATURE = '\x89PNG\r\n\x1a\n';
@@ -49,7 +45,7 @@ export function readPng(bytes: Uint8Array): Png {
   return { header: readHeader(chunks[0]), chunks, end: isWhole ? at : bytes.length };
 }
 
-function readHeader(chunk: PngChunk | undefined): PngHeader {
+function readHeader(chunk: PngChunk | undefined): Png['header'] {
   if (chunk?.type !== 'IHDR' || chunk.payload.length !== 13) throw corruptPng('no IHDR chunk of 13 bytes', 8);
   const { payload } = chunk;
   const header = {
@@ -62,7 +58,7 @@ function readHeader(chunk: PngChunk | undefined): PngHeader {
   if (header.width === 0 || header.height === 0) throw corruptPng('a width or height of 0', 16);
   if (header.width > 0x7fffffff || header.height > 0x7fffffff)
     throw corruptPng('a negative width or height', 16);
-  if (!isAllowed(header))
+  if (!DEPTHS[header.colourType]?.includes(header.bitDepth))
     throw corruptPng(`colour type ${header.colourType} with ${header.bitDepth} bits`, 24);
   return header;
 }
@@ -75,10 +71,6 @@ const DEPTHS: Readonly<Record<number, readonly number[]>> = {
   6: [8, 16],
 };
 
-function isAllowed({ colourType, bitDepth }: PngHeader): boolean {
-  return DEPTHS[colourType]?.includes(bitDepth) ?? false;
-}
-
 export function corruptPng(what: string, at: number): CorruptImageError {
   return new CorruptImageError(`Expected a readable PNG header but found ${what} at byte ${at}`);
 }
@@ -89,10 +81,9 @@ export function findChunk(png: Png, type: string): PngChunk | undefined {
 
 /** A PNG of these chunks; with new checksums. */
 export function writePng(chunks: readonly NewChunk[]): Uint8Array {
-  return joinAll([latin1(PNG_SIGNATURE), ...chunks.flatMap(chunkParts)]);
-}
-
-function chunkParts({ type, payload }: NewChunk): Uint8Array[] {
-  const name = latin1(type);
-  return [uint32(payload.length), name, payload, uint32(crc32(payload, crc32(name)))];
+  const parts = chunks.flatMap(({ type, payload }) => {
+    const name = latin1(type);
+    return [uint32(payload.length), name, payload, uint32(crc32(payload, crc32(name)))];
+  });
+  return joinAll([latin1(PNG_SIGNATURE), ...parts]);
 }

@@ -9,16 +9,14 @@ import { findFrameFault } from './frames.ts';
  */
 export function findPngFault(bytes: Uint8Array): string | undefined {
   const { chunks } = readPng(bytes);
-  const damaged = chunks.find((chunk) => !hasItsChecksum(bytes, chunk));
+  const damaged = chunks.find(({ at, payload }) => {
+    const end = at + 8 + payload.length;
+    return crc32(bytes.subarray(at + 4, end)) !== uint32At(bytes, end);
+  });
   if (damaged)
     return `Expected chunk ${damaged.type} at byte ${damaged.at} to match its checksum but it does not`;
   const frame = findFrameFault(chunks);
   return frame ? `${frame.fault} at byte ${frame.at}` : findMissingPart(bytes, chunks);
-}
-
-function hasItsChecksum(bytes: Uint8Array, { at, payload }: PngChunk): boolean {
-  const end = at + 8 + payload.length;
-  return crc32(bytes.subarray(at + 4, end)) === uint32At(bytes, end);
 }
 
 function findMissingPart(bytes: Uint8Array, chunks: readonly PngChunk[]): string | undefined {

@@ -16,16 +16,17 @@ export function pixelFormatOf(png: Png): PngPixelFormat {
 
 /** The chunk as it reads in the target's pixel format; undefined where that cannot express it. */
 export function fitChunk(chunk: NewChunk, own: PngPixelFormat, target: PngPixelFormat): NewChunk | undefined {
-  const { type, payload } = chunk;
+  const { type } = chunk;
   if (!chunkKind(type)?.inColourType || isSameFormat(own, target)) return chunk;
-  const value = FITTERS[type]?.(payload, own, target);
-  return value && { type, payload: value };
+  const payload = FITTERS[type]?.(chunk.payload, own, target);
+  return payload && { type, payload };
 }
 
-type FitValue = (payload: Uint8Array, own: PngPixelFormat, target: PngPixelFormat) => Uint8Array | undefined;
-
 // A histogram of the old palette (hIST) fits no other.
-const FITTERS: Readonly<Record<string, FitValue>> = { bKGD: fitBackground, sBIT: fitSignificantBits };
+const FITTERS: Readonly<Record<string, typeof fitBackground>> = {
+  bKGD: fitBackground,
+  sBIT: fitSignificantBits,
+};
 
 function isSameFormat(own: PngPixelFormat, target: PngPixelFormat): boolean {
   if (target.colourType !== own.colourType || target.bitDepth !== own.bitDepth) return false;
@@ -33,57 +34,46 @@ function isSameFormat(own: PngPixelFormat, target: PngPixelFormat): boolean {
   return sameBytes(own.palette, target.palette);
 }
 
-function isColour({ colourType }: PngPixelFormat): boolean {
-  return (colourType & 2) !== 0;
-}
-
-function hasAlpha({ colourType }: PngPixelFormat): boolean {
-  return (colourType & 4) !== 0;
-}
+const isColour = ({ colourType }: PngPixelFormat) => (colourType & 2) !== 0;
+const hasAlpha = ({ colourType }: PngPixelFormat) => (colourType & 4) !== 0;
 
 /** Bits of a decoded sample: an entry of a palette has eight. */
 function sampleDepth({ colourType, bitDepth }: PngPixelFormat): number {
   return colourType === 3 ? 8 : bitDepth;
 }
 
-type Rgb = readonly [red: number, green: number, blue: number];
-
 function fitBackground(
   payload: Uint8Array,
   own: PngPixelFormat,
   target: PngPixelFormat,
 ): Uint8Array | undefined {
-  const colour = readBackground(payload, own);
-  if (!colour) return undefined;
   const [from, to] = [2 ** sampleDepth(own) - 1, 2 ** sampleDepth(target) - 1];
-  const scaled = (sample: number) => (sample * to) / from;
-  const [red, green, blue] = colour;
-  const fitted: Rgb = [scaled(red), scaled(green), scaled(blue)];
-  return fitted.every(Number.isInteger) ? writeBackground(fitted, target) : undefined;
+  const colour = readBackground(payload, own)?.map((sample) => (sample * to) / from);
+  return colour?.every(Number.isInteger) ? writeBackground(colour, target) : undefined;
 }
 
-function readBackground(payload: Uint8Array, own: PngPixelFormat): Rgb | undefined {
+/** Red, green and blue. */
+function readBackground(payload: Uint8Array, own: PngPixelFormat): number[] | undefined {
   if (own.colourType === 3) {
     const at = (payload[0] ?? 256) * 3;
-    const [red, green, blue] = own.palette?.subarray(at, at + 3) ?? [];
-    return red === undefined || green === undefined || blue === undefined ? undefined : [red, green, blue];
+    const colour = [...(own.palette?.subarray(at, at + 3) ?? [])];
+    return colour.length === 3 ? colour : undefined;
   }
   const step = isColour(own) ? 2 : 0;
   if (payload.length < 2 + 2 * step) return undefined;
-  return [uint16At(payload, 0), uint16At(payload, step), uint16At(payload, 2 * step)];
+  return [0, step, 2 * step].map((at) => uint16At(payload, at));
 }
 
-function writeBackground(colour: Rgb, target: PngPixelFormat): Uint8Array | undefined {
-  const [red, green, blue] = colour;
+function writeBackground(colour: readonly number[], target: PngPixelFormat): Uint8Array | undefined {
   if (target.colourType === 3) return paletteIndex(colour, target.palette);
-  if (isColour(target)) return joinBytes(uint16(red), uint16(green), uint16(blue));
-  return red === green && green === blue ? uint16(red) : undefined;
+  const samples = colour.map((sample) => uint16(sample));
+  if (isColour(target)) return joinBytes(...samples);
+  return colour.every((sample) => sample === colour[0]) ? samples[0] : undefined;
 }
 
-function paletteIndex([red, green, blue]: Rgb, palette?: Uint8Array): Uint8Array | undefined {
+function paletteIndex(colour: readonly number[], palette?: Uint8Array): Uint8Array | undefined {
   for (let at = 0; palette && at + 3 <= palette.length; at += 3) {
-    if (palette[at] === red && palette[at + 1] === green && palette[at + 2] === blue)
-      return Uint8Array.of(at / 3);
+    if (colour.every((sample, index) => sample === palette[at + index])) return Uint8Array.of(at / 3);
   }
   return undefined;
 }

@@ -1,15 +1,5 @@
 import { joinAll, joinBytes, uint32At } from '../bytes.ts';
-import {
-  corruptPng,
-  findChunk,
-  type Png,
-  type PngChunk,
-  type PngHeader,
-  readPng,
-  writePng,
-} from './chunks.ts';
-
-/** The frames of an animated PNG. */
+import { corruptPng, findChunk, type Png, type PngChunk, readPng, writePng } from './chunks.ts';
 
 /**
  * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must be present and
@@ -26,7 +16,7 @@ export function countFrames(png: Png): number {
   return animation ? controls.length : 0;
 }
 
-function isWithin({ width, height }: PngHeader, control: Uint8Array): boolean {
+function isWithin({ width, height }: Png['header'], control: Uint8Array): boolean {
   if (control.length !== 26) return false;
   const [frameWidth, frameHeight] = [uint32At(control, 4), uint32At(control, 8)];
   const [left, top] = [uint32At(control, 12), uint32At(control, 16)];
@@ -54,9 +44,8 @@ export function apngFrames(bytes: Uint8Array): ApngFrame[] {
     else if (type === 'fdAT') frames.at(-1)?.parts.push(payload.subarray(4));
   }
   return frames.map(({ control, parts }) => {
-    const frameHeader = joinBytes(control.subarray(4, 12), header.subarray(8));
     const whole = [
-      { type: 'IHDR', payload: frameHeader },
+      { type: 'IHDR', payload: joinBytes(control.subarray(4, 12), header.subarray(8)) },
       ...shared,
       { type: 'IDAT', payload: joinAll(parts) },
       { type: 'IEND', payload: new Uint8Array() },
@@ -65,13 +54,10 @@ export function apngFrames(bytes: Uint8Array): ApngFrame[] {
   });
 }
 
-export interface FrameFault {
-  readonly fault: string;
-  readonly at: number;
-}
+type FrameFault = { readonly fault: string; readonly at: number } | undefined;
 
 /** The first chunk of an animation that is out of order or lacks data. Decoders of stills do not notice. */
-export function findFrameFault(chunks: readonly PngChunk[]): FrameFault | undefined {
+export function findFrameFault(chunks: readonly PngChunk[]): FrameFault {
   const first = chunks.findIndex(({ type }) => type === 'acTL');
   const animation = first < 0 ? [] : chunks.slice(first);
   const [number, order] = [findNumberFault(animation), findOrderFault(animation)];
@@ -79,7 +65,7 @@ export function findFrameFault(chunks: readonly PngChunk[]): FrameFault | undefi
 }
 
 /** Control and data chunks are numbered together, from 0. */
-function findNumberFault(animation: readonly PngChunk[]): FrameFault | undefined {
+function findNumberFault(animation: readonly PngChunk[]): FrameFault {
   const numbered = animation.filter(({ type }) => type === 'fcTL' || type === 'fdAT');
   for (const [sequence, { payload, at }] of numbered.entries()) {
     const number = payload.length >= 4 ? uint32At(payload, 0) : undefined;
@@ -89,7 +75,7 @@ function findNumberFault(animation: readonly PngChunk[]): FrameFault | undefined
   return undefined;
 }
 
-function findOrderFault(animation: readonly PngChunk[]): FrameFault | undefined {
+function findOrderFault(animation: readonly PngChunk[]): FrameFault {
   let state: FrameState = 'none';
   for (const { type, at } of animation) {
     const next: Transition = TRANSITIONS[state][type] ?? state;
@@ -103,7 +89,6 @@ function findOrderFault(animation: readonly PngChunk[]): FrameFault | undefined 
 
 /** What the current frame has so far, and from which kind of chunk. */
 type FrameState = 'none' | 'begun' | 'has IDAT' | 'has fdAT';
-
 type Transition = FrameState | 'no data' | 'no control';
 
 const TRANSITIONS: Readonly<Record<FrameState, Readonly<Record<string, Transition>>>> = {

@@ -9,21 +9,21 @@ const PNG_CHANNELS = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 } as const;
 
 export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
   const png = readPng(bytes);
-  const { header } = png;
-  const colourType = header.colourType as keyof typeof PNG_COLOURS;
+  const { width, height, bitDepth, interlaced } = png.header;
+  const colourType = png.header.colourType as keyof typeof PNG_COLOURS;
   const has = (...types: string[]) => types.some((type) => findChunk(png, type));
   const isKeyed = has('tRNS') && (colourType & 4) === 0;
   return {
-    width: header.width,
-    height: header.height,
+    width,
+    height,
     pages: countPictures(png, countFrames(png)),
     channels: PNG_CHANNELS[colourType] + (isKeyed ? 1 : 0),
-    bitsPerChannel: header.bitDepth,
+    bitsPerChannel: bitDepth,
     colour: PNG_COLOURS[colourType],
     alpha: isKeyed || (colourType & 4) !== 0,
     icc: has('iCCP'),
     orientation: readPngOrientation(png),
-    progressive: header.interlaced,
+    progressive: interlaced,
     lossless: true,
     gainMap: has('gmAP', 'gdAT'),
     contentCredentials: has('caBX'),

@@ -18,7 +18,6 @@ export function readPngIcc(png: Png): Uint8Array | undefined {
   return payload && nameEnd >= 0 ? inflated(payload.subarray(nameEnd + 2), MAX_PROFILE_BYTES) : undefined;
 }
 
-/** The orientation in the eXIf chunk. */
 export function readPngOrientation(png: Png): number {
   return readOrientation(findChunk(png, 'eXIf')?.payload);
 }

@@ -4,11 +4,8 @@ import { perceptualReference, type RgbPixels } from '../score/perceptual-score.t
 import type { EncodeTask } from '../task.ts';
 import { inspectPng } from './inspect.ts';
 
-export interface PalettePng {
-  readonly bytes: Uint8Array;
-  /** SSIMULACRA2, the mean of all tiles. */
-  readonly score: number;
-}
+/** Its score is SSIMULACRA2, the mean of all tiles. */
+export type PalettePng = { readonly bytes: Uint8Array; readonly score: number };
 
 /** From 90 on a palette looks the same as the original, even when the two are shown alternately. */
 const MEAN_FLOOR = 90;
@@ -62,12 +59,7 @@ async function flatPixels(bytes: Uint8Array, background: string): Promise<RgbPix
   return { pixels: data, width: info.width, height: info.height };
 }
 
-interface Tile {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
+type Tile = Readonly<Record<'left' | 'top' | 'width' | 'height', number>>;
 
 /** The picture in tiles of about 512 x 512, none much smaller than the others. */
 function tilesOf({ width, height }: RgbPixels): Tile[] {

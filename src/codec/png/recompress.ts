@@ -64,15 +64,8 @@ export function assemblePng(
   const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
   const colours = metadata.before.filter(({ type }) => chunkKind(type)?.beforePalette);
   const others = metadata.before.filter(({ type }) => !chunkKind(type)?.beforePalette);
-  return writePng([
-    ...head,
-    ...colours,
-    ...rest.slice(0, firstData),
-    ...others,
-    ...rest.slice(firstData, -1),
-    ...metadata.after,
-    ...rest.slice(-1),
-  ]);
+  const beforeData = [...head, ...colours, ...rest.slice(0, firstData), ...others];
+  return writePng([...beforeData, ...rest.slice(firstData, -1), ...metadata.after, ...rest.slice(-1)]);
 }
 
 /** A profile is for grey or for colour, and a palette counts as colour. */
@@ -92,22 +85,19 @@ function bitsPerPixel({ header }: Png): number {
  * some); an unknown critical chunk means that this is not a standard PNG.
  */
 export function isUnderstood(png: Png): boolean {
-  return png.chunks.every(({ type }) => chunkKind(type) || isSafeToCopy(type)) && !hasUnannouncedFrames(png);
+  // Safe to copy: ancillary, and by its last letter independent of the pixels.
+  const isSafe = png.chunks.every(({ type }) => chunkKind(type) || /^[a-z]..[a-z]$/s.test(type));
+  return isSafe && !hasUnannouncedFrames(png);
 }
 
 /** Viewers show a still picture; the engine treats it as a damaged animation. */
 function hasUnannouncedFrames(png: Png): boolean {
-  const frame = findChunk(png, 'fcTL') ?? findChunk(png, 'fdAT');
-  return frame !== undefined && !findChunk(png, 'acTL');
-}
-
-/** Ancillary, and by its last letter independent of the pixels. */
-function isSafeToCopy(type: string): boolean {
-  return /^[a-z]..[a-z]$/s.test(type);
+  return png.chunks.some(({ type }) => type === 'fcTL' || type === 'fdAT') && !findChunk(png, 'acTL');
 }
 
 /** Decoders of stills see only one frame, so each is decoded on its own. */
 async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boolean> {
+  const decoded = ({ png }: ApngFrame) => fromEngine(openSharp(png).raw().toBuffer());
   const [before, after] = [apngFrames(source), apngFrames(result)];
   if (before.length !== after.length) return false;
   for (const [index, frame] of before.entries()) {
@@ -116,8 +106,4 @@ async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boole
     if (!sameBytes(await decoded(frame), await decoded(other))) return false;
   }
   return true;
-}
-
-function decoded({ png }: ApngFrame): Promise<Uint8Array> {
-  return fromEngine(openSharp(png).raw().toBuffer());
 }
