@@ -2,7 +2,6 @@ import { startsWith, textAt, uint32At, uintAt } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** AVIF, HEIF and MP4 are ISO media files: boxes in boxes. */
-
 export interface IsoBox {
   readonly type: string;
   readonly at: number;
@@ -36,9 +35,18 @@ function readHead(bytes: Uint8Array, at: number, end: number): IsoBox {
   return { type, at, from: at + headLength, end: at + length };
 }
 
-/** The contents of the first box of this type. */
+export function findBox(boxes: readonly IsoBox[], type: string): IsoBox | undefined {
+  return boxes.find((box) => box.type === type);
+}
+
+/** The boxes in this one; none where it is missing. */
+export function childrenOf(bytes: Uint8Array, box: IsoBox | undefined): IsoBox[] {
+  return box ? readBoxes(bytes, box.from, box.end) : [];
+}
+
+/** The content of the first box of this type. */
 export function contentOf(bytes: Uint8Array, boxes: readonly IsoBox[], type: string): Uint8Array | undefined {
-  const box = boxes.find((candidate) => candidate.type === type);
+  const box = findBox(boxes, type);
   return box && bytes.subarray(box.from, box.end);
 }
 

@@ -1,9 +1,17 @@
 import { byteAt, joinAll, textAt, uint16At, uintAt } from '../bytes.ts';
-import { contentOf, corruptIso, type IsoBox, MAX_BOXES, readBoxes, readBrands } from './boxes.ts';
+import {
+  childrenOf,
+  contentOf,
+  corruptIso,
+  findBox,
+  type IsoBox,
+  MAX_BOXES,
+  readBoxes,
+  readBrands,
+} from './boxes.ts';
 import { type ItemLocation, readLocations } from './locations.ts';
 
-/** The pictures of AVIF and HEIF: items with properties, described in the `meta` box. */
-
+/** A picture of AVIF and HEIF, or what belongs to one; described in the `meta` box. */
 export interface IsoItem {
   readonly id: number;
   readonly type: string;
@@ -22,48 +30,32 @@ export interface IsoImage {
   readonly metaBoxes: readonly IsoBox[];
   readonly primary: IsoItem;
   readonly items: ReadonlyMap<number, IsoItem>;
-  readonly references: readonly IsoReference[];
+  readonly references: readonly {
+    readonly type: string;
+    readonly from: number;
+    readonly to: readonly number[];
+  }[];
   readonly locations: readonly ItemLocation[];
-}
-
-interface IsoReference {
-  readonly type: string;
-  readonly from: number;
-  readonly to: readonly number[];
 }
 
 /** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
 export function readIsoImage(bytes: Uint8Array): IsoImage {
   const boxes = readBoxes(bytes, 0, bytes.length);
-  const meta = boxes.find(({ type }) => type === 'meta');
+  const meta = findBox(boxes, 'meta');
   if (!meta) throw corruptIso('no meta box', bytes.length);
   const metaBoxes = readBoxes(bytes, meta.from + 4, meta.end);
   const items = readItems(bytes, metaBoxes);
-  const primaryId = readPrimaryId(bytes, metaBoxes);
-  const primary = primaryId === undefined ? undefined : items.get(primaryId);
+  const pitm = contentOf(bytes, metaBoxes, 'pitm');
+  const primary = pitm && pitm.length >= 6 && items.get(uintAt(pitm, 4, pitm[0] === 0 ? 2 : 4));
   if (!primary) throw corruptIso('no primary item', meta.at);
-  return {
-    bytes,
-    brands: readBrands(bytes),
-    boxes,
-    meta,
-    metaBoxes,
-    primary,
-    items,
-    references: readReferences(bytes, metaBoxes),
-    locations: readLocations(bytes, metaBoxes),
-  };
-}
-
-function readPrimaryId(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): number | undefined {
-  const content = contentOf(bytes, metaBoxes, 'pitm');
-  if (!content || content.length < 6) return undefined;
-  return uintAt(content, 4, content[0] === 0 ? 2 : 4);
+  const [brands, references] = [readBrands(bytes), readReferences(bytes, metaBoxes)];
+  const locations = readLocations(bytes, metaBoxes);
+  return { bytes, brands, boxes, meta, metaBoxes, primary, items, references, locations };
 }
 
 function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
   const items = new Map<number, IsoItem>();
-  const list = metaBoxes.find(({ type }) => type === 'iinf');
+  const list = findBox(metaBoxes, 'iinf');
   if (!list) return items;
   const properties = readProperties(bytes, metaBoxes);
   const from = list.from + (bytes[list.from] === 0 ? 6 : 8);
@@ -89,10 +81,8 @@ function readItem(content: Uint8Array, properties: ReadonlyMap<number, IsoBox[]>
 
 /** Which properties each item has, by its id. */
 function readProperties(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoBox[]> {
-  const container = metaBoxes.find(({ type }) => type === 'iprp');
-  const boxes = container ? readBoxes(bytes, container.from, container.end) : [];
-  const store = boxes.find(({ type }) => type === 'ipco');
-  const properties = store ? readBoxes(bytes, store.from, store.end) : [];
+  const boxes = childrenOf(bytes, findBox(metaBoxes, 'iprp'));
+  const properties = childrenOf(bytes, findBox(boxes, 'ipco'));
   const result = new Map<number, IsoBox[]>();
   for (const { id, entries } of readAssociations(bytes, boxes)) {
     const own = result.get(id) ?? [];
@@ -130,10 +120,8 @@ function readAssociationBox(ipma: Uint8Array): Association[] {
     const id = uintAt(ipma, at, idLength);
     const length = byteAt(ipma, at + idLength);
     const from = at + idLength + 1;
-    const entries = Array.from({ length }, (_, index) =>
-      readEntry(ipma, from + index * entryLength, entryLength),
-    );
-    associations.push({ id, entries });
+    const places = Array.from({ length }, (_, index) => from + index * entryLength);
+    associations.push({ id, entries: places.map((place) => readEntry(ipma, place, entryLength)) });
     total += length;
     at = from + length * entryLength;
   }
@@ -147,17 +135,16 @@ function readEntry(ipma: Uint8Array, at: number, length: number): number {
   return (byte & 0x7f) | ((byte & 0x80) << 8);
 }
 
-function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoReference[] {
-  const list = metaBoxes.find(({ type }) => type === 'iref');
+function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoImage['references'] {
+  const list = findBox(metaBoxes, 'iref');
   if (!list) return [];
   const idLength = bytes[list.from] === 0 ? 2 : 4;
   return readBoxes(bytes, list.from + 4, list.end).map(({ type, from, end }) => {
     const content = bytes.subarray(from, end);
     const count = Math.min(uintAt(content, idLength, 2), Math.floor(content.length / idLength));
-    const to = Array.from({ length: count }, (_, index) =>
-      uintAt(content, idLength + 2 + index * idLength, idLength),
-    );
-    return { type, from: uintAt(content, 0, idLength), to };
+    const idAt = (at: number) => uintAt(content, at, idLength);
+    const to = Array.from({ length: count }, (_, index) => idAt(idLength + 2 + index * idLength));
+    return { type, from: idAt(0), to };
   });
 }
 
@@ -170,7 +157,7 @@ export function auxiliariesOf({ references, primary }: IsoImage): Set<number> {
 
 /** The content of an item; undefined when a part of it is outside the file. */
 export function readItemContent(image: IsoImage, id: number): Uint8Array | undefined {
-  const location = image.locations.find((candidate) => candidate.id === id);
+  const location = image.locations.find((row) => row.id === id);
   if (!location || location.construction > 1) return undefined;
   const store = location.construction === 0 ? image.bytes : contentOf(image.bytes, image.metaBoxes, 'idat');
   if (!store) return undefined;

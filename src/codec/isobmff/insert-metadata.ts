@@ -1,18 +1,16 @@
 import { joinBytes, latin1, uint16, uint32, uintAt } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
-import { readBoxes } from './boxes.ts';
+import { childrenOf, findBox } from './boxes.ts';
 import { auxiliariesOf, ESSENTIAL, type IsoImage, readAssociations, readIsoImage } from './image.ts';
-import { readIsoOrientation, transformsFor } from './orientation.ts';
+import { readIsoOrientation, TRANSFORMS } from './orientation.ts';
 
-export interface InsertedMetadata extends Pick<ImageMetadata, 'exif' | 'xmp' | 'icc'> {
-  readonly orientation: number;
-}
+type InsertedMetadata = Pick<ImageMetadata, 'exif' | 'xmp' | 'icc'> & { readonly orientation: number };
 
 /** The same picture with this metadata and orientation added; for files of one `meta` and no track. */
 export function withIsoMetadata(bytes: Uint8Array, metadata: InsertedMetadata): Uint8Array {
   const image = readIsoImage(bytes);
-  if (image.boxes.some(({ type }) => type === 'moov'))
+  if (findBox(image.boxes, 'moov'))
     throw new CorruptImageError('Expected a still AVIF but found an image sequence (moov)');
   const { meta } = image;
   const items = newItems(image, metadata);
@@ -21,19 +19,11 @@ export function withIsoMetadata(bytes: Uint8Array, metadata: InsertedMetadata): 
   const growth = draft.length - (meta.end - meta.at);
   const whole = writeMeta(image, metadata, items, growth, bytes.length + growth + 8);
   const store = joinBytes(...items.map(({ content }) => content));
-  return joinBytes(
-    bytes.subarray(0, meta.at),
-    whole,
-    bytes.subarray(meta.end),
-    store.length > 0 ? isoBox('mdat', store) : [],
-  );
+  const storeBox = store.length > 0 ? isoBox('mdat', store) : [];
+  return joinBytes(bytes.subarray(0, meta.at), whole, bytes.subarray(meta.end), storeBox);
 }
 
-interface NewItem {
-  readonly id: number;
-  readonly content: Uint8Array;
-  readonly entry: Uint8Array;
-}
+type NewItem = Readonly<{ id: number; content: Uint8Array; entry: Uint8Array }>;
 
 function newItems({ items }: IsoImage, { exif, xmp }: InsertedMetadata): NewItem[] {
   const added = [
@@ -67,8 +57,7 @@ function writeMeta(
     const rewrite = rewritten[type];
     return rewrite ? isoBox(type, rewrite(bytes.subarray(from, end))) : bytes.subarray(at, end);
   });
-  const hasReferences = metaBoxes.some(({ type }) => type === 'iref');
-  if (!hasReferences && added.length > 0) {
+  if (!findBox(metaBoxes, 'iref') && added.length > 0) {
     boxes.push(isoBox('iref', joinBytes([0, 0, 0, 0], ...referencesTo(image, added))));
   }
   return isoBox('meta', joinBytes(bytes.subarray(meta.from, meta.from + 4), ...boxes));
@@ -115,22 +104,19 @@ function referencesTo({ primary }: IsoImage, added: readonly NewItem[]): Uint8Ar
 /** `ipco` gets the new properties at its end; the picture and the items that belong to it share the transforms. */
 function writeProperties(image: IsoImage, { icc, orientation }: InsertedMetadata): Uint8Array {
   const { bytes, metaBoxes, primary } = image;
-  const container = metaBoxes.find(({ type }) => type === 'iprp');
-  const boxes = container ? readBoxes(bytes, container.from, container.end) : [];
-  const store = boxes.find(({ type }) => type === 'ipco');
+  const boxes = childrenOf(bytes, findBox(metaBoxes, 'iprp'));
+  const store = findBox(boxes, 'ipco');
   if (!store) throw new CorruptImageError('Expected item properties in an AVIF but found no ipco box');
-  const transforms =
-    readIsoOrientation(image) === 1
-      ? transformsFor(orientation).map(([type, value]) => isoBox(type, Uint8Array.of(value)))
-      : [];
+  const missing = readIsoOrientation(image) === 1 ? (TRANSFORMS[orientation] ?? {}) : {};
+  const transforms = Object.entries(missing).map(([type, value]) => isoBox(type, Uint8Array.of(value)));
   const profile = icc ? [isoBox('colr', joinBytes(latin1('prof'), icc))] : [];
-  const first = readBoxes(bytes, store.from, store.end).length + 1;
+  const first = childrenOf(bytes, store).length + 1;
   const transformEntries = transforms.map((_, index) => (first + profile.length + index) | ESSENTIAL);
   const primaryEntries = [...profile.map(() => first), ...transformEntries];
   const auxiliaries = auxiliariesOf(image);
   const rows = readAssociations(bytes, boxes).map(({ id, entries }) => {
     const own = id === primary.id ? primaryEntries : auxiliaries.has(id) ? transformEntries : [];
-    const all = [...entries, ...own];
+    const all = entries.concat(own);
     return joinBytes(uint16(id), [all.length], ...all.map((entry) => uint16(entry)));
   });
   return joinBytes(

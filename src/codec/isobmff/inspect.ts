@@ -1,6 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, countTrailing, startsWith, textAt, uint16At, uint32At } from '../bytes.ts';
-import { corruptIso, readBoxes } from './boxes.ts';
+import { childrenOf, corruptIso, findBox, type IsoBox } from './boxes.ts';
 import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
 import { readIsoIcc } from './metadata.ts';
 import { readIsoOrientation } from './orientation.ts';
@@ -13,8 +13,7 @@ const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo
 export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   const image = readIsoImage(bytes);
   const { primary, items, brands } = image;
-  const property = (type: string) => primary.properties.find((box) => box.type === type);
-  const size = property('ispe');
+  const size = findBox(primary.properties, 'ispe');
   if (!size || size.end - size.from < 12) throw corruptIso('no ispe box', image.meta.at);
   const { bits, planes, subsampling } = readIsoSamples(image);
   const icc = readIsoIcc(image) !== undefined;
@@ -31,7 +30,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
     ownColours: (!icc && hasOwnColours(image)) || undefined,
     orientation: readIsoOrientation(image),
     chromaSubsampling: subsampling,
-    cropped: property('clap') !== undefined || undefined,
+    cropped: findBox(primary.properties, 'clap') !== undefined || undefined,
     multiPicture: hasMorePictures(image),
     trailingBytes: countForeign(image),
     gainMap: [...items.values()].some(
@@ -89,15 +88,15 @@ function countForeign({ bytes, boxes }: IsoImage): number {
 }
 
 function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {
-  const properties = items.get(id)?.properties ?? [];
-  return properties.some(
-    ({ type, from }) => type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4)),
-  );
+  const isOne = ({ type, from }: IsoBox) =>
+    type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4));
+  return items.get(id)?.properties.some(isOne) ?? false;
 }
 
+type IsoSamples = { bits: number; planes: number; subsampling?: string };
+
 /** From av1C where there is one, also that of the first tile of a grid; else from pixi. */
-function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsampling?: string } {
-  const { bytes, primary, items, references } = image;
+function readIsoSamples({ bytes, primary, items, references }: IsoImage): IsoSamples {
   const tileId = references.find(({ type, from }) => type === 'dimg' && from === primary.id)?.to[0];
   const tile = tileId === undefined ? undefined : items.get(tileId);
   const properties = [...primary.properties, ...(tile?.properties ?? [])];
@@ -109,31 +108,26 @@ function readIsoSamples(image: IsoImage): { bits: number; planes: number; subsam
     : { bits: 8, planes: 3 };
 }
 
-function readAv1Samples(flags: number): { bits: number; planes: number; subsampling?: string } {
+function readAv1Samples(flags: number): IsoSamples {
   const bits = flags & 0x40 ? (flags & 0x20 ? 12 : 10) : 8;
   if (flags & 0x10) return { bits, planes: 1 };
-  const halved = `${flags & 0x08 ? 1 : 0}${flags & 0x04 ? 1 : 0}`;
-  return { bits, planes: 3, subsampling: halved === '11' ? '4:2:0' : halved === '10' ? '4:2:2' : '4:4:4' };
+  const subsampling = flags & 0x08 ? (flags & 0x04 ? '4:2:0' : '4:2:2') : '4:4:4';
+  return { bits, planes: 3, subsampling };
 }
 
 /** The frames of the longest track of an image sequence. */
 function countSamples({ bytes, boxes }: IsoImage): number {
   const counts = boxes
     .filter(({ type }) => type === 'moov')
-    .flatMap(({ from, end }) => readBoxes(bytes, from, end).filter(({ type }) => type === 'trak'))
-    .flatMap((track) => descend(bytes, track, ['mdia', 'minf', 'stbl', 'stsz']))
+    .flatMap((movie) => descend(bytes, movie, ['trak', 'mdia', 'minf', 'stbl', 'stsz']))
     .flatMap(({ from, end }) => (end - from >= 12 ? [uint32At(bytes, from + 8)] : []));
   return counts.reduce((most, count) => Math.max(most, count), 1);
 }
 
-function descend(
-  bytes: Uint8Array,
-  box: { from: number; end: number },
-  path: readonly string[],
-): { from: number; end: number }[] {
-  const [next, ...rest] = path;
+/** The boxes at this path in a box. */
+function descend(bytes: Uint8Array, box: IsoBox, [next, ...rest]: readonly string[]): IsoBox[] {
   if (next === undefined) return [box];
-  return readBoxes(bytes, box.from, box.end)
+  return childrenOf(bytes, box)
     .filter(({ type }) => type === next)
     .flatMap((inner) => descend(bytes, inner, rest));
 }

@@ -1,5 +1,5 @@
 import { byteAt, uintAt } from '../bytes.ts';
-import { corruptIso, type IsoBox, MAX_BOXES } from './boxes.ts';
+import { corruptIso, findBox, type IsoBox, MAX_BOXES } from './boxes.ts';
 
 /** Where the content of an item is stored. */
 export interface ItemLocation {
@@ -11,7 +11,7 @@ export interface ItemLocation {
 
 /** The rows of `iloc`. @throws CorruptImageError where they have more extents than any picture */
 export function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
-  const box = metaBoxes.find(({ type }) => type === 'iloc');
+  const box = findBox(metaBoxes, 'iloc');
   if (!box || box.end - box.from < 8) return [];
   const content = bytes.subarray(box.from, box.end);
   const [version, sizes, moreSizes] = [byteAt(content, 0), byteAt(content, 4), byteAt(content, 5)];

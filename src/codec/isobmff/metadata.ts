@@ -19,12 +19,10 @@ export function readIsoMetadata(bytes: Uint8Array): ImageMetadata {
 
 /** The profile in a `colr` box of the primary item; undefined when there is none. */
 export function readIsoIcc({ bytes, primary }: IsoImage): Uint8Array | undefined {
-  const box = primary.properties.find(({ type, from }) => type === 'colr' && isProfile(bytes, from));
+  const box = primary.properties.find(
+    ({ type, from }) => type === 'colr' && ['prof', 'rICC'].some((kind) => startsWith(bytes, kind, from)),
+  );
   return box && bytes.subarray(box.from + 4, box.end);
-}
-
-function isProfile(bytes: Uint8Array, at: number): boolean {
-  return startsWith(bytes, 'prof', at) || startsWith(bytes, 'rICC', at);
 }
 
 /** An encoder's AVIF with this metadata. Viewers obey the properties `irot` and `imir` alone, so EXIF has 1. */

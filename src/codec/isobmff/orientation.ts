@@ -18,25 +18,13 @@ const QUARTER_TURN = Uint8Array.of(0, 8, 5, 6, 7, 4, 1, 2, 3);
 const LEFT_RIGHT = Uint8Array.of(0, 2, 1, 4, 3, 6, 5, 8, 7);
 const TOP_BOTTOM = Uint8Array.of(0, 4, 3, 2, 1, 8, 7, 6, 5);
 
-type Transform = readonly [type: 'irot' | 'imir', value: number];
-
-/** The properties that mean the same as this EXIF orientation: first quarter turns, then a mirror. */
-export function transformsFor(orientation: number): readonly Transform[] {
-  return TRANSFORMS[orientation] ?? [];
-}
-
-const TRANSFORMS: Readonly<Record<number, readonly Transform[]>> = {
-  2: [['imir', 1]],
-  3: [['irot', 2]],
-  4: [['imir', 0]],
-  5: [
-    ['irot', 1],
-    ['imir', 0],
-  ],
-  6: [['irot', 3]],
-  7: [
-    ['irot', 3],
-    ['imir', 0],
-  ],
-  8: [['irot', 1]],
+/** The properties that mean the same as an EXIF orientation: first quarter turns, then a mirror. */
+export const TRANSFORMS: Readonly<Record<number, Readonly<Record<string, number>>>> = {
+  2: { imir: 1 },
+  3: { irot: 2 },
+  4: { imir: 0 },
+  5: { irot: 1, imir: 0 },
+  6: { irot: 3 },
+  7: { irot: 3, imir: 0 },
+  8: { irot: 1 },
 };
