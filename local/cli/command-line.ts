@@ -1,9 +1,8 @@
-import { parseOptions, UsageError, wholeNumber } from './options.ts';
+import { parseOptions, UsageError, wholeNumber } from './run-command.ts';
 import {
   adviceOnOption,
   checkSettings,
   readSettings,
-  refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
 } from './settings-options.ts';
@@ -79,8 +78,7 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
 }
 
 function settingsFor(input: string | undefined, values: Readonly<Record<string, unknown>>) {
-  const settings = readSettings(values);
-  refuseSettings(settings, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
+  const settings = readSettings(values, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
   checkSettings({
     ...settings,
     fileList: input?.endsWith('failed.jsonl') ? 's3://lists/failed.jsonl' : 's3://lists/list',

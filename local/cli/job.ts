@@ -18,19 +18,16 @@ import type { ReportSummary } from '../../src/report/report-job.ts';
 import { readJsonLines } from '../../src/store/json-lines.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { EXIT, exitCodeOf, INPUT_ERRORS } from './exit-codes.ts';
-import { parseOptions, UsageError } from './options.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { newJobId, runCommand } from './run-command.ts';
+import { newJobId, parseOptions, runCommand, UsageError } from './run-command.ts';
 import {
   adviceOnOption,
   checkSettings,
   readSettings,
-  refuseSettings,
   SETTINGS_HELP,
   SETTINGS_OPTIONS,
 } from './settings-options.ts';
-import { shapeOf } from './terminal-text.ts';
 
 const HELP = `image-press job: start a job in AWS, follow it, print its report
 
@@ -65,19 +62,18 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return EXIT.done;
   }
-  const settings = readSettings(values);
-  refuseSettings(settings, { fileList: 'the command line names what is compressed' });
+  const settings = readSettings(values, { fileList: 'the command line names what is compressed' });
   const output = values.output && { output: values.output };
   const input = { ...settings, ...output, fileList: fileListOf(positionals) };
   warnWithoutBackup(checkSettings(input));
   const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
   const name = newJobId('cli');
-  const started = await client.send(
+  const { executionArn } = await client.send(
     new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) }),
   );
-  console.error(`started ${started.executionArn}`);
-  const execution = await follow(client, started.executionArn);
+  console.error(`started ${executionArn}`);
+  const execution = await follow(client, executionArn);
   return printOutcome(execution, name, values.json ?? false);
 }
 
@@ -118,10 +114,7 @@ async function findStateMachine(client: SFNClient, stage: string): Promise<strin
   );
 }
 
-async function follow(
-  client: SFNClient,
-  executionArn: string | undefined,
-): Promise<DescribeExecutionCommandOutput> {
+async function follow(client: SFNClient, executionArn: string | undefined) {
   const progress = createProgress(process.stderr, 'batches');
   progress.planning();
   for (;;) {
@@ -135,30 +128,21 @@ async function follow(
   }
 }
 
-async function updateProgress(
-  client: SFNClient,
-  executionArn: string | undefined,
-  progress: Progress,
-): Promise<void> {
+async function updateProgress(client: SFNClient, executionArn: string | undefined, progress: Progress) {
   const { mapRuns } = await client.send(new ListMapRunsCommand({ executionArn }));
   const mapRunArn = mapRuns?.[0]?.mapRunArn;
   if (!mapRunArn) return;
-  const { executionCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
-  if (!executionCounts) return;
-  const { total, succeeded, failed, timedOut, aborted } = executionCounts;
-  const lost = (failed ?? 0) + (timedOut ?? 0) + (aborted ?? 0);
-  progress.planned(total ?? 0);
-  progress.update({ done: (succeeded ?? 0) + lost, failed: lost });
+  const { executionCounts: counts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
+  if (!counts) return;
+  const lost = (counts.failed ?? 0) + (counts.timedOut ?? 0) + (counts.aborted ?? 0);
+  progress.planned(counts.total ?? 0);
+  progress.update({ done: (counts.succeeded ?? 0) + lost, failed: lost });
 }
 
-async function printOutcome(
-  execution: DescribeExecutionCommandOutput,
-  jobId: string,
-  json: boolean,
-): Promise<number> {
+async function printOutcome(execution: DescribeExecutionCommandOutput, jobId: string, json: boolean) {
   const summary = execution.output ? (JSON.parse(execution.output) as ReportSummary) : undefined;
   const address = summary?.report ?? /s3:\/\/\S+report\.json/.exec(execution.cause ?? '')?.[0];
-  const location = address === undefined ? undefined : parseS3Uri(address);
+  const location = parseS3Uri(address ?? '');
   const store = createS3Store(createS3Client());
   const object = location && (await store.get(location));
   if (!object || object === 'not-modified') {
@@ -167,15 +151,7 @@ async function printOutcome(
   }
   const text = Buffer.from(object.body).toString('utf8');
   const report: JobReport = JSON.parse(text);
-  process.stdout.write(
-    json
-      ? text
-      : await printReport(
-          report,
-          results(store, location.bucket, jobId),
-          shapeOf(process.stdout, process.env),
-        ),
-  );
+  process.stdout.write(json ? text : await printReport(report, results(store, location.bucket, jobId)));
   return exitCodeOf(report);
 }
 

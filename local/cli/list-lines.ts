@@ -9,15 +9,15 @@ import { formatS3Uri, parseS3Prefix, parseS3Uri } from '../../src/core/s3-uri.ts
 import { readFileList, readListBytes } from '../../src/file-list/read-file-list.ts';
 import type { EntryChunks } from '../../src/file-list/reading.ts';
 import type { ListLine } from '../../src/plan/make-list.ts';
-import { UsageError } from './options.ts';
 import { isAtOrBelow } from './output-folder.ts';
+import { UsageError } from './run-command.ts';
 import { filesIn } from './walk-folder.ts';
 
 const NO_FILTER: Job['select'] = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
 /** Stands for the folder of a local list while its paths are read; it never gets into a list. */
 export const LIST_FOLDER = 's3://paths-of-this-list/';
 
-interface ListInput {
+export interface ListInput {
   readonly input: string;
   readonly out: string;
   readonly bucket: string | undefined;
@@ -83,7 +83,11 @@ async function* linesOfEntries(chunks: EntryChunks, paths?: Paths): AsyncIterabl
 function linesFromFolder(folder: string, out: string): AsyncIterable<ListLine> {
   const paths = pathsIn(folder, out);
   if (paths.prefix === undefined) printRelativeTo(paths);
-  return onlyImages(linesOfFiles(folder, paths.prefix ?? ''));
+  const lines = async function* (): AsyncIterable<ListLine> {
+    for await (const { key, stat } of filesIn(folder, console.error))
+      yield { entry: (paths.prefix ?? '') + key, size: stat().size };
+  };
+  return onlyImages(lines());
 }
 
 /** The folder that paths are relative to, and how they are written in the list. */
@@ -103,11 +107,6 @@ function pathsIn(folder: string, out: string): Paths {
 
 function printRelativeTo({ folder }: Paths): void {
   console.error(`The paths are relative to ${folder}: put the list there, or name it in 'relativeTo'`);
-}
-
-async function* linesOfFiles(folder: string, prefix: string): AsyncIterable<ListLine> {
-  for await (const file of filesIn(folder, console.error))
-    yield { entry: prefix + file.key, size: file.stat().size };
 }
 
 async function* onlyImages(lines: AsyncIterable<ListLine>): AsyncIterable<ListLine> {

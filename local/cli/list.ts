@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { FileListError } from '../../src/core/file-list.ts';
 import { countOf } from '../../src/core/readable.ts';
 import { isBucketName, parseS3Uri } from '../../src/core/s3-uri.ts';
@@ -7,9 +8,8 @@ import { type ListDivision, type MadeList, MakeListError, makeList } from '../..
 import { openSpillFolder } from '../../src/plan/spill.ts';
 import { EXIT } from './exit-codes.ts';
 import { InputError } from './input-error.ts';
-import { LIST_FOLDER, linesOf, s3Store } from './list-lines.ts';
-import { parseOptions, UsageError, wholeNumber } from './options.ts';
-import { runCommand } from './run-command.ts';
+import { LIST_FOLDER, type ListInput, linesOf, s3Store } from './list-lines.ts';
+import { parseOptions, runCommand, UsageError, wholeNumber } from './run-command.ts';
 
 const HELP = `image-press list: make a file list with the images divided into batches
 
@@ -37,13 +37,6 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-interface ListCommand {
-  readonly input: string;
-  readonly out: string;
-  readonly bucket: string | undefined;
-  readonly division: ListDivision;
-}
-
 /** `npm run list`: divides the images of a file, a folder or a prefix into batches. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const command = readCommand(args);
@@ -63,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function readCommand(args: readonly string[]): ListCommand | 'help' {
+function readCommand(args: readonly string[]): (ListInput & { readonly division: ListDivision }) | 'help' {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm run list -- --help');
   if (values.help) return 'help';
   const [input] = positionals;
@@ -77,22 +70,15 @@ function readCommand(args: readonly string[]): ListCommand | 'help' {
     throw new UsageError(`Expected --out s3://bucket/key but received ${values.out}`);
   if (values.bucket !== undefined && !isBucketName(values.bucket))
     throw new UsageError(`'--bucket' must be the name of a bucket, '${values.bucket}' given`);
-  return {
-    input,
-    out: values.out,
-    bucket: values.bucket,
-    division: {
-      batches: wholeNumber('--batches', values.batches, 1, 10_000_000),
-      by: values.bytes ? 'bytes' : 'count',
-    },
-  };
+  const batches = wholeNumber('--batches', values.batches, 1, 10_000_000);
+  const division = { batches, by: values.bytes ? 'bytes' : 'count' } as const;
+  return { input, out: values.out, bucket: values.bucket, division };
 }
 
 async function refuseFolder(out: string): Promise<void> {
   if (out === '-' || out.startsWith('s3:')) return;
   const place = path.resolve(out);
-  const found = await stat(place).catch(() => undefined);
-  if (found?.isDirectory())
+  if ((await stat(place).catch(() => undefined))?.isDirectory())
     throw new UsageError(
       `Expected --out to be a file, e.g. ${path.join(out, 'list.json')}, but ${place} is a folder`,
     );
@@ -103,13 +89,14 @@ async function write(list: MadeList, out: string): Promise<void> {
     for (const text of list.text()) process.stdout.write(text);
     return;
   }
+  const stream = Readable.from(list.text());
   const location = parseS3Uri(out);
-  if (location) return (await s3Store()).upload(location, asStream(list), 'application/json');
+  if (location) return (await s3Store()).upload(location, stream, 'application/json');
   const place = path.resolve(out);
   const unfinished = `${place}.${process.pid}.part`;
   try {
     await mkdir(path.dirname(place), { recursive: true });
-    await writeFile(unfinished, asStream(list));
+    await writeFile(unfinished, stream);
     await rename(unfinished, place);
   } catch (cause) {
     await rm(unfinished, { force: true }).catch(() => {});
@@ -117,10 +104,6 @@ async function write(list: MadeList, out: string): Promise<void> {
       cause,
     });
   }
-}
-
-async function* asStream(list: MadeList): AsyncIterable<string> {
-  yield* list.text();
 }
 
 function summaryOf({ images, batches }: MadeList, out: string): string {
@@ -132,12 +115,10 @@ function summaryOf({ images, batches }: MadeList, out: string): string {
 /** Whatever fails, no list is written: exit code 2. */
 function asUsageError(error: unknown): never {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
-  const isExplained = [UsageError, InputError, FileListError, MakeListError].some(
-    (known) => error instanceof known,
+  const explained = [UsageError, InputError, FileListError, MakeListError].some(
+    (kind) => error instanceof kind,
   );
-  const text = isExplained
-    ? message.replaceAll(LIST_FOLDER, 'the folder of the list')
-    : `${name}: ${message}`;
+  const text = explained ? message.replaceAll(LIST_FOLDER, 'the folder of the list') : `${name}: ${message}`;
   throw new UsageError(text, { cause: error });
 }
 

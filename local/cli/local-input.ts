@@ -9,12 +9,12 @@ import { filesIn } from './walk-folder.ts';
 /** What the user gave, as the state machine's input needs it. */
 export interface LocalInput {
   /** The folder served as the bucket `local-source`; undefined when everything is in S3. */
-  readonly folder: string | undefined;
+  readonly folder?: string;
   /** The folder of the file list, served as the bucket `local-lists`. */
   readonly listFolder?: string;
   /** `s3://…` of it, or its entries where the user gave no list. */
   readonly fileList: string | readonly S3Location[];
-  readonly relativeTo: string | undefined;
+  readonly relativeTo?: string;
   readonly out: string;
   /** What the folder contains that is skipped. */
   readonly note?: string;
@@ -51,13 +51,7 @@ export async function resolveInput(input: string, out: string | undefined): Prom
 async function folderInput(folder: string, out: string): Promise<LocalInput> {
   await refuseOverlap(folder, out);
   const note = await surveyFolder(folder);
-  return {
-    folder,
-    fileList: `s3://${SOURCE_BUCKET}/`,
-    relativeTo: undefined,
-    out,
-    ...(note !== undefined && { note }),
-  };
+  return { folder, fileList: `s3://${SOURCE_BUCKET}/`, out, ...(note !== undefined && { note }) };
 }
 
 /**
@@ -73,11 +67,8 @@ async function surveyFolder(folder: string): Promise<string | undefined> {
   };
   for await (const _file of filesIn(folder, setNote)) files += 1;
   if (files > 0) return note;
-  throw new InputError(
-    [`Expected images below ${path.join(folder, path.sep)} but found none: it contains no file`, note]
-      .filter(Boolean)
-      .join('. '),
-  );
+  const problem = `Expected images below ${path.join(folder, path.sep)} but found none: it contains no file`;
+  throw new InputError(note === undefined ? problem : `${problem}. ${note}`);
 }
 
 /** One image is a list of one in its folder. */
@@ -86,7 +77,7 @@ async function imageInput(place: string, out: string): Promise<LocalInput> {
   const folder = path.dirname(file);
   await refuseOutputsAround(folder, out, 'image');
   const fileList = [{ bucket: SOURCE_BUCKET, key: path.basename(file) }];
-  return { folder, fileList, relativeTo: undefined, out };
+  return { folder, fileList, out };
 }
 
 async function listInput(place: string, askedOut: string | undefined): Promise<LocalInput> {
@@ -114,12 +105,10 @@ async function jobOfList(list: string): Promise<JobFolders | undefined> {
 }
 
 function s3Input(input: string, out: string): LocalInput {
-  if (!parseS3Uri(input) && !parseS3Prefix(input)) {
-    throw new InputError(
-      `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
-    );
-  }
-  return { folder: undefined, fileList: input, relativeTo: undefined, out };
+  if (parseS3Uri(input) || parseS3Prefix(input)) return { fileList: input, out };
+  throw new InputError(
+    `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
+  );
 }
 
 /** By its first bytes. @throws InputError when it cannot be opened */
@@ -130,12 +119,10 @@ async function isImage(place: string): Promise<boolean> {
       { cause },
     );
   });
-  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(FIRST_BYTES), position: 0 });
+  // What sniffFormat looks at.
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(4096), position: 0 });
   await file.close();
   // Only here: it loads libvips, which most commands do not need.
   const { sniffFormat } = await import('../../src/codec/sniff-format.ts');
   return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
 }
-
-/** What sniffFormat looks at. */
-const FIRST_BYTES = 4096;

@@ -17,11 +17,8 @@ async function main(args: readonly string[]): Promise<number> {
     const { serve } = await import('./serve.ts');
     return serve(line);
   }
-  return line.input === undefined ? compressSamples(line) : compressInput(line.input, line);
-}
-
-async function compressInput(place: string, line: CommandLine): Promise<number> {
-  const input = await resolveInput(place, line.out);
+  if (line.input === undefined) return compressSamples(line);
+  const input = await resolveInput(line.input, line.out);
   const { runJob } = await import('./run-job.ts');
   return runJob(input, line);
 }

@@ -61,11 +61,7 @@ export async function refuseOverlap(folder: string, out: string): Promise<void> 
 }
 
 /** Outputs may go below the folder of a list: only the list says what is a source. */
-export async function refuseOutputsAround(
-  folder: string,
-  out: string,
-  kind: 'list' | 'image',
-): Promise<void> {
+export async function refuseOutputsAround(folder: string, out: string, kind: 'list' | 'image') {
   if (!isAtOrBelow(await realpath(folder), await realPlace(out))) return;
   throw new InputError(
     `Expected --out to be a folder that does not contain the folder of the ${kind}, ${folder} (outputs could fall among the sources), but received ${out}. Choose another, e.g. --out ${path.join(folder, 'compressed')}`,

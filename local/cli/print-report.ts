@@ -26,6 +26,7 @@ import {
   padEnd,
   padStart,
   printable,
+  shapeOf,
   type TerminalShape,
   type Tone,
   toned,
@@ -41,7 +42,7 @@ import {
 export async function printReport(
   report: JobReport,
   rows: AsyncIterable<ImageResult> | readonly ImageResult[],
-  terminal: TerminalShape,
+  terminal = shapeOf(process.stdout, process.env),
 ): Promise<string> {
   const { results, failures } = await gather(report, rows);
   const few = report.planned <= MAX_IMAGE_LINES;

@@ -7,8 +7,7 @@ import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
 import { EXIT } from './exit-codes.ts';
-import { parseOptions, UsageError } from './options.ts';
-import { runCommand } from './run-command.ts';
+import { parseOptions, runCommand, UsageError } from './run-command.ts';
 
 const HELP = `image-press restore: restore the originals of images that were replaced in place
 
@@ -70,16 +69,12 @@ async function restoreAll(
   dryRun: boolean,
   onOutcome: (entry: UndoEntry, outcome: Restoration) => void,
 ): Promise<void> {
+  // Without `return`, several loops may read from one generator: none of them closes it when it ends.
+  const shared = { [Symbol.asyncIterator]: () => ({ next: () => entries.next() }) };
   const work = async () => {
-    for await (const entry of shared(entries))
-      onOutcome(entry, await restoreObject(entry, store, { dryRun }));
+    for await (const entry of shared) onOutcome(entry, await restoreObject(entry, store, { dryRun }));
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
-}
-
-/** Several loops may read from one generator this way: none of them closes it when it ends. */
-function shared<T>(generator: AsyncGenerator<T>): AsyncIterable<T> {
-  return { [Symbol.asyncIterator]: () => ({ next: () => generator.next() }) };
 }
 
 async function* entriesOf(place: string, store: ObjectStore): AsyncGenerator<UndoEntry> {

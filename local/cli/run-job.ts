@@ -19,7 +19,6 @@ import { homeOf, prepareOutput } from './output-folder.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { newJobId } from './run-command.ts';
-import { shapeOf } from './terminal-text.ts';
 import { unexpectedErrorIn } from './unexpected-errors.ts';
 
 /** Runs one job through the state machine on this machine and prints its report. @returns the exit code */
@@ -48,20 +47,20 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
   try {
     await refuseUnreachableS3(input, stop);
     const fileList = await addressOfList(input, cloud, jobId);
-    const execution = await Promise.race([
-      cloud.execute(jobId, executionInput(fileList, input, line), {
-        signal: stop,
-        ...watch(progress, phase),
-      }),
-      abandonedWhilePlanning(stop, phase),
-    ]);
+    const relativeTo = input.relativeTo === undefined ? {} : { relativeTo: input.relativeTo };
+    const running = cloud.execute(
+      jobId,
+      { ...line.settings, fileList, output: `s3://${OUT_BUCKET}/`, ...relativeTo },
+      { signal: stop, onTask: showIn(progress, phase) },
+    );
+    const execution = await Promise.race([running, abandonedWhilePlanning(stop, phase)]);
     progress.end();
     if (execution === 'abandoned' || (execution.status === 'ABORTED' && !phase.isPlanned)) {
       console.error('Stopped while planning: nothing was compressed.');
       return EXIT.interrupted;
     }
     if (execution.status === 'ABORTED') await reportStoppedJob(cloud, jobId);
-    return await printOutcome(execution, cloud, jobId, { input, line });
+    return await printOutcome(execution, cloud, jobId, input, line.json);
   } finally {
     progress.end();
     await cloud.close();
@@ -103,21 +102,14 @@ async function addressOfList({ fileList }: LocalInput, cloud: LocalCloud, jobId:
   return `s3://${OUTPUT_BUCKET}/${key}`;
 }
 
-function executionInput(fileList: string, { relativeTo }: LocalInput, { settings }: CommandLine): object {
-  const output = `s3://${OUT_BUCKET}/`;
-  return { ...settings, fileList, output, ...(relativeTo !== undefined && { relativeTo }) };
-}
-
-function watch(progress: Progress, phase: Phase) {
-  return {
-    onTask: (state: string, answer: unknown) => {
-      const { Payload } = answer as { Payload?: unknown };
-      if (state === 'PlanJob') {
-        phase.isPlanned = true;
-        progress.planned((Payload as PlanSummary).images);
-      }
-      if (state === 'CompressBatchOnLambda') progress.batchFinished(countsOf(Payload as BatchSummary));
-    },
+function showIn(progress: Progress, phase: Phase) {
+  return (state: string, answer: unknown): void => {
+    const { Payload } = answer as { Payload?: unknown };
+    if (state === 'PlanJob') {
+      phase.isPlanned = true;
+      progress.planned((Payload as PlanSummary).images);
+    }
+    if (state === 'CompressBatchOnLambda') progress.batchFinished(countsOf(Payload as BatchSummary));
   };
 }
 
@@ -130,11 +122,8 @@ function stopOnInterrupt(progress: Progress, phase: Phase): AbortSignal {
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
-    progress.print(
-      phase.isPlanned
-        ? 'Stopping after the images in flight. Press Ctrl-C again to stop at once.'
-        : 'Stopping.',
-    );
+    const inFlight = 'Stopping after the images in flight. Press Ctrl-C again to stop at once.';
+    progress.print(phase.isPlanned ? inFlight : 'Stopping.');
     stop.abort();
   });
   return stop.signal;
@@ -149,20 +138,20 @@ async function printOutcome(
   execution: ExecutionResult,
   cloud: LocalCloud,
   jobId: string,
-  request: JobRequest,
+  input: LocalInput,
+  json: boolean,
 ): Promise<number> {
   if (execution.status === 'FAILED' && INPUT_ERRORS.has(execution.error)) {
     console.error(inFolders(execution.cause, cloud.folders));
     return EXIT.usage;
   }
-  const text = await readFile(path.join(cloud.jobFiles, jobKeys.reportJson(jobId)), 'utf8').catch(
-    () => undefined,
-  );
+  const file = path.join(cloud.jobFiles, jobKeys.reportJson(jobId));
+  const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) throw new Error(causeOf(execution));
-  await recordFolders(cloud, jobId, request.input);
+  await recordFolders(cloud, jobId, input);
   const report: JobReport = JSON.parse(text);
-  if (request.line.json) process.stdout.write(text);
-  else process.stdout.write(await terminalReport(report, cloud.jobFiles));
+  const printed = async () => `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n`;
+  process.stdout.write(json ? text : await printed());
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   const code = exitCodeOf(report);
   if (code === EXIT.jobFailed) console.error(report.cause ?? causeOf(execution));
@@ -174,24 +163,10 @@ async function recordFolders(cloud: LocalCloud, jobId: string, { folder, out }: 
   await writeFile(file, JSON.stringify({ folder, out } satisfies JobFolders));
 }
 
-interface JobRequest {
-  readonly input: LocalInput;
-  readonly line: CommandLine;
-}
-
 function causeOf(execution: ExecutionResult): string {
   if (execution.status !== 'FAILED') return execution.status;
   const { error, cause } = explainFailure(execution.error, execution.cause);
   return `${error}: ${cause}`;
-}
-
-async function terminalReport(report: JobReport, jobFiles: string): Promise<string> {
-  const table = await printReport(
-    report,
-    results(report.jobId, jobFiles),
-    shapeOf(process.stdout, process.env),
-  );
-  return `${table}data   ${path.join(jobFiles, jobKeys.reportJson(report.jobId))}\n`;
 }
 
 async function* results(jobId: string, jobFiles: string): AsyncGenerator<ImageResult> {

@@ -19,8 +19,8 @@ import { startStepFunctionsServer } from '../step-functions/step-functions-serve
 import type { CommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { DEFAULT_OUT } from './local-input.ts';
-import { UsageError } from './options.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
+import { UsageError } from './run-command.ts';
 import { unexpectedErrorIn } from './unexpected-errors.ts';
 import { createUploadOutcomes } from './upload-outcomes.ts';
 

@@ -1,8 +1,9 @@
 import type { Job } from '../../src/core/job.ts';
+import { parseJson } from '../../src/core/parse-json.ts';
 import { parseJobInput } from '../../src/settings/job-input.ts';
 import { given, JobInputError, parseSettings, problemWith } from '../../src/settings/problems.ts';
 import { JOB_SETTINGS, type Setting, settingsIn } from '../../src/settings/schema.ts';
-import { UsageError } from './options.ts';
+import { UsageError } from './run-command.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -31,10 +32,17 @@ export const SETTINGS_HELP = [
 
 /**
  * The settings in the options, as in the execution input; an option overrides the same setting in --settings.
- * @throws UsageError naming the option, the rule and the value
+ * @param refused settings that --settings must not contain, because the command line says the same in another way: the
+ * reasons by the name of the setting
+ * @throws UsageError naming the option or the setting, the rule and the value
  */
-export function readSettings(values: Settings): Settings {
-  const json = values.settings === undefined ? {} : jsonObject('--settings', String(values.settings));
+export function readSettings(values: Settings, refused: Readonly<Record<string, string>>): Settings {
+  const json = values.settings === undefined ? {} : jsonObject(String(values.settings));
+  for (const [name, reason] of Object.entries(refused)) {
+    const value = json[name];
+    if (value !== undefined && value !== null)
+      throw new UsageError(`'--settings' must leave out '${name}' (${reason}), ${given(value)}`);
+  }
   const asked = [...BY_OPTION].flatMap(([option, settings]) => {
     const value = values[option];
     if (value === undefined || value === false) return [];
@@ -57,19 +65,6 @@ export function checkSettings(input: Settings & { readonly fileList: string }): 
     return parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
   } catch (error) {
     throw error instanceof JobInputError ? new UsageError(error.message, { cause: error }) : error;
-  }
-}
-
-/**
- * Refuses settings that --settings must not contain, because the command line says the same in another way.
- * @param reasons by the name of the setting
- * @throws UsageError naming the setting, the reason and the value
- */
-export function refuseSettings(settings: Settings, reasons: Readonly<Record<string, string>>): void {
-  for (const [name, reason] of Object.entries(reasons)) {
-    const value = settings[name];
-    if (value !== undefined && value !== null)
-      throw new UsageError(`'--settings' must leave out '${name}' (${reason}), ${given(value)}`);
   }
 }
 
@@ -121,14 +116,10 @@ function merge(first: Settings, second: Settings): Settings {
   return merged;
 }
 
-function jsonObject(option: string, text: string): Settings {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch {
-    // Reported below.
-  }
-  throw new UsageError(`'${option}' must be a JSON object, '${text}' given`);
+function jsonObject(text: string): Settings {
+  const value = parseJson(text);
+  if (isObject(value)) return value;
+  throw new UsageError(`'--settings' must be a JSON object, '${text}' given`);
 }
 
 function isObject(value: unknown): value is Settings {

@@ -1,9 +1,5 @@
+import { parseJson } from '../../src/core/parse-json.ts';
 import { printable } from './terminal-text.ts';
-
-interface LoggedError {
-  readonly source?: string;
-  readonly error: ErrorText;
-}
 
 interface ErrorText {
   readonly name: string;
@@ -15,13 +11,10 @@ interface ErrorText {
 /** The stack of an unexpected error as lines for the terminal, when this log line of a function or task carries one. */
 export function unexpectedErrorIn(logLine: string): string | undefined {
   if (!logLine.includes('"message":"unexpected error"')) return undefined;
-  try {
-    const { source, error } = JSON.parse(logLine) as LoggedError;
-    const title = source === undefined ? 'Unexpected error' : `Unexpected error with ${source}`;
-    return [title, ...stackLines(error)].map(printable).join('\n');
-  } catch {
-    return undefined;
-  }
+  const { source, error } = Object(parseJson(logLine)) as { source?: string; error?: ErrorText };
+  if (typeof error?.message !== 'string') return undefined;
+  const title = source === undefined ? 'Unexpected error' : `Unexpected error with ${source}`;
+  return [title, ...stackLines(error)].map(printable).join('\n');
 }
 
 function stackLines({ name, message, stack, cause }: ErrorText): string[] {

@@ -25,18 +25,13 @@ type LoggedUpload = { readonly source: string } & (
 export function createUploadOutcomes(): (logLine: string) => string | undefined {
   const justWritten = new Set<string>();
   return (logLine) => {
-    const upload = readUpload(logLine);
+    if (!logLine.includes('"message":"upload ')) return undefined;
+    const upload = parseJson(logLine) as LoggedUpload | undefined;
     if (!upload) return undefined;
     const isOwnWrite = justWritten.delete(upload.source) && upload.status === 'skipped';
     if (upload.status === 'compressed') justWritten.add(upload.source);
     return isOwnWrite ? undefined : printable(`${upload.source.slice('s3://'.length)} ${outcomeOf(upload)}`);
   };
-}
-
-function readUpload(logLine: string): LoggedUpload | undefined {
-  return logLine.includes('"message":"upload ')
-    ? (parseJson(logLine) as LoggedUpload | undefined)
-    : undefined;
 }
 
 function outcomeOf(upload: LoggedUpload): string {

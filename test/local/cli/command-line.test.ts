@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readCommandLine } from '../../../local/cli/command-line.ts';
-import { UsageError } from '../../../local/cli/options.ts';
+import { UsageError } from '../../../local/cli/run-command.ts';
 
 describe('readCommandLine', () => {
   it('uses the samples when nothing is named', () => {
