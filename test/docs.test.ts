@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FAILURE_CODES, KEPT_REASONS, SKIPPED_REASONS } from '../src/core/image-result.ts';
+import { FAILURE_CODES, KEPT_REASONS, type KeptReason, SKIPPED_REASONS } from '../src/core/image-result.ts';
+import { keptMeaning } from '../src/core/report-groups.ts';
+import { parseJobInput } from '../src/settings/job-input.ts';
 import { codeFiles } from './support/import-graph.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -52,10 +54,13 @@ describe.each(PAGES)('%s', (page) => {
 describe('README.md', () => {
   it('shows reasons in the sample output as `npm start` prints them', () => {
     const notes = [...read('README.md').matchAll(/ {2}(kept|skipped) {2}(.+)$/gm)];
-    const unknown = notes.filter(([, status, note = '']) => {
-      const reasons = status === 'kept' ? KEPT_REASONS : SKIPPED_REASONS;
-      return !(Object.values(reasons) as string[]).includes(note);
-    });
+    const settings = parseJobInput(
+      { fileList: 's3://samples/' },
+      { jobId: 'a', startedAt: '', defaultOutput: 's3://out/' },
+    );
+    const kept = Object.keys(KEPT_REASONS).map((reason) => keptMeaning(reason as KeptReason, { settings }));
+    const reasons: Record<string, readonly string[]> = { kept, skipped: Object.values(SKIPPED_REASONS) };
+    const unknown = notes.filter(([, status = '', note = '']) => !reasons[status]?.includes(note));
     expect(notes.length).toBeGreaterThan(1);
     expect(unknown.map(([line]) => line)).toEqual([]);
   });
