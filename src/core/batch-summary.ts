@@ -17,11 +17,7 @@ export function addOutcome(counts: BatchCounts, outcome: Outcome): BatchCounts {
   const added = { ...counts, [outcome.status]: counts[outcome.status] + 1 };
   if (outcome.status !== 'compressed' && outcome.status !== 'kept') return added;
   const bytesOut = outcome.status === 'compressed' ? outcome.bytesOut : outcome.bytesIn;
-  return {
-    ...added,
-    bytesIn: counts.bytesIn + outcome.bytesIn,
-    bytesOut: counts.bytesOut + bytesOut,
-  };
+  return { ...added, bytesIn: counts.bytesIn + outcome.bytesIn, bytesOut: counts.bytesOut + bytesOut };
 }
 
 export function accountedFor(counts: BatchCounts): number {

@@ -1,6 +1,8 @@
 import { fnv1a64 } from './fnv-hash.ts';
 import type { Encoding, KeptReason } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
+import type { TextMap } from './object-store.ts';
+import { parseJson } from './parse-json.ts';
 import { formatS3Uri, type S3Location } from './s3-uri.ts';
 
 /**
@@ -43,35 +45,21 @@ export interface WriteCount {
   readonly since: number;
 }
 
-/** The mark in an object's metadata, which may no longer match its content: see `isConfirmed`. */
-export function readMark(metadata: Readonly<Record<string, string>>): CompressionMark | undefined {
-  const text = metadata[MARK_KEY];
-  if (text === undefined) return undefined;
-  try {
-    const { v, ...mark } = JSON.parse(text);
-    return v === VERSION && isMark(mark) ? { ...mark, lossy: mark.lossy === true } : undefined;
-  } catch {
-    return undefined;
-  }
+/** The mark in an object's metadata, which may no longer match its content: see `confirmMark`. */
+export function readMark(metadata: TextMap): CompressionMark | undefined {
+  const { v, ...mark } = Object(parseJson(metadata[MARK_KEY] ?? ''));
+  return v === VERSION && isMark(mark) ? { ...mark, lossy: mark.lossy === true } : undefined;
 }
 
 /** The metadata with the mark in it; undefined when that would exceed S3's limit. */
-export function withMark(
-  metadata: Readonly<Record<string, string>>,
-  mark: CompressionMark,
-): Readonly<Record<string, string>> | undefined {
+export function withMark(metadata: TextMap, mark: CompressionMark): TextMap | undefined {
   const marked = { ...metadata, [MARK_KEY]: writeMark(mark) };
   return metadataBytes(marked) > MAX_METADATA_BYTES ? undefined : marked;
 }
 
 /** Metadata near the limit: an output of ours may have been written without its mark. */
-export function isTooLongForMark(metadata: Readonly<Record<string, string>>): boolean {
+export function isTooLongForMark(metadata: TextMap): boolean {
   return metadataBytes(metadata) + MAX_MARK_BYTES > MAX_METADATA_BYTES;
-}
-
-/** The mark is of this very content, not of an earlier one or of another object. */
-export function isConfirmed(mark: CompressionMark, sha256: string): boolean {
-  return mark.sha256 === sha256;
 }
 
 /**
@@ -126,8 +114,8 @@ function isLossy({ mode, resize }: CompressionSettings): boolean {
   return mode !== 'lossless' || resize !== null;
 }
 
-function metadataBytes(metadata: Readonly<Record<string, string>>): number {
-  return new TextEncoder().encode(Object.entries(metadata).flat().join('')).byteLength;
+function metadataBytes(metadata: TextMap): number {
+  return Buffer.byteLength(Object.entries(metadata).flat().join(''));
 }
 
 /** The same text for the same content, whatever the order of its keys. */

@@ -18,18 +18,14 @@ export interface ObjectStore {
     options?: { ifNoneMatch?: string; versionId?: string; maxBytes?: number },
   ): Promise<StoredObject | undefined | 'not-modified'>;
 
-  /** The object as a stream of chunks, or the bytes `start` to `end` (both inclusive) of it. @throws ObjectStoreError `NotFound` */
-  read(location: S3Location, range?: { start: number; end: number }): AsyncIterable<Uint8Array>;
+  /** The object as a stream of chunks, or a range of its bytes. @throws ObjectStoreError `NotFound` */
+  read(location: S3Location, range?: ByteRange): AsyncIterable<Uint8Array>;
 
   /**
    * Writes a whole object in one request.
    * @throws ObjectStoreError `PreconditionFailed` when `condition` is not met (HTTP 412, 409, or 404 with If-Match)
    */
-  put(
-    location: S3Location,
-    body: Uint8Array,
-    options?: PutOptions,
-  ): Promise<{ etag: string; versionId?: string }>;
+  put(location: S3Location, body: Uint8Array, options?: PutOptions): Promise<Written>;
 
   /** Streams an object of unknown length (multipart above 5 MiB). When `chunks` throws, nothing is written. */
   upload(
@@ -42,7 +38,19 @@ export interface ObjectStore {
   list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ObjectSummary>;
 
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
-  tags(location: S3Location): Promise<Readonly<Record<string, string>>>;
+  tags(location: S3Location): Promise<TextMap>;
+}
+
+export interface ByteRange {
+  readonly start: number;
+  /** Inclusive. */
+  readonly end: number;
+}
+
+export interface Written {
+  readonly etag: string;
+  /** The new version, in a bucket that is or was versioned. */
+  readonly versionId?: string;
 }
 
 export interface ObjectSummary {
@@ -68,7 +76,7 @@ export interface ObjectAttributes {
   /** The header's text as it was set, because an unparsable Expires is kept, too. */
   readonly expires?: string;
   /** Keys in lower case, without the `x-amz-meta-` prefix. */
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: TextMap;
   /** How many entries S3 stores but cannot return in headers: a replacement would lose them. */
   readonly unreadableMetadata?: number;
   readonly storageClass?: string;
@@ -86,6 +94,9 @@ export interface ObjectAttributes {
   readonly objectLock?: { readonly mode?: string; readonly retainUntil?: Date; readonly legalHold?: boolean };
 }
 
+/** User metadata or tags. */
+export type TextMap = Readonly<Record<string, string>>;
+
 export interface StoredObject extends ObjectAttributes {
   readonly body: Uint8Array;
 }
@@ -93,7 +104,7 @@ export interface StoredObject extends ObjectAttributes {
 export interface PutOptions {
   /** Written as given; for those left out S3's defaults apply. */
   readonly attributes?: Partial<ObjectAttributes>;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: TextMap;
   /** `absent`: If-None-Match `*`. `{ etag }`: If-Match. */
   readonly condition?: 'absent' | { readonly etag: string };
   /** Without it no ACL header is sent, and the bucket's settings apply. */

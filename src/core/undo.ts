@@ -1,3 +1,5 @@
+import type { Written } from './object-store.ts';
+import { parseJson } from './parse-json.ts';
 import { formatS3Uri, parseS3Prefix, type S3Location } from './s3-uri.ts';
 
 /** One line of undo.jsonl: an image that was replaced, and where its original is. Also a valid line of a file list. */
@@ -32,10 +34,10 @@ export function backupFor(object: S3Location, etag: string, backup: string): S3L
 
 /** The entry for an object that was just replaced. */
 export function undoEntry(
-  object: S3Location,
+  { bucket, key }: S3Location,
   replaced: {
-    readonly before: { readonly etag: string; readonly versionId?: string };
-    readonly after: { readonly etag: string; readonly versionId?: string };
+    readonly before: Written;
+    readonly after: Written;
     readonly backup?: string | null;
     readonly sha256?: string;
     readonly uploadSettings?: string;
@@ -43,12 +45,12 @@ export function undoEntry(
 ): UndoEntry {
   const { before, after, backup, sha256, uploadSettings } = replaced;
   return {
-    bucket: object.bucket,
-    key: object.key,
+    bucket,
+    key,
     etagBefore: before.etag,
     etagAfter: after.etag,
     ...(isKeptVersion(before.versionId, after.versionId) && { versionId: before.versionId }),
-    ...(backup && { backup: formatS3Uri(backupFor(object, before.etag, backup)) }),
+    ...(backup && { backup: formatS3Uri(backupFor({ bucket, key }, before.etag, backup)) }),
     ...(sha256 && { sha256 }),
     ...(uploadSettings && { uploadSettings }),
   };
@@ -65,11 +67,7 @@ function isKeptVersion(before: string | undefined, after: string | undefined): b
 
 /** Reads one line of undo.jsonl. Returns undefined for any other line, such as one of a plain file list. */
 export function parseUndoEntry(line: string): UndoEntry | undefined {
-  try {
-    const entry = JSON.parse(line) as UndoEntry;
-    const texts = [entry.bucket, entry.key, entry.etagBefore, entry.etagAfter];
-    return texts.every((text) => typeof text === 'string' && text !== '') ? entry : undefined;
-  } catch {
-    return undefined;
-  }
+  const entry: UndoEntry = Object(parseJson(line));
+  const texts = [entry.bucket, entry.key, entry.etagBefore, entry.etagAfter];
+  return texts.every((text) => typeof text === 'string' && text !== '') ? entry : undefined;
 }

@@ -1,3 +1,4 @@
+import { parseJson } from './parse-json.ts';
 import type { S3Location } from './s3-uri.ts';
 
 /** A queue message that is not an S3 notification. */
@@ -24,12 +25,8 @@ export function readUploadEvent(body: string): readonly S3Location[] {
 type Json = Record<string, unknown>;
 
 function parse(body: string): Json {
-  try {
-    const value: unknown = JSON.parse(body);
-    if (value !== null && typeof value === 'object') return value as Json;
-  } catch {
-    // refused below, with the text
-  }
+  const value = parseJson(body);
+  if (value !== null && typeof value === 'object') return value as Json;
   throw refused(body);
 }
 

@@ -59,13 +59,8 @@ async function absentAmong(locations: readonly S3Location[], store: ObjectStore)
   return new Set(absent.map((key) => formatS3Uri({ bucket, key })));
 }
 
-interface Listed {
-  readonly present: ReadonlySet<string>;
-  /** From this key on nothing is known; undefined: everything is. */
-  readonly end?: string;
-}
-
-async function listFrom(first: string, last: string, objects: AsyncIterable<ObjectSummary>): Promise<Listed> {
+/** From the key `end` on nothing is known; undefined: everything is. */
+async function listFrom(first: string, last: string, objects: AsyncIterable<ObjectSummary>) {
   const present = new Set<string>();
   let previous = '';
   for await (const { key } of objects) {

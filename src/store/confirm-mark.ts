@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type CompressionMark, isConfirmed, readMark } from '../core/compression-mark.ts';
+import { type CompressionMark, readMark } from '../core/compression-mark.ts';
 import {
   type ObjectAttributes,
   type ObjectStore,
@@ -21,13 +21,13 @@ export async function confirmMark(
   const mark = readMark(object.metadata);
   if (!mark) return undefined;
   const sha256 = object.checksumSha256 ?? (await hashContent(store, location));
-  return sha256 !== undefined && isConfirmed(mark, sha256) ? mark : undefined;
+  return sha256 === mark.sha256 ? mark : undefined;
 }
 
 /** The same for an object whose body was read. */
 export function confirmMarkOf(object: StoredObject): CompressionMark | undefined {
   const mark = readMark(object.metadata);
-  return mark && isConfirmed(mark, object.checksumSha256 ?? sha256Of(object.body)) ? mark : undefined;
+  return mark?.sha256 === (object.checksumSha256 ?? sha256Of(object.body)) ? mark : undefined;
 }
 
 /** Chunk by chunk, because any object of any size may carry a copied mark. Undefined when it is gone by now. */

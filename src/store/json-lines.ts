@@ -1,5 +1,5 @@
 import { linesOf } from '../core/lines.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { ByteRange, ObjectStore } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
 /** One JSON document from S3. @throws Error that names the object when it is no JSON. */
@@ -20,12 +20,6 @@ export async function* readJsonLines<T>(
 ): AsyncGenerator<T> {
   const bytes = range ? readInPieces(store, location, range) : store.read(location);
   for await (const line of linesOf(bytes)) if (line !== '') yield parsed<T>(line, location);
-}
-
-interface ByteRange {
-  readonly start: number;
-  /** Inclusive. */
-  readonly end: number;
 }
 
 const PIECE_BYTES = 1024 * 1024;

@@ -4,18 +4,13 @@ import {
   ObjectStoreError,
   type PutOptions,
   type StoreErrorCode,
+  type Written,
 } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from './confirm-mark.ts';
 
 /** After these the write may have succeeded all the same: its answer was lost, and the retry met its own result. */
 const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'Throttled', 'Unexpected']);
-
-export interface Written {
-  readonly etag: string;
-  /** The new version, in a bucket that is or was versioned. */
-  readonly versionId?: string;
-}
 
 /**
  * Writes an object, and recognises its own write when S3's answer to it was lost.
@@ -56,10 +51,5 @@ async function findOwnWrite(
 }
 
 function isSameWrite(found: CompressionMark, wanted: CompressionMark): boolean {
-  return (
-    found.sha256 === wanted.sha256 &&
-    found.from === wanted.from &&
-    found.job === wanted.job &&
-    found.write === wanted.write
-  );
+  return (['sha256', 'from', 'job', 'write'] as const).every((field) => found[field] === wanted[field]);
 }

@@ -1,10 +1,15 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
-import { type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
+import {
+  type ByteRange,
+  type ObjectStore,
+  ObjectStoreError,
+  type StoredObject,
+} from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { attributesOf } from './s3-attributes.ts';
-import { isAbsent, isAnswered, isNotModified, storeError } from './s3-errors.ts';
+import { isAbsent, statusOf, storeError } from './s3-errors.ts';
 
 /** A body that breaks off is requested this many times in all; the SDK itself retries only until headers came. */
 const BODY_ATTEMPTS = 4;
@@ -45,7 +50,7 @@ async function openObject(
   try {
     return await client.send(command);
   } catch (error) {
-    if (isNotModified(error)) return 'not-modified';
+    if (statusOf(error) === 304) return 'not-modified';
     if (isAbsent(error)) return undefined;
     throw storeError(error, 'GetObject', { bucket, key });
   }
@@ -73,12 +78,6 @@ async function readBody(
   return { ...attributesOf(answer), body };
 }
 
-interface ByteRange {
-  readonly start: number;
-  /** Inclusive. */
-  readonly end: number;
-}
-
 interface Progress {
   position: number;
   etag?: string;
@@ -102,7 +101,8 @@ export async function* readObject(
     } catch (error) {
       if (progress.position > start) attempt = 1;
       // An answer that is an error: the SDK has retried what is worth it.
-      if (isAnswered(error) || attempt >= BODY_ATTEMPTS) throw storeError(error, 'GetObject', location);
+      if (statusOf(error) !== undefined || attempt >= BODY_ATTEMPTS)
+        throw storeError(error, 'GetObject', location);
       await pause(attempt);
     }
   }

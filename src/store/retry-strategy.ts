@@ -13,23 +13,18 @@ const TRANSIENT_DELAY_MS = 50;
 export function createRetryStrategy(maxAttempts: number): NonNullable<S3ClientConfig['retryStrategy']> {
   return {
     mode: 'standard',
-    async acquireInitialRetryToken() {
-      return tokenFor(0);
-    },
+    acquireInitialRetryToken: async () => tokenFor(0),
     async refreshRetryTokenForRetry(token, { errorType, error }) {
       const retry = token.getRetryCount() + 1;
       const throttled = errorType === 'THROTTLING' || error?.$metadata?.httpStatusCode === 503;
       if (retry >= maxAttempts || (errorType === 'CLIENT_ERROR' && !throttled))
         throw new Error('No further attempt');
-      await sleep(delayBefore(retry, throttled ? THROTTLED_DELAY_MS : TRANSIENT_DELAY_MS));
+      const baseMs = throttled ? THROTTLED_DELAY_MS : TRANSIENT_DELAY_MS;
+      await sleep(Math.random() * Math.min(baseMs * 2 ** (retry - 1), MAX_DELAY_MS));
       return tokenFor(retry);
     },
     recordSuccess() {},
   };
-}
-
-function delayBefore(retry: number, baseMs: number): number {
-  return Math.random() * Math.min(baseMs * 2 ** (retry - 1), MAX_DELAY_MS);
 }
 
 function tokenFor(retries: number) {

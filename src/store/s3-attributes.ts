@@ -1,9 +1,8 @@
 import type { HeadObjectCommandOutput, PutObjectCommand, PutObjectCommandInput } from '@aws-sdk/client-s3';
-import type { ObjectAttributes } from '../core/object-store.ts';
+import type { ObjectAttributes, TextMap } from '../core/object-store.ts';
 
 /** The object's attributes from the headers of a HEAD or GET. */
 export function attributesOf(answer: HeadObjectCommandOutput): ObjectAttributes {
-  const checksum = wholeObjectSha256(answer);
   return {
     etag: unquote(answer.ETag),
     size: answer.ContentLength ?? 0,
@@ -22,9 +21,10 @@ export function attributesOf(answer: HeadObjectCommandOutput): ObjectAttributes 
     kmsKeyId: answer.SSEKMSKeyId,
     bucketKeyEnabled: answer.BucketKeyEnabled,
     websiteRedirect: answer.WebsiteRedirectLocation,
-    tagCount: tagCountOf(answer),
-    checksumSha256: checksum,
-    checksumAlgorithm: checksumAlgorithmOf(answer),
+    // GetObject returns it, HeadObject too in newer regions; neither does without the permission to read tags.
+    tagCount: (answer as { TagCount?: number }).TagCount ?? 0,
+    checksumSha256: wholeObjectSha256(answer),
+    checksumAlgorithm: CHECKSUM_ALGORITHMS.find((name) => answer[`Checksum${name}` as const]),
     archived: isArchived(answer),
     objectLock: objectLockOf(answer),
   };
@@ -59,7 +59,7 @@ export function sendExpires(command: PutObjectCommand, expires: string | undefin
   );
 }
 
-export function encodeTags(tags: Readonly<Record<string, string>>): string {
+export function encodeTags(tags: TextMap): string {
   return Object.entries(tags)
     .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`)
     .join('&');
@@ -79,23 +79,10 @@ function withoutTransferFraming(contentEncoding: string | undefined): string | u
 }
 
 function wholeObjectSha256({ ChecksumSHA256, ChecksumType }: HeadObjectCommandOutput): string | undefined {
-  if (ChecksumType === 'COMPOSITE' || ChecksumSHA256?.includes('-')) return undefined;
-  return ChecksumSHA256;
+  return ChecksumType === 'COMPOSITE' || ChecksumSHA256?.includes('-') ? undefined : ChecksumSHA256;
 }
 
-function checksumAlgorithmOf(answer: HeadObjectCommandOutput): string | undefined {
-  if (answer.ChecksumSHA256) return 'SHA256';
-  if (answer.ChecksumSHA1) return 'SHA1';
-  if (answer.ChecksumCRC32) return 'CRC32';
-  if (answer.ChecksumCRC32C) return 'CRC32C';
-  if (answer.ChecksumCRC64NVME) return 'CRC64NVME';
-  return undefined;
-}
-
-/** GetObject returns TagCount, HeadObject too in newer regions; neither does without the permission to read tags. */
-function tagCountOf(answer: HeadObjectCommandOutput): number {
-  return (answer as { TagCount?: number }).TagCount ?? 0;
-}
+const CHECKSUM_ALGORITHMS = ['SHA256', 'SHA1', 'CRC32', 'CRC32C', 'CRC64NVME'] as const;
 
 /** Glacier Instant Retrieval can be read like any other class, and so can a restored copy of an archived object. */
 function isArchived({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandOutput): boolean {
@@ -105,11 +92,7 @@ function isArchived({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandO
 }
 
 function objectLockOf(answer: HeadObjectCommandOutput): ObjectAttributes['objectLock'] {
-  const { ObjectLockMode, ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus } = answer;
-  if (!ObjectLockMode && ObjectLockLegalHoldStatus !== 'ON') return undefined;
-  return {
-    mode: ObjectLockMode,
-    retainUntil: ObjectLockRetainUntilDate,
-    legalHold: ObjectLockLegalHoldStatus === 'ON',
-  };
+  const { ObjectLockMode: mode, ObjectLockRetainUntilDate: retainUntil } = answer;
+  const legalHold = answer.ObjectLockLegalHoldStatus === 'ON';
+  return mode || legalHold ? { mode, retainUntil, legalHold } : undefined;
 }

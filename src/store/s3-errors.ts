@@ -25,23 +25,18 @@ export function storeError(
   error: unknown,
   call: Call,
   location: S3Location,
-  { preconditionFailed = false } = {},
+  preconditionFailed = false,
 ): ObjectStoreError {
   if (error instanceof ObjectStoreError) return error;
   const answered = error as AnsweredError;
   const code = preconditionFailed ? 'PreconditionFailed' : codeOf(answered);
-  return new ObjectStoreError(code, `${call} ${formatS3Uri(location)}: ${sentence(code, answered, call)}`, {
-    cause: error,
-  });
+  const message = `${call} ${formatS3Uri(location)}: ${sentence(code, answered, call)}`;
+  return new ObjectStoreError(code, message, { cause: error });
 }
 
 /** 404 also means "no such bucket": that is not an absent object but a wrong address. */
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket';
-}
-
-export function isNotModified(error: unknown): boolean {
-  return statusOf(error) === 304;
 }
 
 /** 412: it is not what was expected. 409: it changed while we wrote. 404: it is gone, and If-Match was sent. */
@@ -93,18 +88,12 @@ function statedReason({ name, message }: AnsweredError): string | undefined {
 
 /** False for an error of ours that passed through the SDK: a list that could not be read while it was uploaded. */
 export function isOfSdk(error: unknown): error is AnsweredError {
-  return error instanceof Error && ('$metadata' in error || '$fault' in error || isOfNetwork(error));
+  if (!(error instanceof Error)) return false;
+  const isOfNetwork = 'code' in error && /^(E[A-Z]+|ERR_STREAM)/.test(String(error.code));
+  return '$metadata' in error || '$fault' in error || isOfNetwork;
 }
 
-function isOfNetwork(error: Error): boolean {
-  return 'code' in error && typeof error.code === 'string' && /^(E[A-Z]+|ERR_STREAM)/.test(error.code);
-}
-
-/** S3 answered, if only with an error. */
-export function isAnswered(error: unknown): boolean {
-  return statusOf(error) !== undefined;
-}
-
-function statusOf(error: unknown): number | undefined {
+/** The HTTP status that S3 answered with; undefined when it did not answer. */
+export function statusOf(error: unknown): number | undefined {
   return (error as Partial<AnsweredError>).$metadata?.httpStatusCode;
 }

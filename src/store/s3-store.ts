@@ -7,7 +7,14 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import type { ObjectAttributes, ObjectStore, ObjectSummary, PutOptions } from '../core/object-store.ts';
+import type {
+  ObjectAttributes,
+  ObjectStore,
+  ObjectSummary,
+  PutOptions,
+  TextMap,
+  Written,
+} from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { getObject, readObject } from './read-object.ts';
 import { createRetryStrategy } from './retry-strategy.ts';
@@ -34,12 +41,7 @@ export function createS3Client({ attempts = 10, ...overrides }: S3ClientSettings
     // Buckets of other regions are found; endpoints other than AWS rarely support bucket names as host names.
     followRegionRedirects: true,
     forcePathStyle: (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined,
-    requestHandler: {
-      connectionTimeout: 5_000,
-      socketTimeout: 30_000,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
+    requestHandler: { connectionTimeout: 5_000, socketTimeout: 30_000, httpAgent: agent, httpsAgent: agent },
     ...overrides,
   });
 }
@@ -62,9 +64,8 @@ export function createS3Store(client: S3Client): ObjectStore {
 
 async function headObject(client: S3Client, location: S3Location): Promise<ObjectAttributes | undefined> {
   try {
-    return attributesOf(
-      await client.send(new HeadObjectCommand({ ...at(location), ChecksumMode: 'ENABLED' })),
-    );
+    const command = new HeadObjectCommand({ ...at(location), ChecksumMode: 'ENABLED' });
+    return attributesOf(await client.send(command));
   } catch (error) {
     if (isAbsent(error)) return undefined;
     throw storeError(error, 'HeadObject', location);
@@ -76,7 +77,7 @@ async function putObject(
   location: S3Location,
   body: Uint8Array,
   { attributes = {}, condition, tags, acl }: PutOptions,
-): Promise<{ etag: string; versionId?: string }> {
+): Promise<Written> {
   const command = new PutObjectCommand({
     ...at(location),
     Body: body,
@@ -92,8 +93,7 @@ async function putObject(
     const { ETag, VersionId } = await client.send(command);
     return { etag: unquote(ETag), ...(VersionId && { versionId: VersionId }) };
   } catch (error) {
-    const preconditionFailed = condition !== undefined && isUnfulfilled(error);
-    throw storeError(error, 'PutObject', location, { preconditionFailed });
+    throw storeError(error, 'PutObject', location, condition !== undefined && isUnfulfilled(error));
   }
 }
 
@@ -111,7 +111,7 @@ async function* listObjects(
   }
 }
 
-async function tagsOf(client: S3Client, location: S3Location): Promise<Readonly<Record<string, string>>> {
+async function tagsOf(client: S3Client, location: S3Location): Promise<TextMap> {
   try {
     const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(at(location)));
     return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));
@@ -121,8 +121,13 @@ async function tagsOf(client: S3Client, location: S3Location): Promise<Readonly<
 }
 
 function summaryOf({ Key = '', Size = 0, ETag, LastModified, StorageClass }: _Object): ObjectSummary {
-  const etag = unquote(ETag);
-  return { key: Key, size: Size, etag, lastModified: LastModified, storageClass: StorageClass };
+  return {
+    key: Key,
+    size: Size,
+    etag: unquote(ETag),
+    lastModified: LastModified,
+    storageClass: StorageClass,
+  };
 }
 
 function at({ bucket, key }: S3Location) {

@@ -6,16 +6,11 @@ import {
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
+  type UploadPartCommandInput,
 } from '@aws-sdk/client-s3';
 
 /** The smallest part that S3 accepts; 10,000 of them, the maximum, are 50 GB. */
 const PART_BYTES = 5 * 1024 * 1024;
-
-export interface UploadTarget {
-  readonly Bucket: string;
-  readonly Key: string;
-  readonly ContentType: string;
-}
 
 /**
  * Writes an object of unknown length through one buffer that is filled and sent repeatedly, so that memory stays the
@@ -24,7 +19,7 @@ export interface UploadTarget {
  */
 export async function uploadInParts(
   client: S3Client,
-  target: UploadTarget,
+  target: { readonly Bucket: string; readonly Key: string; readonly ContentType: string },
   chunks: AsyncIterable<Uint8Array | string>,
 ): Promise<void> {
   const parts = partsOf(chunks);
@@ -34,9 +29,8 @@ export async function uploadInParts(
     return;
   }
   const { Bucket, Key } = target;
-  const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32' }),
-  );
+  const create = new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32' });
+  const { UploadId } = await client.send(create);
   const upload = { Bucket, Key, UploadId };
   try {
     const Parts = [await sendPart(client, upload, 1, first.value.bytes)];
@@ -49,21 +43,14 @@ export async function uploadInParts(
   }
 }
 
-interface Upload {
-  readonly Bucket: string;
-  readonly Key: string;
-  readonly UploadId: string | undefined;
-}
-
 async function sendPart(
   client: S3Client,
-  upload: Upload,
+  upload: Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId'>,
   PartNumber: number,
   Body: Uint8Array,
 ): Promise<CompletedPart> {
-  const { ETag, ChecksumCRC32 } = await client.send(
-    new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumAlgorithm: 'CRC32' }),
-  );
+  const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumAlgorithm: 'CRC32' });
+  const { ETag, ChecksumCRC32 } = await client.send(command);
   return { PartNumber, ETag, ChecksumCRC32 };
 }
 

@@ -1,12 +1,11 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
-import { logUnexpected } from '../compress/log-unexpected.ts';
+import { outcomeOrError } from '../compress/outcome-or-error.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { Outcome } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
-import { outcomeOfError } from '../core/outcome-of-error.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import { readUploadEvent } from '../core/upload-event.ts';
@@ -161,7 +160,7 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
       undo = entry;
     },
   });
-  const outcome = logUnexpected(await compressing.catch(outcomeOfError), location, {}, log);
+  const outcome = await outcomeOrError(compressing, location, {}, log);
   if (outcome.status === 'compressed' && writes) writeRateLimit.record(location, writes);
   countOutcome(outcome, host);
   logOutcome(location, outcome, undo, host);

@@ -1,0 +1,40 @@
+import type { Logger } from '@aws-lambda-powertools/logger';
+import type { FailureCode, Outcome } from '../core/image-result.ts';
+import { ObjectStoreError } from '../core/object-store.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
+
+/**
+ * The outcome of compressing one image, as results and reports carry it. What it throws is its outcome, too; the error
+ * of an unexpected failure is logged, once, with its stack and cause. Never throws.
+ */
+export async function outcomeOrError(
+  compressing: Promise<Outcome>,
+  { bucket, key }: S3Location,
+  job: { readonly jobId?: string; readonly batchId?: string },
+  log: Pick<Logger, 'error'>,
+): Promise<Outcome> {
+  const outcome = await compressing.catch(outcomeOfError);
+  if (outcome.status !== 'failed') return outcome;
+  const { cause, ...failed } = outcome;
+  if (failed.code !== 'Unexpected') return failed;
+  const error = cause instanceof Error ? cause : new Error(failed.message, { cause });
+  log.error('unexpected error', { ...job, source: formatS3Uri({ bucket, key }), key, error });
+  return { ...failed, message: `Unexpected error: ${failed.message}` };
+}
+
+function outcomeOfError(cause: unknown): Outcome {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const code = cause instanceof ObjectStoreError ? cause.code : 'Unexpected';
+  switch (code) {
+    case 'Archived':
+      return { status: 'skipped', reason: 'archived' };
+    case 'PreconditionFailed':
+      return { status: 'skipped', reason: 'changed-meanwhile' };
+    case 'TooLarge':
+      return { status: 'failed', code, message, hostTooSmall: true };
+    case 'Unexpected':
+      return { status: 'failed', code, message, cause };
+    default:
+      return { status: 'failed', code: code satisfies FailureCode, message };
+  }
+}
