@@ -4,8 +4,7 @@ import type { ImageResult } from '../core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import { readJson, readJsonLines } from '../store/json-lines.ts';
-import type { BatchHost } from './batch-host.ts';
-import { type OpenBatch, openBatch } from './open-batch.ts';
+import { type BatchHost, type OpenBatch, openBatch } from './open-batch.ts';
 import { journalKey } from './result-log.ts';
 
 /**
@@ -78,31 +77,19 @@ async function compressUnfinished(
   }
   const oneByOne = (belongs: (n: number) => boolean) => compressOneByOne(unfinished(belongs), host, batch);
   if (oneByOneUpTo >= 0) await oneByOne((n) => n <= oneByOneUpTo && !candidates.has(n));
-  await compressSeveralAtOnce(
-    unfinished((n) => n > oneByOneUpTo && !candidates.has(n)),
-    host,
-    batch,
-  );
+  const rest = unfinished((n) => n > oneByOneUpTo && !candidates.has(n));
+  await compressSeveralAtOnce(rest, host, batch);
   if (candidates.size > 0) await oneByOne((n) => candidates.has(n));
 }
 
-async function* readImages(
-  ref: BatchRef,
-  host: BatchHost,
-  belongs: (n: number) => boolean,
-): AsyncGenerator<PlannedImage> {
+async function* readImages(ref: BatchRef, { store }: BatchHost, belongs: (n: number) => boolean) {
   const images = { bucket: ref.bucket, key: jobKeys.images(ref.jobId) };
-  const range = { start: ref.start, end: ref.end };
-  for await (const image of readJsonLines<PlannedImage>(host.store, images, range)) {
+  for await (const image of readJsonLines<PlannedImage>(store, images, ref)) {
     if (belongs(image.n)) yield image;
   }
 }
 
-async function compressOneByOne(
-  images: AsyncGenerator<PlannedImage>,
-  host: BatchHost,
-  batch: OpenBatch,
-): Promise<void> {
+async function compressOneByOne(images: AsyncIterable<PlannedImage>, host: BatchHost, batch: OpenBatch) {
   for await (const image of images) {
     if (host.closing.aborted) return;
     await batch.checkpoint({ inFlight: image.n });
@@ -111,11 +98,7 @@ async function compressOneByOne(
   }
 }
 
-async function compressSeveralAtOnce(
-  images: AsyncGenerator<PlannedImage>,
-  host: BatchHost,
-  batch: OpenBatch,
-): Promise<void> {
+async function compressSeveralAtOnce(images: AsyncIterable<PlannedImage>, host: BatchHost, batch: OpenBatch) {
   const started = withCheckpoints(images, batch);
   let failed = false;
   const worker = async () => {
@@ -141,33 +124,23 @@ async function compressSeveralAtOnce(
 const ORDINALS_PER_CHECKPOINT = 500;
 
 /** Before the first image of a chunk is started, its last ordinal is recorded as the high-water mark. */
-async function* withCheckpoints(
-  images: AsyncIterable<PlannedImage>,
-  batch: OpenBatch,
-): AsyncGenerator<PlannedImage> {
-  for await (const { chunk, last } of chunksOf(images)) {
-    await Promise.all([batch.checkpoint({ highWaterMark: last }), batch.prefetch(chunk)]);
+async function* withCheckpoints(images: AsyncIterable<PlannedImage>, batch: OpenBatch) {
+  for await (const chunk of chunksOf(images)) {
+    const highWaterMark = chunk.at(-1)?.n ?? null;
+    await Promise.all([batch.checkpoint({ highWaterMark }), batch.prefetch(chunk)]);
     yield* chunk;
   }
 }
 
-interface Chunk {
-  readonly chunk: readonly PlannedImage[];
-  /** Its highest ordinal. */
-  readonly last: number;
-}
-
-async function* chunksOf(images: AsyncIterable<PlannedImage>): AsyncGenerator<Chunk> {
+async function* chunksOf(images: AsyncIterable<PlannedImage>): AsyncGenerator<PlannedImage[]> {
   let chunk: PlannedImage[] = [];
-  let [first, last] = [0, 0];
   for await (const image of images) {
-    if (chunk.length > 0 && image.n >= first + ORDINALS_PER_CHECKPOINT) {
-      yield { chunk, last };
+    const [first] = chunk;
+    if (first && image.n >= first.n + ORDINALS_PER_CHECKPOINT) {
+      yield chunk;
       chunk = [];
     }
-    if (chunk.length === 0) first = image.n;
-    last = image.n;
     chunk.push(image);
   }
-  if (chunk.length > 0) yield { chunk, last };
+  if (chunk.length > 0) yield chunk;
 }

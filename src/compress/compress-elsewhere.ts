@@ -11,7 +11,7 @@ import {
 } from '../core/compression-mark.ts';
 import type { Compressed, Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
-import type { StoredObject } from '../core/object-store.ts';
+import type { StoredObject, TextMap } from '../core/object-store.ts';
 import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMarkOf } from '../store/confirm-mark.ts';
@@ -53,7 +53,7 @@ interface NewOutput {
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly contentType: string | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: TextMap;
   readonly outcome: Outcome;
 }
 
@@ -93,8 +93,6 @@ async function readSource(
   const ifNoneMatch = sameSettings && !job.force ? earlier?.from : undefined;
   const source = await getSource(image, context, { size: image.size, ifNoneMatch });
   if (source === 'not-modified') return { status: 'skipped', reason: 'up-to-date' };
-  if (source === undefined)
-    return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(image)}: no such object` };
   if ('status' in source) return source;
   if (source.size === 0) return { status: 'skipped', reason: 'empty', bytesIn: 0 };
   return source;
@@ -143,14 +141,14 @@ function compressedOutput(
     bytesIn: source.size,
     bytesOut: bytes.byteLength,
     encoding,
-    ...(detail && { detail }),
+    detail,
   };
   return { status: 'output', location, bytes, sha256, contentType, metadata, outcome: compressed };
 }
 
 function keptOutput(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): NewOutput | Outcome {
   const { image, source, context } = ofSource;
-  const kept: Kept = { status: 'kept', reason, ...(detail && { detail }), bytesIn: source.size };
+  const kept: Kept = { status: 'kept', reason, detail, bytesIn: source.size };
   if (!context.job.copyKept) return kept;
   const location = outputFor(image, context.job);
   const sha256 = sha256Of(source.body);
@@ -162,11 +160,7 @@ function keptOutput(ofSource: OfSource, { reason, detail, contentType }: KeptByt
     sha256,
     contentType: contentType ?? source.contentType,
     metadata: marked ?? unmarked(source.metadata),
-    outcome: {
-      ...kept,
-      ...(!marked && { reason: 'metadata-limit' as const }),
-      output: formatS3Uri(location),
-    },
+    outcome: { ...kept, reason: marked ? reason : 'metadata-limit', output: formatS3Uri(location) },
   };
 }
 
@@ -199,7 +193,9 @@ async function writeOutput(
     condition: place.state === 'ours' ? { etag: place.object.etag } : 'absent',
     acl: job.acl,
   });
-  return written === 'changed' ? overtaken(location) : outcome;
+  if (written !== 'changed') return outcome;
+  const detail = `another write to ${formatS3Uri(location)} came first`;
+  return { status: 'skipped', reason: 'changed-meanwhile', detail };
 }
 
 /** The extension changes only with the format, which an alpha channel may have kept. */
@@ -220,15 +216,7 @@ function mayBeUnmarkedCopy({ object }: TakenPlace): boolean {
   return object.checksumSha256 !== undefined && isTooLongForMark(object.metadata);
 }
 
-function unmarked(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function unmarked(metadata: TextMap): TextMap {
   const { [MARK_KEY]: _mark, ...own } = metadata;
   return own;
-}
-
-function overtaken(location: S3Location): Outcome {
-  return {
-    status: 'skipped',
-    reason: 'changed-meanwhile',
-    detail: `another write to ${formatS3Uri(location)} came first`,
-  };
 }

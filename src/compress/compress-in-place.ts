@@ -9,14 +9,13 @@ import {
   withMark,
 } from '../core/compression-mark.ts';
 import type { Compressed, Encoding, KeptReason, Outcome } from '../core/image-result.ts';
-import type { CompressionSettings } from '../core/job.ts';
-import type { ObjectAttributes, ObjectStore, StoredObject } from '../core/object-store.ts';
+import type { ObjectAttributes, ObjectStore, StoredObject, TextMap } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import { putOnce } from '../store/put-once.ts';
 import { sha256Of } from '../store/sha256-of.ts';
-import { getSource } from './get-source.ts';
+import { getSource, noSuchObject } from './get-source.ts';
 import type { InPlaceContext } from './image-context.ts';
 
 /**
@@ -29,11 +28,11 @@ export async function compressInPlace(location: S3Location, context: InPlaceCont
   if (backup && isBelow(location, backup))
     return { status: 'skipped', reason: 'own-output', detail: 'a backup of an original' };
   const present = await store.head(location);
-  if (!present) return gone(location);
+  if (!present) return noSuchObject(location);
   let verdict = await examine(location, present, context);
   if (verdict.leave) return verdict.leave;
   const source = await getSource(location, context, { size: present.size });
-  if (source === undefined || source === 'not-modified') return gone(location);
+  if (source === 'not-modified') return noSuchObject(location);
   if ('status' in source) return source;
   if (source.etag !== present.etag) verdict = await examine(location, source, context);
   return verdict.leave ?? replace({ location, source, mark: verdict.mark }, context);
@@ -57,7 +56,7 @@ interface Replacement {
   readonly sha256: string;
   readonly sourceSha256: string;
   readonly contentType: string | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: TextMap;
 }
 
 async function examine(
@@ -115,7 +114,8 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const writes = context.countWrite?.(readMark(source.metadata)?.writes);
   if (context.countWrite && !writes)
     return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
-  const outcome = await context.compress(source.body, settingsOf(context));
+  // In place an image keeps its format: its key, and the links to it, name it.
+  const outcome = await context.compress(source.body, { ...context.settings, format: 'keep' });
   if (outcome.status === 'skipped' || outcome.status === 'failed')
     return { ...outcome, bytesIn: source.size };
   const remark = contentTypeRemark(source.contentType, outcome.contentType);
@@ -132,7 +132,7 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   if (!metadata) return kept(source, 'metadata-limit', remark);
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
   const made = { bytes, sha256, sourceSha256, contentType, metadata };
-  return write(original, made, { encoding, ...withDetail(outcome.detail, remark) }, context);
+  return write(original, made, { encoding, detail: detailOf(outcome.detail, remark) }, context);
 }
 
 async function write(
@@ -144,13 +144,8 @@ async function write(
   const { location, source } = original;
   const { bytes, contentType, metadata } = made;
   const [bytesIn, bytesOut] = [source.size, bytes.byteLength];
-  const outcome: Outcome = {
-    status: 'compressed',
-    output: formatS3Uri(location),
-    bytesIn,
-    bytesOut,
-    ...how,
-  };
+  const output = formatS3Uri(location);
+  const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, ...how };
   if (context.dryRun) return outcome;
   const tags = source.tagCount > 0 ? await context.store.tags(location) : undefined;
   if (context.backup) await backUp(original, made.sourceSha256, tags, context.backup, context.store);
@@ -169,7 +164,7 @@ async function write(
 async function backUp(
   { location, source }: Original,
   sha256: string,
-  tags: Readonly<Record<string, string>> | undefined,
+  tags: TextMap | undefined,
   backup: string,
   store: ObjectStore,
 ): Promise<void> {
@@ -206,22 +201,12 @@ function markFor(
   };
 }
 
-/** In place an image keeps its format: its key, and the links to it, name it. */
-function settingsOf({ settings }: InPlaceContext): CompressionSettings {
-  return { ...settings, format: 'keep' };
-}
-
-function gone(location: S3Location): Outcome {
-  return { status: 'failed', code: 'NotFound', message: `${formatS3Uri(location)}: no such object` };
-}
-
 function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
-  return { status: 'kept', reason, ...withDetail(...remarks), bytesIn: size };
+  return { status: 'kept', reason, detail: detailOf(...remarks), bytesIn: size };
 }
 
-function withDetail(...remarks: (string | undefined)[]): { readonly detail?: string } {
-  const detail = remarks.filter((remark) => remark !== undefined).join('; ');
-  return detail ? { detail } : {};
+function detailOf(...remarks: (string | undefined)[]): string | undefined {
+  return remarks.filter((remark) => remark !== undefined).join('; ') || undefined;
 }
 
 function isLocked({ objectLock }: ObjectAttributes): boolean {

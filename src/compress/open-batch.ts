@@ -8,11 +8,27 @@ import type { ObjectStore } from '../core/object-store.ts';
 import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
 import { createAbsentKeysCache } from '../store/absent-keys-cache.ts';
-import type { BatchHost } from './batch-host.ts';
 import { compressImage } from './compress-image.ts';
 import { createExclusiveLock } from './exclusive-lock.ts';
 import type { ImageContext } from './image-context.ts';
-import { openResultLog, writeJournal } from './result-log.ts';
+import { journalKey, openResultLog } from './result-log.ts';
+
+/** What compressing a batch needs of the process it runs in: a Lambda, a Fargate task or a local one. */
+export interface BatchHost {
+  readonly store: ObjectStore;
+  readonly workBucket: string;
+  readonly log: ImageContext['log'];
+  /** Images in flight at once. */
+  readonly concurrency: number;
+  /** Aborted when the host's time is up: images in flight are finished, the rest is handed back. */
+  readonly closing: AbortSignal;
+  /** How much of the host's memory images may use, in bytes. */
+  readonly memoryBytes: number;
+  /** A larger host continues with what remains: an image that is too large for this one is left to it. */
+  readonly largerFollows?: boolean;
+  /** The codec. Default: compressBytes within `memoryBytes`. */
+  readonly compress?: ImageContext['compress'];
+}
 
 /** A batch in progress: its images, its results and its journal. */
 export interface OpenBatch {
@@ -58,10 +74,10 @@ export function openBatch(
     poisonCandidates = poisonCandidates.filter((n) => n !== image.n);
     await results.add({ index: image.n, batchId: ref.batchId, source: formatS3Uri(image), ...outcome });
   };
-  const write = (state: Pick<Journal, 'closed' | 'inFlight' | 'highWaterMark'>) => {
+  const writeJournal = async (state: Pick<Journal, 'closed' | 'inFlight' | 'highWaterMark'>) => {
     const { number, crashes, oneByOneUpTo } = attempt;
-    const journal = { attempt: number, crashes, oneByOneUpTo, poisonCandidates, ...state };
-    return writeJournal(store, workBucket, ref, journal);
+    const journal: Journal = { attempt: number, crashes, oneByOneUpTo, poisonCandidates, ...state };
+    await store.put({ bucket: workBucket, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
   };
   return {
     compress: async (image) => {
@@ -76,9 +92,9 @@ export function openBatch(
     prefetch: (images) =>
       // In place there is nothing to ask: the image itself is the output.
       outputs.prefetch(job.output === 'in-place' ? [] : images.flatMap(possibleOutputs(job))),
-    checkpoint: (state) => write({ closed: false, inFlight: null, highWaterMark: null, ...state }),
+    checkpoint: (state) => writeJournal({ closed: false, inFlight: null, highWaterMark: null, ...state }),
     flush: results.flush,
-    close: () => write({ closed: true, inFlight: null, highWaterMark: null }),
+    close: () => writeJournal({ closed: true, inFlight: null, highWaterMark: null }),
     counts: () => counts,
   };
 }

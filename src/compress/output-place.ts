@@ -45,11 +45,7 @@ export function isTaken(place: OutputPlace): place is TakenPlace {
 }
 
 export function outputExists({ state, location }: TakenPlace): Outcome {
-  return {
-    status: 'failed',
-    code: 'OutputExists',
-    message: `${formatS3Uri(location)} ${TAKEN_BY[state]}`,
-  };
+  return { status: 'failed', code: 'OutputExists', message: `${formatS3Uri(location)} ${TAKEN_BY[state]}` };
 }
 
 const TAKEN_BY: Readonly<Record<TakenPlace['state'], string>> = {

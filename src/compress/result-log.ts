@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Journal } from '../core/batch-journal.ts';
 import type { ImageResult } from '../core/image-result.ts';
 import type { BatchRef } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
@@ -61,15 +60,6 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
         await flush();
     },
   };
-}
-
-export async function writeJournal(
-  store: ObjectStore,
-  bucket: string,
-  ref: BatchRef,
-  journal: Journal,
-): Promise<void> {
-  await store.put({ bucket, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
 }
 
 export function journalKey(ref: BatchRef): string {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { BatchHost } from '../compress/batch-host.ts';
 import { compressBatch } from '../compress/compress-batch.ts';
+import type { BatchHost } from '../compress/open-batch.ts';
 import type { FileListEntry } from '../core/file-list.ts';
 import type { BatchRef } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';

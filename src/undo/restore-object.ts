@@ -5,6 +5,7 @@ import {
   type ObjectStore,
   ObjectStoreError,
   type StoredObject,
+  type TextMap,
 } from '../core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
@@ -62,9 +63,7 @@ async function findOriginal(entry: UndoEntry, store: ObjectStore): Promise<Origi
   return undefined;
 }
 
-async function readIfThere(
-  answer: Promise<StoredObject | undefined | 'not-modified'>,
-): Promise<StoredObject | undefined> {
+async function readIfThere(answer: ReturnType<ObjectStore['get']>): Promise<StoredObject | undefined> {
   const object = await answer;
   return object === 'not-modified' ? undefined : object;
 }
@@ -101,11 +100,7 @@ async function restore(
 }
 
 /** The restoration raises an event again: by the mark this image is left as it is. */
-function markedAsRestored(
-  entry: UndoEntry,
-  { metadata, size }: StoredObject,
-  sha256: string,
-): Readonly<Record<string, string>> {
+function markedAsRestored(entry: UndoEntry, { metadata, size }: StoredObject, sha256: string): TextMap {
   const mark: CompressionMark = {
     of: fingerprintSource(entry),
     from: entry.etagBefore,

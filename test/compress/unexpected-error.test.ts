@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { BatchHost } from '../../src/compress/batch-host.ts';
 import { compressBatch } from '../../src/compress/compress-batch.ts';
+import type { BatchHost } from '../../src/compress/open-batch.ts';
 import type { BatchRef } from '../../src/core/job.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
 import { recompressUploads } from '../../src/uploads/recompress-upload.ts';
