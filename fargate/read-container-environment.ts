@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BatchRef } from '../src/core/job.ts';
+import { parseJson } from '../src/core/parse-json.ts';
 import {
   type Environment,
   EnvironmentError,
@@ -32,10 +33,9 @@ function readOurs({ JOB_BUCKET, BATCH_REF }: Environment): ContainerTask {
   }
   const ref = BATCH_LINE.safeParse(parseJson(BATCH_REF));
   if (ref.success) return { contract: 'image-press', workBucket: JOB_BUCKET, ref: ref.data };
+  const expected = 'Expected BATCH_REF to be a line of batches.jsonl';
   throw new EnvironmentError(
-    ref.error.issues.map(({ path, message }) =>
-      ['Expected BATCH_REF to be a line of batches.jsonl', ...path, message].join(': '),
-    ),
+    ref.error.issues.map(({ path, message }) => [expected, ...path, message].join(': ')),
   );
 }
 
@@ -50,11 +50,3 @@ const BATCH_LINE = z.object({
   bytes: z.number(),
   host: z.enum(['lambda', 'fargate']),
 });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 
 export interface Supervision {
@@ -40,7 +41,7 @@ export async function supervise(supervision: Supervision): Promise<number> {
     for (let restarts = 0; restarts <= maxRestarts; restarts++) {
       if (stopping) return EXIT.callAgain;
       worker = startWorker(supervision);
-      const { code, signal } = await endOf(worker);
+      const [code, signal] = (await once(worker, 'exit')) as [number | null, NodeJS.Signals | null];
       if (isOrderly(code)) return code;
       if (stopping) return EXIT.callAgain;
       onCrash({ cause: signal ?? `exit code ${code}`, restarts });
@@ -59,21 +60,8 @@ export function endWithSupervisor(): void {
 
 function startWorker({ program, environment }: Supervision): ChildProcess {
   // libvips runs in these threads; Node reads their number only at startup.
-  const UV_THREADPOOL_SIZE =
-    environment.UV_THREADPOOL_SIZE ?? String(Math.max(4, availableParallelism() + 2));
-  return fork(program, ['--worker'], { env: { ...environment, UV_THREADPOOL_SIZE }, stdio: 'inherit' });
-}
-
-interface End {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-function endOf(worker: ChildProcess): Promise<End> {
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject);
-    worker.once('exit', (code, signal) => resolve({ code, signal }));
-  });
+  const UV_THREADPOOL_SIZE = String(Math.max(4, availableParallelism() + 2));
+  return fork(program, ['--worker'], { env: { UV_THREADPOOL_SIZE, ...environment }, stdio: 'inherit' });
 }
 
 function isOrderly(code: number | null): code is number {

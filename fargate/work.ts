@@ -3,17 +3,19 @@ import { compressBatch } from '../src/compress/compress-batch.ts';
 import type { BatchRef } from '../src/core/job.ts';
 import { log, logUnlessExpected } from '../src/hosts/log.ts';
 import { compressMkBatch } from '../src/mindkosh/mk-batch.ts';
-import { EnvironmentError } from '../src/mindkosh/mk-environment.ts';
+import { EnvironmentError, type MkBatch } from '../src/mindkosh/mk-environment.ts';
 import { printMkReport } from '../src/mindkosh/print-report.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
-import { type ContainerTask, readContainerEnvironment } from './read-container-environment.ts';
+import { readContainerEnvironment } from './read-container-environment.ts';
 import { EXIT } from './supervise.ts';
 
 /** Runs the task that the container's environment names. @returns the exit code */
 export async function work(environment: NodeJS.ProcessEnv, closing: AbortSignal): Promise<number> {
   try {
     const task = readContainerEnvironment(environment);
-    return await runTask(task, { closing, startedAt: environment.CONTAINER_STARTED_AT });
+    return task.contract === 'image-press'
+      ? await compressForJob(task.ref, task.workBucket, closing)
+      : await compressForMindkosh(task.mk, closing, environment.CONTAINER_STARTED_AT);
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     for (const problem of error.problems) console.error(problem);
@@ -21,18 +23,7 @@ export async function work(environment: NodeJS.ProcessEnv, closing: AbortSignal)
   }
 }
 
-interface Run {
-  readonly closing: AbortSignal;
-  readonly startedAt: string | undefined;
-}
-
-function runTask(task: ContainerTask, run: Run): Promise<number> {
-  return task.contract === 'image-press'
-    ? compressForJob(task.ref, task.workBucket, run)
-    : compressForMindkosh(task, run);
-}
-
-async function compressForJob(ref: BatchRef, workBucket: string, { closing }: Run): Promise<number> {
+async function compressForJob(ref: BatchRef, workBucket: string, closing: AbortSignal): Promise<number> {
   log.appendKeys({ jobId: ref.jobId, batchId: ref.batchId });
   const store = createS3Store(createS3Client());
   try {
@@ -46,12 +37,12 @@ async function compressForJob(ref: BatchRef, workBucket: string, { closing }: Ru
 }
 
 async function compressForMindkosh(
-  { mk }: Extract<ContainerTask, { contract: 'mindkosh' }>,
-  { closing, startedAt }: Run,
+  mk: MkBatch,
+  closing: AbortSignal,
+  startedAt = new Date().toISOString(),
 ): Promise<number> {
   const store = createS3Store(createS3Client({ region: mk.region }));
-  const now = () => new Date();
-  const host = { store, closing, startedAt: startedAt ?? now().toISOString(), now, log, ...hostLimits() };
+  const host = { store, closing, startedAt, now: () => new Date(), log, ...hostLimits() };
   try {
     const summary = await compressMkBatch(mk, host);
     if (!summary) {

@@ -11,7 +11,7 @@ import {
 import type { Compressed, Encoding, KeptReason, Outcome } from '../core/image-result.ts';
 import type { ObjectAttributes, ObjectStore, StoredObject, TextMap } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
-import { backupFor, isBelow, undoEntry } from '../core/undo.ts';
+import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import { putOnce } from '../store/put-once.ts';
 import { sha256Of } from '../store/sha256-of.ts';
@@ -132,7 +132,7 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   if (!metadata) return kept(source, 'metadata-limit', remark);
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
   const made = { bytes, sha256, sourceSha256, contentType, metadata };
-  return write(original, made, { encoding, detail: detailOf(outcome.detail, remark) }, context);
+  return write(original, made, { encoding, ...withDetail(outcome.detail, remark) }, context);
 }
 
 async function write(
@@ -176,7 +176,7 @@ async function backUp(
 
 async function recordUndo(
   location: S3Location,
-  replaced: Pick<Parameters<typeof undoEntry>[1], 'before' | 'after' | 'sha256'>,
+  replaced: Pick<Replaced, 'before' | 'after' | 'sha256'>,
   { jobId, backup, settings, onUndo }: InPlaceContext,
 ): Promise<void> {
   const uploadSettings = jobId === undefined ? fingerprintSettings(settings) : undefined;
@@ -202,11 +202,12 @@ function markFor(
 }
 
 function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
-  return { status: 'kept', reason, detail: detailOf(...remarks), bytesIn: size };
+  return { status: 'kept', reason, ...withDetail(...remarks), bytesIn: size };
 }
 
-function detailOf(...remarks: (string | undefined)[]): string | undefined {
-  return remarks.filter((remark) => remark !== undefined).join('; ') || undefined;
+function withDetail(...remarks: (string | undefined)[]): { readonly detail?: string } {
+  const detail = remarks.filter((remark) => remark !== undefined).join('; ');
+  return detail ? { detail } : {};
 }
 
 function isLocked({ objectLock }: ObjectAttributes): boolean {

@@ -75,14 +75,11 @@ export function nextAttempt(journal: Journal | undefined, isDone: (n: number) =>
   const { poisonCandidates, oneByOneUpTo, inFlight, closed } = journal;
   const number = journal.attempt + 1;
   if (closed) return { number, crashes: journal.crashes, oneByOneUpTo, poisonCandidates, quarantined: null };
-  const after = {
-    number,
-    crashes: journal.crashes + 1,
-    oneByOneUpTo: Math.max(oneByOneUpTo, journal.highWaterMark ?? NONE),
-  };
+  const crashes = journal.crashes + 1;
+  const after = { number, crashes, oneByOneUpTo: Math.max(oneByOneUpTo, journal.highWaterMark ?? NONE) };
   if (inFlight === null || isDone(inFlight)) return { ...after, poisonCandidates, quarantined: null };
   const isCandidate = poisonCandidates.includes(inFlight);
-  if (!isCandidate && after.crashes <= MAX_CRASHES_WITH_SECOND_TRY)
+  if (!isCandidate && crashes <= MAX_CRASHES_WITH_SECOND_TRY)
     return { ...after, poisonCandidates: [...poisonCandidates, inFlight], quarantined: null };
   return {
     ...after,

@@ -4,44 +4,31 @@ import type { ImageResult } from './image-result.ts';
  * Which result of an image counts when a worker crashed and another compressed the image again. Uses one byte per
  * image: offer every result first, then take each; `take` is true for exactly one result of an image.
  */
-export interface FinalResults {
-  offer(result: ImageResult): void;
-  /** True once per image: for its first result of the best status. */
-  take(result: ImageResult): boolean;
-  has(index: number): boolean;
+export function newFinalResults(planned: number) {
+  let ranks = new Uint8Array(Math.max(planned, 1));
+  return {
+    offer: ({ index, status }: ImageResult): void => {
+      if (index >= ranks.length) ranks = grown(ranks, index);
+      ranks[index] = Math.max(ranks[index] ?? 0, RANKS[status]);
+    },
+    /** True once per image: for its first result of the best status. */
+    take: ({ index, status }: ImageResult): boolean => {
+      if (ranks[index] !== RANKS[status]) return false;
+      ranks[index] |= TAKEN;
+      return true;
+    },
+    has: (index: number): boolean => (ranks[index] ?? 0) > 0,
+  };
 }
 
 const RANKS: Record<ImageResult['status'], number> = { compressed: 4, kept: 3, failed: 2, skipped: 1 };
 const TAKEN = 0x80;
 
-export function newFinalResults(planned: number): FinalResults {
-  let ranks = new Uint8Array(Math.max(planned, 1));
-  return {
-    offer: ({ index, status }) => {
-      if (index >= ranks.length) ranks = grown(ranks, index);
-      ranks[index] = Math.max(ranks[index] ?? 0, RANKS[status]);
-    },
-    take: ({ index, status }) => {
-      if (ranks[index] !== RANKS[status]) return false;
-      ranks[index] |= TAKEN;
-      return true;
-    },
-    has: (index) => (ranks[index] ?? 0) > 0,
-  };
-}
-
 /** Whether a line of a results file counts. An image without a line that does is reported as lost. */
 export function isImageResult(value: unknown): value is ImageResult {
-  if (typeof value !== 'object' || value === null) return false;
-  const { index, source, status } = value as Partial<ImageResult>;
-  return (
-    index !== undefined &&
-    Number.isInteger(index) &&
-    index >= 0 &&
-    index < MAX_IMAGES &&
-    typeof source === 'string' &&
-    Object.hasOwn(RANKS, String(status))
-  );
+  const { index = -1, source, status } = Object(value) as Partial<ImageResult>;
+  if (!Number.isInteger(index) || index < 0 || index >= MAX_IMAGES) return false;
+  return typeof source === 'string' && Object.hasOwn(RANKS, String(status));
 }
 
 /** A Distributed Map reads 100 million items at most; a wrong index must not exhaust the memory. */

@@ -1,13 +1,11 @@
 /** The result for one image, a line of `results/<batchId>/…jsonl`. A report is made from these alone. */
-export type ImageResult = ImageIdentity & Outcome;
-
-export interface ImageIdentity {
+export type ImageResult = Outcome & {
   /** Ordinal of the image in its job's images.jsonl, from 0. */
   readonly index: number;
   readonly batchId: string;
   /** `s3://bucket/key` */
   readonly source: string;
-}
+};
 
 export type Outcome = Compressed | Kept | Skipped | Failed;
 

@@ -32,17 +32,14 @@ export function backupFor(object: S3Location, etag: string, backup: string): S3L
   return { bucket: target.bucket, key: `${target.prefix}${object.bucket}/${object.key}.${etag}` };
 }
 
+export interface Replaced extends Pick<UndoEntry, 'sha256' | 'uploadSettings'> {
+  readonly before: Written;
+  readonly after: Written;
+  readonly backup?: string | null;
+}
+
 /** The entry for an object that was just replaced. */
-export function undoEntry(
-  { bucket, key }: S3Location,
-  replaced: {
-    readonly before: Written;
-    readonly after: Written;
-    readonly backup?: string | null;
-    readonly sha256?: string;
-    readonly uploadSettings?: string;
-  },
-): UndoEntry {
+export function undoEntry({ bucket, key }: S3Location, replaced: Replaced): UndoEntry {
   const { before, after, backup, sha256, uploadSettings } = replaced;
   return {
     bucket,

@@ -23,6 +23,7 @@ export function readUploadEvent(body: string): readonly S3Location[] {
 }
 
 type Json = Record<string, unknown>;
+type EventObject = { bucket?: { name?: unknown }; object?: { key?: unknown } };
 
 function parse(body: string): Json {
   const value = parseJson(body);
@@ -35,13 +36,13 @@ function isCreation(record: unknown): boolean {
 }
 
 function notifiedObject(record: unknown): S3Location {
-  const { s3 } = record as { s3?: { bucket?: { name?: unknown }; object?: { key?: unknown } } };
+  const { s3 } = record as { s3?: EventObject };
   const key = s3?.object?.key;
   return located(s3?.bucket?.name, typeof key === 'string' ? decodeEventKey(key) : key, record);
 }
 
 function bridgedObject({ detail }: Json): S3Location {
-  const { bucket, object } = (detail ?? {}) as { bucket?: { name?: unknown }; object?: { key?: unknown } };
+  const { bucket, object } = Object(detail) as EventObject;
   return located(bucket?.name, object?.key, detail);
 }
 
@@ -63,8 +64,6 @@ export function decodeEventKey(key: string): string {
 }
 
 function refused(body: string | undefined): UploadEventError {
-  const received = JSON.stringify((body ?? '').slice(0, 200));
-  return new UploadEventError(
-    `Expected an S3 notification or an EventBridge event of aws.s3 but received ${received}`,
-  );
+  const expected = 'Expected an S3 notification or an EventBridge event of aws.s3';
+  return new UploadEventError(`${expected} but received ${JSON.stringify((body ?? '').slice(0, 200))}`);
 }

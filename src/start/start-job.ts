@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { ExecutionAlreadyExists, type SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { decodeEventKey } from '../core/upload-event.ts';
-import type { StartExecution } from './start-execution.ts';
 
 /** The fields of an S3 notification that are used here; `key` is form-URL-encoded. */
 export interface ObjectCreated {
@@ -11,11 +11,11 @@ export interface ObjectCreated {
   };
 }
 
-export interface StartedJob {
-  readonly jobId: string;
-  readonly fileList: string;
-  readonly outcome: 'started' | 'already-started';
-}
+/**
+ * Starts an execution under a name of the caller's choice.
+ * @returns `already-started` when that name was used before (AWS remembers names for 90 days).
+ */
+export type StartExecution = (name: string, input: unknown) => Promise<'started' | 'already-started'>;
 
 /**
  * Starts a job for every file list that an S3 notification names. The list is not read here: a bad one must end as a
@@ -24,12 +24,12 @@ export interface StartedJob {
 export async function startJobs(
   event: { readonly Records?: readonly ObjectCreated[] },
   startExecution: StartExecution,
-): Promise<StartedJob[]> {
-  const jobs: StartedJob[] = [];
-  for (const record of event.Records ?? []) {
-    const location = { bucket: record.s3.bucket.name, key: decodeEventKey(record.s3.object.key) };
+) {
+  const jobs = [];
+  for (const { s3 } of event.Records ?? []) {
+    const location = { bucket: s3.bucket.name, key: decodeEventKey(s3.object.key) };
     if (location.key.endsWith('/')) continue; // the console's marker for a folder
-    const jobId = jobIdFor(location, record.s3.object.sequencer);
+    const jobId = jobIdFor(location, s3.object.sequencer);
     const fileList = formatS3Uri(location);
     jobs.push({ jobId, fileList, outcome: await startExecution(jobId, { fileList }) });
   }
@@ -46,8 +46,18 @@ export function jobIdFor({ bucket, key }: S3Location, sequencer: string): string
     .replace(/[^A-Za-z0-9]+/g, '-')
     .slice(0, 48)
     .replace(/^-|-$/g, '');
-  const unique = createHash('sha256')
-    .update(JSON.stringify([bucket, key, sequencer]))
-    .digest('hex');
+  const unique = hash('sha256', JSON.stringify([bucket, key, sequencer]));
   return `${readable || 'list'}-${unique.slice(0, 20)}`;
+}
+
+export function createStartExecution(client: SFNClient, stateMachineArn: string): StartExecution {
+  return async (name, input) => {
+    try {
+      await client.send(new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) }));
+      return 'started';
+    } catch (error) {
+      if (error instanceof ExecutionAlreadyExists) return 'already-started';
+      throw error;
+    }
+  };
 }

@@ -30,10 +30,7 @@ export interface UploadHost {
 }
 
 export type UploadMetric =
-  | 'UploadsCompressed'
-  | 'UploadsKept'
-  | 'UploadsSkipped'
-  | 'UploadsFailed'
+  | (typeof METRICS)[Outcome['status']]
   | 'UploadsMissing'
   | 'WriteLimitReached'
   | 'UnreadableMessages'
@@ -97,12 +94,10 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-type CompressUpload = (location: S3Location) => Promise<Outcome>;
-
 /** Several messages of one batch may name one object: it is compressed once, as it is now. */
-function compressOnce(host: UploadHost): CompressUpload {
+function compressOnce(host: UploadHost) {
   const seen = new Map<string, Promise<Outcome>>();
-  return (location) => {
+  return (location: S3Location): Promise<Outcome> => {
     const uri = formatS3Uri(location);
     const outcome = seen.get(uri) ?? compressUpload(location, host);
     seen.set(uri, outcome);
@@ -111,7 +106,7 @@ function compressOnce(host: UploadHost): CompressUpload {
 }
 
 /** @returns whether the message can leave the queue */
-async function settle(message: Message, host: UploadHost, compress: CompressUpload): Promise<boolean> {
+async function settle(message: Message, host: UploadHost, compress: ReturnType<typeof compressOnce>) {
   const uploads = readMessage(message, host);
   if (!uploads) return false;
   let settled = true;
@@ -126,18 +121,19 @@ async function settle(message: Message, host: UploadHost, compress: CompressUplo
 
 /** At every try, so that a message in the dead-letter queue can be looked up with its reason. */
 function logReturned(message: Message, { log }: UploadHost, fields: object): void {
-  const { messageId } = message;
-  log.warn('message goes back to the queue', { messageId, receives: receiveCount(message), ...fields });
+  log.warn('message goes back to the queue', { ...idOf(message), ...fields });
+}
+
+function idOf(message: Message) {
+  return { messageId: message.messageId, receives: receiveCount(message) };
 }
 
 function readMessage(message: Message, { log, count }: UploadHost): readonly S3Location[] | undefined {
   try {
     return readUploadEvent(message.body);
   } catch (error) {
-    const { messageId } = message;
-    const { message: reason } = error as Error;
     count('UnreadableMessages', 1);
-    log.error('message is no S3 event', { messageId, receives: receiveCount(message), reason });
+    log.error('message is no S3 event', { ...idOf(message), reason: (error as Error).message });
     return undefined;
   }
 }
@@ -162,8 +158,7 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
   });
   const outcome = await outcomeOrError(compressing, location, {}, log);
   if (outcome.status === 'compressed' && writes) writeRateLimit.record(location, writes);
-  countOutcome(outcome, host);
-  logOutcome(location, outcome, undo, host);
+  report(outcome, { source: formatS3Uri(location), ...logFields(outcome), ...(undo && { undo }) }, host);
   return outcome;
 }
 
@@ -171,43 +166,27 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
 const MAX_TRIES_FOR_MISSING = 3;
 
 function isSettled(outcome: Outcome, receives: number): boolean {
-  if (outcome.status !== 'failed') return true;
-  switch (outcome.code) {
-    case 'CorruptImage':
-    case 'TooLarge':
-      return true; // no further try changes the image: log and metric report it to its owner
-    case 'NotFound':
-      return receives >= MAX_TRIES_FOR_MISSING;
-    default:
-      return false;
-  }
+  if (isMissing(outcome)) return receives >= MAX_TRIES_FOR_MISSING;
+  // No further try changes a bad image: log and metric report it to its owner.
+  return outcome.status !== 'failed' || outcome.code === 'CorruptImage' || outcome.code === 'TooLarge';
 }
 
-const METRICS: Readonly<Record<Outcome['status'], UploadMetric>> = {
+const METRICS = {
   compressed: 'UploadsCompressed',
   kept: 'UploadsKept',
   skipped: 'UploadsSkipped',
   failed: 'UploadsFailed',
-};
+} as const satisfies Record<Outcome['status'], string>;
 
-function countOutcome(outcome: Outcome, { count }: UploadHost): void {
+function report(outcome: Outcome, fields: object, { count, log }: UploadHost): void {
+  const isBad = isOverLimit(outcome) || (outcome.status === 'failed' && !isMissing(outcome));
+  log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, fields);
   count(isMissing(outcome) ? 'UploadsMissing' : METRICS[outcome.status], 1);
   if (outcome.status === 'compressed') {
     count('BytesIn', outcome.bytesIn);
     count('BytesOut', outcome.bytesOut);
   }
   if (isOverLimit(outcome)) count('WriteLimitReached', 1);
-}
-
-function logOutcome(
-  location: S3Location,
-  outcome: Outcome,
-  undo: UndoEntry | undefined,
-  { log }: UploadHost,
-): void {
-  const isBad = isOverLimit(outcome) || (outcome.status === 'failed' && !isMissing(outcome));
-  const fields = { source: formatS3Uri(location), ...logFields(outcome), ...(undo && { undo }) };
-  log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, fields);
 }
 
 function isMissing(outcome: Outcome): boolean {

@@ -1,4 +1,5 @@
 import type { CompressionSettings, Job } from '../core/job.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { parseJobInput } from '../settings/job-input.ts';
 import { JobInputError, parseSettings } from '../settings/problems.ts';
 import { UPLOAD_SETTINGS } from '../settings/schema.ts';
@@ -15,7 +16,7 @@ export interface UploadSettings extends Pick<Job, 'backup' | 'correctContentType
  * @throws JobInputError naming each setting at fault
  */
 export function parseUploadSettings(text: string | undefined): UploadSettings {
-  const given = parseJson(text);
+  const given = parseObject(text);
   const { maxWritesPerHour } = parseSettings(UPLOAD_SETTINGS, given);
   const { maxWritesPerHour: _, encoding, ...settings } = given;
   const { mode, ...others } = Object(encoding);
@@ -31,14 +32,9 @@ export function parseUploadSettings(text: string | undefined): UploadSettings {
   return { compression, backup, correctContentType, acl, maxWritesPerHour };
 }
 
-function parseJson(text: string | undefined): Record<string, unknown> {
-  if (text === undefined || text.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value))
-      return value as Record<string, unknown>;
-  } catch {
-    // Reported below.
-  }
+function parseObject(text = ''): Record<string, unknown> {
+  const value = text.trim() === '' ? {} : parseJson(text);
+  if (value !== null && typeof value === 'object' && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new JobInputError([`'UPLOAD_SETTINGS' must be a JSON object, '${text}' given`]);
 }
