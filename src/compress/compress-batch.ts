@@ -5,7 +5,6 @@ import type { BatchRef, BatchSummary, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import { readJson, readJsonLines } from '../store/json-lines.ts';
 import { type BatchHost, type OpenBatch, openBatch } from './open-batch.ts';
-import { journalKey } from './result-log.ts';
 
 /**
  * Compresses the images of one batch: the one function behind Lambda, Fargate and local mode. Continues where an
@@ -43,7 +42,7 @@ async function readEarlierWork(ref: BatchRef, { store, workBucket: bucket }: Bat
   let counts = NOTHING_YET;
   let journal: Journal | undefined;
   for await (const { key } of store.list(bucket, jobKeys.batchResults(ref.jobId, ref.batchId))) {
-    if (key === journalKey(ref)) {
+    if (key === jobKeys.journal(ref.jobId, ref.batchId)) {
       const stored = await readJson<Journal>(store, { bucket, key });
       journal = stored && readJournal(stored);
     }
@@ -100,22 +99,15 @@ async function compressOneByOne(images: AsyncIterable<PlannedImage>, host: Batch
 
 async function compressSeveralAtOnce(images: AsyncIterable<PlannedImage>, host: BatchHost, batch: OpenBatch) {
   const started = withCheckpoints(images, batch);
-  let failed = false;
   const worker = async () => {
-    while (!host.closing.aborted && !failed) {
-      const next = await started.next();
-      if (next.done) return;
-      await batch.compress(next.value);
+    // Leaving the loop early, also by an error, ends the generator, and so the loops of the other workers.
+    for await (const image of started) {
+      if (host.closing.aborted) return;
+      await batch.compress(image);
     }
   };
-  const workers = Array.from({ length: host.concurrency }, () =>
-    worker().catch((error: unknown) => {
-      failed = true;
-      throw error;
-    }),
-  );
   // All are awaited: the next call must not find this one still at work.
-  const ends = await Promise.allSettled(workers);
+  const ends = await Promise.allSettled(Array.from({ length: host.concurrency }, worker));
   const fault = ends.find((end) => end.status === 'rejected');
   if (fault) throw fault.reason;
 }

@@ -38,13 +38,6 @@ export async function compressInPlace(location: S3Location, context: InPlaceCont
   return verdict.leave ?? replace({ location, source, mark: verdict.mark }, context);
 }
 
-interface Verdict {
-  /** The outcome, when the object must not be replaced. */
-  readonly leave?: Outcome;
-  /** Its confirmed mark, when it is one of our outputs. */
-  readonly mark?: CompressionMark;
-}
-
 interface Original {
   readonly location: S3Location;
   readonly source: StoredObject;
@@ -59,11 +52,8 @@ interface Replacement {
   readonly metadata: TextMap;
 }
 
-async function examine(
-  location: S3Location,
-  object: ObjectAttributes,
-  context: InPlaceContext,
-): Promise<Verdict> {
+/** @returns `leave`, the outcome of an object that must not be replaced; `mark`, confirmed, of one of our outputs */
+async function examine(location: S3Location, object: ObjectAttributes, context: InPlaceContext) {
   const leave = irreplaceable(location, object);
   if (leave) return { leave };
   const mark = await confirmMark(context.store, location, object);

@@ -8,7 +8,7 @@ export interface ExclusiveLock {
 
 export function createExclusiveLock(): ExclusiveLock {
   let running = 0;
-  let last: Promise<unknown> | undefined;
+  let last: Promise<void> | undefined;
   const waiting: (() => void)[] = [];
 
   const release = () => {
@@ -26,22 +26,18 @@ export function createExclusiveLock(): ExclusiveLock {
     },
     async exclusive(work) {
       release();
-      const before = last;
-      const result = (async () => {
+      const [before, { promise, resolve }] = [last, Promise.withResolvers<void>()];
+      last = promise;
+      try {
         await before;
         await untilIdle();
-        return work();
-      })();
-      const settled: Promise<unknown> = result
-        .catch(() => {})
-        .then(() => {
-          if (last === settled) last = undefined;
-          // The caller still holds its shared lock.
-          running += 1;
-        });
-      last = settled;
-      await settled;
-      return result;
+        return await work();
+      } finally {
+        if (last === promise) last = undefined;
+        // The caller still holds its shared lock.
+        running += 1;
+        resolve();
+      }
     },
   };
 }

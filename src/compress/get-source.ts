@@ -38,7 +38,6 @@ export function noSuchObject(location: S3Location): Outcome {
 }
 
 async function beginsAsImage(location: S3Location, store: ObjectStore): Promise<boolean> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(location, { start: 0, end: SNIFFED_BYTES - 1 })) chunks.push(chunk);
+  const chunks = await Array.fromAsync(store.read(location, { start: 0, end: SNIFFED_BYTES - 1 }));
   return sniffFormat(Buffer.concat(chunks)) !== undefined;
 }

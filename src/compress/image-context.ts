@@ -2,7 +2,7 @@ import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { CompressionSettings, Job } from '../core/job.ts';
-import type { CannedAcl, ObjectStore } from '../core/object-store.ts';
+import type { ObjectStore } from '../core/object-store.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import type { ExclusiveLock } from './exclusive-lock.ts';
 
@@ -24,17 +24,14 @@ export interface ImageContext extends HostContext {
   readonly large?: { readonly bytes: number; readonly exclusive: ExclusiveLock['exclusive'] };
 }
 
-/** What compressing one image in place needs, of a job or an upload. */
-export interface InPlaceContext extends HostContext {
+type InPlaceSettings = Pick<Job, 'jobId' | 'force' | 'dryRun' | 'backup' | 'correctContentType' | 'acl'>;
+
+/**
+ * What compressing one image in place needs, of a job or an upload. An upload has no `jobId`: it is left as it is with
+ * any mark of ours, whatever its settings.
+ */
+export interface InPlaceContext extends HostContext, Partial<InPlaceSettings> {
   readonly settings: CompressionSettings;
-  /** Absent for uploads, which are left as they are with any mark of ours, whatever its settings. */
-  readonly jobId?: string;
-  readonly force?: boolean;
-  readonly dryRun?: boolean;
-  /** `s3://bucket/prefix/` where the original is copied first. */
-  readonly backup?: string | null;
-  readonly correctContentType?: boolean;
-  readonly acl?: CannedAcl;
   /** The count with one more write in it; undefined when that would be too many within the hour. */
   countWrite?(before: WriteCount | undefined): WriteCount | undefined;
 }

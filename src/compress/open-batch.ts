@@ -4,6 +4,7 @@ import type { Attempt, Journal, Quarantined } from '../core/batch-journal.ts';
 import { addOutcome, type BatchCounts } from '../core/batch-summary.ts';
 import type { Outcome } from '../core/image-result.ts';
 import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
+import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
@@ -11,7 +12,7 @@ import { createAbsentKeysCache } from '../store/absent-keys-cache.ts';
 import { compressImage } from './compress-image.ts';
 import { createExclusiveLock } from './exclusive-lock.ts';
 import type { ImageContext } from './image-context.ts';
-import { journalKey, openResultLog } from './result-log.ts';
+import { openResultLog } from './result-log.ts';
 
 /** What compressing a batch needs of the process it runs in: a Lambda, a Fargate task or a local one. */
 export interface BatchHost {
@@ -30,27 +31,10 @@ export interface BatchHost {
   readonly compress?: ImageContext['compress'];
 }
 
-/** A batch in progress: its images, its results and its journal. */
-export interface OpenBatch {
-  compress(image: PlannedImage): Promise<void>;
-  /** Does not try the image again, but records it as compressed where an output shows that it was. */
-  quarantine(image: PlannedImage, crashes: Quarantined['crashes']): Promise<void>;
-  /** Asks with one listing which outputs do not exist yet, instead of with a HEAD for each. */
-  prefetch(images: readonly PlannedImage[]): Promise<void>;
-  /** Written before an image is started, so that the next worker knows of it when this one crashes. */
-  checkpoint(state: Partial<Pick<Journal, 'inFlight' | 'highWaterMark'>>): Promise<void>;
-  flush(): Promise<void>;
-  close(): Promise<void>;
-  counts(): BatchCounts;
-}
+export type OpenBatch = ReturnType<typeof openBatch>;
 
-export function openBatch(
-  ref: BatchRef,
-  host: BatchHost,
-  job: Job,
-  attempt: Attempt,
-  earlier: BatchCounts,
-): OpenBatch {
+/** A batch in progress: its images, its results and its journal. */
+export function openBatch(ref: BatchRef, host: BatchHost, job: Job, attempt: Attempt, earlier: BatchCounts) {
   const { store, workBucket } = host;
   const results = openResultLog(store, workBucket, ref, attempt.number);
   const outputs = createAbsentKeysCache(store);
@@ -77,22 +61,27 @@ export function openBatch(
   const writeJournal = async (state: Pick<Journal, 'closed' | 'inFlight' | 'highWaterMark'>) => {
     const { number, crashes, oneByOneUpTo } = attempt;
     const journal: Journal = { attempt: number, crashes, oneByOneUpTo, poisonCandidates, ...state };
-    await store.put({ bucket: workBucket, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
+    const key = jobKeys.journal(ref.jobId, ref.batchId);
+    await store.put({ bucket: workBucket, key }, Buffer.from(JSON.stringify(journal)));
   };
   return {
-    compress: async (image) => {
+    compress: async (image: PlannedImage) => {
       const outcome = await lock.shared(() => compressImage(image, context));
       const isForLarger = host.largerFollows && outcome.status === 'failed' && outcome.hostTooSmall;
       if (!isForLarger) await settle(image, outcome);
     },
-    quarantine: async (image, crashes) => {
+    /** Does not try the image again, but records it as compressed where an output shows that it was. */
+    quarantine: async (image: PlannedImage, crashes: Quarantined['crashes']) => {
       const found = await compressImage(image, { ...context, store: withoutBodies(store) });
       await settle(image, found.status === 'failed' ? crashedWorker(crashes) : found);
     },
-    prefetch: (images) =>
+    /** Asks with one listing which outputs do not exist yet, instead of with a HEAD for each. */
+    prefetch: (images: readonly PlannedImage[]) =>
       // In place there is nothing to ask: the image itself is the output.
       outputs.prefetch(job.output === 'in-place' ? [] : images.flatMap(possibleOutputs(job))),
-    checkpoint: (state) => writeJournal({ closed: false, inFlight: null, highWaterMark: null, ...state }),
+    /** Written before an image is started, so that the next worker knows of it when this one crashes. */
+    checkpoint: (state: Partial<Pick<Journal, 'inFlight' | 'highWaterMark'>>) =>
+      writeJournal({ closed: false, inFlight: null, highWaterMark: null, ...state }),
     flush: results.flush,
     close: () => writeJournal({ closed: true, inFlight: null, highWaterMark: null }),
     counts: () => counts,

@@ -12,14 +12,7 @@ const SECONDS_PER_PART = 15;
  * Writes the results of one call part by part. What a worker that crashed had not written yet, the next one finds by
  * the marks on the outputs.
  */
-export interface ResultLog {
-  add(result: ImageResult): Promise<void>;
-  /** In place only: where the original of a replaced image is. */
-  addUndo(entry: UndoEntry): void;
-  flush(): Promise<void>;
-}
-
-export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef, attempt: number): ResultLog {
+export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef, attempt: number) {
   const run = `${String(attempt).padStart(3, '0')}-${randomUUID().slice(0, 8)}`;
   let results: ImageResult[] = [];
   let undo: UndoEntry[] = [];
@@ -53,15 +46,12 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
   };
   return {
     flush,
-    addUndo: (entry) => void undo.push(entry),
-    add: async (result) => {
+    /** In place only: where the original of a replaced image is. */
+    addUndo: (entry: UndoEntry) => void undo.push(entry),
+    add: async (result: ImageResult) => {
       results.push(result);
       if (results.length >= LINES_PER_PART || performance.now() - flushedAt > SECONDS_PER_PART * 1000)
         await flush();
     },
   };
-}
-
-export function journalKey(ref: BatchRef): string {
-  return `${jobKeys.batchResults(ref.jobId, ref.batchId)}journal.json`;
 }

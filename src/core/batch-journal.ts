@@ -13,10 +13,11 @@ export interface Journal {
   readonly closed: boolean;
   /** The worker has started no image with a higher ordinal outside one-by-one mode; null: none at all. */
   readonly highWaterMark: number | null;
-  /** Images up to this ordinal may have been in flight at a crash. */
+  /** Unfinished images up to this ordinal may have been in flight at a crash: they are compressed in one-by-one mode. */
   readonly oneByOneUpTo: number;
   /** Ordinal of the image in flight, recorded in one-by-one mode only. */
   readonly inFlight: number | null;
+  /** Each was in flight at one crash: tried last, one by one. */
   readonly poisonCandidates: readonly number[];
 }
 
@@ -33,25 +34,13 @@ interface EarlierJournal extends Pick<Journal, 'attempt' | 'closed'> {
 export function readJournal(stored: Journal | EarlierJournal): Journal {
   if (!('deaths' in stored)) return stored;
   const { attempt, closed, deaths, reach, carefulUpTo, trying, suspects } = stored;
-  return {
-    attempt,
-    closed,
-    crashes: deaths,
-    highWaterMark: reach,
-    oneByOneUpTo: carefulUpTo,
-    inFlight: trying,
-    poisonCandidates: suspects,
-  };
+  const counted = { attempt, closed, crashes: deaths, highWaterMark: reach };
+  return { ...counted, oneByOneUpTo: carefulUpTo, inFlight: trying, poisonCandidates: suspects };
 }
 
 /** How one call goes about its batch. */
-export interface Attempt {
+export interface Attempt extends Pick<Journal, 'crashes' | 'oneByOneUpTo' | 'poisonCandidates'> {
   readonly number: number;
-  readonly crashes: number;
-  /** Unfinished images up to this ordinal are compressed in one-by-one mode. */
-  readonly oneByOneUpTo: number;
-  /** Each was in flight at one crash: tried last, one by one. */
-  readonly poisonCandidates: readonly number[];
   /** In flight at two crashes, or at one after many crashes: not tried again. */
   readonly quarantined: Quarantined | null;
 }

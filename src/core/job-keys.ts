@@ -5,6 +5,7 @@ export const jobKeys = {
   batches: (jobId: string) => `jobs/${jobId}/batches.jsonl`,
   results: (jobId: string) => `jobs/${jobId}/results/`,
   batchResults: (jobId: string, batchId: string) => `jobs/${jobId}/results/${batchId}/`,
+  journal: (jobId: string, batchId: string) => `jobs/${jobId}/results/${batchId}/journal.json`,
   mapRun: (jobId: string) => `jobs/${jobId}/map-run`,
   reportJson: (jobId: string) => `jobs/${jobId}/report.json`,
   reportHtml: (jobId: string) => `jobs/${jobId}/report.html`,

@@ -56,17 +56,14 @@ export interface Written {
 export interface ObjectSummary {
   readonly key: string;
   readonly size: number;
+  /** Opaque, without quotes. No content hash under KMS or multipart. */
   readonly etag: string;
   readonly lastModified?: Date;
   readonly storageClass?: string;
 }
 
 /** The attributes of an object on S3 that a replacement has to keep (see docs/object-attributes.md). */
-export interface ObjectAttributes {
-  /** Opaque, without quotes. No content hash under KMS or multipart. */
-  readonly etag: string;
-  readonly size: number;
-  readonly lastModified?: Date;
+export interface ObjectAttributes extends Omit<ObjectSummary, 'key'> {
   readonly versionId?: string;
   readonly contentType?: string;
   readonly cacheControl?: string;
@@ -79,7 +76,6 @@ export interface ObjectAttributes {
   readonly metadata: TextMap;
   /** How many entries S3 stores but cannot return in headers: a replacement would lose them. */
   readonly unreadableMetadata?: number;
-  readonly storageClass?: string;
   readonly serverSideEncryption?: string;
   readonly kmsKeyId?: string;
   readonly bucketKeyEnabled?: boolean;

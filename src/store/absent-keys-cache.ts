@@ -1,33 +1,29 @@
 import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
-/**
- * A view of a store that answers HEAD for keys that one listing showed to be absent, until they are written through it.
- * Only a hint: an output that another host writes meanwhile fails the condition of our own PUT.
- */
-export interface AbsentKeysCache {
-  readonly store: ObjectStore;
-  /** Replaces what is cached by those of these keys, all of one bucket, that do not exist. Never throws. */
-  prefetch(locations: readonly S3Location[]): Promise<void>;
-}
-
 /** Below it the listing would cost more than the calls it saves: its price is that of 12 HEADs. */
 const MIN_LOCATIONS = 20;
 /** One page. */
 const MAX_LISTED = 1000;
 
-export function createAbsentKeysCache(store: ObjectStore): AbsentKeysCache {
+/**
+ * A view of a store that answers HEAD for keys that one listing showed to be absent, until they are written through it.
+ * Only a hint: an output that another host writes meanwhile fails the condition of our own PUT.
+ */
+export function createAbsentKeysCache(store: ObjectStore) {
   let absent: Set<string> = new Set();
-  return {
-    store: {
-      ...store,
-      head: async (location) => (absent.has(formatS3Uri(location)) ? undefined : store.head(location)),
-      put: (location, body, options) => {
-        absent.delete(formatS3Uri(location));
-        return store.put(location, body, options);
-      },
+  const view: ObjectStore = {
+    ...store,
+    head: async (location) => (absent.has(formatS3Uri(location)) ? undefined : store.head(location)),
+    put: (location, body, options) => {
+      absent.delete(formatS3Uri(location));
+      return store.put(location, body, options);
     },
-    prefetch: async (locations) => {
+  };
+  return {
+    store: view,
+    /** Replaces what is cached by those of these keys, all of one bucket, that do not exist. Never throws. */
+    prefetch: async (locations: readonly S3Location[]) => {
       absent = new Set();
       if (locations.length < MIN_LOCATIONS || isSlow(store)) return;
       const start = performance.now();

@@ -31,10 +31,8 @@ async function* readInPieces(
   { start, end }: ByteRange,
 ): AsyncGenerator<Uint8Array> {
   for (let from = start; from <= end; from += PIECE_BYTES) {
-    const chunks: Uint8Array[] = [];
     const piece = { start: from, end: Math.min(end, from + PIECE_BYTES - 1) };
-    for await (const chunk of store.read(location, piece)) chunks.push(chunk);
-    yield Buffer.concat(chunks);
+    yield Buffer.concat(await Array.fromAsync(store.read(location, piece)));
   }
 }
 

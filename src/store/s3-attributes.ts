@@ -1,3 +1,4 @@
+import { stringify } from 'node:querystring';
 import type { HeadObjectCommandOutput, PutObjectCommand, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type { ObjectAttributes, TextMap } from '../core/object-store.ts';
 
@@ -60,9 +61,7 @@ export function sendExpires(command: PutObjectCommand, expires: string | undefin
 }
 
 export function encodeTags(tags: TextMap): string {
-  return Object.entries(tags)
-    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`)
-    .join('&');
+  return stringify(tags);
 }
 
 export function unquote(etag: string | undefined): string {

@@ -178,7 +178,7 @@ const METRICS = {
   failed: 'UploadsFailed',
 } as const satisfies Record<Outcome['status'], string>;
 
-function report(outcome: Outcome, fields: object, { count, log }: UploadHost): void {
+function report(outcome: Outcome, fields: Record<string, unknown>, { count, log }: UploadHost): void {
   const isBad = isOverLimit(outcome) || (outcome.status === 'failed' && !isMissing(outcome));
   log[isBad ? 'error' : 'info'](`upload ${outcome.status}`, fields);
   count(isMissing(outcome) ? 'UploadsMissing' : METRICS[outcome.status], 1);

@@ -3,7 +3,6 @@ import sharp from 'sharp';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
 import { compressBatch } from '../../src/compress/compress-batch.ts';
-import { journalKey } from '../../src/compress/result-log.ts';
 import type { Journal } from '../../src/core/batch-journal.ts';
 import { addOutcome, NOTHING_YET } from '../../src/core/batch-summary.ts';
 import type { ImageResult } from '../../src/core/image-result.ts';
@@ -272,7 +271,10 @@ describe('compressBatch', () => {
       trying: 1,
       suspects: [1],
     };
-    await store.put({ bucket: work, key: journalKey(ref) }, Buffer.from(JSON.stringify(journal)));
+    await store.put(
+      { bucket: work, key: jobKeys.journal(ref.jobId, ref.batchId) },
+      Buffer.from(JSON.stringify(journal)),
+    );
     expect(await runHost(ref, ['poison.jpg'])).toMatchObject({ compressed: 2, failed: 1, remaining: 0 });
     expect((await results())[1]).toMatchObject({ index: 1, status: 'failed', code: 'EncoderCrash' });
   });
@@ -310,7 +312,9 @@ describe('compressBatch', () => {
             : Reflect.apply(Reflect.get(target, name), target, args),
     });
     await expect(compressBatch(ref, host({ store: refusing, compress: halve }))).rejects.toThrow('slow down');
-    expect(await readJson<Journal>(store, { bucket: work, key: journalKey(ref) })).toMatchObject({
+    expect(
+      await readJson<Journal>(store, { bucket: work, key: jobKeys.journal(ref.jobId, ref.batchId) }),
+    ).toMatchObject({
       closed: true,
       crashes: 0,
     });
@@ -494,7 +498,10 @@ async function survives(
     }
     if (end !== 'crashed') continue;
     crashes += 1;
-    const left = await readJson<Journal>(memory, { bucket: work, key: journalKey(ref) });
+    const left = await readJson<Journal>(memory, {
+      bucket: work,
+      key: jobKeys.journal(ref.jobId, ref.batchId),
+    });
     const inFlight = left?.closed === false ? left.inFlight : null;
     if (inFlight !== null) inFlightAtCrash.set(inFlight, (inFlightAtCrash.get(inFlight) ?? 0) + 1);
     expect(crashes).toBeLessThanOrEqual(hosts.length + 3 * poisoned.length);
