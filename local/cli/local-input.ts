@@ -123,6 +123,6 @@ async function isImage(place: string): Promise<boolean> {
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(4096), position: 0 });
   await file.close();
   // Only here: it loads libvips, which most commands do not need.
-  const { sniffFormat } = await import('../../src/codec/sniff-format.ts');
+  const { sniffFormat } = await import('../../src/codec/inspect-image.ts');
   return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
 }

@@ -1,10 +1,9 @@
 import type { OutputFormat } from '../core/recipe.ts';
 import { textAt } from './bytes.ts';
 import { FORMATS } from './formats.ts';
-import { inspectImage } from './inspect-image.ts';
+import { inspectImage, readMetadata } from './inspect-image.ts';
 import type { MetadataPolicy, MetadataSource, MetadataTransfer } from './metadata/model.ts';
 import { underPolicy, withIptcAsXmp } from './metadata/policy.ts';
-import { readMetadata } from './read-metadata.ts';
 
 /**
  * The output of an encoder with the metadata of its source, as far as the policy lets it through. A profile that
@@ -28,11 +27,7 @@ export function applyMetadata(
 }
 
 /** A profile is for one kind of colours: it goes with an output of that kind, or of the kind it came with. */
-function fittingProfile(
-  icc: Uint8Array | undefined,
-  source: MetadataSource,
-  output: Uint8Array,
-): Uint8Array | undefined {
+function fittingProfile(icc: Uint8Array | undefined, source: MetadataSource, output: Uint8Array) {
   if (!icc) return undefined;
   const kind = kindOfColour(output);
   const model = PROFILE_MODELS[textAt(icc, 16, 4)];

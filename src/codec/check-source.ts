@@ -1,10 +1,9 @@
 import { isStreamed } from '../core/admission.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { EngineError, fromEngine } from './engines.ts';
+import { EngineError, fromEngine, openImage, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { openImage, shrunkAfterDecoding } from './open-image.ts';
 import type { PlannedTask } from './task.ts';
 
 /**
@@ -14,9 +13,8 @@ import type { PlannedTask } from './task.ts';
  * with the markers and with what libvips warns of as long as the source is not replaced. @throws CorruptImageError
  */
 export function assertSound(task: PlannedTask): void {
-  const { source, facts, recipe, settings } = task;
-  assertNoFault(source, facts);
-  if (task.replacesSource || !isStreamed(facts, recipe, settings, FORMATS)) assertWholeScan(task);
+  assertNoFault(task.source, task.facts);
+  if (task.replacesSource || !isStreamed(task, FORMATS)) assertWholeScan(task);
 }
 
 /** @throws CorruptImageError */

@@ -83,12 +83,10 @@ function assertPixels({ width, height, pages }: ImageFacts, maxPixels: number): 
 /** The task as it fits this host: if need be without a search and a palette, or by the preset that streams. */
 function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undefined {
   const { search, tryPalette, ...recipe } = task.recipe;
-  const lighter: PlannedTask = { ...task, recipe };
-  const streamed: PlannedTask = {
-    ...lighter,
-    settings: { ...task.settings, effort: 'fast', progressive: 'auto' },
-  };
-  return [task, lighter, streamed].find((candidate) => memoryFor(candidate) <= budget.capacity);
+  const settings = { ...task.settings, effort: 'fast', progressive: 'auto' } as const;
+  return [task, { ...task, recipe }, { ...task, recipe, settings }].find(
+    (candidate) => memoryFor(candidate) <= budget.capacity,
+  );
 }
 
 /** @throws HostTooSmallError where a larger host could do what was asked for */
@@ -104,8 +102,8 @@ function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
   );
 }
 
-function memoryFor({ source, facts, recipe, settings }: PlannedTask): number {
-  return estimateMemory(facts, recipe, settings, source.length, FORMATS);
+function memoryFor(task: PlannedTask): number {
+  return estimateMemory(task, task.source.length, FORMATS);
 }
 
 function megabytes(bytes: number): number {

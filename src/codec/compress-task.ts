@@ -1,11 +1,10 @@
 import type { KeptReason } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
-import { attributeError, knownMessage } from './attribute-error.ts';
-import { assertSound, assertWholeScan } from './check-source.ts';
+import { assertSound, assertWholeScan, decodeStrictly } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { encodeImage } from './encode-image.ts';
-import { withWarnings } from './engines.ts';
+import { EngineError, withWarnings } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { inspectImage } from './inspect-image.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
@@ -25,12 +24,31 @@ export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
   return canRepack ? repack(task) : encodeLosslessly(task);
 }
 
+/**
+ * One pipeline decodes and encodes: where it fails, the source is decoded once more, alone, to know which of the two
+ * it was. @throws CorruptImageError, EncoderCrashError, or an error of our own code as it is
+ */
+async function attributeError<T>(task: EncodeTask, act: (task: EncodeTask) => Promise<T>): Promise<T> {
+  try {
+    return await act(task);
+  } catch (error) {
+    const message = knownMessage(error);
+    await decodeStrictly(task.source, task.facts);
+    throw new EncoderCrashError(message, { cause: error });
+  }
+}
+
+/** Why an engine failed or its output is unreadable. @throws any other error as it is: a bug of ours is no bad image */
+function knownMessage(error: unknown): string {
+  if (error instanceof EngineError || error instanceof CorruptImageError) return error.message;
+  throw error;
+}
+
 async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   const { facts, recipe } = task;
   const found = recipe.search ? await attributeError(task, searchQuality) : undefined;
   if (
-    found &&
-    !found.isGood &&
+    found?.isGood === false &&
     recipe.format === facts.format &&
     FORMATS[facts.format].repack &&
     !recipe.reshape
@@ -83,11 +101,8 @@ async function repack(task: EncodeTask): Promise<BytesOutcome> {
   if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
   if ((await outputDigest(bytes)) !== before) return kept(task, 'not-identical');
   const progressive = facts.format === 'jpeg' ? { progressive: inspectImage(bytes)?.progressive } : {};
-  const { effort } = settings;
-  return verifyOutput(
-    { bytes, encoding: { format: facts.format, lossless: true, effort, ...progressive } },
-    task,
-  );
+  const encoding = { format: facts.format, lossless: true, effort: settings.effort, ...progressive };
+  return verifyOutput({ bytes, encoding }, task);
 }
 
 async function repackedBytes({ source, facts, settings }: EncodeTask): Promise<Uint8Array> {

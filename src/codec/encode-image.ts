@@ -1,29 +1,19 @@
 import type { Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
-import { openSharp } from './engines.ts';
+import { openImage } from './engines.ts';
 import { FORMATS } from './formats.ts';
-import { openImage } from './open-image.ts';
-import type { RgbPixels } from './score/perceptual-score.ts';
-import type { Encoded, EncodePlan, EncodeTask } from './task.ts';
+import type { Encoded, EncodeTask } from './task.ts';
 
 /** New pixels or a new format by way of libvips, without any metadata. @throws EngineError */
 export async function encodeImage(task: EncodeTask): Promise<Encoded> {
   return FORMATS[task.recipe.format].encode(pixelsToEncode(task), task);
 }
 
-/** The same encoder on pixels that are decoded already. @throws EngineError */
-export async function encodePixels({ pixels, width, height }: RgbPixels, plan: EncodePlan): Promise<Encoded> {
-  const image = openSharp(pixels, { raw: { width, height, channels: 3 } });
-  return FORMATS[plan.recipe.format].encode(image, plan);
-}
-
 /** What an encoder is given: the source, upright, resized and flattened as the recipe asks. */
 export function pixelsToEncode({ source, facts, recipe, timeLimitMs }: EncodeTask): Sharp {
   let image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
   if (recipe.reshape?.upright) image = image.autoOrient();
-  if (recipe.reshape) {
-    image = image.resize({ width: recipe.reshape.width, height: recipe.reshape.height, fit: 'fill' });
-  }
+  if (recipe.reshape) image = image.resize(recipe.reshape.width, recipe.reshape.height, { fit: 'fill' });
   if (recipe.flattenOn) image = image.flatten({ background: recipe.flattenOn });
   return image.toColourspace(storedColourspace(facts));
 }

@@ -1,4 +1,6 @@
 import sharp, { type Sharp, type SharpInput, type SharpOptions } from 'sharp';
+import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
+import type { RgbPixels } from './score/perceptual-score.ts';
 
 /** An engine in native code (libvips, mozjpeg, oxipng) refused or failed; the message is the engine's. */
 export class EngineError extends Error {
@@ -24,6 +26,39 @@ export function configureLibvips(): void {
 /** Every image that libvips opens for us is opened here, so that none of its warnings is lost. */
 export function openSharp(input: SharpInput, options: SharpOptions = {}): Sharp {
   return sharp(input, options).on('warning', noteWarning) as Sharp;
+}
+
+/** The pixels as they are stored, decoded strictly; the profile belongs to the metadata and does not touch them. */
+export function openImage(
+  source: Uint8Array,
+  { width = 0, height = 0, pages }: Pick<ImageFacts, 'pages'> & Partial<ImageFacts>,
+): Sharp {
+  return openSharp(source, {
+    failOn: 'warning',
+    // What the header says was compared with the host's limit before; a decoder that finds more is stopped.
+    limitInputPixels: Math.max(MAX_PIXELS, width * height * pages),
+    ignoreIcc: true,
+    animated: pages > 1,
+    sequentialRead: true,
+  });
+}
+
+/**
+ * The image resized after every pixel was decoded: shrinking on load is faster, but that of JPEG skips over damage, and
+ * that of WebP mixes colours that nobody sees into the others.
+ */
+export function shrunkAfterDecoding(image: Sharp, facts: ImageFacts, width: number, height: number): Sharp {
+  // Any crop turns shrinking on load off, also one to the whole picture.
+  const whole = { left: 0, top: 0, width: facts.width, height: facts.height };
+  const shrinksOnLoad = facts.pages === 1 && (facts.format === 'jpeg' || facts.format === 'webp');
+  return (shrinksOnLoad ? image.extract(whole) : image).resize({ width, height, fit: 'fill' });
+}
+
+/** What the image looks like on this background. @throws EngineError */
+export async function rgbPixels(image: Sharp, background: string): Promise<RgbPixels> {
+  const flat = image.flatten({ background }).toColourspace('srgb').raw();
+  const { data, info } = await fromEngine(flat.toBuffer({ resolveWithObject: true }));
+  return { pixels: data, width: info.width, height: info.height };
 }
 
 /**

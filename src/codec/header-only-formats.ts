@@ -1,4 +1,3 @@
-import type { ImageFacts } from '../core/recipe.ts';
 import { startsWith, textAt, uint32At, viewOf } from './bytes.ts';
 import type { Format } from './format.ts';
 
@@ -72,16 +71,8 @@ function isSvg(head: string): boolean {
 }
 
 /** Of formats that store their size at a fixed place. */
-function sizeAt(
-  bytes: Uint8Array,
-  widthAt: number,
-  heightAt: number,
-  littleEndian: boolean,
-): Partial<ImageFacts> {
+function sizeAt(bytes: Uint8Array, widthAt: number, heightAt: number, littleEndian: boolean) {
   if (Math.max(widthAt, heightAt) + 4 > bytes.length) return {};
-  const view = viewOf(bytes);
-  return {
-    width: Math.abs(view.getInt32(widthAt, littleEndian)),
-    height: Math.abs(view.getInt32(heightAt, littleEndian)),
-  };
+  const numberAt = (at: number) => Math.abs(viewOf(bytes).getInt32(at, littleEndian));
+  return { width: numberAt(widthAt), height: numberAt(heightAt) };
 }

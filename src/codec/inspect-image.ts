@@ -1,9 +1,7 @@
+import type { ImageFormat } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
-import { CorruptImageError } from './corrupt-image-error.ts';
 import { FORMATS } from './formats.ts';
-import { sniffFormat } from './sniff-format.ts';
-
-export { CorruptImageError, sniffFormat };
+import type { ImageMetadata } from './metadata/model.ts';
 
 /**
  * What the header says, without decoding a pixel; undefined when these bytes are no image. Throws
@@ -31,3 +29,14 @@ const NOTHING_SPECIAL = {
   contentCredentials: false,
   trailingBytes: 0,
 } as const satisfies Omit<ImageFacts, 'format'>;
+
+/** The format by its first bytes, whatever its name says; undefined when these bytes are no image. */
+export function sniffFormat(bytes: Uint8Array): ImageFormat | undefined {
+  const names = Object.keys(FORMATS) as ImageFormat[];
+  return names.find((name) => FORMATS[name].sniff(bytes));
+}
+
+/** Everything that these bytes carry. @throws CorruptImageError where their header cannot be read */
+export function readMetadata(format: ImageFormat, bytes: Uint8Array): ImageMetadata {
+  return FORMATS[format].readMetadata?.(bytes) ?? {};
+}

@@ -19,10 +19,6 @@ export function createMemoryBudget(capacity: number): MemoryBudget {
       next.start();
     }
   };
-  const release = (bytes: number) => {
-    free += bytes;
-    admit();
-  };
   return {
     capacity,
     async acquire(bytes) {
@@ -31,15 +27,12 @@ export function createMemoryBudget(capacity: number): MemoryBudget {
         waiting.push({ bytes, start });
         admit();
       });
-      return once(() => release(bytes));
+      let held = bytes;
+      return () => {
+        free += held;
+        held = 0;
+        admit();
+      };
     },
-  };
-}
-
-function once(act: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) act();
-    done = true;
   };
 }

@@ -1,41 +1,22 @@
-import type { Encoding, FailureCode, ImageFormat, KeptReason, SkippedReason } from '../core/image-result.ts';
+import type { Compressed, Failed, ImageFormat, Kept, KeptReason, Skipped } from '../core/image-result.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { FORMATS } from './formats.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome = CompressedBytes | KeptBytes | SkippedBytes | FailedBytes;
 
-export interface CompressedBytes {
-  readonly status: 'compressed';
+interface CompressedBytes extends Omit<Compressed, 'output' | 'bytesIn' | 'bytesOut'> {
   readonly bytes: Uint8Array;
   readonly contentType: string;
-  readonly encoding: Encoding;
-  readonly detail?: string;
 }
 
-export interface KeptBytes {
-  readonly status: 'kept';
-  readonly reason: KeptReason;
-  readonly detail?: string;
+export interface KeptBytes extends Omit<Kept, 'output' | 'bytesIn'> {
   readonly format: ImageFormat;
   readonly contentType: string;
 }
 
-export interface SkippedBytes {
-  readonly status: 'skipped';
-  readonly reason: SkippedReason;
-  readonly detail?: string;
-}
-
-export interface FailedBytes {
-  readonly status: 'failed';
-  readonly code: FailureCode;
-  readonly message: string;
-  /** TooLarge for this host's memory: a larger one may do it. */
-  readonly hostTooSmall?: true;
-  /** Only of `Unexpected`: what was thrown, to be logged with its stack. It is not written into results. */
-  readonly cause?: unknown;
-}
+type SkippedBytes = Omit<Skipped, 'bytesIn'>;
+type FailedBytes = Omit<Failed, 'bytesIn'>;
 
 /** The encoder threw, hung or wrote something that is not the picture; the source is sound. */
 export class EncoderCrashError extends Error {
@@ -66,7 +47,7 @@ export function failedOutcome(error: unknown): FailedBytes {
   return { status: 'failed', code, message, ...hostTooSmall };
 }
 
-function codeOf(error: unknown): FailureCode {
+function codeOf(error: unknown): Failed['code'] {
   if (error instanceof CorruptImageError) return 'CorruptImage';
   if (error instanceof TooLargeError) return 'TooLarge';
   if (error instanceof EncoderCrashError) return 'EncoderCrash';

@@ -1,8 +1,8 @@
-import type { Sharp } from 'sharp';
 import { SEARCH_RANGE } from '../core/recipe.ts';
-import { encodePixels, pixelsToEncode } from './encode-image.ts';
-import { fromEngine, openSharp } from './engines.ts';
-import { perceptualReference, type RgbPixels } from './score/perceptual-score.ts';
+import { pixelsToEncode } from './encode-image.ts';
+import { openSharp, rgbPixels } from './engines.ts';
+import { FORMATS } from './formats.ts';
+import { perceptualReference } from './score/perceptual-score.ts';
 import { mosaicOf } from './score/picture-tiles.ts';
 import type { EncodeTask } from './task.ts';
 
@@ -19,6 +19,7 @@ export interface QualityFound {
 /** What an eye that compares side by side takes for the same picture. */
 export const SCORE_FLOOR = 80;
 
+const GREY = '#808080';
 const MAX_PROBES = 4;
 // A score this little above the floor is worth no further probe.
 const CLOSE_ENOUGH = 0.7;
@@ -28,13 +29,16 @@ const CLOSE_ENOUGH = 0.7;
  * for pictures too small to be scored. @throws EngineError
  */
 export async function searchQuality(task: EncodeTask): Promise<QualityFound | undefined> {
-  const picture = await decodePicture(task);
+  const picture = await rgbPixels(pixelsToEncode(task), GREY);
   if (picture.width < 16 || picture.height < 16) return undefined;
   const mosaic = mosaicOf(picture);
+  const { width, height } = mosaic;
   const reference = perceptualReference(mosaic);
   const scoreAt = async (quality: number) => {
-    const { bytes } = await encodePixels(mosaic, { ...task, recipe: { ...task.recipe, quality } });
-    return reference.score((await rgbOf(openSharp(bytes))).pixels);
+    const image = openSharp(mosaic.pixels, { raw: { width, height, channels: 3 } });
+    const recipe = { ...task.recipe, quality };
+    const { bytes } = await FORMATS[recipe.format].encode(image, { ...task, recipe });
+    return reference.score((await rgbPixels(openSharp(bytes), GREY)).pixels);
   };
   return findLowest(scoreAt, task.facts.sourceQuality);
 }
@@ -60,14 +64,4 @@ export async function findLowest(
     if (best && score >= SCORE_FLOOR && score < SCORE_FLOOR + CLOSE_ENOUGH) break;
   }
   return best ? { ...best, probes } : { quality: below, score, probes, isGood: false };
-}
-
-function decodePicture(task: EncodeTask): Promise<RgbPixels> {
-  return rgbOf(pixelsToEncode(task));
-}
-
-async function rgbOf(image: Sharp): Promise<RgbPixels> {
-  const opaque = image.flatten({ background: '#808080' }).toColourspace('srgb');
-  const { data, info } = await fromEngine(opaque.raw().toBuffer({ resolveWithObject: true }));
-  return { pixels: data, width: info.width, height: info.height };
 }

@@ -7,12 +7,11 @@ import { assertSound } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { EngineError } from './engines.ts';
 import { FORMATS } from './formats.ts';
-import { inspectImage } from './inspect-image.ts';
+import { inspectImage, readMetadata } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { ImageMetadata, MetadataPart, MetadataPolicy, StripSource } from './metadata/model.ts';
 import { underPolicy } from './metadata/policy.ts';
 import type { BytesOutcome, KeptBytes } from './outcome.ts';
-import { readMetadata } from './read-metadata.ts';
 import type { InspectedImage, PlannedTask } from './task.ts';
 import { findHeaderFault, findOrientationFault, pixelDigest } from './verify-image.ts';
 
@@ -73,11 +72,7 @@ function losesSome(policy: MetadataPolicy, { format, bytes, orientation }: Strip
 }
 
 /** The checks that every lossless output goes through; what cannot be decoded here does not pass them. */
-async function isSamePicture(
-  bytes: Uint8Array,
-  image: InspectedImage,
-  budget: MemoryBudget,
-): Promise<boolean> {
+async function isSamePicture(bytes: Uint8Array, image: InspectedImage, budget: MemoryBudget) {
   const { source, facts } = image;
   const memory = estimateDecoding(facts, source.length, FORMATS);
   if (facts.width * facts.height * facts.pages > MAX_PIXELS || memory > budget.capacity) return false;

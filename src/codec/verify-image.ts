@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
 import { byteAt } from './bytes.ts';
-import { fromEngine, openSharp } from './engines.ts';
+import { fromEngine, openImage, openSharp, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { inspectImage } from './inspect-image.ts';
-import { openImage, shrunkAfterDecoding } from './open-image.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
 
 /**
@@ -61,10 +60,7 @@ async function comparePictures(output: Uint8Array, facts: ImageFacts, task: Enco
   return findDifference(await downscaledCopy(task.source, task.facts, task, shrink, true), after);
 }
 
-async function findTimingFault(
-  output: Uint8Array,
-  { source, facts }: EncodeTask,
-): Promise<string | undefined> {
+async function findTimingFault(output: Uint8Array, { source, facts }: EncodeTask) {
   if (facts.pages === 1) return undefined;
   const [before, after] = [await timingOf(source), await timingOf(output)];
   return before === after ? undefined : `Expected the timing ${before} but the output has ${after}`;
@@ -80,13 +76,8 @@ async function timingOf(bytes: Uint8Array): Promise<string> {
 /** Where the header of an output, metadata and all, is not what it should be; or undefined. */
 export function findHeaderFault(output: ImageFacts, { facts, recipe }: PlannedTask): string | undefined {
   const { width, height } = recipe.reshape ?? facts;
-  const expected = {
-    format: recipe.format,
-    width,
-    height,
-    pages: facts.pages,
-    alpha: facts.alpha && recipe.flattenOn === undefined,
-  };
+  const alpha = facts.alpha && recipe.flattenOn === undefined;
+  const expected = { format: recipe.format, width, height, pages: facts.pages, alpha };
   for (const [name, value] of Object.entries(expected)) {
     const received = output[name as keyof typeof expected];
     // An encoder may find that no pixel is transparent.
@@ -137,12 +128,8 @@ async function downscaledCopy(
   const { turnsByProperty } = FORMATS[recipe.format];
   const isTurned = turnsByProperty && !recipe.reshape?.upright && source.orientation >= 5;
   const { width, height } = recipe.reshape ?? source;
-  const view = shrink(
-    openImage(bytes, facts),
-    facts,
-    anEighthOf(isTurned ? height : width),
-    anEighthOf(isTurned ? width : height),
-  );
+  const [across, down] = isTurned ? [height, width] : [width, height];
+  const view = shrink(openImage(bytes, facts), facts, anEighthOf(across), anEighthOf(down));
   const isUpright = recipe.reshape?.upright || turnsByProperty;
   const flat = (isSource && isUpright ? view.autoOrient() : view)
     .flatten({ background: recipe.flattenOn ?? '#808080' })

@@ -1,4 +1,4 @@
-import { sniffFormat } from '../codec/sniff-format.ts';
+import { sniffFormat } from '../codec/inspect-image.ts';
 import type { Outcome } from '../core/image-result.ts';
 import { type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
 import { formatByName } from '../core/output-key.ts';

@@ -4,27 +4,23 @@ import type { EncodeRecipe, FormatTable, ImageFacts } from './recipe.ts';
 /** What the process needs before it holds any image. */
 export const BASE_BYTES = 110e6;
 
+/** What an image is, and what is to be done with it. */
+export interface EncodingPlan {
+  readonly facts: ImageFacts;
+  readonly recipe: EncodeRecipe;
+  readonly settings: CompressionSettings;
+}
+
 /** Peak memory of carrying out one recipe, in bytes beside BASE_BYTES, estimated from the header alone. */
-export function estimateMemory(
-  facts: ImageFacts,
-  recipe: EncodeRecipe,
-  settings: CompressionSettings,
-  fileBytes: number,
-  formats: FormatTable,
-): number {
-  const scoring = recipe.search || recipe.tryPalette ? SCORING_BYTES : 0;
+export function estimateMemory(plan: EncodingPlan, fileBytes: number, formats: FormatTable): number {
+  const scoring = plan.recipe.search || plan.recipe.tryPalette ? SCORING_BYTES : 0;
   // The file, and at most as much for the output and its copy with metadata.
-  return 3 * fileBytes + scoring + pixelsOf(facts) * bytesPerPixel(facts, recipe, settings, formats);
+  return 3 * fileBytes + scoring + pixelsOf(plan.facts) * bytesPerPixel(plan, formats);
 }
 
 /** Whether the image passes through line by line, so that memory stays flat however large it is. */
-export function isStreamed(
-  facts: ImageFacts,
-  recipe: EncodeRecipe,
-  settings: CompressionSettings,
-  formats: FormatTable,
-): boolean {
-  return streamedBytesPerPixel(facts, recipe, settings, formats) !== undefined;
+export function isStreamed(plan: EncodingPlan, formats: FormatTable): boolean {
+  return streamedBytesPerPixel(plan, formats) !== undefined;
 }
 
 /** Peak memory of decoding an image whole to compare its pixels, in bytes beside BASE_BYTES. */
@@ -43,12 +39,7 @@ function pixelsOf({ width, height, pages }: ImageFacts): number {
 const SCORING_BYTES = 150e6;
 
 /** Undefined where the image does not pass through line by line. */
-function streamedBytesPerPixel(
-  facts: ImageFacts,
-  recipe: EncodeRecipe,
-  settings: CompressionSettings,
-  formats: FormatTable,
-): number | undefined {
+function streamedBytesPerPixel({ facts, recipe, settings }: EncodingPlan, formats: FormatTable) {
   const wholeInput = facts.pages > 1 || needsAllScans(facts) || recipe.reshape?.upright === true;
   const writesLines = formats[recipe.format].memory?.writesLines && !recipe.lossless;
   const wholeOutput = settings.effort === 'best' || settings.progressive === true || recipe.search === true;
@@ -59,13 +50,9 @@ function needsAllScans({ progressive, separateScans }: ImageFacts): boolean {
   return progressive || separateScans === true;
 }
 
-function bytesPerPixel(
-  facts: ImageFacts,
-  recipe: EncodeRecipe,
-  settings: CompressionSettings,
-  formats: FormatTable,
-): number {
-  const streamed = streamedBytesPerPixel(facts, recipe, settings, formats);
+function bytesPerPixel(plan: EncodingPlan, formats: FormatTable): number {
+  const { facts, recipe } = plan;
+  const streamed = streamedBytesPerPixel(plan, formats);
   if (streamed !== undefined) return streamed;
   if (recipe.lossless) return losslessBytesPerPixel(facts, recipe, formats);
   const decoded = formats[facts.format].memory?.decoded ?? BYTES_PER_PIXEL.decoded;

@@ -3,9 +3,9 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../src/codec/bytes.ts';
-import { CorruptImageError, inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
+import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
+import { inspectImage, readMetadata, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
-import { readMetadata } from '../../src/codec/read-metadata.ts';
 import * as make from '../support/fixtures.ts';
 
 const FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const;

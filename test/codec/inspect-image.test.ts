@@ -1,8 +1,7 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
-import { inspectImage } from '../../src/codec/inspect-image.ts';
-import { sniffFormat } from '../../src/codec/sniff-format.ts';
+import { inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { withinCpuSecond } from '../support/cpu-limit.ts';
 import * as make from '../support/fixtures.ts';
 

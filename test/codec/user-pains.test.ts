@@ -1,13 +1,12 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
-import { inspectImage } from '../../src/codec/inspect-image.ts';
+import { inspectImage, readMetadata } from '../../src/codec/inspect-image.ts';
 import { readPictureEntries } from '../../src/codec/jpeg/multi-picture.ts';
 import { readJpeg } from '../../src/codec/jpeg/segments.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
 import type { BytesOutcome } from '../../src/codec/outcome.ts';
-import { readMetadata } from '../../src/codec/read-metadata.ts';
 import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';

@@ -10,12 +10,15 @@ const FAST = { ...DEFAULT_COMPRESSION, effort: 'fast' } as const;
 const PHOTO = factsOf({ format: 'jpeg', width: 10_000, height: 10_000, sourceQuality: 95 });
 const FILE_BYTES = 20e6;
 
-const recipeFor = (facts: ImageFacts, settings: CompressionSettings) =>
-  chooseRecipe(facts, settings, FORMATS) as EncodeRecipe;
+const planFor = (facts: ImageFacts, settings: CompressionSettings) => ({
+  facts,
+  recipe: chooseRecipe(facts, settings, FORMATS) as EncodeRecipe,
+  settings,
+});
 const estimate = (settings = DEFAULT_COMPRESSION, facts = PHOTO) =>
-  estimateMemory(facts, recipeFor(facts, settings), settings, FILE_BYTES, FORMATS) / 1e6;
+  estimateMemory(planFor(facts, settings), FILE_BYTES, FORMATS) / 1e6;
 const streams = (settings: CompressionSettings, facts = PHOTO) =>
-  isStreamed(facts, recipeFor(facts, settings), settings, FORMATS);
+  isStreamed(planFor(facts, settings), FORMATS);
 
 test('a 100 MP photo streams through the fast preset in what a small Lambda has', () => {
   expect(estimate(FAST)).toBeLessThan(250);

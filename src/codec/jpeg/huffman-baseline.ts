@@ -1,12 +1,12 @@
 import { byteAt, viewOf } from '../bytes.ts';
-import { bitsIn, type ScanHeader, type ScanWalk } from './scans.ts';
+import { bitsIn, codesIn, type ScanHeader, type ScanWalk } from './scans.ts';
 
 /**
  * Walks through every Huffman code of a baseline scan as a decoder would, without making pixels of it: cheaper than
  * libjpeg's smallest decode.
  */
 export function walkBaseline({ blocks, definitions }: ScanHeader): ScanWalk | 'unknown-kind' {
-  const chosen: BlockTables[] = [];
+  const chosen: { dc: CodeTable; ac: CodeTable }[] = [];
   for (const { dc, ac } of blocks) {
     const [first, others] = [definitions.get(dc), definitions.get(0x10 | ac)];
     if (!first || !others) return 'unknown-kind';
@@ -15,14 +15,8 @@ export function walkBaseline({ blocks, definitions }: ScanHeader): ScanWalk | 'u
   return (bits, mcus) => walk(bits, mcus, chosen);
 }
 
-/** The tables of one block of an MCU. */
-interface BlockTables {
-  readonly dc: CodeTable;
-  readonly ac: CodeTable;
-}
-
 // One loop without calls: each step of it that became a function cost a tenth of the time.
-function walk(bits: Uint8Array, mcus: number, blocks: readonly BlockTables[]): number | string {
+function walk(bits: Uint8Array, mcus: number, blocks: readonly { dc: CodeTable; ac: CodeTable }[]) {
   const view = viewOf(bits);
   const end = bitsIn(bits);
   let at = 0;
@@ -92,15 +86,10 @@ function newTable(definition: Uint8Array, isAc: boolean): CodeTable {
   const single = new Uint16Array(65_536);
   /** Of the code that the next twelve bits begin with; longer ones do not fit into them. */
   const codeLengths = new Uint8Array(1 << WINDOW).fill(WINDOW + 1);
-  let valueAt = 16;
-  let code = 0;
-  for (let length = 1; length <= 16; length++, code <<= 1) {
-    for (let left = byteAt(definition, length - 1); left > 0; left--, code++, valueAt++) {
-      const entry = entryOf(byteAt(definition, valueAt), length, isAc);
-      single.fill(entry, code << (16 - length), (code + 1) << (16 - length));
-      if (length <= WINDOW)
-        codeLengths.fill(length, code << (WINDOW - length), (code + 1) << (WINDOW - length));
-    }
+  for (const { code, length, symbol } of codesIn(definition)) {
+    single.fill(entryOf(symbol, length, isAc), code << (16 - length), (code + 1) << (16 - length));
+    if (length <= WINDOW)
+      codeLengths.fill(length, code << (WINDOW - length), (code + 1) << (WINDOW - length));
   }
   return { single, several: severalSteps(single, codeLengths, isAc) };
 }

@@ -1,5 +1,5 @@
-import { byteAt, viewOf } from '../bytes.ts';
-import { bitsIn, type HuffmanDefinitions, type ScanHeader, type ScanWalk } from './scans.ts';
+import { viewOf } from '../bytes.ts';
+import { bitsIn, codesIn, type HuffmanDefinitions, type ScanHeader, type ScanWalk } from './scans.ts';
 
 /**
  * Walks through the Huffman codes of the scans of one progressive JPEG, in their order. A scan that refines has a bit
@@ -58,14 +58,8 @@ function codesOf(definitions: HuffmanDefinitions, id: number): Codes | undefined
   const definition = definitions.get(id);
   if (!definition) return undefined;
   const codes = new Uint16Array(65_536);
-  let symbolAt = 16;
-  let code = 0;
-  for (let length = 1; length <= 16; length++, code <<= 1) {
-    for (let left = byteAt(definition, length - 1); left > 0; left--, code++, symbolAt++) {
-      const entry = (length << 8) | byteAt(definition, symbolAt);
-      codes.fill(entry, code << (16 - length), (code + 1) << (16 - length));
-    }
-  }
+  for (const { code, length, symbol } of codesIn(definition))
+    codes.fill((length << 8) | symbol, code << (16 - length), (code + 1) << (16 - length));
   return codes;
 }
 

@@ -76,38 +76,30 @@ export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment
 const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi-picture', 'gain-map']);
 
 /** The segments of a JPEG that go into a new encoding of it, in order, with this orientation. */
-export function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
+function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
   const kept = source.segments.filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'));
   if (orientation === readJpegOrientation(source)) return kept;
   const carried = kept.map((segment) => withSegmentOrientation(segment, orientation));
-  if (orientation === 1 || carried.some(({ kind }) => kind === 'exif')) return carried;
+  if (orientation === 1 || kept.some(({ kind }) => kind === 'exif')) return carried;
   const { exif } = underPolicy({}, 'keep', orientation);
-  const hasJfif = carried[0]?.kind === 'jfif';
-  return carried.toSpliced(hasJfif ? 1 : 0, 0, ...metadataSegments({ exif }).map(asExif));
+  return carried.toSpliced(kept[0]?.kind === 'jfif' ? 1 : 0, 0, ...metadataSegments({ exif }));
 }
 
-function asExif(segment: NewSegment): NewSegment & { kind: SegmentKind } {
-  return { ...segment, kind: 'exif' };
-}
-
-function withSegmentOrientation(
-  segment: JpegSegment,
-  orientation: number,
-): NewSegment & { kind: SegmentKind } {
+function withSegmentOrientation(segment: JpegSegment, orientation: number): NewSegment {
   const { kind, marker, payload } = segment;
   if (kind === 'exif') {
     const exif = withOrientation(withoutExifPrefix(payload), orientation);
     const changed = joinBytes(payload.subarray(0, EXIF_PREFIX.length), exif);
     // Only a second EXIF grows, one without an orientation of its own: no viewer reads it from there.
-    return changed.length <= MAX_PAYLOAD ? { kind, marker, payload: changed } : segment;
+    return changed.length <= MAX_PAYLOAD ? { marker, payload: changed } : segment;
   }
   if (kind !== 'xmp') return segment;
   const packet = withXmpOrientation(payload.subarray(XMP_PREFIX.length), orientation);
-  return { kind, marker, payload: joinBytes(latin1(XMP_PREFIX), packet) };
+  return { marker, payload: joinBytes(latin1(XMP_PREFIX), packet) };
 }
 
 /** JFIF without its thumbnail: it holds the density of pixels. */
-export function jfifHeader(segments: readonly JpegSegment[]): NewSegment[] {
+function jfifHeader(segments: readonly JpegSegment[]): NewSegment[] {
   const jfif = segments.find(({ kind, payload }) => kind === 'jfif' && payload.length >= 14);
   return jfif ? [{ marker: jfif.marker, payload: joinBytes(jfif.payload.subarray(0, 12), [0, 0]) }] : [];
 }

@@ -54,10 +54,8 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
   const isIndexed = areIndexed(jpeg, pictures, others);
   const arePreviews = isIndexed && others.every((picture) => isPreview(jpeg.bytes, picture));
-  const isKnown =
-    unknownTrailingBytes === 0 &&
-    !gainMap &&
-    (arePreviews || (trailer !== undefined && pictures.length <= 1));
+  const isTrailer = trailer !== undefined && pictures.length <= 1;
+  const isKnown = unknownTrailingBytes === 0 && !gainMap && (arePreviews || isTrailer);
   const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
   return {
     count: Math.max(1, pictures.length),
@@ -77,22 +75,13 @@ function gapsAfter({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
   return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
 }
 
-function areIndexed(
-  { end }: Jpeg,
-  [own, ...others]: readonly PictureEntry[],
-  following: readonly PictureEntry[],
-): boolean {
+function areIndexed({ end }: Jpeg, [own, ...others]: PictureEntry[], following: PictureEntry[]): boolean {
   return own?.start === 0 && own.length >= end && others.length > 0 && following.length === others.length;
 }
 
 /** Whether what follows the picture can be moved: all of it is known, and so is every offset that points to it. */
-export function isMovable({
-  gainMap,
-  isIndexed,
-  trailingParts,
-  unknownTrailingBytes,
-}: MultiPicture): boolean {
-  if (gainMap) return isIndexed && unknownTrailingBytes === 0;
+export function isMovable({ trailingParts, ...pictures }: MultiPicture): boolean {
+  if (pictures.gainMap) return pictures.isIndexed && pictures.unknownTrailingBytes === 0;
   return trailingParts !== undefined && !trailingParts.isPointedAt;
 }
 
@@ -109,21 +98,18 @@ function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
   const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
   const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
   if (length * places.length > MAX_SEARCHED) return true;
+  const isNear = (value: number) => places.some((place) => value >= place - 64 && value < place + 512);
   return holders.some(({ at, payload }) => {
     const view = viewOf(payload);
-    const bases = [0, at + 4 + EXIF_PREFIX.length];
+    const tiffAt = at + 4 + EXIF_PREFIX.length;
     for (let offset = 0; offset + 4 <= payload.length; offset += 2) {
       for (const littleEndian of [true, false]) {
         const value = view.getUint32(offset, littleEndian);
-        if (bases.some((base) => places.some((place) => isNear(value + base, place)))) return true;
+        if (isNear(value) || isNear(value + tiffAt)) return true;
       }
     }
     return false;
   });
-}
-
-function isNear(value: number, place: number): boolean {
-  return value >= place - 64 && value < place + 512;
 }
 
 /**

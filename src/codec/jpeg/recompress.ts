@@ -22,21 +22,17 @@ export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy):
   if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
   const bare = readJpeg(await fromEngine(compressJpeg(bytes.subarray(0, source.end), { quality: 100 })));
   assertSameFrame(source, bare);
-  const result = writeJpeg(segmentsOfCopy(source, policy), [
-    bare.bytes.subarray(codingStart(bare), bare.end),
-  ]);
+  const coded = bare.bytes.subarray(codingStart(bare), bare.end);
+  const result = writeJpeg(segmentsOfCopy(source, policy), [coded]);
   return standsAlone ? result : (carryTrailingParts(bytes, result) ?? bytes);
 }
 
 /** Without an Adobe marker decoders derive the colour space from component ids; the engine's own markers are dropped. */
 function assertSameFrame(source: Jpeg, result: Jpeg): void {
-  const describe = ({ frame }: Jpeg) =>
-    JSON.stringify([
-      frame.width,
-      frame.height,
-      frame.bits,
-      frame.components.map(({ id, horizontal, vertical }) => [id, horizontal, vertical]),
-    ]);
+  const describe = ({ frame: { width, height, bits, components } }: Jpeg) => {
+    const samplings = components.map(({ id, horizontal, vertical }) => [id, horizontal, vertical]);
+    return JSON.stringify([width, height, bits, samplings]);
+  };
   if (describe(source) !== describe(result) || !result.hasEnd) {
     throw new EngineError(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
   }

@@ -35,6 +35,16 @@ export function readDefinitions(payload: Uint8Array, into: Map<number, Uint8Arra
   }
 }
 
+/** The codes of a definition, the shortest first. */
+export function* codesIn(definition: Uint8Array) {
+  let symbolAt = 16;
+  let code = 0;
+  for (let length = 1; length <= 16; length++, code <<= 1) {
+    for (let left = byteAt(definition, length - 1); left > 0; left--, code++, symbolAt++)
+      yield { code, length, symbol: byteAt(definition, symbolAt) };
+  }
+}
+
 /** A code of all ones is reserved, so of each length one has to be free: decoders refuse a table without it. */
 function fitsInCodes(definition: Uint8Array): boolean {
   let code = 0;

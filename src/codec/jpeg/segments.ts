@@ -1,5 +1,5 @@
 import { byteAt, joinAll, joinBytes, startsWith, uint16, uint16At } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
 import { readOrientation } from '../metadata/exif.ts';
 import { PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 
@@ -16,22 +16,6 @@ export interface JpegSegment {
   /** After the payload of SOS: the entropy-coded bytes, with restart markers. */
   readonly coded?: Uint8Array;
 }
-
-export type SegmentKind =
-  | 'jfif'
-  | 'jfxx'
-  | 'exif'
-  | 'xmp'
-  | 'extended-xmp'
-  | 'icc'
-  | 'multi-picture'
-  | 'gain-map'
-  | 'photoshop'
-  | 'adobe'
-  | 'jumbf'
-  | 'application'
-  | 'comment'
-  | 'coding';
 
 export interface Jpeg {
   readonly bytes: Uint8Array;
@@ -50,32 +34,30 @@ export interface JpegFrame {
   readonly bits: number;
   readonly width: number;
   readonly height: number;
-  readonly components: readonly JpegComponent[];
-}
-
-export interface JpegComponent {
-  readonly id: number;
-  readonly horizontal: number;
-  readonly vertical: number;
-  readonly table: number;
+  readonly components: readonly {
+    readonly id: number;
+    readonly horizontal: number;
+    readonly vertical: number;
+    readonly table: number;
+  }[];
 }
 
 const SOI = 0xd8;
 const EOI = 0xd9;
 export const SOS = 0xda;
 const TEM = 0x01;
-export const APP0 = 0xe0;
+const APP0 = 0xe0;
 export const APP1 = 0xe1;
 export const APP2 = 0xe2;
 export const APP13 = 0xed;
-export const COM = 0xfe;
+const COM = 0xfe;
 
 export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';
 export const EXTENDED_XMP_PREFIX = 'http://ns.adobe.com/xmp/extension/\0';
 export const EXIF_PREFIX = 'Exif\0\0';
 export const ICC_PREFIX = 'ICC_PROFILE\0';
 
-const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKind])[] = [
+const KINDS = [
   [APP0, 'JFIF\0', 'jfif'],
   [APP0, 'JFXX\0', 'jfxx'],
   // Some writers put another byte than NUL after the first NUL.
@@ -88,7 +70,9 @@ const KINDS: readonly (readonly [marker: number, prefix: string, kind: SegmentKi
   [0xeb, 'JP', 'jumbf'],
   [APP13, PHOTOSHOP_PREFIX, 'photoshop'],
   [0xee, 'Adobe', 'adobe'],
-];
+] as const;
+
+export type SegmentKind = (typeof KINDS)[number][2] | 'application' | 'comment' | 'coding';
 
 // Far above what any camera writes; a file with more is made to exhaust memory.
 const MAX_SEGMENTS = 50_000;
@@ -119,7 +103,8 @@ function readMarkers(bytes: Uint8Array): Jpeg {
     if (isStandalone(marker.code)) continue;
     const segment = readSegment(bytes, marker);
     if (!segment) break;
-    if (segments.push(segment) > MAX_SEGMENTS) throw corrupt(`more than ${MAX_SEGMENTS} segments`, at);
+    if (segments.push(segment) > MAX_SEGMENTS)
+      throw corruptHeader('JPEG', `more than ${MAX_SEGMENTS} segments`, at);
     at += 2 + segment.payload.length + (segment.coded?.length ?? 0);
   }
   fault ??= 'Expected an end-of-image marker but the file ends before it';
@@ -201,11 +186,11 @@ function endOfScan(bytes: Uint8Array, from: number): number {
 
 function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
   const segment = segments.find(({ marker }) => isFrame(marker));
-  if (!segment) throw corrupt('no frame header (SOF)', at);
+  if (!segment) throw corruptHeader('JPEG', 'no frame header (SOF)', at);
   const { payload, marker } = segment;
   const count = payload[5] ?? 0;
   if (payload.length < 6 + count * 3 || count === 0)
-    throw corrupt('a frame header that is too short', segment.at);
+    throw corruptHeader('JPEG', 'a frame header that is too short', segment.at);
   const frame = {
     marker,
     bits: byteAt(payload, 0),
@@ -213,11 +198,12 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
     width: uint16At(payload, 3),
     components: Array.from({ length: count }, (_, index) => readComponent(payload, 6 + index * 3)),
   };
-  if (frame.width === 0 || frame.height === 0) throw corrupt('a width or height of 0', segment.at);
+  if (frame.width === 0 || frame.height === 0)
+    throw corruptHeader('JPEG', 'a width or height of 0', segment.at);
   return frame;
 }
 
-function readComponent(payload: Uint8Array, at: number): JpegComponent {
+function readComponent(payload: Uint8Array, at: number): JpegFrame['components'][number] {
   const sampling = byteAt(payload, at + 1);
   return {
     id: byteAt(payload, at),
@@ -229,10 +215,6 @@ function readComponent(payload: Uint8Array, at: number): JpegComponent {
 
 export function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-}
-
-function corrupt(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable JPEG header but found ${what} at byte ${at}`);
 }
 
 export function isProgressive({ marker }: JpegFrame): boolean {
@@ -253,11 +235,8 @@ export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
 
 /** A JPEG of these segments, and after them what codes its pixels, from the first table to EOI. */
 export function writeJpeg(segments: readonly NewSegment[], coded: readonly Uint8Array[]): Uint8Array {
-  return joinAll([
-    [0xff, SOI],
-    ...segments.map(({ marker, payload }) => segmentBytes(marker, payload)),
-    ...coded,
-  ]);
+  const parts = segments.map(({ marker, payload }) => segmentBytes(marker, payload));
+  return joinAll([[0xff, SOI], ...parts, ...coded]);
 }
 
 /** The orientation in the JPEG's own EXIF. */

@@ -1,5 +1,5 @@
 import { countTrailing } from '../bytes.ts';
-import type { MetadataPart, MetadataPolicy, MetadataStripper } from '../metadata/model.ts';
+import type { MetadataPart, MetadataStripper } from '../metadata/model.ts';
 import { segmentsOfCopy } from './metadata.ts';
 import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 
@@ -12,7 +12,10 @@ export const jpegStripper: MetadataStripper = {
     ...trailingPart(readJpeg(bytes)),
   ],
   partsLeft: ({ bytes }, policy) => segmentsOfCopy(readJpeg(bytes), policy).map(asPart),
-  strip: ({ bytes }, policy) => strip(readJpeg(bytes), policy),
+  strip: ({ bytes }, policy) => {
+    const jpeg = readJpeg(bytes);
+    return jpeg.hasEnd ? writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg)) : undefined;
+  },
 };
 
 function trailingPart({ bytes, end }: Jpeg): MetadataPart[] {
@@ -21,11 +24,6 @@ function trailingPart({ bytes, end }: Jpeg): MetadataPart[] {
 
 function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): MetadataPart {
   return { type: String.fromCharCode(marker), payload };
-}
-
-function strip(jpeg: Jpeg, policy: MetadataPolicy): Uint8Array | undefined {
-  if (!jpeg.hasEnd) return undefined;
-  return writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg));
 }
 
 /** From the first table to the end, without the segments in between that do not belong to the coding. */

@@ -1,14 +1,12 @@
+import type { TrailingParts } from '../../core/recipe.ts';
 import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
 import { isIsoFile } from '../isobmff/boxes.ts';
 
-/** Data of a documented form that phones store after a JPEG: its offsets are relative to itself, so it can be moved. */
-export interface Trailer {
-  /** About the picture; nothing that could be looked at or listened to. */
-  readonly isMetadata: boolean;
-}
-
-/** The video of a motion photo, a Samsung SEF block, or both; undefined where any byte is something else. */
-export function readTrailer(trailing: Uint8Array): Trailer | undefined {
+/**
+ * Data of a documented form that phones store after a JPEG: the video of a motion photo, a Samsung SEF block, or both;
+ * undefined where any byte is something else. Its offsets are relative to itself, so it can be moved.
+ */
+export function readTrailer(trailing: Uint8Array): Pick<TrailingParts, 'isMetadata'> | undefined {
   const sef = readSef(trailing);
   const rest = trailing.subarray(0, sef?.start);
   const hasVideo = isIsoFile(rest);
@@ -33,11 +31,8 @@ function readSef(bytes: Uint8Array): { start: number; isMetadata: boolean } | un
   const view = viewOf(bytes);
   const blocks = Array.from({ length: directory.count }, (_, index) => {
     const entry = directory.at + 12 + index * 12;
-    return {
-      start: directory.at - view.getUint32(entry + 4, true),
-      length: view.getUint32(entry + 8, true),
-      entry,
-    };
+    const start = directory.at - view.getUint32(entry + 4, true);
+    return { start, length: view.getUint32(entry + 8, true), entry };
   }).sort((one, other) => one.start - other.start);
   const [{ start } = { start: directory.at }] = blocks;
   let at = start;
@@ -56,9 +51,8 @@ function findDirectory(bytes: Uint8Array): { at: number; count: number } | undef
   const at = bytes.length - 8 - view.getUint32(bytes.length - 8, true);
   if (at < 0 || !startsWith(bytes, 'SEFH', at)) return undefined;
   const count = view.getUint32(at + 8, true);
-  return count > 0 && count <= MAX_BLOCKS && at + 12 + count * 12 === bytes.length - 8
-    ? { at, count }
-    : undefined;
+  const isWhole = count > 0 && count <= MAX_BLOCKS && at + 12 + count * 12 === bytes.length - 8;
+  return isWhole ? { at, count } : undefined;
 }
 
 function isMetadataBlock(bytes: Uint8Array, { start, length }: { start: number; length: number }): boolean {

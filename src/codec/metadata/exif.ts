@@ -1,23 +1,23 @@
 import { joinAll, joinBytes, latin1, startsWith, uint16, uint16At, uint32 } from '../bytes.ts';
 import {
   isText,
+  ORIENTATION,
   orientationOf,
   readDirectory,
   readTiff,
   type Tiff,
   type TiffDirectory,
   type TiffEntry,
+  TYPE_ASCII,
   valueBytes,
 } from './tiff-directory.ts';
 
 /** EXIF is a TIFF structure; in this file always without the prefix `Exif\0\0`. */
 
-const ORIENTATION = 0x0112;
 const ARTIST = 0x013b;
 const XP_AUTHOR = 0x9c9d;
 const COPYRIGHT = 0x8298;
 const TYPE_BYTE = 1;
-const TYPE_ASCII = 2;
 const TYPE_SHORT = 3;
 const TYPE_LONG = 4;
 
@@ -51,7 +51,7 @@ export function withOrientation(exif: Uint8Array, orientation: number): Uint8Arr
   if (!entry) return withOrientationAdded(tiff, directory, orientation);
   // Not slice(): that of a Buffer shares its memory, and would change the source.
   const patched = Uint8Array.from(exif);
-  patched.set(orientationEntry(orientation, tiff.littleEndian), entry.at);
+  patched.set(entryBytes(orientationEntry(orientation, tiff.littleEndian), tiff.littleEndian), entry.at);
   if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
   return patched;
 }
@@ -67,14 +67,14 @@ function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation:
   const padding = bytes.length % 2 ? [0] : [];
   const directoryAt = bytes.length + padding.length;
   const count = uint16(before.length + 1 + after.length, littleEndian);
-  const entry = orientationEntry(orientation, littleEndian);
+  const entry = entryBytes(orientationEntry(orientation, littleEndian), littleEndian);
   const extended = joinAll([bytes, padding, count, ...before, entry, ...after, [0, 0, 0, 0]]);
   extended.set(uint32(directoryAt, littleEndian), 4);
   return extended;
 }
 
-function orientationEntry(orientation: number, littleEndian: boolean): Uint8Array {
-  return directoryEntry(ORIENTATION, TYPE_SHORT, 1, uint16(orientation, littleEndian), littleEndian);
+function orientationEntry(orientation: number, littleEndian: boolean): NewEntry {
+  return { tag: ORIENTATION, type: TYPE_SHORT, count: 1, value: uint16(orientation, littleEndian) };
 }
 
 export interface ExifContent {
@@ -109,10 +109,7 @@ export function buildExif(content: ExifContent): Uint8Array {
   const text = (tag: number, value: Uint8Array | undefined): NewEntry[] =>
     value ? [{ tag, type: TYPE_ASCII, count: terminated(value).length, value: terminated(value) }] : [];
   const entries: NewEntry[] = [...text(ARTIST, artist), ...text(COPYRIGHT, copyright)];
-  if (orientation !== undefined) {
-    const value = uint16(orientation, littleEndian);
-    entries.push({ tag: ORIENTATION, type: TYPE_SHORT, count: 1, value });
-  }
+  if (orientation !== undefined) entries.push(orientationEntry(orientation, littleEndian));
   if (xpAuthor) entries.push({ tag: XP_AUTHOR, type: TYPE_BYTE, count: xpAuthor.length, value: xpAuthor });
   return joinBytes(tiffHeader(littleEndian), directoryBytes(entries, 8, littleEndian));
 }
@@ -139,9 +136,10 @@ export function directoryBytes(entries: readonly NewEntry[], at: number, littleE
   let outsideAt = at + 2 + entries.length * 12 + 4;
   const outside: Uint8Array[] = [];
   const sorted = entries.toSorted((one, other) => one.tag - other.tag);
-  const rows = sorted.map(({ tag, type, count, value }) => {
-    if (value.length <= 4) return directoryEntry(tag, type, count, value, littleEndian);
-    const row = directoryEntry(tag, type, count, uint32(outsideAt, littleEndian), littleEndian);
+  const rows = sorted.map((entry) => {
+    const { value } = entry;
+    if (value.length <= 4) return entryBytes(entry, littleEndian);
+    const row = entryBytes({ ...entry, value: uint32(outsideAt, littleEndian) }, littleEndian);
     const padded = value.length % 2 ? joinBytes(value, [0]) : value;
     outside.push(padded);
     outsideAt += padded.length;
@@ -150,21 +148,9 @@ export function directoryBytes(entries: readonly NewEntry[], at: number, littleE
   return joinBytes(uint16(entries.length, littleEndian), ...rows, [0, 0, 0, 0], ...outside);
 }
 
-function directoryEntry(
-  tag: number,
-  type: number,
-  count: number,
-  value: Uint8Array,
-  littleEndian = false,
-): Uint8Array {
-  const padding = new Uint8Array(4 - value.length);
-  return joinBytes(
-    uint16(tag, littleEndian),
-    uint16(type, littleEndian),
-    uint32(count, littleEndian),
-    value,
-    padding,
-  );
+function entryBytes({ tag, type, count, value }: NewEntry, littleEndian: boolean): Uint8Array {
+  const head = [uint16(tag, littleEndian), uint16(type, littleEndian), uint32(count, littleEndian)];
+  return joinBytes(...head, value, new Uint8Array(4 - value.length));
 }
 
 function terminated(text: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 import {
   byteAt,
+  joinAll,
   joinBytes,
   latin1,
   startsWith,
@@ -9,6 +10,7 @@ import {
   uint32,
   uint32At,
 } from '../bytes.ts';
+import type { Credits } from './xmp.ts';
 
 /** What an APP13 segment of a JPEG begins with. */
 export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
@@ -19,11 +21,6 @@ interface Dataset {
   readonly record: number;
   readonly id: number;
   readonly value: Uint8Array;
-}
-
-export interface IptcCredits {
-  readonly creators: readonly string[];
-  readonly rights?: string;
 }
 
 const IPTC_RESOURCE = 0x0404;
@@ -57,27 +54,17 @@ export function creditsOnly(photoshop: Uint8Array): Uint8Array | undefined {
   const iptc = readIptc(photoshop);
   const credits = iptc ? readDatasets(iptc).filter(isCredit) : [];
   if (!credits.some(({ record }) => record === 2)) return undefined;
-  return asPhotoshop(
-    joinBytes(
-      ...credits.map(({ record, id, value }) => joinBytes([0x1c, record, id], uint16(value.length), value)),
-    ),
-  );
+  const rows = credits.map(({ record, id, value }) => [[0x1c, record, id], uint16(value.length), value]);
+  return asPhotoshop(joinAll(rows.flat()));
 }
 
 /** An APP13 payload with this IIM block in it. */
 export function asPhotoshop(iptc: Uint8Array): Uint8Array {
-  return joinBytes(
-    latin1(PHOTOSHOP_PREFIX),
-    latin1('8BIM'),
-    uint16(IPTC_RESOURCE),
-    [0, 0],
-    uint32(iptc.length),
-    iptc,
-    new Uint8Array(iptc.length % 2),
-  );
+  const head = joinBytes(latin1(`${PHOTOSHOP_PREFIX}8BIM`), uint16(IPTC_RESOURCE), [0, 0]);
+  return joinBytes(head, uint32(iptc.length), iptc, new Uint8Array(iptc.length % 2));
 }
 
-export function readIptcCredits(photoshop: Uint8Array): IptcCredits {
+export function readIptcCredits(photoshop: Uint8Array): Credits {
   const iptc = readIptc(photoshop);
   const datasets = iptc ? readDatasets(iptc) : [];
   const isUtf8 = datasets.some(
@@ -100,11 +87,8 @@ function readDatasets(iptc: Uint8Array): Dataset[] {
     const length = uint16At(iptc, at + 3);
     // The top bit marks an extended length, which no credit needs.
     if (length >= 0x8000 || at + 5 + length > iptc.length) break;
-    datasets.push({
-      record: byteAt(iptc, at + 1),
-      id: byteAt(iptc, at + 2),
-      value: iptc.subarray(at + 5, at + 5 + length),
-    });
+    const value = iptc.subarray(at + 5, at + 5 + length);
+    datasets.push({ record: byteAt(iptc, at + 1), id: byteAt(iptc, at + 2), value });
     at += 5 + length;
   }
   return datasets;

@@ -11,17 +11,13 @@ import {
 } from './xmp.ts';
 
 /** The part of it that the output gets, whose pixels are to be shown with this orientation. */
-export function underPolicy(
-  metadata: ImageMetadata,
-  policy: MetadataPolicy,
-  orientation: number,
-): ImageMetadata {
+export function underPolicy(metadata: ImageMetadata, policy: MetadataPolicy, orientation: number) {
   return POLICIES[policy](metadata, orientation);
 }
 
-const POLICIES: Readonly<
-  Record<MetadataPolicy, (metadata: ImageMetadata, orientation: number) => ImageMetadata>
-> = {
+type ApplyPolicy = (metadata: ImageMetadata, orientation: number) => ImageMetadata;
+
+const POLICIES: Readonly<Record<MetadataPolicy, ApplyPolicy>> = {
   // Where the orientation stays, every byte does, even if XMP and EXIF disagree on it.
   keep: (metadata, orientation) =>
     orientation === readOrientation(metadata.exif)

@@ -32,7 +32,7 @@ export interface TiffDirectory {
 }
 
 const TYPE_LENGTHS = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
-const TYPE_ASCII = 2;
+export const TYPE_ASCII = 2;
 /** EXIF 3.0 */
 const TYPE_UTF8 = 129;
 
@@ -122,7 +122,7 @@ export function numbersOf(tiff: Tiff, entry: TiffEntry | undefined, limit = 16):
   );
 }
 
-const ORIENTATION = 274;
+export const ORIENTATION = 274;
 
 /** 1 to 8, as TIFF and EXIF number them; 1 when there is none or it is invalid. */
 export function orientationOf(tiff: Tiff, directory: TiffDirectory): number {

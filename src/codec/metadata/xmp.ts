@@ -2,18 +2,21 @@ import { joinBytes } from '../bytes.ts';
 
 /** XMP packets are small XML files. What is not understood is copied unchanged or left out, never repaired. */
 
-export interface XmpCredits {
+export interface Credits {
   /** dc:creator */
   readonly creators: readonly string[];
   /** dc:rights */
   readonly rights?: string;
+}
+
+export interface XmpCredits extends Credits {
   /** xmpRights: UsageTerms, WebStatement, Owner, Marked, Certificate. */
   readonly terms: readonly (readonly [name: RightsName, value: string])[];
 }
 
 export const NO_CREDITS: XmpCredits = { creators: [], terms: [] };
 
-type RightsName = 'UsageTerms' | 'WebStatement' | 'Owner' | 'Marked' | 'Certificate';
+type RightsName = (typeof RIGHTS_NAMES)[number];
 
 const RIGHTS_NAMES = ['UsageTerms', 'WebStatement', 'Owner', 'Marked', 'Certificate'] as const;
 const DC = 'http://purl.org/dc/elements/1.1/';
@@ -27,11 +30,7 @@ const MAX_READ_BYTES = 2_000_000;
 export function withXmpOrientation(packet: Uint8Array, orientation: number): Uint8Array {
   const text = readText(packet);
   if (text === undefined) return packet;
-  const prefix = escapePattern(prefixOf(text, TIFF) ?? 'tiff');
-  const value = new RegExp(
-    `(${prefix}:Orientation\\s{0,9}(?:=\\s{0,9}["']|>\\s{0,9}))[0-9](?=\\s{0,9}["'<])`,
-    'g',
-  );
+  const value = new RegExp(`(${orientationPattern(text)})[0-9](?=\\s{0,9}["'<])`, 'g');
   const patched = text.replace(value, `$1${orientation}`);
   return patched === text ? packet : bytesOf(patched);
 }
@@ -40,11 +39,14 @@ export function withXmpOrientation(packet: Uint8Array, orientation: number): Uin
 export function readXmpOrientation(packet: Uint8Array): number | undefined {
   const text = readText(packet);
   if (text === undefined) return undefined;
-  const prefix = escapePattern(prefixOf(text, TIFF) ?? 'tiff');
-  const match = new RegExp(
-    `${prefix}:Orientation\\s{0,9}(?:=\\s{0,9}["']|>\\s{0,9})([1-8])\\s{0,9}["'<]`,
-  ).exec(text);
+  const match = new RegExp(`${orientationPattern(text)}([1-8])\\s{0,9}["'<]`).exec(text);
   return match ? Number(match[1]) : undefined;
+}
+
+/** Of tiff:Orientation up to its value, as an attribute or an element. */
+function orientationPattern(text: string): string {
+  const prefix = escapePattern(prefixOf(text, TIFF) ?? 'tiff');
+  return `${prefix}:Orientation\\s{0,9}(?:=\\s{0,9}["']|>\\s{0,9})`;
 }
 
 /** As Latin-1, so that positions are bytes: everything searched for is ASCII. */
@@ -80,7 +82,7 @@ function bytesOf(latin1Text: string): Uint8Array {
 
 /** Author and copyright. */
 export function readXmpCredits(packet: Uint8Array): XmpCredits {
-  if (packet.length > MAX_READ_BYTES) return { creators: [], terms: [] };
+  if (packet.length > MAX_READ_BYTES) return NO_CREDITS;
   const text = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('utf8');
   const dc = prefixOf(text, DC) ?? 'dc';
   const rights = prefixOf(text, XMP_RIGHTS) ?? 'xmpRights';
@@ -106,11 +108,8 @@ function valuesOf(text: string, name: string): string[] {
   if (body === undefined) return [];
   const items = [...body.matchAll(/<rdf:li(?:\s[^<>]{0,200})?>([^<]{0,4000})<\/rdf:li>/g)];
   const values = items.length > 0 ? items.map(([, value = '']) => value) : [body];
-  return values
-    .filter((value) => !value.includes('<'))
-    .map(unescapeXml)
-    .filter(Boolean)
-    .slice(0, 20);
+  const plain = values.filter((value) => !value.includes('<'));
+  return plain.map(unescapeXml).filter(Boolean).slice(0, 20);
 }
 
 function bodyOf(text: string, name: string): string | undefined {
@@ -138,10 +137,8 @@ export function buildXmp(credits: XmpCredits, orientation?: number): Uint8Array 
  * The packet with the credits that it lacks; a new one where there is none. A property that it has in any form is
  * left unchanged: readers refuse a packet that has one twice.
  */
-export function withCredits(
-  packet: Uint8Array | undefined,
-  { creators, rights }: Pick<XmpCredits, 'creators' | 'rights'>,
-): Uint8Array | undefined {
+export function withCredits(packet: Uint8Array | undefined, credits: Credits): Uint8Array | undefined {
+  const { creators, rights } = credits;
   if (!packet) return buildXmp({ creators, rights, terms: [] });
   const text = readText(packet);
   const end = text?.lastIndexOf('</rdf:RDF>') ?? -1;
@@ -159,14 +156,12 @@ export function withCredits(
 }
 
 function descriptionOf(credits: XmpCredits, orientation?: number): string | undefined {
-  const creators = credits.creators.map(printable).filter(Boolean);
+  const authors = credits.creators.map(printable).filter(Boolean).map(listItem).join('');
   const rights = printable(credits.rights ?? '');
   const terms = credits.terms.map(([name, value]) => [name, printable(value)] as const);
   const parts = [
     ...(orientation ? [`<tiff:Orientation>${orientation}</tiff:Orientation>`] : []),
-    ...(creators.length > 0
-      ? [`<dc:creator><rdf:Seq>${creators.map(listItem).join('')}</rdf:Seq></dc:creator>`]
-      : []),
+    ...(authors ? [`<dc:creator><rdf:Seq>${authors}</rdf:Seq></dc:creator>`] : []),
     ...(rights ? [`<dc:rights>${alternatives(rights)}</dc:rights>`] : []),
     ...terms
       .filter(([, value]) => value)

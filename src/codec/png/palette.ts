@@ -1,5 +1,4 @@
-import { fromEngine } from '../engines.ts';
-import { openImage } from '../open-image.ts';
+import { fromEngine, openImage, rgbPixels } from '../engines.ts';
 import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
 import type { EncodeTask } from '../task.ts';
 import { inspectPng } from './inspect.ts';
@@ -40,7 +39,8 @@ async function scoreTiles(
 ): Promise<number | undefined> {
   let worstMean = 100;
   for (const background of backgrounds) {
-    const [before, after] = [await flatPixels(source, background), await flatPixels(output, background)];
+    const before = await rgbPixels(openImage(source, { pages: 1 }), background);
+    const after = await rgbPixels(openImage(output, { pages: 1 }), background);
     const tiles = tilesOf(before);
     let sum = 0;
     for (const tile of tiles) {
@@ -51,12 +51,6 @@ async function scoreTiles(
     worstMean = Math.min(worstMean, sum / tiles.length);
   }
   return worstMean >= MEAN_FLOOR ? worstMean : undefined;
-}
-
-async function flatPixels(bytes: Uint8Array, background: string): Promise<RgbPixels> {
-  const image = openImage(bytes, { pages: 1 }).flatten({ background }).toColourspace('srgb').raw();
-  const { data, info } = await fromEngine(image.toBuffer({ resolveWithObject: true }));
-  return { pixels: data, width: info.width, height: info.height };
 }
 
 type Tile = Readonly<Record<'left' | 'top' | 'width' | 'height', number>>;

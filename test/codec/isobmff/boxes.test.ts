@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { sniffFormat } from '../../../src/codec/inspect-image.ts';
 import { isIsoFile, readBoxes, readBrands } from '../../../src/codec/isobmff/boxes.ts';
-import { sniffFormat } from '../../../src/codec/sniff-format.ts';
 import { ascii, concat, makeMotionVideo, uint32 } from '../../support/fixtures.ts';
 
 const box = (type: string, size: number, content: Uint8Array = new Uint8Array()) =>

@@ -1,12 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { applyMetadata } from '../../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../../src/codec/bytes.ts';
-import { inspectImage } from '../../../src/codec/inspect-image.ts';
+import { inspectImage, readMetadata } from '../../../src/codec/inspect-image.ts';
 import { readIptc } from '../../../src/codec/metadata/iptc.ts';
 import type { MetadataPolicy } from '../../../src/codec/metadata/model.ts';
 import { readXmpCredits } from '../../../src/codec/metadata/xmp.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
-import { readMetadata } from '../../../src/codec/read-metadata.ts';
 import type { ImageFormat } from '../../../src/core/image-result.ts';
 import {
   ascii,

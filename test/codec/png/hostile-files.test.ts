@@ -1,10 +1,9 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
-import { inspectImage } from '../../../src/codec/inspect-image.ts';
+import { inspectImage, readMetadata } from '../../../src/codec/inspect-image.ts';
 import { readPng, writePng } from '../../../src/codec/png/chunks.ts';
 import { chunksOfCopy } from '../../../src/codec/png/metadata.ts';
-import { readMetadata } from '../../../src/codec/read-metadata.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
 import {
   ascii,
