@@ -3,24 +3,10 @@ import { readableSeconds } from '../../src/core/readable.ts';
 const LINE_INTERVAL_MS = 2000;
 const PLANNING_INTERVAL_MS = 5000;
 
-export interface Progress {
-  /** Shows the time until the plan is ready. */
-  planning(): void;
-  /** The plan is ready, with so many images. */
-  planned(images: number): void;
-  /** One output was written. */
-  outputWritten(): void;
-  /** A batch finished with so many images accounted for, and so many of them failed. */
-  batchFinished(batch: { images: number; failed: number }): void;
-  /** So many are finished now, and so many of them failed. */
-  update(now: { done: number; failed: number }): void;
-  /** Prints a line that stays. */
-  print(text: string): void;
-  end(): void;
-}
+export type Progress = ReturnType<typeof createProgress>;
 
 /** Shows the progress of a job on stderr: one line that is updated on a terminal, a new line now and then elsewhere. */
-export function createProgress(stream: NodeJS.WriteStream, things = 'images'): Progress {
+export function createProgress(stream: NodeJS.WriteStream, things = 'images') {
   const startedAt = performance.now();
   let total: number | undefined;
   let outputs = 0;
@@ -29,8 +15,8 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
   let failed = 0;
   let shownAt = Number.NEGATIVE_INFINITY;
   let ticking: NodeJS.Timeout | undefined;
-
   let shownCounts = '';
+  const clear = stream.isTTY ? '\r\x1b[2K' : '';
   const done = () => Math.min(Math.max(outputs, finished), total ?? Number.POSITIVE_INFINITY);
   const line = () => {
     const seconds = (performance.now() - startedAt) / 1000;
@@ -38,7 +24,7 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
     const faults = failed > 0 ? ` · ${failed} failed` : '';
     return `${bar(done(), total)} ${done()}/${total ?? '?'} ${things}${pace}${faults}`;
   };
-  const write = (text: string) => stream.write(stream.isTTY ? `\r\x1b[2K${text}` : `${text}\n`);
+  const write = (text: string) => stream.write(stream.isTTY ? clear + text : `${text}\n`);
   const show = (force = false) => {
     const now = performance.now();
     if (!force && now - shownAt < (stream.isTTY ? 100 : LINE_INTERVAL_MS)) return;
@@ -47,11 +33,13 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
     write(line());
   };
   return {
+    /** Shows the time until the plan is ready. */
     planning: () => {
       const showTime = () => write(`planning … ${readableSeconds((performance.now() - startedAt) / 1000)}`);
       ticking = setInterval(showTime, stream.isTTY ? 1000 : PLANNING_INTERVAL_MS).unref();
     },
-    planned: (images) => {
+    /** The plan is ready, with so many images. */
+    planned: (images: number) => {
       clearInterval(ticking);
       total = images;
       show(true);
@@ -60,23 +48,26 @@ export function createProgress(stream: NodeJS.WriteStream, things = 'images'): P
       outputs += 1;
       show();
     },
-    batchFinished: (batch) => {
+    /** So many images of a batch are accounted for, and so many of them failed. */
+    batchFinished: (batch: { readonly images: number; readonly failed: number }) => {
       finished += batch.images;
       failed += batch.failed;
       show();
     },
-    update: (now) => {
+    /** So many are finished now, and so many of them failed. */
+    update: (now: { readonly done: number; readonly failed: number }) => {
       finished = now.done;
       failed = now.failed;
       show();
     },
-    print: (text) => void stream.write(stream.isTTY ? `\r\x1b[2K${text}\n` : `${text}\n`),
+    /** Prints a line that stays. */
+    print: (text: string) => void stream.write(`${clear}${text}\n`),
     end: () => {
       clearInterval(ticking);
       if (ended) return;
       ended = true;
       if (total === undefined) {
-        if (ticking && stream.isTTY) stream.write('\r\x1b[2K');
+        if (ticking) stream.write(clear);
         return;
       }
       if (stream.isTTY || shownCounts !== `${done()} ${failed}`) show(true);

@@ -15,25 +15,21 @@ export async function makeSampleImages(folder: string): Promise<void> {
   const hero = await readFile(path.join(photos, 'Bloated-Hero.jpg'));
   for (const name of ['photos', 'shop', 'web', 'broken'])
     await mkdir(path.join(folder, name), { recursive: true });
-  const at = (...parts: string[]) => path.join(folder, ...parts);
+  const at = (name: string) => path.join(folder, name);
+  const rotated = sharp(hero).resize(900).rotate(90);
   await Promise.all([
-    copyFile(path.join(photos, 'Bloated-Hero.jpg'), at('photos', 'concert.jpg')),
-    copyFile(path.join(photos, 'Bush-dog.jpg'), at('photos', 'bush dog.jpg')),
-    copyFile(path.join(photos, 'DSCN0614_small.jpg'), at('photos', 'DSCN0614.JPG')),
-    copyFile(path.join(photos, 'dsc_09827.jpg'), at('photos', 'dsc_09827.jpg')),
-    copyFile(baboon, at('photos', 'baboon.png')),
-    writeFile(at('broken', 'cut off.jpg'), hero.subarray(0, hero.length / 3)),
-    writeFile(at('broken', 'really a web page.png'), '<!doctype html><title>404</title><p>Not found'),
-    screenshot(at('web', 'dashboard.png')),
-    shopPicture(at('shop', 'lamp+shade.jpg'), '#d96c2c'),
-    shopPicture(at('shop', 'vase 50%.jpg'), '#3a7ca5'),
-    sharp(hero).resize(640).webp({ quality: 92 }).toFile(at('web', 'concert-small.webp')),
-    sharp(hero)
-      .resize(900)
-      .rotate(90)
-      .withMetadata({ orientation: 6 })
-      .jpeg({ quality: 94 })
-      .toFile(at('photos', 'held upright.jpg')),
+    copyFile(path.join(photos, 'Bloated-Hero.jpg'), at('photos/concert.jpg')),
+    copyFile(path.join(photos, 'Bush-dog.jpg'), at('photos/bush dog.jpg')),
+    copyFile(path.join(photos, 'DSCN0614_small.jpg'), at('photos/DSCN0614.JPG')),
+    copyFile(path.join(photos, 'dsc_09827.jpg'), at('photos/dsc_09827.jpg')),
+    copyFile(baboon, at('photos/baboon.png')),
+    writeFile(at('broken/cut off.jpg'), hero.subarray(0, hero.length / 3)),
+    writeFile(at('broken/really a web page.png'), '<!doctype html><title>404</title><p>Not found'),
+    screenshot(at('web/dashboard.png')),
+    shopPicture(at('shop/lamp+shade.jpg'), '#d96c2c'),
+    shopPicture(at('shop/vase 50%.jpg'), '#3a7ca5'),
+    sharp(hero).resize(640).webp({ quality: 92 }).toFile(at('web/concert-small.webp')),
+    rotated.withMetadata({ orientation: 6 }).jpeg({ quality: 94 }).toFile(at('photos/held upright.jpg')),
   ]);
 }
 
@@ -58,15 +54,8 @@ async function shopPicture(file: string, colour: string): Promise<void> {
     <linearGradient id="p" x2="1"><stop offset="0" stop-color="${colour}"/><stop offset=".4" stop-color="#fff8"/><stop offset="1" stop-color="${colour}"/></linearGradient></defs>
     <rect width="1600" height="1200" fill="url(#g)"/><ellipse cx="800" cy="1010" rx="330" ry="50" fill="#0003"/>
     <path d="M620 1000 Q500 600 700 330 L900 330 Q1100 600 980 1000Z" fill="${colour}"/><path d="M620 1000 Q500 600 700 330 L900 330 Q1100 600 980 1000Z" fill="url(#p)"/></svg>`;
-  const grain = sharp({
-    create: {
-      width: 1600,
-      height: 1200,
-      channels: 3,
-      background: '#000',
-      noise: { type: 'gaussian', mean: 128, sigma: 9 },
-    },
-  });
+  const noise = { type: 'gaussian', mean: 128, sigma: 9 } as const;
+  const grain = sharp({ create: { width: 1600, height: 1200, channels: 3, background: '#000', noise } });
   await sharp(Buffer.from(svg))
     .composite([{ input: await grain.png().toBuffer(), blend: 'soft-light' }])
     .flatten()

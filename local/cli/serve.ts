@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import path from 'node:path';
 import type { SQSBatchResponse } from 'aws-lambda';
 import { jobKeys } from '../../src/core/job-keys.ts';
@@ -99,9 +100,9 @@ function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): v
     uploads.send(JSON.stringify({ Records: [record] }));
   }
   if (bucket.name !== INPUT_BUCKET || !object.key.startsWith('lists/')) return;
-  cloud.invoke('start-job', { Records: [record] }).catch((error: Error) => {
-    console.error(`${decodeEventKey(object.key)}: cannot start a job: ${error.message}`);
-  });
+  const report = ({ message }: Error) =>
+    console.error(`${decodeEventKey(object.key)}: cannot start a job: ${message}`);
+  cloud.invoke('start-job', { Records: [record] }).catch(report);
 }
 
 function uploadQueue(cloud: LocalCloud): LocalQueue {
@@ -123,23 +124,16 @@ async function runJob(cloud: LocalCloud, name: string, input: unknown, signal: A
   if (execution.status === 'ABORTED') console.log(`job ${name} stopped; upload its list again to continue`);
   if (execution.status !== 'SUCCEEDED') return;
   const { compressed, kept, skipped, failed } = execution.output as ReportSummary;
-  console.log(
-    `job ${name} done: ${compressed} compressed, ${kept} kept, ${skipped} skipped, ${failed} failed`,
-  );
+  const counts = `${compressed} compressed, ${kept} kept, ${skipped} skipped, ${failed} failed`;
+  console.log(`job ${name} done: ${counts}`);
   console.log(`  ${path.join(cloud.jobFiles, jobKeys.reportHtml(name))}`);
 }
 
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      // The second Ctrl-C ends the process at once.
-      for (const signal of ['SIGINT', 'SIGTERM'] as const)
-        process.once(signal, () => process.exit(EXIT.interrupted));
-      resolve();
-    };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  });
+async function interrupted(): Promise<void> {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  await Promise.race(signals.map((signal) => once(process, signal)));
+  // The second Ctrl-C ends the process at once.
+  for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
 }
 
 function welcome({ endpoint }: LocalCloud, home: string, out: string): string {

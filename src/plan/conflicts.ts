@@ -1,5 +1,4 @@
-import type { S3Location } from '../core/s3-uri.ts';
-import { formatS3Uri } from '../core/s3-uri.ts';
+import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
 import type { SpillFile, SpillFolder } from './spill.ts';
 
@@ -20,12 +19,6 @@ export interface Conflicts {
   readonly named: readonly Collision[];
 }
 
-export interface ConflictFinder {
-  /** Takes line `n`, with rising `n`. `isOverwritable`: the source is where outputs go. */
-  add(n: number, source: S3Location, output: S3Location, isOverwritable: boolean): void;
-  find(): Conflicts;
-}
-
 /**
  * Finds lines that name one object twice, and different sources that would write one object. Memory does not grow
  * with the list: fingerprints are distributed over files, and one file at a time is searched.
@@ -34,7 +27,7 @@ export interface ConflictFinder {
 export function findConflicts(
   folder: SpillFolder,
   distinguish: (source: S3Location) => string = formatS3Uri,
-): ConflictFinder {
+) {
   const parts = Array.from({ length: PARTS }, () => folder.file());
   const record = Buffer.alloc(RECORD_BYTES);
   const fingerprint = rememberLast(record);
@@ -48,15 +41,19 @@ export function findConflicts(
   };
 
   return {
-    add(n, source, output, isOverwritable) {
+    /** Takes line `n`, with rising `n`. `isOverwritable`: the source is where outputs go. */
+    add(n: number, source: S3Location, output: S3Location, isOverwritable: boolean): void {
       put(n, WRITES, formatS3Uri(output), distinguish(source));
       if (isOverwritable) put(n, IS_READ, formatS3Uri(source), distinguish(source));
     },
-    find() {
+    find(): Conflicts {
       const found = collect(folder);
       const scratch = Buffer.allocUnsafeSlow(Math.max(0, ...parts.map(({ length }) => length)));
       const table = new Int32Array(2 ** Math.ceil(Math.log2((scratch.byteLength / RECORD_BYTES) * 2 + 2)));
-      for (const part of parts) findEqualOutputs(wordsOf(part.readAll(scratch)), table.fill(-1), found);
+      for (const part of parts) {
+        const { buffer, byteOffset, byteLength } = part.readAll(scratch);
+        findEqualOutputs(new Int32Array(buffer, byteOffset, byteLength / 4), table.fill(-1), found);
+      }
       return found.conflicts();
     },
   };
@@ -84,10 +81,6 @@ function rememberLast(record: Buffer): (source: string) => void {
     if (source !== last) writeFingerprint(source, record, SOURCE_AT);
     last = source;
   };
-}
-
-function wordsOf(records: Buffer): Int32Array {
-  return new Int32Array(records.buffer, records.byteOffset, records.byteLength / 4);
 }
 
 /** A hash table over the records of one part; of several with one output only the first is entered. */
@@ -136,30 +129,21 @@ function equal(words: Int32Array, a: number, b: number): boolean {
   );
 }
 
-interface Findings {
-  duplicate(n: number, of: number): void;
-  collision(collision: Collision): void;
-  conflicts(): Conflicts;
-}
+type Findings = ReturnType<typeof collect>;
 
-function collect(folder: SpillFolder): Findings {
+function collect(folder: SpillFolder) {
   const marks = duplicateMarks(folder);
   let collisions = 0;
   let named: Collision[] = [];
   const earliest = () => named.sort((a, b) => a.second - b.second).slice(0, MAX_NAMED);
   return {
     duplicate: marks.add,
-    collision(collision) {
+    collision(collision: Collision): void {
       collisions += 1;
       named.push(collision);
       if (named.length > 10 * MAX_NAMED) named = earliest();
     },
-    conflicts: () => ({
-      duplicates: marks.count(),
-      duplicateOf: marks.of,
-      collisions,
-      named: earliest(),
-    }),
+    conflicts: () => ({ duplicates: marks.count(), duplicateOf: marks.of, collisions, named: earliest() }),
   };
 }
 

@@ -6,35 +6,15 @@ import { formatS3Uri } from '../core/s3-uri.ts';
 import { type Conflicts, findConflicts } from './conflicts.ts';
 import type { FinishedSources } from './finished.ts';
 import { checkOutputs, distinguishingPart } from './output-rules.ts';
-import type { SpillFile, SpillFolder } from './spill.ts';
-
-/** A plan while the list is read: counts, batches and conflicts of the lines so far. */
-export interface Draft {
-  /** Writes the line of images.jsonl for an entry. @returns its bytes; 0 for an entry that an earlier job finished */
-  add(entry: FileListEntry, into: Buffer, at: number): number;
-  /** @throws PlanError for outputs that must not be written */
-  end(): void;
-  /** The lines of batches.jsonl, after `end`. */
-  readonly batches: SpillFile;
-  conflicts(): Conflicts;
-  summary(): PlanSummary;
-}
+import type { SpillFolder } from './spill.ts';
 
 /** A line of images.jsonl: a key of 1,024 bytes that are all escaped, an etag, and the rest. */
 export const MAX_LINE_BYTES = 16 * 1024;
 
-export function startDraft(
-  job: Job,
-  {
-    workBucket,
-    folder,
-    finished,
-  }: {
-    readonly workBucket: string;
-    readonly folder: SpillFolder;
-    readonly finished: FinishedSources | undefined;
-  },
-): Draft {
+export type Draft = ReturnType<typeof startDraft>;
+
+/** A plan while the list is read: counts, batches and conflicts of the lines so far. */
+export function startDraft(job: Job, workBucket: string, folder: SpillFolder, finished?: FinishedSources) {
   const planner = planBatches(job, workBucket);
   const finder = findConflicts(folder, distinguishingPart(job));
   const outputs = checkOutputs(job, workBucket);
@@ -48,7 +28,8 @@ export function startDraft(
   };
 
   return {
-    add(entry, into, at) {
+    /** Writes the line of images.jsonl for an entry. @returns its bytes; 0 for an entry that an earlier job finished */
+    add(entry: FileListEntry, into: Buffer, at: number): number {
       if (finished?.has(entry)) return 0;
       const n = total.images;
       total.images += 1;
@@ -60,13 +41,15 @@ export function startDraft(
       keep(planner.add({ lineBytes, bytes: entry.size ?? 0, batch: entry.batch }));
       return lineBytes;
     },
-    end() {
+    /** @throws PlanError for outputs that must not be written */
+    end(): void {
       keep(planner.end());
       outputs.end();
     },
+    /** The lines of batches.jsonl, after `end`. */
     batches,
-    conflicts: () => finder.find(),
-    summary: () => ({ jobId: job.jobId, ...total }),
+    conflicts: (): Conflicts => finder.find(),
+    summary: (): PlanSummary => ({ jobId: job.jobId, ...total }),
   };
 }
 

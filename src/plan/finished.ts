@@ -7,11 +7,11 @@ import { parseJson } from '../core/parse-json.ts';
 import { PlanError } from '../core/plan.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { readLines } from '../file-list/lines.ts';
+import { readJson } from '../store/json-lines.ts';
 import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
 
 /** The sources that an earlier job finished: compressed, kept, or skipped for a reason that still holds. */
 export interface FinishedSources {
-  readonly count: number;
   has(source: S3Location): boolean;
 }
 
@@ -29,27 +29,17 @@ export async function readFinished(
   const seen = new Set<string>();
   for (let next = job.resume; next !== null && !seen.has(next); ) {
     seen.add(next);
-    const earlier = await readEarlierJob(store, { bucket: workBucket, key: jobKeys.job(next) }, next);
+    const location = { bucket: workBucket, key: jobKeys.job(next) };
+    const earlier = await readJson<Partial<Job>>(store, location);
+    if (earlier === undefined)
+      throw new PlanError(
+        `'resume' must be the name of an earlier job, '${next}' given: there is no ${formatS3Uri(location)}`,
+      );
     refuseOtherSettings(earlier, next, job);
-    await eachResultFile(store, workBucket, jobKeys.results(next), (location) =>
-      addFinished(store, location, set),
-    );
+    await eachResultFile(store, workBucket, next, (file) => addFinished(store, file, set));
     next = earlier.resume ?? null;
   }
-  return { count: set.count(), has: (source) => set.has(formatS3Uri(source)) };
-}
-
-async function readEarlierJob(
-  store: ObjectStore,
-  location: S3Location,
-  jobId: string,
-): Promise<Partial<Job>> {
-  const found = await store.get(location);
-  if (!found || found === 'not-modified')
-    throw new PlanError(
-      `'resume' must be the name of an earlier job, '${jobId}' given: there is no ${formatS3Uri(location)}`,
-    );
-  return JSON.parse(Buffer.from(found.body).toString('utf8')) as Partial<Job>;
+  return { has: (source) => set.has(formatS3Uri(source)) };
 }
 
 /** The results of an earlier job count only where this one has the same settings. */
@@ -75,11 +65,11 @@ const CONCURRENT_READS = 16;
 async function eachResultFile(
   store: ObjectStore,
   bucket: string,
-  prefix: string,
+  jobId: string,
   read: (location: S3Location) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
-  for await (const { key } of store.list(bucket, prefix)) {
+  for await (const { key } of store.list(bucket, jobKeys.results(jobId))) {
     // Journals are in the same folder.
     if (!key.endsWith('.jsonl')) continue;
     const reading: Promise<void> = read({ bucket, key }).finally(() => running.delete(reading));
@@ -120,14 +110,10 @@ function isFinished(result: Partial<ImageResult>): boolean {
   return result.status === 'compressed';
 }
 
-interface FingerprintSet {
-  add(text: string): void;
-  has(text: string): boolean;
-  count(): number;
-}
+type FingerprintSet = ReturnType<typeof fingerprintSet>;
 
 /** Open addressing over 96 bits of each fingerprint, far smaller than a Set of names. */
-function fingerprintSet(): FingerprintSet {
+function fingerprintSet() {
   const print = Buffer.alloc(FINGERPRINT_BYTES);
   let words = new Uint32Array(3 * 1024);
   let count = 0;
@@ -135,15 +121,12 @@ function fingerprintSet(): FingerprintSet {
   const slotOf = (a: number, b: number, c: number): number => {
     const slots = words.length / 3;
     let slot = a % slots;
-    while (
-      !isFree(slot) &&
-      !(words[slot * 3] === a && words[slot * 3 + 1] === b && words[slot * 3 + 2] === c)
-    )
-      slot = (slot + 1) % slots;
+    while (!isFree(slot) && !holds(slot, a, b, c)) slot = (slot + 1) % slots;
     return slot;
   };
-  const isFree = (slot: number) =>
-    words[slot * 3] === 0 && words[slot * 3 + 1] === 0 && words[slot * 3 + 2] === 0;
+  const holds = (slot: number, a: number, b: number, c: number) =>
+    words[slot * 3] === a && words[slot * 3 + 1] === b && words[slot * 3 + 2] === c;
+  const isFree = (slot: number) => holds(slot, 0, 0, 0);
   const enter = (a: number, b: number, c: number): boolean => {
     const slot = slotOf(a, b, c);
     if (!isFree(slot)) return false;
@@ -164,11 +147,10 @@ function fingerprintSet(): FingerprintSet {
   };
 
   return {
-    add(text) {
+    add(text: string): void {
       if (count * 6 >= words.length) grow();
       if (enter(...wordsOf(text))) count += 1;
     },
-    has: (text) => !isFree(slotOf(...wordsOf(text))),
-    count: () => count,
+    has: (text: string): boolean => !isFree(slotOf(...wordsOf(text))),
   };
 }

@@ -47,22 +47,9 @@ export async function makeList(
   return { images: total.lines, batches, text: () => batchMap(divide(waiting, total, division)) };
 }
 
-interface DividedLine {
-  /** As JSON. */
-  readonly entry: string;
-  readonly startsBatch: boolean;
-}
+type Total = Awaited<ReturnType<typeof gather>>;
 
-interface Total {
-  readonly lines: number;
-  readonly bytes: number;
-}
-
-async function gather(
-  lines: AsyncIterable<ListLine>,
-  waiting: SpillFile,
-  { by }: ListDivision,
-): Promise<Total> {
+async function gather(lines: AsyncIterable<ListLine>, waiting: SpillFile, { by }: ListDivision) {
   let count = 0;
   let bytes = 0;
   for await (const { entry, size } of lines) {
@@ -78,14 +65,18 @@ async function gather(
   return { lines: count, bytes };
 }
 
-function* divide(waiting: SpillFile, total: Total, division: ListDivision): Iterable<DividedLine> {
+/** The lines as JSON. */
+function* divide(waiting: SpillFile, total: Total, division: ListDivision) {
   const batches = Math.min(division.batches, total.lines);
   const startsAt = division.by === 'count' ? startsByCount(total, batches) : startsByBytes(total, batches);
   let n = 0;
-  for (const { entry, size } of waitingLines(waiting)) yield { entry, startsBatch: startsAt(n++, size) };
+  for (const line of linesIn(waiting.pieces())) {
+    const space = line.indexOf(' ');
+    yield { entry: line.slice(space + 1), startsBatch: startsAt(n++, Number(line.slice(0, space))) };
+  }
 }
 
-function* batchMap(lines: Iterable<DividedLine>): Iterable<string> {
+function* batchMap(lines: ReturnType<typeof divide>): Iterable<string> {
   let text = '{';
   let batch = 0;
   for (const { entry, startsBatch } of lines) {
@@ -122,11 +113,4 @@ function startsByBytes({ lines, bytes }: Total, batches: number): StartsAt {
     started += 1;
     return true;
   };
-}
-
-function* waitingLines(waiting: SpillFile): Iterable<{ readonly entry: string; readonly size: number }> {
-  for (const line of linesIn(waiting.pieces())) {
-    const space = line.indexOf(' ');
-    yield { size: Number(line.slice(0, space)), entry: line.slice(space + 1) };
-  }
 }

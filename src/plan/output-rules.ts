@@ -21,14 +21,7 @@ export function distinguishingPart(job: Job): (source: S3Location) => string {
   return keepsKey ? ({ bucket }) => bucket : formatS3Uri;
 }
 
-export interface OutputCheck {
-  /** `isOverwritable`: the source is where outputs go. */
-  check(source: S3Location): { readonly output: S3Location; readonly isOverwritable: boolean };
-  /** @throws PlanError for outputs over their own source or among the job files */
-  end(): void;
-}
-
-export function checkOutputs(job: Job, workBucket: string): OutputCheck {
+export function checkOutputs(job: Job, workBucket: string) {
   const outputOf = outputRule(job, targetFormat(job));
   const target = job.output === 'in-place' ? undefined : parseS3Prefix(job.output);
   const problems: string[] = [];
@@ -42,7 +35,8 @@ export function checkOutputs(job: Job, workBucket: string): OutputCheck {
   };
 
   return {
-    check(source) {
+    /** `isOverwritable`: the source is where outputs go. */
+    check(source: S3Location): { readonly output: S3Location; readonly isOverwritable: boolean } {
       const isOverwritable = isBelow(source, target);
       // A folder marker is skipped whatever its name; in a flat layout all of them would collide.
       if (source.key.endsWith('/')) return { output: source, isOverwritable };
@@ -54,7 +48,8 @@ export function checkOutputs(job: Job, workBucket: string): OutputCheck {
       }
       return { output, isOverwritable };
     },
-    end() {
+    /** @throws PlanError for outputs over their own source or among the job files */
+    end(): void {
       if (total === 0) return;
       throw new PlanError(
         `Outputs must not overwrite sources or job files: choose another 'output', or "in-place" to replace the sources`,

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
@@ -6,12 +7,11 @@ import { parseS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
 import { parseJobInput, settingsForRetry } from '../settings/job-input.ts';
 import { readJson } from '../store/json-lines.ts';
-import { refuseCollisions } from './collisions.ts';
 import { type Draft, MAX_LINE_BYTES, startDraft } from './draft.ts';
 import { readFinished } from './finished.ts';
-import { markDuplicates } from './mark-duplicates.ts';
 import { isNoSource } from './output-rules.ts';
-import { openSpillFolder, type SpillFile, type SpillFolder } from './spill.ts';
+import { markDuplicates, refuseCollisions } from './resolve-conflicts.ts';
+import { openSpillFolder, type SpillFolder } from './spill.ts';
 
 export interface PlanRequest {
   /** The execution's name. */
@@ -57,8 +57,8 @@ async function withEarlierSettings(input: unknown, store: ObjectStore): Promise<
   const { fileList, ...own } = Object(input) as Record<string, unknown>;
   const list = typeof fileList === 'string' && fileList.endsWith('/failed.jsonl') && parseS3Uri(fileList);
   if (!list) return input;
-  const key = list.key.replace(/failed\.jsonl$/, 'job.json');
-  const earlier = await readJson<Job>(store, { bucket: list.bucket, key });
+  const job = { ...list, key: list.key.replace(/failed\.jsonl$/, 'job.json') };
+  const earlier = await readJson<Job>(store, job);
   if (!earlier?.compression) return input;
   return { ...settingsForRetry(earlier, own), fileList };
 }
@@ -84,12 +84,14 @@ async function planImages(job: Job, context: PlanContext, folder: SpillFolder): 
   const { store, workBucket } = context;
   const images = { bucket: workBucket, key: jobKeys.images(job.jobId) };
   const finished = job.resume === null ? undefined : await readFinished(store, workBucket, job);
-  const draft = startDraft(job, { workBucket, folder, finished });
+  const draft = startDraft(job, workBucket, folder, finished);
   await store.upload(images, draftLines(job, context, draft), JSON_LINES);
   const conflicts = draft.conflicts();
-  await refuseCollisions(conflicts, { job, store, images });
-  const batches = await markDuplicates(conflicts, draft.batches, { store, images, folder });
-  await store.upload({ bucket: workBucket, key: jobKeys.batches(job.jobId) }, piecesOf(batches), JSON_LINES);
+  const list = { job, store, images, folder };
+  await refuseCollisions(conflicts, list);
+  const batches = await markDuplicates(conflicts, draft.batches, list);
+  const location = { bucket: workBucket, key: jobKeys.batches(job.jobId) };
+  await store.upload(location, Readable.from(batches.pieces()), JSON_LINES);
   return draft.summary();
 }
 
@@ -122,8 +124,4 @@ function outOfTime({ images }: PlanSummary): PlanError {
   return new PlanError(
     `Planning ran out of time after ${images} images; nothing was compressed. Split the file list, or use an S3 Inventory manifest instead of a prefix: it reads many times faster than a listing.`,
   );
-}
-
-async function* piecesOf(file: SpillFile): AsyncIterable<Uint8Array> {
-  yield* file.pieces();
 }

@@ -1,5 +1,4 @@
 import { newFinalResults } from '../core/final-results.ts';
-import type { ImageResult } from '../core/image-result.ts';
 import type { BatchRef, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import {
@@ -10,10 +9,10 @@ import {
   type ReportedFailure,
 } from '../core/report.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
-import { countResult, newTally, type Tally } from '../core/tally.ts';
+import { countResult, newTally } from '../core/tally.ts';
 import { readJsonLines } from '../store/json-lines.ts';
 import { readFailedBatches } from './failed-batches.ts';
-import { type BatchResults, readResults } from './read-results.ts';
+import { readResults } from './read-results.ts';
 import { jobFile, type ReportHost } from './report-host.ts';
 
 export interface Plan {
@@ -35,37 +34,25 @@ export async function readPlan(jobId: string, host: ReportHost): Promise<Plan> {
   return { exists: true, images, missing };
 }
 
-/** What the report knows so far; `failedLines` fills it while the results stream through. */
-export interface Accumulator {
-  readonly plan: Plan;
-  readonly final: ReturnType<typeof newFinalResults>;
-  readonly tally: Tally;
-  /** The first of them. */
-  readonly failures: ReportedFailure[];
-  /** The first of them. */
-  readonly failedBatches: FailedBatch[];
-  failedBatchCount: number;
-}
+type Accumulator = ReturnType<typeof newAccumulator>;
 
-export function newAccumulator(plan: Plan): Accumulator {
+/** What the report knows so far; `failedLines` fills it while the results stream through. */
+export function newAccumulator(plan: Plan) {
   return {
     plan,
     final: newFinalResults(plan.images),
     tally: newTally(),
-    failures: [],
-    failedBatches: [],
+    /** The first of them. */
+    failures: [] as ReportedFailure[],
+    /** The first of them. */
+    failedBatches: [] as FailedBatch[],
     failedBatchCount: 0,
   };
 }
 
-interface JobRun {
-  readonly jobId: string;
-  readonly failure?: { readonly Error?: string };
-}
-
 /** The lines of failed.jsonl. Everything streams through once: reading these lines is what counts the results. */
 export async function* failedLines(
-  { jobId, failure }: JobRun,
+  { jobId, failure }: { readonly jobId: string; readonly failure?: { readonly Error?: string } },
   host: ReportHost,
   sums: Accumulator,
 ): AsyncGenerator<string> {
@@ -74,7 +61,10 @@ export async function* failedLines(
     // Results of a batch that is not in the plan count for no image of this job.
     if (missing === undefined) continue;
     let counted = 0;
-    for await (const result of finalOf(results, sums)) {
+    // All are offered first, because the one that counts for an image may come last.
+    for await (const result of results) sums.final.offer(result);
+    for await (const result of results) {
+      if (!sums.final.take(result)) continue;
       counted += 1;
       countResult(sums.tally, result);
       if (result.status !== 'failed') continue;
@@ -97,7 +87,9 @@ async function* lostLines(jobId: string, host: ReportHost, sums: Accumulator): A
   const failed = await readFailedBatches(host.store, host.workBucket, jobId);
   for await (const ref of incompleteBatches(jobId, host, sums)) {
     const failure = failed.get(ref.batchId) ?? NO_RECORD;
-    addFailedBatch(sums, { batchId: ref.batchId, ...failure });
+    sums.failedBatchCount += 1;
+    if (sums.failedBatches.length < MAX_REPORTED_FAILURES)
+      sums.failedBatches.push({ batchId: ref.batchId, ...failure });
     const message = `${ref.batchId}: ${failure.error}: ${failure.cause}`;
     for await (const image of imagesWithoutResult(ref, host, sums)) {
       addFailure(sums, { source: formatS3Uri(image), code: 'Lost', message });
@@ -111,32 +103,19 @@ const NO_RECORD: JobFailure = {
   cause: 'its host stopped before it wrote a result, and the state machine recorded no error',
 };
 
-async function* incompleteBatches(
-  jobId: string,
-  host: ReportHost,
-  { plan }: Accumulator,
-): AsyncGenerator<BatchRef> {
+async function* incompleteBatches(jobId: string, host: ReportHost, { plan }: Accumulator) {
   for await (const ref of readJsonLines<BatchRef>(host.store, jobFile(host, jobKeys.batches(jobId))))
     if ((plan.missing.get(ref.batchId) ?? 0) > 0) yield ref;
 }
 
-async function* imagesWithoutResult(
-  { jobId, bucket, start, end }: BatchRef,
-  host: ReportHost,
-  { final }: Accumulator,
-): AsyncGenerator<PlannedImage> {
-  const images = { bucket, key: jobKeys.images(jobId) };
-  for await (const image of readJsonLines<PlannedImage>(host.store, images, { start, end }))
+async function* imagesWithoutResult(ref: BatchRef, { store }: ReportHost, { final }: Accumulator) {
+  const images = { bucket: ref.bucket, key: jobKeys.images(ref.jobId) };
+  for await (const image of readJsonLines<PlannedImage>(store, images, ref))
     if (!final.has(image.n)) yield image;
 }
 
 function addFailure({ failures }: Accumulator, failure: ReportedFailure): void {
   if (failures.length < MAX_REPORTED_FAILURES) failures.push(failure);
-}
-
-function addFailedBatch(sums: Accumulator, batch: FailedBatch): void {
-  sums.failedBatchCount += 1;
-  if (sums.failedBatches.length < MAX_REPORTED_FAILURES) sums.failedBatches.push(batch);
 }
 
 function failedLine({ bucket, key }: S3Location): string {
@@ -147,13 +126,4 @@ function failedLine({ bucket, key }: S3Location): string {
 function locationOf(source: string): S3Location {
   const slash = source.indexOf('/', 's3://'.length);
   return { bucket: source.slice('s3://'.length, slash), key: source.slice(slash + 1) };
-}
-
-/** One result for each image. All are offered first, because the one that counts may come last. */
-async function* finalOf(
-  results: BatchResults['results'],
-  { final }: Accumulator,
-): AsyncGenerator<ImageResult> {
-  for await (const result of results) final.offer(result);
-  for await (const result of results) if (final.take(result)) yield result;
 }

@@ -31,11 +31,7 @@ export async function readFailedBatches(
 }
 
 interface Manifest {
-  readonly ResultFiles?: { readonly FAILED?: readonly File[]; readonly PENDING?: readonly File[] };
-}
-
-interface File {
-  readonly Key: string;
+  readonly ResultFiles?: Partial<Record<'FAILED' | 'PENDING', readonly { readonly Key: string }[]>>;
 }
 
 interface Child {
@@ -47,12 +43,9 @@ interface Child {
 
 /** A redrive writes another manifest: the latest record of a batch counts. */
 async function manifestsInOrder(store: ObjectStore, bucket: string, jobId: string): Promise<ObjectSummary[]> {
-  const manifests: ObjectSummary[] = [];
-  for await (const object of store.list(bucket, `${jobKeys.mapRun(jobId)}/`)) {
-    if (object.key.endsWith('/manifest.json')) manifests.push(object);
-  }
+  const objects = await Array.fromAsync(store.list(bucket, `${jobKeys.mapRun(jobId)}/`));
   const time = ({ lastModified }: ObjectSummary) => lastModified?.getTime() ?? 0;
-  return manifests.sort((a, b) => time(a) - time(b));
+  return objects.filter(({ key }) => key.endsWith('/manifest.json')).sort((a, b) => time(a) - time(b));
 }
 
 /** Such a file may be 5 GB: its records are read one by one. */

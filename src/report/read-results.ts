@@ -6,7 +6,7 @@ import type { ObjectSummary } from '../core/object-store.ts';
 import { readJsonLines } from '../store/json-lines.ts';
 import { jobFile, type ReportHost } from './report-host.ts';
 
-export interface BatchResults {
+interface BatchResults {
   readonly batchId: string;
   /** Can be read more than once. */
   readonly results: Iterable<ImageResult> | AsyncIterable<ImageResult>;
@@ -53,23 +53,17 @@ async function loadBatch({ batchId, files }: ResultFiles, host: ReportHost): Pro
   if (bytes > MAX_BYTES_IN_MEMORY)
     return { batchId, results: { [Symbol.asyncIterator]: () => streamResults(files, host) } };
   const bodies = await Promise.all(files.map(({ key }) => host.store.get(jobFile(host, key))));
-  const parts = bodies.flatMap((object) => (object && object !== 'not-modified' ? [object.body] : []));
-  return { batchId, results: parts.flatMap(parseResults) };
+  const results = bodies
+    .flatMap((object) => (object && object !== 'not-modified' ? textLines(object.body) : []))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown)
+    .filter(isImageResult);
+  return { batchId, results };
 }
 
-async function* streamResults(
-  files: readonly ObjectSummary[],
-  host: ReportHost,
-): AsyncGenerator<ImageResult> {
+async function* streamResults(files: ResultFiles['files'], host: ReportHost): AsyncGenerator<ImageResult> {
   for (const { key } of files) {
     for await (const value of readJsonLines<unknown>(host.store, jobFile(host, key)))
       if (isImageResult(value)) yield value;
   }
-}
-
-function parseResults(body: Uint8Array): ImageResult[] {
-  return textLines(body)
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as unknown)
-    .filter(isImageResult);
 }

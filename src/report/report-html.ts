@@ -40,9 +40,7 @@ ${jobSection(report)}
 
 function titleOf(report: JobReport): string {
   const { status, savedPercent, jobId } = report;
-  return status === 'FAILED'
-    ? `${endOf(report)}: ${jobId}`
-    : `${readablePercent(savedPercent)} saved: ${jobId}`;
+  return `${status === 'FAILED' ? endOf(report) : `${readablePercent(savedPercent)} saved`}: ${jobId}`;
 }
 
 function endOf(report: JobReport): string {

@@ -1,10 +1,13 @@
 import { explainFailure } from '../core/explain-failure.ts';
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import { addressOf, buildReport, type JobFailure, type JobReport } from '../core/report.ts';
+import type { ObjectSummary } from '../core/object-store.ts';
+import { addressOf, buildReport, type JobFailure, type JobReport, type Replaced } from '../core/report.ts';
+import { formatS3Uri } from '../core/s3-uri.ts';
+import { parseUndoEntry } from '../core/undo.ts';
+import { readLines } from '../file-list/lines.ts';
 import { readJson } from '../store/json-lines.ts';
 import { failedLines, newAccumulator, type Plan, readPlan } from './accumulate.ts';
-import { mergeUndo } from './merge-undo.ts';
 import { jobFile, type ReportHost } from './report-host.ts';
 import { reportHtml } from './report-html.ts';
 
@@ -49,11 +52,7 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
   const job = await readJson<Job>(host.store, jobFile(host, jobKeys.job(jobId)));
   const plan = await readPlan(jobId, host);
   const sums = newAccumulator(plan);
-  await host.store.upload(
-    jobFile(host, jobKeys.failed(jobId)),
-    failedLines(request, host, sums),
-    'application/jsonl',
-  );
+  await host.store.upload(jobFile(host, jobKeys.failed(jobId)), failedLines(request, host, sums), JSON_LINES);
   const replaced = await mergeUndo(jobId, host);
   const finishedAt = host.now().toISOString();
   const report = buildReport(sums.tally, {
@@ -73,6 +72,39 @@ export async function reportJob(request: ReportRequest, host: ReportHost): Promi
   await putText(host, jobKeys.reportHtml(jobId), reportHtml(report), 'text/html; charset=utf-8');
   await putText(host, jobKeys.reportJson(jobId), `${JSON.stringify(report, null, 2)}\n`, 'application/json');
   return summaryOf(report);
+}
+
+const JSON_LINES = 'application/jsonl';
+
+/** In place, each host wrote its own part of undo.jsonl. @returns undefined when there are no parts */
+async function mergeUndo(jobId: string, host: ReportHost): Promise<Replaced | undefined> {
+  const parts = await Array.fromAsync(host.store.list(host.workBucket, jobKeys.undoParts(jobId)));
+  if (parts.length === 0) return undefined;
+  const replaced = { images: 0, irreversible: 0 };
+  await host.store.upload(jobFile(host, jobKeys.undo(jobId)), undoLines(parts, host, replaced), JSON_LINES);
+  return replaced;
+}
+
+/** The lines of all parts; `replaced` counts them. */
+async function* undoLines(
+  parts: readonly ObjectSummary[],
+  host: ReportHost,
+  replaced: { images: number; irreversible: number },
+): AsyncGenerator<string> {
+  for (const { key } of parts) {
+    const part = jobFile(host, key);
+    for await (const { lines } of readLines(host.store.read(part), formatS3Uri(part))) {
+      const entries = lines.filter((line) => line !== '');
+      replaced.images += entries.length;
+      replaced.irreversible += entries.filter((line) => !isReversible(line)).length;
+      yield entries.map((line) => `${line}\n`).join('');
+    }
+  }
+}
+
+function isReversible(line: string): boolean {
+  const { versionId, backup } = parseUndoEntry(line) ?? {};
+  return versionId !== undefined || backup !== undefined;
 }
 
 function failureOf({ failure, jobId }: ReportRequest, plan: Plan): JobFailure | undefined {

@@ -22,8 +22,9 @@ body {
 main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1, h2, p { margin: 0; }
 header { display: flex; flex-wrap: wrap; gap: .25rem .9rem; align-items: baseline; margin-bottom: 1.5rem; }
-h1 { font-size: 1.05rem; font-weight: 600; overflow-wrap: anywhere; }
-h2 { font-size: 1.05rem; font-weight: 600; margin-bottom: .2rem; }
+h1, h2 { font-size: 1.05rem; font-weight: 600; }
+h1 { overflow-wrap: anywhere; }
+h2 { margin-bottom: .2rem; }
 .soft { color: var(--soft); font-size: .88rem; }
 .status { font-size: .78rem; font-weight: 600; letter-spacing: .03em; padding: .12rem .6rem; border-radius: 1rem; }
 .status.good { background: var(--good-soft); color: var(--good); }
@@ -55,11 +56,9 @@ pre { overflow-x: auto; margin: .8rem 0 0; white-space: pre-wrap; overflow-wrap:
 .alarm table { border-color: transparent; }
 .alarm th, .alarm td { border-color: color-mix(in srgb, var(--bad) 20%, transparent); }
 .reasons td:nth-child(2) { width: 42%; }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin-bottom: 1rem; }
 .two section { margin: 0; }
-.two { margin-bottom: 1rem; }
 summary { cursor: pointer; font-weight: 600; }
-footer { color: var(--soft); font-size: .85rem; margin-top: 1.6rem; }
 @media (max-width: 44rem) {
   .hero, .two { grid-template-columns: 1fr; }
   main { padding: 1.2rem .8rem 3rem; }

@@ -1,21 +1,24 @@
 import { NAMED_PROBLEMS } from '../core/file-list.ts';
-import type { Job, PlannedImage } from '../core/job.ts';
+import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
+import { linesIn } from '../core/lines.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { outputRule, targetFormat } from '../core/output-key.ts';
 import { PlanError } from '../core/plan.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { readLines } from '../file-list/lines.ts';
 import type { Collision, Conflicts } from './conflicts.ts';
+import type { SpillFile, SpillFolder } from './spill.ts';
 
-interface CollisionContext {
+interface PlannedList {
   readonly job: Job;
   readonly store: ObjectStore;
   /** Where images.jsonl is. */
   readonly images: S3Location;
+  readonly folder: SpillFolder;
 }
 
 /** @throws PlanError that names different sources with the same output, and outputs that are sources too */
-export async function refuseCollisions(conflicts: Conflicts, context: CollisionContext): Promise<void> {
+export async function refuseCollisions(conflicts: Conflicts, context: PlannedList): Promise<void> {
   if (conflicts.collisions === 0) return;
   const named = await nameCollisions(conflicts.named, context);
   const total = conflicts.collisions - (conflicts.named.length - named.length);
@@ -30,7 +33,7 @@ export async function refuseCollisions(conflicts: Conflicts, context: CollisionC
 /** Equal fingerprints are only candidates: the names decide. */
 async function nameCollisions(
   collisions: readonly Collision[],
-  { job, store, images }: CollisionContext,
+  { job, store, images }: PlannedList,
 ): Promise<string[]> {
   const wanted = new Set(collisions.flatMap(({ first, second }) => [first, second]));
   const found = await readImages(wanted, store, images);
@@ -53,11 +56,7 @@ function describe(kind: Collision['kind'], a: SourceAndOutput, b: SourceAndOutpu
   return outputB === sourceA ? `${sourceB} -> ${outputB}, which is a source too` : undefined;
 }
 
-async function readImages(
-  wanted: ReadonlySet<number>,
-  store: ObjectStore,
-  images: S3Location,
-): Promise<ReadonlyMap<number, PlannedImage>> {
+async function readImages(wanted: ReadonlySet<number>, store: ObjectStore, images: S3Location) {
   const found = new Map<number, PlannedImage>();
   for await (const { first, lines } of readLines(store.read(images), formatS3Uri(images))) {
     lines.forEach((line, index) => {
@@ -66,4 +65,54 @@ async function readImages(
     if (found.size === wanted.size) break;
   }
   return found;
+}
+
+/**
+ * Writes images.jsonl again with every duplicate marked, where there are any.
+ * @returns the lines of batches.jsonl, with the byte ranges that the marks have moved
+ */
+export async function markDuplicates(
+  conflicts: Conflicts,
+  batches: SpillFile,
+  { store, images, folder }: PlannedList,
+): Promise<SpillFile> {
+  if (conflicts.duplicates === 0) return batches;
+  const moved = folder.file();
+  const move = moveBatches(batches, moved);
+  async function* marked(): AsyncIterable<string> {
+    for await (const { first, lines } of readLines(store.read(images), formatS3Uri(images)))
+      yield lines
+        .map((line, index) => {
+          const of = conflicts.duplicateOf(first - 1 + index);
+          const written = of === undefined ? `${line}\n` : `${line.slice(0, -1)},"duplicateOf":${of}}\n`;
+          move(Buffer.byteLength(written));
+          return written;
+        })
+        .join('');
+  }
+  await store.upload(images, marked(), 'application/x-ndjson');
+  return moved;
+}
+
+/** Takes the length of each line in turn and writes each batch with its new byte range. */
+function moveBatches(batches: SpillFile, moved: SpillFile): (lineBytes: number) => void {
+  const refs = linesIn(batches.pieces());
+  const nextBatch = () => {
+    const { done, value } = refs.next();
+    return done ? undefined : (JSON.parse(value) as BatchRef);
+  };
+  let batch = nextBatch();
+  let start = 0;
+  let position = 0;
+  let count = 0;
+  return (lineBytes) => {
+    if (!batch) return;
+    position += lineBytes;
+    count += 1;
+    if (count < batch.count) return;
+    moved.append(Buffer.from(`${JSON.stringify({ ...batch, start, end: position - 2 })}\n`));
+    batch = nextBatch();
+    start = position;
+    count = 0;
+  };
 }
