@@ -90,17 +90,15 @@ function linesFromFolder(folder: string, out: string): AsyncIterable<ListLine> {
   return onlyImages(lines());
 }
 
-/** The folder that paths are relative to, and how they are written in the list. */
-interface Paths {
-  readonly folder: string;
-  /** The way from the folder of the list, `''` or `photos/`; undefined where the folder is not below it. */
-  readonly prefix: string | undefined;
-}
+type Paths = ReturnType<typeof pathsIn>;
 
-function pathsIn(folder: string, out: string): Paths {
-  if (out.startsWith('s3:')) return { folder, prefix: undefined };
+/**
+ * The folder that paths are relative to, and how they are written in the list.
+ * @returns `prefix`: the way from the folder of the list, `''` or `photos/`; undefined where the folder is not below it
+ */
+function pathsIn(folder: string, out: string) {
   const home = out === '-' ? process.cwd() : path.dirname(path.resolve(out));
-  if (!isAtOrBelow(folder, home)) return { folder, prefix: undefined };
+  if (out.startsWith('s3:') || !isAtOrBelow(folder, home)) return { folder };
   const prefix = path.relative(home, folder);
   return { folder, prefix: prefix && `${prefix.split(path.sep).join('/')}/` };
 }

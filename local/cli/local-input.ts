@@ -17,7 +17,7 @@ export interface LocalInput {
   readonly relativeTo?: string;
   readonly out: string;
   /** What the folder contains that is skipped. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** Where outputs go when neither `--out` nor an earlier job says so. */
@@ -38,7 +38,11 @@ export interface JobFolders {
  */
 export async function resolveInput(input: string, out: string | undefined): Promise<LocalInput> {
   const outFolder = path.resolve(out ?? DEFAULT_OUT);
-  if (input.startsWith('s3://')) return s3Input(input, outFolder);
+  if (parseS3Uri(input) || parseS3Prefix(input)) return { fileList: input, out: outFolder };
+  if (input.startsWith('s3://'))
+    throw new InputError(
+      `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
+    );
   const place = path.resolve(input);
   const kind = await stat(place).catch(() => undefined);
   if (!kind) throw new InputError(`Expected a folder, an image or a file list but there is no ${place}`);
@@ -48,27 +52,16 @@ export async function resolveInput(input: string, out: string | undefined): Prom
   return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, out);
 }
 
+/** @throws InputError for folders that may not be read, and for a folder without files */
 async function folderInput(folder: string, out: string): Promise<LocalInput> {
   await refuseOverlap(folder, out);
-  const note = await surveyFolder(folder);
-  return { folder, fileList: `s3://${SOURCE_BUCKET}/`, out, ...(note !== undefined && { note }) };
-}
-
-/**
- * Walks a folder before the job starts, so that nothing is skipped silently.
- * @returns which links are not followed
- * @throws InputError for folders that may not be read, and for a folder without files
- */
-async function surveyFolder(folder: string): Promise<string | undefined> {
-  let note: string | undefined;
+  // Walked before the job starts, so that nothing is skipped silently.
+  const notes: string[] = [];
   let files = 0;
-  const setNote = (text: string) => {
-    note = text;
-  };
-  for await (const _file of filesIn(folder, setNote)) files += 1;
-  if (files > 0) return note;
+  for await (const _file of filesIn(folder, (note) => notes.push(note))) files += 1;
+  if (files > 0) return { folder, fileList: `s3://${SOURCE_BUCKET}/`, out, note: notes[0] };
   const problem = `Expected images below ${path.join(folder, path.sep)} but found none: it contains no file`;
-  throw new InputError(note === undefined ? problem : `${problem}. ${note}`);
+  throw new InputError([problem, ...notes].join('. '));
 }
 
 /** One image is a list of one in its folder. */
@@ -102,13 +95,6 @@ async function jobOfList(list: string): Promise<JobFolders | undefined> {
   const job = JSON.parse(text) as JobFolders;
   if (job.folder === undefined || (await stat(job.folder).catch(() => undefined))) return job;
   throw new InputError(`Expected the folder that this job read, but ${job.folder} no longer exists`);
-}
-
-function s3Input(input: string, out: string): LocalInput {
-  if (parseS3Uri(input) || parseS3Prefix(input)) return { fileList: input, out };
-  throw new InputError(
-    `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
-  );
 }
 
 /** By its first bytes. @throws InputError when it cannot be opened */

@@ -53,10 +53,8 @@ export async function printReport(
     totalLines(report, terminal),
     addressLines(report, terminal),
   ];
-  return `${blocks
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const shown = blocks.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return `${shown.join('\n\n')}\n`;
 }
 
 /** More images than this are summarised. */
@@ -125,14 +123,13 @@ function figuresOf({ bytesIn, bytesOut }: { bytesIn: number; bytesOut: number })
 /** The quality is the encoder's own number, not the setting on libjpeg's scale. */
 function encodingNote({ format, lossless, quality, score }: Encoding): string {
   if (lossless) return `${format}, lossless`;
-  return [
+  const parts = [
     format,
     format === 'png' && score !== undefined && 'palette',
     quality !== undefined && `encoder quality ${quality}`,
     score !== undefined && `score ${score}`,
-  ]
-    .filter(Boolean)
-    .join(', ');
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 function table(lines: readonly Line[], terminal: TerminalShape): string[] {
@@ -153,13 +150,14 @@ function table(lines: readonly Line[], terminal: TerminalShape): string[] {
 }
 
 function reasonLines(report: JobReport, terminal: TerminalShape): string[] {
+  const { columns } = terminal;
   const groups = reasonGroups(report);
   if (groups.length === 0) return [];
   const width = Math.max(...groups.map(({ count }) => readableCount(count).length));
   return [
     toned('Not compressed', 'bold', terminal),
     ...groups.map(({ count, meaning }) =>
-      cutEnd(`${padStart(readableCount(count), width)}  ${meaning}`, terminal.columns),
+      cutEnd(`${padStart(readableCount(count), width)}  ${meaning}`, columns),
     ),
   ];
 }

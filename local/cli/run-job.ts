@@ -148,7 +148,8 @@ async function printOutcome(
   const file = path.join(cloud.jobFiles, jobKeys.reportJson(jobId));
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) throw new Error(causeOf(execution));
-  await recordFolders(cloud, jobId, input);
+  const folders: JobFolders = { folder: input.folder, out: input.out };
+  await writeFile(path.join(path.dirname(file), JOB_FOLDERS), JSON.stringify(folders));
   const report: JobReport = JSON.parse(text);
   const printed = async () => `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n`;
   process.stdout.write(json ? text : await printed());
@@ -156,11 +157,6 @@ async function printOutcome(
   const code = exitCodeOf(report);
   if (code === EXIT.jobFailed) console.error(report.cause ?? causeOf(execution));
   return code;
-}
-
-async function recordFolders(cloud: LocalCloud, jobId: string, { folder, out }: LocalInput): Promise<void> {
-  const file = path.join(cloud.jobFiles, path.dirname(jobKeys.job(jobId)), JOB_FOLDERS);
-  await writeFile(file, JSON.stringify({ folder, out } satisfies JobFolders));
 }
 
 function causeOf(execution: ExecutionResult): string {
@@ -173,9 +169,7 @@ async function* results(jobId: string, jobFiles: string): AsyncGenerator<ImageRe
   const folder = path.join(jobFiles, jobKeys.results(jobId));
   // A job that was stopped before its first image has no results.
   const names = await readdir(folder, { recursive: true }).catch(() => []);
-  for (const name of names) {
-    if (!name.endsWith('.jsonl')) continue;
+  for (const name of names.filter((name) => name.endsWith('.jsonl')))
     for await (const line of linesOf(createReadStream(path.join(folder, name))))
       if (line !== '') yield JSON.parse(line);
-  }
 }

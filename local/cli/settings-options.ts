@@ -16,12 +16,7 @@ const BY_OPTION = Map.groupBy(
 
 /** The options for settings of the execution input, of `npm start` and `npm run job` alike. */
 export const SETTINGS_OPTIONS: Readonly<Record<string, { readonly type: 'string' | 'boolean' }>> = {
-  ...Object.fromEntries(
-    [...BY_OPTION].map(([option, [first]]) => [
-      option,
-      { type: first?.cli?.includes(' ') ? 'string' : 'boolean' },
-    ]),
-  ),
+  ...Object.fromEntries([...BY_OPTION].map(([option, [first]]) => [option, { type: typeOf(first) }])),
   settings: { type: 'string' },
 };
 
@@ -75,6 +70,10 @@ export function adviceOnOption(option: string): string | undefined {
   if (!setting) return undefined;
   const json = JSON.stringify(nested(setting.path, '…')).replace('"…"', '…');
   return `use ${setting.cli ?? `--settings '${json}'`}`;
+}
+
+function typeOf(setting: Setting | undefined): 'string' | 'boolean' {
+  return setting?.cli?.includes(' ') ? 'string' : 'boolean';
 }
 
 function helpLine({ cli = '', docs, help, fallback }: Setting): string {

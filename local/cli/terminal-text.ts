@@ -31,9 +31,7 @@ export function printable(text: string): string {
 
 /** How many columns a printable text takes: wide letters and emoji two, combining marks none. */
 export function widthOf(text: string): number {
-  let width = 0;
-  for (const { segment } of SEGMENTER.segment(text)) width += widthOfGrapheme(segment);
-  return width;
+  return graphemes(text).reduce((width, grapheme) => width + widthOfGrapheme(grapheme), 0);
 }
 
 const SEGMENTER = new Intl.Segmenter('en', { granularity: 'grapheme' });
@@ -62,9 +60,8 @@ export function cutEnd(text: string, width: number): string {
 /** The end of a key that is too wide: its last part says more than its first. */
 export function cutStart(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
-  return `…${takeColumns(graphemes(text).reverse(), width - 1)
-    .reverse()
-    .join('')}`;
+  const end = takeColumns(graphemes(text).reverse(), width - 1).reverse();
+  return `…${end.join('')}`;
 }
 
 /** Lines of at most `width`, broken between words, or within one that is longer than a line. */

@@ -45,8 +45,7 @@ export function walkFolder(folder: string): AsyncGenerator<Found> {
 }
 
 async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
-  const place = findUndecodable(root, key) ?? path.join(root, key);
-  const children = await childrenOf(place);
+  const children = await childrenOf(placeOf(root, key));
   if (typeof children === 'string') {
     yield { key, kind: 'unreadable folder', code: children };
     return;
@@ -55,7 +54,8 @@ async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
     const childKey = key + child.name;
     if (child.isDirectory()) {
       if (child.name !== OWN_FOLDER) yield* walkBelow(root, `${childKey}/`);
-    } else if (child.isFile()) yield { key: childKey, kind: 'file', stat: () => statOf(root, childKey) };
+    } else if (child.isFile())
+      yield { key: childKey, kind: 'file', stat: () => statSync(placeOf(root, childKey)) };
     else if (child.isSymbolicLink()) yield await linkAt(root, childKey);
   }
 }
@@ -74,8 +74,8 @@ async function childrenOf(place: string | Buffer): Promise<readonly Dirent[] | s
   }
 }
 
-function statOf(root: string, key: string): Stats {
-  return statSync(findUndecodable(root, key) ?? path.join(root, key));
+function placeOf(root: string, key: string): string | Buffer {
+  return findUndecodable(root, key) ?? path.join(root, key);
 }
 
 async function linkAt(root: string, key: string): Promise<Found> {

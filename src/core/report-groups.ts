@@ -4,20 +4,12 @@ import {
   KEPT_REASONS,
   type KeptReason,
   SKIPPED_REASONS,
-  type SkippedReason,
 } from './image-result.ts';
 import { countOf } from './readable.ts';
 import { imagesToCheck, type JobReport } from './report.ts';
 
-export interface ReasonGroup {
-  readonly status: 'kept' | 'skipped';
-  readonly reason: KeptReason | SkippedReason;
-  readonly count: number;
-  readonly meaning: string;
-}
-
 /** Why images were kept or skipped, the most frequent reason first. */
-export function reasonGroups(report: JobReport): readonly ReasonGroup[] {
+export function reasonGroups(report: JobReport) {
   const kept = entriesOf(report.keptReasons).map(
     ([reason, count]) => ({ status: 'kept', reason, count, meaning: keptMeaning(reason, report) }) as const,
   );
@@ -34,16 +26,11 @@ export function keptMeaning(reason: KeptReason, { settings }: Pick<JobReport, 's
   return `saves less than ${percent > 0 ? `${percent} %` : countOf(Math.max(1, bytes), 'byte')} (minSavings)`;
 }
 
-export interface FailureGroup {
-  readonly code: FailureCode | 'Lost';
-  readonly count: number;
-  readonly meaning: string;
-  /** What to do next. */
-  readonly advice: string;
-}
-
-/** Failures and losses by code, the most frequent first. Images that a stopped job has not started are not in it. */
-export function failureGroups(report: JobReport): readonly FailureGroup[] {
+/**
+ * Failures and losses by code, the most frequent first; `advice` is what to do next. Images that a stopped job has not
+ * started are not in it.
+ */
+export function failureGroups(report: JobReport) {
   const lost = imagesToCheck(report) - report.failed;
   const counts: Partial<Record<FailureCode | 'Lost', number>> = {
     ...report.failureCodes,

@@ -39,16 +39,14 @@ export interface ReportedFailure {
   readonly message: string;
 }
 
-export interface FailedBatch {
-  readonly batchId: string;
-  readonly error: string;
-  readonly cause: string;
-}
-
 /** An error as Step Functions passes it to a Catch. */
 export interface JobFailure {
   readonly error: string;
   readonly cause: string;
+}
+
+export interface FailedBatch extends JobFailure {
+  readonly batchId: string;
 }
 
 /** What is known about a job besides its results. */

@@ -155,6 +155,7 @@ function duplicateMarks(folder: SpillFolder) {
   let range = -1;
   let firsts = new Float64Array();
 
+  const rangeOf = (n: number) => Math.floor(n / RANGE);
   const load = (wanted: number) => {
     range = wanted;
     firsts = new Float64Array(files.has(wanted) ? RANGE : 0).fill(-1);
@@ -162,23 +163,19 @@ function duplicateMarks(folder: SpillFolder) {
     for (let at = 0; at < pairs.byteLength; at += 12)
       firsts[pairs.readUIntLE(at, 6) % RANGE] = pairs.readUIntLE(at + 6, 6);
   };
-  const fileOf = (n: number) => {
-    const of = Math.floor(n / RANGE);
-    const file = files.get(of) ?? folder.file();
-    files.set(of, file);
-    return file;
-  };
 
   return {
     add(n: number, of: number) {
       count += 1;
       pair.writeUIntLE(n, 0, 6);
       pair.writeUIntLE(of, 6, 6);
-      fileOf(n).append(pair);
+      const file = files.get(rangeOf(n)) ?? folder.file();
+      files.set(rangeOf(n), file);
+      file.append(pair);
     },
     count: () => count,
     of(n: number): number | undefined {
-      if (Math.floor(n / RANGE) !== range) load(Math.floor(n / RANGE));
+      if (rangeOf(n) !== range) load(rangeOf(n));
       const first = firsts[n % RANGE] ?? -1;
       return first < 0 ? undefined : first;
     },

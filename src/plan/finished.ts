@@ -84,15 +84,10 @@ async function eachResultFile(
 async function addFinished(store: ObjectStore, location: S3Location, set: FingerprintSet): Promise<void> {
   for await (const { lines } of readLines(store.read(location), formatS3Uri(location)))
     for (const line of lines) {
-      const source = finishedSource(line);
-      if (source !== undefined) set.add(source);
+      // An image whose line cannot be read is done again.
+      const result = (parseJson(line) ?? {}) as Partial<ImageResult>;
+      if (typeof result.source === 'string' && isFinished(result)) set.add(result.source);
     }
-}
-
-/** An image whose line cannot be read is done again. */
-function finishedSource(line: string): string | undefined {
-  const result = (parseJson(line) ?? {}) as Partial<ImageResult>;
-  return typeof result.source === 'string' && isFinished(result) ? result.source : undefined;
 }
 
 /** These may have changed since; and of a duplicate the first entry has the result. */

@@ -59,9 +59,8 @@ function describe(kind: Collision['kind'], a: SourceAndOutput, b: SourceAndOutpu
 async function readImages(wanted: ReadonlySet<number>, store: ObjectStore, images: S3Location) {
   const found = new Map<number, PlannedImage>();
   for await (const { first, lines } of readLines(store.read(images), formatS3Uri(images))) {
-    lines.forEach((line, index) => {
+    for (const [index, line] of lines.entries())
       if (wanted.has(first - 1 + index)) found.set(first - 1 + index, JSON.parse(line) as PlannedImage);
-    });
     if (found.size === wanted.size) break;
   }
   return found;
@@ -96,12 +95,8 @@ export async function markDuplicates(
 
 /** Takes the length of each line in turn and writes each batch with its new byte range. */
 function moveBatches(batches: SpillFile, moved: SpillFile): (lineBytes: number) => void {
-  const refs = linesIn(batches.pieces());
-  const nextBatch = () => {
-    const { done, value } = refs.next();
-    return done ? undefined : (JSON.parse(value) as BatchRef);
-  };
-  let batch = nextBatch();
+  const refs = linesIn(batches.pieces()).map((line) => JSON.parse(line) as BatchRef);
+  let batch = refs.next().value;
   let start = 0;
   let position = 0;
   let count = 0;
@@ -111,7 +106,7 @@ function moveBatches(batches: SpillFile, moved: SpillFile): (lineBytes: number) 
     count += 1;
     if (count < batch.count) return;
     moved.append(Buffer.from(`${JSON.stringify({ ...batch, start, end: position - 2 })}\n`));
-    batch = nextBatch();
+    batch = refs.next().value;
     start = position;
     count = 0;
   };

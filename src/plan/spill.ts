@@ -2,24 +2,11 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Bytes appended one after the other: in memory while they are few, in a temporary file beyond. */
-export interface SpillFile {
-  append(bytes: Uint8Array): void;
-  readonly length: number;
-  /** All bytes in order, a piece at a time. */
-  pieces(pieceBytes?: number): Iterable<Buffer>;
-  /** All bytes at once, in `scratch` where they fit. */
-  readAll(scratch?: Buffer): Buffer;
-}
-
-export interface SpillFolder {
-  file(): SpillFile;
-  /** Closes and deletes everything. */
-  remove(): void;
-}
+export type SpillFolder = ReturnType<typeof openSpillFolder>;
+export type SpillFile = ReturnType<typeof spillFile>;
 
 /** Temporary files for what a plan cannot hold in memory. Nothing is written to disk while a file is small. */
-export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
+export function openSpillFolder(bufferBytes = 64 * 1024) {
   let folder: string | undefined;
   const opened: number[] = [];
 
@@ -32,7 +19,8 @@ export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
 
   return {
     file: () => spillFile(bufferBytes, open),
-    remove() {
+    /** Closes and deletes everything. */
+    remove(): void {
       for (const descriptor of opened.splice(0)) closeSync(descriptor);
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
       folder = undefined;
@@ -40,7 +28,8 @@ export function openSpillFolder(bufferBytes = 64 * 1024): SpillFolder {
   };
 }
 
-function spillFile(bufferBytes: number, open: () => number): SpillFile {
+/** Bytes appended one after the other: in memory while they are few, in a temporary file beyond. */
+function spillFile(bufferBytes: number, open: () => number) {
   let descriptor: number | undefined;
   const opened = () => {
     descriptor ??= open();
@@ -64,6 +53,7 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
     buffer = grown;
   };
 
+  /** All bytes in order, a piece at a time. */
   function* pieces(pieceBytes = bufferBytes): Iterable<Buffer> {
     for (let position = 0; position < written; position += pieceBytes) {
       const piece = Buffer.allocUnsafe(Math.min(pieceBytes, written - position));
@@ -74,16 +64,17 @@ function spillFile(bufferBytes: number, open: () => number): SpillFile {
   }
 
   return {
-    append(bytes) {
+    append(bytes: Uint8Array): void {
       reserve(bytes.byteLength);
       buffer.set(bytes, buffered);
       buffered += bytes.byteLength;
     },
-    get length() {
+    get length(): number {
       return written + buffered;
     },
     pieces,
-    readAll(scratch = Buffer.alloc(0)) {
+    /** All bytes at once, in `scratch` where they fit. */
+    readAll(scratch: Buffer = Buffer.alloc(0)): Buffer {
       const length = written + buffered;
       const all = scratch.byteLength < length ? Buffer.allocUnsafeSlow(length) : scratch.subarray(0, length);
       if (written > 0) readFully(opened(), all.subarray(0, written), 0);

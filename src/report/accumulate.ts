@@ -4,7 +4,6 @@ import { jobKeys } from '../core/job-keys.ts';
 import {
   type FailedBatch,
   INTERRUPTED,
-  type JobFailure,
   MAX_REPORTED_FAILURES,
   type ReportedFailure,
 } from '../core/report.ts';
@@ -15,14 +14,10 @@ import { readFailedBatches } from './failed-batches.ts';
 import { readResults } from './read-results.ts';
 import { jobFile, type ReportHost } from './report-host.ts';
 
-export interface Plan {
-  readonly exists: boolean;
-  readonly images: number;
-  /** Images without a result so far, by batch. */
-  readonly missing: Map<string, number>;
-}
+export type Plan = Awaited<ReturnType<typeof readPlan>>;
 
-export async function readPlan(jobId: string, host: ReportHost): Promise<Plan> {
+/** @returns `missing`: how many images have no result so far, by batch */
+export async function readPlan(jobId: string, host: ReportHost) {
   const location = jobFile(host, jobKeys.batches(jobId));
   const missing = new Map<string, number>();
   if (!(await host.store.head(location))) return { exists: false, images: 0, missing };
@@ -98,7 +93,7 @@ async function* lostLines(jobId: string, host: ReportHost, sums: Accumulator): A
   }
 }
 
-const NO_RECORD: JobFailure = {
+const NO_RECORD = {
   error: 'NoResult',
   cause: 'its host stopped before it wrote a result, and the state machine recorded no error',
 };

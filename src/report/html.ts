@@ -1,7 +1,5 @@
 /** Markup that is already safe. Only `html` makes it. */
-export interface Markup {
-  readonly markup: string;
-}
+export type Markup = { readonly markup: string };
 
 type Part = Markup | string | number | undefined | false | readonly Part[];
 
@@ -14,11 +12,7 @@ function render(part: Part): string {
   if (part === undefined || part === false) return '';
   if (Array.isArray(part)) return part.map(render).join('');
   if (typeof part === 'object') return (part as Markup).markup;
-  return escapeHtml(String(part));
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => ENTITIES[letter] ?? letter);
+  return String(part).replace(/[&<>"']/g, (letter) => ENTITIES[letter] ?? letter);
 }
 
 const ENTITIES: Record<string, string> = {

@@ -6,19 +6,13 @@ import type { ObjectSummary } from '../core/object-store.ts';
 import { readJsonLines } from '../store/json-lines.ts';
 import { jobFile, type ReportHost } from './report-host.ts';
 
-interface BatchResults {
-  readonly batchId: string;
-  /** Can be read more than once. */
-  readonly results: Iterable<ImageResult> | AsyncIterable<ImageResult>;
-}
-
 /** How many batches are loaded ahead of the one that is counted, and up to which size one is held in memory. */
 const BATCHES_AHEAD = 24;
 const MAX_BYTES_IN_MEMORY = 2_000_000;
 
-/** The results of a job, batch by batch. */
-export async function* readResults(jobId: string, host: ReportHost): AsyncGenerator<BatchResults> {
-  const pending: Promise<BatchResults>[] = [];
+/** The results of a job, batch by batch; those of a batch can be read more than once. */
+export async function* readResults(jobId: string, host: ReportHost) {
+  const pending: ReturnType<typeof loadBatch>[] = [];
   for await (const batch of resultFiles(jobId, host)) {
     const loading = loadBatch(batch, host);
     loading.catch(() => {}); // thrown below, when its turn comes
@@ -48,7 +42,7 @@ async function* resultFiles(jobId: string, host: ReportHost): AsyncGenerator<Res
   if (batch) yield batch;
 }
 
-async function loadBatch({ batchId, files }: ResultFiles, host: ReportHost): Promise<BatchResults> {
+async function loadBatch({ batchId, files }: ResultFiles, host: ReportHost) {
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MAX_BYTES_IN_MEMORY)
     return { batchId, results: { [Symbol.asyncIterator]: () => streamResults(files, host) } };

@@ -38,9 +38,8 @@ section.alarm h2 { color: var(--bad); }
 svg { display: block; width: 100%; overflow: visible; }
 svg text { fill: currentColor; font-size: 13px; }
 .counts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; list-style: none; margin: 1rem 0 0; padding: 0; }
-.counts b { display: block; font-size: 1.5rem; font-weight: 600; line-height: 1.2; }
 .counts li { color: var(--soft); font-size: .88rem; }
-.counts b { color: var(--ink); }
+.counts b { display: block; font-size: 1.5rem; font-weight: 600; line-height: 1.2; color: var(--ink); }
 .dot { display: inline-block; width: .6rem; height: .6rem; border-radius: 50%; margin-right: .4rem; }
 table { width: 100%; border-collapse: collapse; margin-top: .8rem; font-size: .9rem; }
 th { text-align: left; font-weight: 500; color: var(--soft); font-size: .82rem; }
