@@ -1,17 +1,13 @@
 /** A text that CloudFormation completes with values such as `${AWS::Partition}`. */
-export interface Substitution {
-  readonly 'Fn::Sub': string;
-}
-
-export function substitute(text: string): Substitution {
+export function substitute(text: string) {
   return { 'Fn::Sub': text };
 }
 
-export function bucketArn(bucket: string): Substitution {
+export function bucketArn(bucket: string) {
   return substitute(`arn:\${AWS::Partition}:s3:::${bucket}`);
 }
 
-export function objectsArn(bucket: string): Substitution {
+export function objectsArn(bucket: string) {
   return bucketArn(`${bucket}/*`);
 }
 

@@ -2,18 +2,14 @@ import type { DeploymentSettings } from './settings.ts';
 
 /** What this plugin uses of the framework. */
 interface Serverless {
-  readonly service: {
-    readonly custom: { readonly settings: DeploymentSettings };
-    readonly resources: {
-      readonly Resources: {
-        readonly CompressBatchTask: {
-          readonly Properties: { readonly ContainerDefinitions: [{ Image: string }] };
-        };
-      };
+  service: {
+    custom: { settings: DeploymentSettings };
+    resources: {
+      Resources: { CompressBatchTask: { Properties: { ContainerDefinitions: [{ Image: string }] } } };
     };
   };
   getProvider(name: 'aws'): {
-    resolveImageUriAndShaFromPath(build: object): Promise<{ readonly functionImageUri: string }>;
+    resolveImageUriAndShaFromPath(build: object): Promise<{ functionImageUri: string }>;
   };
 }
 

@@ -14,9 +14,10 @@ export interface Framework {
 
 /** A parameter of the deployment is wrong. The framework prints the stack of what is thrown here, so it is the message. */
 export class ParameterError extends Error {
+  override name = 'ParameterError';
+
   constructor(message: string) {
     super(message);
-    this.name = 'ParameterError';
     this.stack = message;
   }
 }
@@ -28,7 +29,10 @@ export class ParameterError extends Error {
 export async function readParameters(framework: Framework): Promise<(name: string) => Parameter> {
   const defaults = (await framework.resolveConfigurationProperty(['params', 'default'])) as object;
   const known = Object.keys(defaults);
-  refuseUnknown(framework.options?.param ?? [], known);
+  const given = framework.options?.param?.map((assignment) => assignment.split('=')[0] ?? '') ?? [];
+  const unknown = given.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new ParameterError(`Expected one of the params ${known.join(', ')} but received "${unknown}"`);
   const parameters = new Map<string, Parameter>();
   for (const name of known) {
     const text = String((await framework.resolveVariable(`param:${name}`)) ?? '').trim();
@@ -41,19 +45,8 @@ export async function readParameters(framework: Framework): Promise<(name: strin
   };
 }
 
-function refuseUnknown(given: readonly string[], known: readonly string[]): void {
-  for (const assignment of given) {
-    const name = assignment.split('=')[0] ?? '';
-    if (known.includes(name)) continue;
-    throw new ParameterError(`Expected one of the params ${known.join(', ')} but received "${name}"`);
-  }
-}
-
 export function list({ text }: Parameter): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean);
+  return text.split(/\s*,\s*/).filter(Boolean);
 }
 
 export function bucketOrNone(parameter: Parameter): string {
@@ -63,11 +56,9 @@ export function bucketOrNone(parameter: Parameter): string {
 
 export function buckets(parameter: Parameter): string[] {
   const named = list(parameter);
-  for (const bucket of named) {
-    if (bucket === '*' || isBucketName(bucket)) continue;
-    throw refused({ ...parameter, text: bucket }, 'bucket names with commas between them, or *');
-  }
-  return named;
+  const wrong = named.find((bucket) => bucket !== '*' && !isBucketName(bucket));
+  if (wrong === undefined) return named;
+  throw refused({ ...parameter, text: wrong }, 'bucket names with commas between them, or *');
 }
 
 export function topics(parameter: Parameter): string[] {

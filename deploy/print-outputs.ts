@@ -1,12 +1,7 @@
-interface StackOutput {
-  readonly OutputKey: string;
-  readonly OutputValue: string;
-}
-
 /** What this plugin uses of the framework. */
 interface Serverless {
-  readonly pluginManager: {
-    readonly plugins: readonly { readonly gatheredData?: { readonly outputs?: readonly StackOutput[] } }[];
+  pluginManager: {
+    plugins: { gatheredData?: { outputs?: { OutputKey: string; OutputValue: string }[] } }[];
   };
   addServiceOutputSection(name: string, lines: readonly string[]): void;
 }
@@ -21,12 +16,10 @@ export default class PrintOutputs {
     this.hooks = {
       'after:aws:info:displayStackOutputs': () => {
         if (options.verbose) return;
-        const info = serverless.pluginManager.plugins.find(({ gatheredData }) => gatheredData?.outputs);
-        const outputs = info?.gatheredData?.outputs ?? [];
-        const lines = SHOWN.flatMap((name) => {
-          const output = outputs.find(({ OutputKey }) => OutputKey === name);
-          return output ? [`${name}: ${output.OutputValue}`] : [];
-        });
+        const { plugins } = serverless.pluginManager;
+        const outputs = plugins.flatMap(({ gatheredData }) => gatheredData?.outputs ?? []);
+        const shown = SHOWN.flatMap((name) => outputs.filter(({ OutputKey }) => OutputKey === name));
+        const lines = shown.map(({ OutputKey, OutputValue }) => `${OutputKey}: ${OutputValue}`);
         if (lines.length > 0) serverless.addServiceOutputSection('stack', lines);
       },
     };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import yaml from 'yaml';
-import { type Cpu, layerFolder } from '../layers/build-layer.ts';
+import { layerFolder } from '../layers/build-layer.ts';
 import { bucketArn, objectsArn, substitute, writeActions } from './arns.ts';
 import {
   buckets,
@@ -38,10 +38,7 @@ export async function deploymentSettings(framework: Framework) {
     uploadBucketName: substitute(bucketName('upload')),
     ...jobSettings(param, bucketName('input')),
     ...fargateSettings(param, `serverless-${service}-${stage}`),
-    uploads: uploadSettings(param, {
-      ruleName: `${service}-${stage}-uploads`,
-      ownBucket: bucketName('upload'),
-    }),
+    uploads: uploadSettings(param, `${service}-${stage}-uploads`, bucketName('upload')),
     ...uploadConcurrency(param),
     alarmActions: topics(param('alarmTopicArn')),
     kmsKeys: list(param('kmsKeyArns')),
@@ -87,17 +84,10 @@ function uploadConcurrency(param: ReadParameter) {
   };
 }
 
-interface Network {
-  readonly Subnets: string[];
-  readonly SecurityGroups: string[];
-  readonly AssignPublicIp: 'ENABLED';
-}
-
-function networkFrom(subnets: string[], securityGroups: string[]): Network | undefined {
+function networkFrom(subnets: string[], securityGroups: string[]) {
   if (subnets.length === 0 && securityGroups.length === 0) return undefined;
-  if (subnets.length > 0 && securityGroups.length > 0) {
+  if (subnets.length > 0 && securityGroups.length > 0)
     return { Subnets: subnets, SecurityGroups: securityGroups, AssignPublicIp: 'ENABLED' };
-  }
   throw new ParameterError(
     'Expected the params subnetIds and securityGroupIds together or neither, but received one of them',
   );
@@ -106,14 +96,12 @@ function networkFrom(subnets: string[], securityGroups: string[]): Network | und
 const DEFINITION = path.join(import.meta.dirname, '../statemachines/compress-images.asl.yml');
 
 /** The definition as it is, except for two values that are not strings: CloudFormation cannot insert those. */
-function definitionWith(maxConcurrency: number, network: Network | undefined) {
+function definitionWith(maxConcurrency: number, network: ReturnType<typeof networkFrom>) {
   const definition = yaml.parse(readFileSync(DEFINITION, 'utf8'));
   const map = definition.States.CompressBatches;
   map.MaxConcurrency = maxConcurrency;
-  if (network) {
-    const task = map.ItemProcessor.States.CompressBatchOnFargate.Parameters;
-    task.NetworkConfiguration.AwsvpcConfiguration = network;
-  }
+  const task = map.ItemProcessor.States.CompressBatchOnFargate.Parameters;
+  if (network) task.NetworkConfiguration.AwsvpcConfiguration = network;
   return definition;
 }
 
@@ -125,22 +113,14 @@ function checkedStage(stage: string): string {
   );
 }
 
-interface Architecture {
-  readonly lambda: string;
-  readonly fargate: string;
-  readonly docker: string;
-  readonly npm: Cpu;
-}
+const ARCHITECTURES = {
+  arm64: { lambda: 'arm64', fargate: 'ARM64', docker: 'linux/arm64', npm: 'arm64' },
+  x86_64: { lambda: 'x86_64', fargate: 'X86_64', docker: 'linux/amd64', npm: 'x64' },
+} as const;
 
-const ARCHITECTURES = new Map<string, Architecture>([
-  ['arm64', { lambda: 'arm64', fargate: 'ARM64', docker: 'linux/arm64', npm: 'arm64' }],
-  ['x86_64', { lambda: 'x86_64', fargate: 'X86_64', docker: 'linux/amd64', npm: 'x64' }],
-]);
-
-function architectureFrom(parameter: Parameter): Architecture {
-  const architecture = ARCHITECTURES.get(parameter.text);
-  if (architecture === undefined) throw refused(parameter, 'arm64 or x86_64');
-  return architecture;
+function architectureFrom(parameter: Parameter) {
+  if (parameter.text === 'arm64' || parameter.text === 'x86_64') return ARCHITECTURES[parameter.text];
+  throw refused(parameter, 'arm64 or x86_64');
 }
 
 const yesNo = (condition: boolean) => (condition ? 'yes' : 'no');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { type Substitution, substitute } from './arns.ts';
+import { substitute } from './arns.ts';
 import { type Parameter, refused } from './parameters.ts';
 
 export interface TaskImage {
@@ -10,7 +10,7 @@ export interface TaskImage {
   readonly uri?: string;
   readonly inEcr: boolean;
   /** ARN of the repository in ECR that the task's execution role may pull from. */
-  readonly repository: Substitution;
+  readonly repository: ReturnType<typeof substitute>;
 }
 
 /**
@@ -18,23 +18,19 @@ export interface TaskImage {
  * @param ownRepository the name that the framework's builder gives to the repository it pushes to
  */
 export function taskImage(parameter: Parameter, ownRepository: string): TaskImage {
+  const built: TaskImage = { mode: 'build', inEcr: true, repository: ownRepositoryArn(ownRepository) };
   switch (parameter.text) {
     case 'auto':
-      return dockerResponds() ? built(ownRepository) : { ...NO_IMAGE, isDockerMissing: true };
+      return dockerResponds() ? built : { ...NO_IMAGE, isDockerMissing: true };
     case 'build':
-      return built(ownRepository);
+      return built;
     case 'none':
       return NO_IMAGE;
     default:
-      if (!/^[\w.:-]+\/[\w./@:-]+$/.test(parameter.text)) {
+      if (!/^[\w.:-]+\/[\w./@:-]+$/.test(parameter.text))
         throw refused(parameter, 'auto, build, none or an image URI (registry/repository:tag)');
-      }
       return { mode: 'ready', uri: parameter.text, ...repositoryOf(parameter.text) };
   }
-}
-
-function built(ownRepository: string): TaskImage {
-  return { mode: 'build', inEcr: true, repository: ownRepositoryArn(ownRepository) };
 }
 
 /** Only ECR needs a permission; images in other registries must be public. */
@@ -45,11 +41,11 @@ function repositoryOf(uri: string): Pick<TaskImage, 'inEcr' | 'repository'> {
   return { inEcr: true, repository: repositoryArn(region, account, name) };
 }
 
-function repositoryArn(region: string, account: string, name: string): Substitution {
+function repositoryArn(region: string, account: string, name: string) {
   return substitute(`arn:\${AWS::Partition}:ecr:${region}:${account}:repository/${name}`);
 }
 
-function ownRepositoryArn(name: string): Substitution {
+function ownRepositoryArn(name: string) {
   return repositoryArn(`\${AWS::Region}`, `\${AWS::AccountId}`, name);
 }
 

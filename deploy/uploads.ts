@@ -2,18 +2,15 @@ import { parseUploadSettings, type UploadSettings } from '../src/uploads/upload-
 import { bucketArn, objectsArn, substitute, writeActions } from './arns.ts';
 import { bucketOrNone, list, type Parameter, ParameterError } from './parameters.ts';
 
-interface Uploads {
-  readonly ruleName: string;
-  /** The stack's own upload bucket. */
-  readonly ownBucket: string;
-}
-
-/** What in the template depends on which uploads are compressed: filters, permissions and the function's settings. */
-export function uploadSettings(param: (name: string) => Parameter, { ruleName, ownBucket }: Uploads) {
+/**
+ * What in the template depends on which uploads are compressed: filters, permissions and the function's settings.
+ * @param ownBucket the stack's own upload bucket
+ */
+export function uploadSettings(param: (name: string) => Parameter, ruleName: string, ownBucket: string) {
   const settings = param('uploadSettings').text;
   const { backup, acl } = checkedSettings(settings);
   const otherBucket = bucketOrNone(param('uploadBucket'));
-  const buckets = otherBucket ? [ownBucket, otherBucket] : [ownBucket];
+  const buckets = [ownBucket, otherBucket].filter(Boolean);
   const prefix = param('uploadPrefix').text;
   const named = list(param('uploadSuffixes'));
   const suffixes = named.length > 0 ? named : [''];
