@@ -1,23 +1,18 @@
 import { hash } from 'node:crypto';
 import { compressBatch } from '../compress/compress-batch.ts';
 import type { BatchHost } from '../compress/open-batch.ts';
-import type { FileListEntry } from '../core/file-list.ts';
 import type { BatchRef } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { safeBatchId } from '../core/plan.ts';
+import { formatS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
 import { planJob } from '../plan/plan-job.ts';
 import { type ReportSummary, reportJob } from '../report/report-job.ts';
 import { readJsonLines } from '../store/json-lines.ts';
 import { EnvironmentError, type MkBatch, mkJobInput } from './mk-environment.ts';
 
-export interface MkHost {
-  readonly store: ObjectStore;
-  readonly log: BatchHost['log'];
-  readonly concurrency: number;
-  readonly closing: AbortSignal;
-  readonly memoryBytes: number;
+export interface MkHost extends Omit<BatchHost, 'workBucket'> {
   /** ISO 8601, when the container started: restarts inside it continue the same job. */
   readonly startedAt: string;
   readonly now: () => Date;
@@ -51,7 +46,7 @@ export function mkJobId({ batch }: MkBatch, startedAt: string): string {
 async function planMkBatch(mk: MkBatch, jobId: string, { store, startedAt }: MkHost): Promise<void> {
   const list = { bucket: mk.outputBucket, key: `jobs/${jobId}/list.jsonl` };
   await store.upload(list, entriesOfBatch(mk, store), 'application/jsonl');
-  const input = mkJobInput(mk, `s3://${list.bucket}/${list.key}`);
+  const input = mkJobInput(mk, formatS3Uri(list));
   const context = { store, workBucket: mk.outputBucket, defaultOutput: mk.output };
   await planJob({ jobId, startedAt, input }, context);
 }
@@ -67,22 +62,16 @@ async function* entriesOfBatch({ batch, fileList }: MkBatch, store: ObjectStore)
         continue;
       }
       found += 1;
-      yield entryLine(entry);
+      const { bucket, key, size, etag } = entry;
+      yield `${JSON.stringify({ bucket, key, size, etag })}\n`;
     }
   }
-  if (found === 0) throw noSuchBatch({ batch, fileList }, others);
+  if (found > 0) return;
+  const instead = others.size > 0 ? `it has images in ${[...others].join(', ')}` : 'it is not a batch map';
+  throw new EnvironmentError([
+    `Expected images in the batch BATCH_JOB_KEY names, "${batch}", in ${fileList}, but ${instead}`,
+  ]);
 }
 
 const MAX_NAMED = 10;
 const EVERYTHING = { suffixes: null, minBytes: null, maxBytes: null, modifiedAfter: null };
-
-function entryLine({ bucket, key, size, etag }: FileListEntry): string {
-  return `${JSON.stringify({ bucket, key, size, etag })}\n`;
-}
-
-function noSuchBatch({ batch, fileList }: Pick<MkBatch, 'batch' | 'fileList'>, others: ReadonlySet<string>) {
-  const found = others.size > 0 ? `it has images in ${[...others].join(', ')}` : 'it is not a batch map';
-  return new EnvironmentError([
-    `Expected images in the batch BATCH_JOB_KEY names, "${batch}", in ${fileList}, but ${found}`,
-  ]);
-}

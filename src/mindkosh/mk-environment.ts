@@ -19,24 +19,21 @@ export interface MkBatch {
 
 /** Variables that are missing or invalid, all of them named. Exit code 2. */
 export class EnvironmentError extends Error {
+  override name = 'EnvironmentError';
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     super(problems.join('\n'));
-    this.name = 'EnvironmentError';
     this.problems = problems;
   }
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The default of Mindkosh's container. */
-const DEFAULT_REGION = 'us-east-2';
-
 /** @throws EnvironmentError naming each variable that is missing or wrong */
 export function readMkEnvironment(environment: Environment): MkBatch {
   const problems: string[] = [];
-  const read = (name: string, meaning: string, rule?: (value: string) => string | undefined): string => {
+  const read = (name: string, meaning: string, rule?: (value: string) => string | undefined) => {
     const value = environment[name];
     if (!value) problems.push(`Expected ${name}, ${meaning}, but it is not set`);
     const broken = value && rule?.(value);
@@ -45,22 +42,28 @@ export function readMkEnvironment(environment: Environment): MkBatch {
   };
   const batch = read('BATCH_JOB_KEY', 'the name of the batch in the file list');
   const inBucket = read('IN_BUCKET', 'the bucket of the file list', bucketRule);
-  const location = read('JSON_LOCATION', 'the key of the file list in IN_BUCKET', locationRule(inBucket));
+  // A key as in Mindkosh's container, or the URI that people paste.
+  const location = read('JSON_LOCATION', 'the key of the file list in IN_BUCKET', (value) =>
+    !value.startsWith('s3://') || parseS3Uri(value)?.bucket === inBucket
+      ? undefined
+      : `a key in IN_BUCKET or s3://${inBucket || 'IN_BUCKET'}/key`,
+  );
   const outputBucket = read('OUT_BUCKET', 'the bucket for compressed images', bucketRule);
-  const outKey = read('OUT_KEY', 'the folder in OUT_BUCKET for compressed images', outKeyRule);
-  const camera = environment.DIVIDE_CAMERA_WISE?.toLowerCase() || 'false';
-  if (camera !== 'true' && camera !== 'false')
-    problems.push(
-      `Expected DIVIDE_CAMERA_WISE to be true or false but received "${environment.DIVIDE_CAMERA_WISE}"`,
-    );
+  const outKey = read('OUT_KEY', 'the folder in OUT_BUCKET for compressed images', (value) =>
+    value.startsWith('s3://') ? 'a folder inside OUT_BUCKET, without s3:// and bucket,' : undefined,
+  );
+  const { DIVIDE_CAMERA_WISE: camera = '' } = environment;
+  if (!/^(true|false)?$/i.test(camera))
+    problems.push(`Expected DIVIDE_CAMERA_WISE to be true or false but received "${camera}"`);
   if (problems.length > 0) throw new EnvironmentError(problems);
   return {
     batch,
     fileList: parseS3Uri(location) ? location : `s3://${inBucket}/${location}`,
     outputBucket,
     output: `s3://${outputBucket}/${outKey.endsWith('/') ? outKey : `${outKey}/`}`,
-    byCamera: camera === 'true',
-    region: environment.AWS_REGION || DEFAULT_REGION,
+    byCamera: camera.toLowerCase() === 'true',
+    // The default of Mindkosh's container.
+    region: environment.AWS_REGION || 'us-east-2',
   };
 }
 
@@ -82,17 +85,4 @@ export function mkJobInput({ output, byCamera }: MkBatch, fileList: string): Rec
 
 function bucketRule(value: string): string | undefined {
   return isBucketName(value) ? undefined : 'the name of a bucket, without s3:// or a slash,';
-}
-
-/** A key as in Mindkosh's container, or the URI that people paste. */
-function locationRule(inBucket: string): (value: string) => string | undefined {
-  return (value) => {
-    if (!value.startsWith('s3://')) return undefined;
-    const bucket = parseS3Uri(value)?.bucket;
-    return bucket === inBucket ? undefined : `a key in IN_BUCKET or s3://${inBucket || 'IN_BUCKET'}/key`;
-  };
-}
-
-function outKeyRule(value: string): string | undefined {
-  return value.startsWith('s3://') ? 'a folder inside OUT_BUCKET, without s3:// and bucket,' : undefined;
 }

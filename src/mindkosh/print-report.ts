@@ -14,11 +14,9 @@ export async function printMkReport(summary: ReportSummary, mk: MkBatch, store: 
   for (const { source, code, message } of report?.failures ?? [])
     console.error(`FAILED ${source}: ${failureText(code, message)}`);
   const { planned, compressed, kept, skipped, failed, lost, bytesIn, bytesOut } = summary;
-  const named = report?.failures.length ?? 0;
-  if (report && failed + lost > named)
-    console.error(
-      `and ${failed + lost - named} more in s3://${mk.outputBucket}/${jobKeys.failed(report.jobId)}`,
-    );
+  const unnamed = report ? failed + lost - report.failures.length : 0;
+  if (report && unnamed > 0)
+    console.error(`and ${unnamed} more in s3://${mk.outputBucket}/${jobKeys.failed(report.jobId)}`);
   console.log(
     `${mk.batch}: compressed ${compressed} of ${planned} images, kept ${kept}, skipped ${skipped}, failed ${failed + lost}; ` +
       `${bytesIn} bytes became ${bytesOut}, ${percentSaved(bytesIn, bytesOut)} % smaller`,
