@@ -47,40 +47,28 @@ function valueOrDefault(path: string, input: unknown): string {
 function conflictsOf(job: Job, input: unknown): string[] {
   const { compression, output, select, backup, fileList, layout, suffixes, resume } = job;
   const { format, resize, autoOrient } = compression;
+  const { minBytes, maxBytes } = select;
   const inPlace = output === 'in-place';
   const lossless = compression.mode === 'lossless';
   const whereLossless = "where 'encoding.mode' is lossless (pixels would change)";
-  const rules: readonly (readonly [broken: boolean, rule: string, value: unknown])[] = [
-    [
+  const rules: Readonly<Record<string, boolean>> = {
+    [`'encoding.format' must be keep where 'output' is in-place (the key would name another format), ${given(format)}`]:
       inPlace && format !== 'keep',
-      "'encoding.format' must be keep where 'output' is in-place (the key would name another format)",
-      format,
-    ],
-    [inPlace && layout !== 'mirror', "'layout' must be mirror where 'output' is in-place", layout],
-    [
+    [`'layout' must be mirror where 'output' is in-place, ${given(layout)}`]: inPlace && layout !== 'mirror',
+    [`'backup' must not contain 'fileList' ${fileList} (images below a backup are never compressed), ${given(backup)}`]:
       backup !== null && fileList.endsWith('/') && fileList.startsWith(backup),
-      `'backup' must not contain 'fileList' ${fileList} (images below a backup are never compressed)`,
-      backup,
-    ],
-    [
+    [`'suffixes' must name at least one suffix where 'layout' is by-suffix, ${given(suffixes)}`]:
       layout === 'by-suffix' && suffixes.length === 0,
-      "'suffixes' must name at least one suffix where 'layout' is by-suffix",
-      suffixes,
-    ],
-    [
+    [`'encoding.format' must be keep or webp where 'encoding.mode' is lossless (other formats have no lossless encoder here), ${given(format)}`]:
       lossless && format !== 'keep' && format !== 'webp',
-      "'encoding.format' must be keep or webp where 'encoding.mode' is lossless (other formats have no lossless encoder here)",
-      format,
-    ],
-    [lossless && resize !== null, `'resize' must be left out ${whereLossless}`, resize],
-    [lossless && autoOrient, `'autoOrient' must be false ${whereLossless}`, autoOrient],
-    [resize === null && Boolean(valueAt(input, 'resize')), "'resize' must contain maxWidth or maxHeight", {}],
-    [
-      (select.minBytes ?? 0) > (select.maxBytes ?? Number.POSITIVE_INFINITY),
-      `'select.minBytes' must be at most 'select.maxBytes' (${select.maxBytes})`,
-      select.minBytes,
-    ],
-    [resume === job.jobId, "'resume' must be the name of an earlier execution, not of this one", resume],
-  ];
-  return rules.filter(([broken]) => broken).map(([, rule, value]) => `${rule}, ${given(value)}`);
+    [`'resize' must be left out ${whereLossless}, ${given(resize)}`]: lossless && resize !== null,
+    [`'autoOrient' must be false ${whereLossless}, ${given(autoOrient)}`]: lossless && autoOrient,
+    [`'resize' must contain maxWidth or maxHeight, ${given({})}`]:
+      resize === null && Boolean(valueAt(input, 'resize')),
+    [`'select.minBytes' must be at most 'select.maxBytes' (${maxBytes}), ${given(minBytes)}`]:
+      (minBytes ?? 0) > (maxBytes ?? Number.POSITIVE_INFINITY),
+    [`'resume' must be the name of an earlier execution, not of this one, ${given(resume)}`]:
+      resume === job.jobId,
+  };
+  return Object.keys(rules).filter((rule) => rules[rule]);
 }

@@ -4,11 +4,7 @@ import { contradictionsIn, withoutIneffective } from './contradictions.ts';
 import { JobInputError, parseSettings } from './problems.ts';
 import { JOB_SETTINGS } from './schema.ts';
 
-export interface JobContext {
-  /** The execution's name. */
-  readonly jobId: string;
-  /** ISO 8601 */
-  readonly startedAt: string;
+interface JobContext extends Pick<Job, 'jobId' | 'startedAt'> {
   /** `s3://bucket/prefix/` that outputs go to when the input names none. */
   readonly defaultOutput: string;
 }
