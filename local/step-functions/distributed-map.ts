@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { Machine, StateOf } from './definition.ts';
-import { type Execution, type ExecutionResult, resultOfError, throwIfAborted } from './execution.ts';
-import type { Scope } from './paths.ts';
-import { readItems } from './read-items.ts';
+import {
+  type Execution,
+  type ExecutionResult,
+  resultOfError,
+  type StateMachineHost,
+  throwIfAborted,
+} from './execution.ts';
+import type { Context, Scope } from './paths.ts';
 import { ResultWriter } from './result-writer.ts';
 import { limitPayload, StatesError } from './states-error.ts';
 
@@ -45,35 +50,22 @@ async function closeResults({ results, failure }: MapRun): Promise<unknown> {
   }
 }
 
-interface MapRun {
-  readonly state: StateOf<'Map'>;
-  readonly scope: Scope;
-  readonly execution: Execution;
-  readonly runStates: RunStates;
-  readonly stateMachineName: string;
-  readonly results: ResultWriter;
-  /** Fires when the run has failed. */
-  readonly stop: AbortController;
-  /** Stops the children: the run has failed or its parent was stopped. */
-  readonly signal: AbortSignal;
-  failure: unknown;
-  items: number;
-  isAllRead: boolean;
-  failedItems: number;
-}
-
 const ARN = 'arn:aws:states:us-east-1:000000000000';
 
-function openMapRun(state: StateOf<'Map'>, scope: Scope, execution: Execution, runStates: RunStates): MapRun {
+type MapRun = ReturnType<typeof openMapRun>;
+
+function openMapRun(state: StateOf<'Map'>, scope: Scope, execution: Execution, runStates: RunStates) {
   const stateMachineName = `${execution.stateMachineName}/${state.Label}`;
   const mapRunArn = `${ARN}:mapRun:${stateMachineName}:${randomUUID()}`;
   const { Bucket: bucket, Prefix: prefix } = state.ResultWriter.Parameters(scope);
+  /** Fires when the run has failed. */
   const stop = new AbortController();
+  /** Stops the children: the run has failed or its parent was stopped. */
   const signal = AbortSignal.any([execution.signal, stop.signal]);
   // Every child that waits for a retry adds a listener.
   setMaxListeners(0, signal);
   const results = new ResultWriter({ s3: execution.host.s3, mapRunArn, bucket, prefix });
-  const progress = { failure: undefined, items: 0, isAllRead: false, failedItems: 0 };
+  const progress = { failure: undefined as unknown, items: 0, isAllRead: false, failedItems: 0 };
   return { state, scope, execution, runStates, stateMachineName, results, signal, stop, ...progress };
 }
 
@@ -91,6 +83,35 @@ async function* childInputs(run: MapRun): AsyncGenerator<unknown> {
     yield state.ItemSelector({ ...scope, context: { ...scope.context, item } });
   }
   run.isAllRead = true;
+}
+
+/**
+ * Reads the items of a JSON Lines object one after the other; memory does not grow with their number.
+ * @throws StatesError `States.ItemReaderFailed`
+ */
+async function* readItems(
+  location: { readonly bucket: string; readonly key: string },
+  readObject: StateMachineHost['readObject'],
+): AsyncGenerator<unknown> {
+  try {
+    for await (const line of linesOf(readObject(location))) if (line.trim() !== '') yield JSON.parse(line);
+  } catch (error) {
+    const { name, message } = error as Error;
+    const place = `s3://${location.bucket}/${location.key}`;
+    throw new StatesError('States.ItemReaderFailed', `Error while reading ${place}: ${name}: ${message}`);
+  }
+}
+
+/** Not node:readline: it ends without an error where the stream broke, and the remaining items would be lost. */
+async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  yield rest + decoder.decode();
 }
 
 /** All workers take their next child from one generator, so it reads no faster than they work. */
@@ -112,7 +133,7 @@ async function runChild(run: MapRun, input: unknown): Promise<void> {
   const { stateMachineName, execution } = run;
   const startedAt = new Date();
   const name = randomUUID();
-  const result = await executeChild(run, name, startedAt, input);
+  const result = await executeChild(run, { executionName: name, startedAt }, input);
   if (result.status === 'FAILED') run.failedItems++;
   const executionArn = `${ARN}:execution:${stateMachineName}:${name}`;
   const stateMachineArn = `${ARN}:stateMachine:${stateMachineName}`;
@@ -124,11 +145,9 @@ async function runChild(run: MapRun, input: unknown): Promise<void> {
 
 async function executeChild(
   { state, execution, stateMachineName, signal, runStates }: MapRun,
-  executionName: string,
-  startedAt: Date,
+  context: Context,
   input: unknown,
 ): Promise<ExecutionResult> {
-  const context = { executionName, startedAt };
   const child = { host: execution.host, stateMachineName, context, signal, history: { events: 0 } };
   try {
     limitPayload(input, 'input of the child execution');

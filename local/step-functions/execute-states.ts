@@ -4,7 +4,6 @@ import { runDistributedMap } from './distributed-map.ts';
 import { countEvents, type Execution, ExecutionAborted, throwIfAborted } from './execution.ts';
 import { type Path, readPath, type Scope, writePath } from './paths.ts';
 import { findCatcher, RetryPolicy } from './retry-and-catch.ts';
-import { runTask } from './run-task.ts';
 import { limitPayload, StatesError } from './states-error.ts';
 
 /** Runs a machine's states from StartAt to an end and returns the output. @throws StatesError, ExecutionAborted */
@@ -101,6 +100,38 @@ async function attemptTask(
   const selected = state.ResultSelector({ ...scope, data: result });
   const merged = writePath(state.ResultPath, input, selected);
   return { output: readPath(state.OutputPath, { ...scope, data: merged }), next: state.Next };
+}
+
+/** Runs one attempt at a Task state. @throws StatesError, ExecutionAborted, and whatever the host throws */
+async function runTask(
+  state: StateOf<'Task'>,
+  name: string,
+  parameters: unknown,
+  execution: Execution,
+): Promise<unknown> {
+  limitPayload(parameters, `input of the task '${name}'`);
+  const deadline = startDeadline(execution.signal, state.TimeoutSeconds);
+  const task = { resource: state.Resource, state: name, parameters, signal: deadline.signal };
+  try {
+    const result = await Promise.race([execution.host.runTask(task), deadline.passed]);
+    return limitPayload(JSON.parse(JSON.stringify(result ?? null)), `result of the task '${name}'`);
+  } finally {
+    deadline.clear();
+    // A stopped execution is ABORTED even if its last task still returned a result.
+    throwIfAborted(execution);
+  }
+}
+
+/** Without TimeoutSeconds there is none: AWS's own default is three years. */
+function startDeadline(outer: AbortSignal, seconds: number | undefined) {
+  const late = new AbortController();
+  const { promise: passed, reject } = Promise.withResolvers<never>();
+  if (seconds === undefined) return { signal: outer, passed, clear: () => {} };
+  const timer = setTimeout(() => {
+    late.abort();
+    reject(new StatesError('States.Timeout', `The task did not end within ${seconds} seconds.`));
+  }, seconds * 1000);
+  return { signal: AbortSignal.any([outer, late.signal]), passed, clear: () => clearTimeout(timer) };
 }
 
 function readString(path: Path, scope: Scope): string {

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import type { ExecutionResult } from './execution.ts';
 import { StatesError } from './states-error.ts';
 
 /** A child execution of a Distributed Map, as it ended. PENDING: it was never started. */
-export type ChildResult =
+type ChildResult =
   | { readonly status: 'PENDING'; readonly input: unknown }
   | ({
       readonly executionArn: string;
@@ -15,13 +16,9 @@ export type ChildResult =
       readonly input: unknown;
       readonly startedAt: Date;
       readonly stoppedAt: Date;
-    } & (
-      | { readonly status: 'SUCCEEDED'; readonly output: unknown }
-      | { readonly status: 'FAILED'; readonly error: string; readonly cause: string }
-      | { readonly status: 'ABORTED' }
-    ));
+    } & ExecutionResult);
 
-export interface ResultDestination {
+interface ResultDestination {
   readonly s3: S3Client;
   readonly mapRunArn: string;
   readonly bucket: string;

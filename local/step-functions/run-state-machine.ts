@@ -2,13 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { executeStates } from './execute-states.ts';
 import { type ExecutionResult, resultOfError, type StateMachineHost } from './execution.ts';
 import { parseDefinition } from './parse-definition.ts';
+import type { Context } from './paths.ts';
 import { limitPayload } from './states-error.ts';
-
-export interface ExecutionIdentity {
-  readonly stateMachineName: string;
-  readonly executionName: string;
-  readonly startedAt: Date;
-}
 
 /**
  * Runs one execution of a state machine in this process, as Step Functions would. A failed execution is a result.
@@ -17,13 +12,12 @@ export interface ExecutionIdentity {
 export async function runStateMachine(
   definition: unknown,
   input: unknown,
-  { stateMachineName, executionName, startedAt }: ExecutionIdentity,
+  { stateMachineName, ...context }: Context & { readonly stateMachineName: string },
   host: StateMachineHost,
 ): Promise<ExecutionResult> {
   const machine = parseDefinition(definition);
   const signal = AbortSignal.any(host.signal ? [host.signal] : []);
   setMaxListeners(0, signal);
-  const context = { executionName, startedAt };
   const execution = { host, stateMachineName, context, signal, history: { events: 0 } };
   try {
     limitPayload(input, 'input of the execution');

@@ -1,10 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-
-export interface StepFunctionsServer {
-  readonly endpoint: string;
-  close(): Promise<void>;
-}
+import { json } from 'node:stream/consumers';
 
 export interface StepFunctionsServerOptions {
   /** Starts an execution; it is not waited for. */
@@ -13,20 +9,12 @@ export interface StepFunctionsServerOptions {
   refuse(headers: IncomingHttpHeaders): string | undefined;
 }
 
-interface StartedExecution {
-  readonly executionArn: string;
-  readonly startDate: number;
-  readonly input: string;
-}
-
 /**
  * Serves the one call of the Step Functions API that the handlers make, StartExecution, on loopback: start-job runs
  * here as it runs deployed. A name that was used before with another input is refused, as AWS refuses it.
  */
-export async function startStepFunctionsServer(
-  options: StepFunctionsServerOptions,
-): Promise<StepFunctionsServer> {
-  const executions = new Map<string, StartedExecution>();
+export async function startStepFunctionsServer(options: StepFunctionsServerOptions) {
+  const executions: Parameters<typeof startExecution>[1] = new Map();
   const server = createServer(async (request, response) => {
     const answer = await startExecution(request, executions, options).catch((error: Error) =>
       refusal('InternalError', error.message),
@@ -46,7 +34,7 @@ export async function startStepFunctionsServer(
 
 async function startExecution(
   request: IncomingMessage,
-  executions: Map<string, StartedExecution>,
+  executions: Map<string, { executionArn: string; startDate: number; input: string }>,
   { run, refuse }: StepFunctionsServerOptions,
 ): Promise<object> {
   const reason = refuse(request.headers);
@@ -54,7 +42,10 @@ async function startExecution(
   const action = String(request.headers['x-amz-target']);
   if (action !== 'AWSStepFunctions.StartExecution')
     return refusal('NotImplemented', `${action} is not supported locally`);
-  const { name, input, stateMachineArn } = await readBody(request);
+  const { name, input, stateMachineArn } = (await json(request)) as Record<
+    'name' | 'input' | 'stateMachineArn',
+    string
+  >;
   const known = executions.get(name);
   if (known && known.input !== input)
     return refusal('ExecutionAlreadyExists', `Execution Already Exists: '${known.executionArn}'`);
@@ -65,14 +56,6 @@ async function startExecution(
   executions.set(name, { executionArn, startDate, input });
   run({ name, input: JSON.parse(input), startedAt });
   return { executionArn, startDate };
-}
-
-async function readBody(
-  request: IncomingMessage,
-): Promise<{ name: string; input: string; stateMachineArn: string }> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }
 
 function refusal(type: string, message: string) {
