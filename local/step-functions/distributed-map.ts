@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { Machine, StateOf } from './definition.ts';
-import {
-  type Execution,
-  type ExecutionResult,
-  resultOfError,
-  type StateMachineHost,
-  throwIfAborted,
-} from './execution.ts';
+import { type Execution, type ExecutionResult, resultOfError, throwIfAborted } from './execution.ts';
 import type { Context, Scope } from './paths.ts';
 import { ResultWriter } from './result-writer.ts';
 import { limitPayload, StatesError } from './states-error.ts';
@@ -76,9 +70,8 @@ function failRun(run: MapRun, error: unknown): void {
 
 /** The input of each child, as its worker asks for it. */
 async function* childInputs(run: MapRun): AsyncGenerator<unknown> {
-  const { state, scope, execution } = run;
-  const { Bucket: bucket, Key: key } = state.ItemReader.Parameters(scope);
-  for await (const item of readItems({ bucket, key }, execution.host.readObject)) {
+  const { state, scope } = run;
+  for await (const item of readItems(run)) {
     run.items++;
     yield state.ItemSelector({ ...scope, context: { ...scope.context, item } });
   }
@@ -89,15 +82,14 @@ async function* childInputs(run: MapRun): AsyncGenerator<unknown> {
  * Reads the items of a JSON Lines object one after the other; memory does not grow with their number.
  * @throws StatesError `States.ItemReaderFailed`
  */
-async function* readItems(
-  location: { readonly bucket: string; readonly key: string },
-  readObject: StateMachineHost['readObject'],
-): AsyncGenerator<unknown> {
+async function* readItems({ state, scope, execution }: MapRun): AsyncGenerator<unknown> {
+  const { Bucket: bucket, Key: key } = state.ItemReader.Parameters(scope);
   try {
-    for await (const line of linesOf(readObject(location))) if (line.trim() !== '') yield JSON.parse(line);
+    const lines = linesOf(execution.host.readObject({ bucket, key }));
+    for await (const line of lines) if (line.trim() !== '') yield JSON.parse(line);
   } catch (error) {
     const { name, message } = error as Error;
-    const place = `s3://${location.bucket}/${location.key}`;
+    const place = `s3://${bucket}/${key}`;
     throw new StatesError('States.ItemReaderFailed', `Error while reading ${place}: ${name}: ${message}`);
   }
 }

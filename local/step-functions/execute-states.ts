@@ -50,7 +50,8 @@ async function visitState(visit: Visit): Promise<Outcome> {
       if (error instanceof ExecutionAborted) throw error;
       const delaySeconds = retries.next((error as Error).name);
       if (delaySeconds === undefined) return catchError(visit, error as Error);
-      await pause(delaySeconds * (execution.host.retryScale ?? 1), execution.signal);
+      const delayMs = delaySeconds * 1000 * (execution.host.retryScale ?? 1);
+      await sleep(delayMs, undefined, { signal: execution.signal }).catch(() => throwIfAborted(execution));
       countEvents(execution, 3);
     }
   }
@@ -61,12 +62,6 @@ function catchError({ state, input }: Visit, error: Error): Outcome {
   if (!catcher) throw error;
   const caught = { Error: error.name, Cause: error.message };
   return { output: writePath(catcher.ResultPath, input, caught), next: catcher.Next };
-}
-
-async function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(seconds * 1000, undefined, { signal }).catch(() => {
-    throw new ExecutionAborted();
-  });
 }
 
 async function attemptState(visit: Visit): Promise<Outcome> {

@@ -16,8 +16,6 @@ const MAX_PAYLOAD_BYTES = 262_144;
 export function limitPayload<T>(value: T, what: string): T {
   const bytes = Buffer.byteLength(JSON.stringify(value) ?? '');
   if (bytes <= MAX_PAYLOAD_BYTES) return value;
-  throw new StatesError(
-    'States.DataLimitExceeded',
-    `The ${what} has ${bytes} bytes: Step Functions accepts at most ${MAX_PAYLOAD_BYTES}.`,
-  );
+  const cause = `The ${what} has ${bytes} bytes: Step Functions accepts at most ${MAX_PAYLOAD_BYTES}.`;
+  throw new StatesError('States.DataLimitExceeded', cause);
 }
