@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { StatesError } from '../step-functions/states-error.ts';
-import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
+import type { FromProcess, FunctionError, ToProcess } from './lambda-process.ts';
 import { bareEnvironment, forwardLines } from './process-lines.ts';
 
 export interface FunctionProcessOptions {
@@ -33,22 +33,19 @@ export interface Invocation {
   readonly ended: Promise<unknown>;
 }
 
-interface ProcessEvents {
-  /** The process can run the next invocation. */
-  onFree(): void;
-  onEnd(): void;
-}
+/** `onFree`: the process can run the next invocation. */
+type Events = Readonly<Record<'onFree' | 'onEnd', () => void>>;
 
 /** A child process that runs functions, one invocation at a time. */
 export class FunctionProcess {
   readonly #child: ChildProcess;
-  readonly #events: ProcessEvents;
+  readonly #events: Events;
   readonly #ended: Promise<unknown>;
   #running: Invocation | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isDying = false;
 
-  constructor(options: FunctionProcessOptions, firstFunction: number, events: ProcessEvents) {
+  constructor(options: FunctionProcessOptions, firstFunction: number, events: Events) {
     this.#events = events;
     this.#child = fork(ENTRY, [modulesInOrder(options, firstFunction)], {
       env: { ...bareEnvironment(), ...options.environment },
@@ -65,24 +62,21 @@ export class FunctionProcess {
     return !this.#running && !this.#isDying;
   }
 
-  runs(invocation: Invocation): boolean {
-    return this.#running === invocation;
-  }
-
   run(invocation: Invocation): void {
     this.#running = invocation;
-    const { requestId, functionName, lambdaFunction, payload } = invocation;
-    const { timeoutSeconds, memoryMegabytes } = lambdaFunction;
-    const timeoutMs = timeoutSeconds * 1000;
-    this.#send({ type: 'invoke', requestId, functionName, payload, timeoutMs, memoryMegabytes });
+    const { requestId, functionName, payload } = invocation;
+    const { timeoutSeconds, memoryMegabytes } = invocation.lambdaFunction;
+    const limits = { timeoutMs: timeoutSeconds * 1000, memoryMegabytes };
+    this.#send({ type: 'invoke', requestId, functionName, payload, ...limits });
   }
 
-  interrupt(): void {
-    if (this.#running) this.#send({ type: 'close' });
+  /** Does nothing when the process runs another invocation. */
+  interrupt(invocation: Invocation): void {
+    if (this.#running === invocation) this.#send({ type: 'close' });
   }
 
   async close(graceMs: number): Promise<void> {
-    this.interrupt();
+    if (this.#running) this.interrupt(this.#running);
     const grace = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await this.#running?.ended;
     this.#isDying = true;
@@ -110,15 +104,11 @@ export class FunctionProcess {
   #receive(message: FromProcess): void {
     const running = this.#running;
     if (!running || message.requestId !== running.requestId) return;
-    if (message.type === 'began') {
-      this.#startTimer(running.lambdaFunction.timeoutSeconds);
-      return;
-    }
+    if (message.type === 'began') return void this.#startTimer(running.lambdaFunction.timeoutSeconds);
     clearTimeout(this.#timer);
     this.#running = undefined;
-    if (message.type === 'result') {
-      running.resolve(message.payload);
-    } else {
+    if (message.type === 'result') running.resolve(message.payload);
+    else {
       this.#isDying = message.fatal;
       running.reject(asStatesError(message.error));
     }
@@ -158,12 +148,8 @@ function modulesInOrder({ functions }: FunctionProcessOptions, first: number): s
  * By default V8 lets 100 MB of garbage accumulate before it collects; a small young generation costs no measurable
  * time here. The bodies of pictures count as old garbage, and made it collect after every third photograph.
  */
-const HOST_FLAGS = [
-  '--max-semi-space-size=16',
-  '--heap-growing-percent=300',
-  '--import',
-  new URL('../cli/compile-cache.mjs', import.meta.url).href,
-];
+const V8_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=300'];
+const HOST_FLAGS = [...V8_FLAGS, '--import', new URL('../cli/compile-cache.mjs', import.meta.url).href];
 
 const ENTRY = fileURLToPath(new URL('./lambda-process.ts', import.meta.url));
 

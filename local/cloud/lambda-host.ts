@@ -29,14 +29,10 @@ export interface LambdaHost {
 
 /** Child processes in place of Lambda's execution environments: each runs one invocation at a time. */
 export function startLambdaHost(options: LambdaHostOptions): LambdaHost {
-  const pool = new ProcessPool(options);
-  return {
-    invoke: (functionName, payload, signal) => pool.invoke(functionName, payload, signal),
-    close: () => pool.close(),
-  };
+  return new ProcessPool(options);
 }
 
-class ProcessPool {
+class ProcessPool implements LambdaHost {
   readonly #options: LambdaHostOptions;
   readonly #functions: ReadonlyMap<string, LambdaFunction>;
   readonly #processes = new Set<FunctionProcess>();
@@ -96,17 +92,15 @@ class ProcessPool {
 
   /** A free process, or a new one in place of one that died. */
   #freeProcess(functionName: string): FunctionProcess | undefined {
-    for (const one of this.#processes) if (one.isFree) return one;
-    if (this.#processes.size === this.#options.processes) return undefined;
+    const free = [...this.#processes].find((one) => one.isFree);
+    if (free || this.#processes.size === this.#options.processes) return free;
     return this.#start([...this.#functions.keys()].indexOf(functionName));
   }
 
   #stop(invocation: Invocation): void {
+    for (const one of this.#processes) one.interrupt(invocation);
     const at = this.#waiting.indexOf(invocation);
-    if (at < 0) {
-      for (const one of this.#processes) if (one.runs(invocation)) one.interrupt();
-      return;
-    }
+    if (at < 0) return;
     this.#waiting.splice(at, 1);
     invocation.reject(new StatesError('Lambda.ClientExecutionTimeoutException', 'Stopped before it began.'));
   }

@@ -3,10 +3,38 @@
  * As on Lambda, handlers receive the event and a context, have their environment, and are interrupted by SIGTERM.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { FromProcess, FunctionError, ToProcess } from './lambda-messages.ts';
+
+/** The messages between the host and this process. Everything is JSON, as payloads are on Lambda. */
+export type ToProcess =
+  | ({ readonly type: 'invoke' } & Invocation)
+  /** The running invocation should end soon: the process emits SIGTERM to itself. */
+  | { readonly type: 'close' };
+
+interface Invocation {
+  readonly requestId: string;
+  readonly functionName: string;
+  readonly payload: unknown;
+  readonly timeoutMs: number;
+  readonly memoryMegabytes: number;
+}
+
+export type FromProcess = {
+  readonly requestId: string;
+} /** The module is loaded: the function's timeout starts now. */ & (
+  | { readonly type: 'began' }
+  | { readonly type: 'result'; readonly payload: unknown }
+  /** `fatal`: the process is about to end. */
+  | { readonly type: 'error'; readonly error: FunctionError; readonly fatal: boolean }
+);
+
+/** The error of an invocation as Lambda answers it, and as the Cause in a state machine has it. */
+export interface FunctionError {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly trace: readonly string[];
+}
 
 type Handler = (event: unknown, context: object) => unknown;
-type Invocation = Extract<ToProcess, { type: 'invoke' }>;
 
 /** Function name to module URL, in the order in which they are loaded. */
 const modules: Readonly<Record<string, string>> = JSON.parse(process.argv[2] ?? '{}');
@@ -112,9 +140,8 @@ function endWith(error: FunctionError): void {
   console.error(JSON.stringify(error));
   if (!current) process.exit(129);
   const { requestId } = current;
-  process.send?.({ type: 'error', requestId, error, fatal: true } satisfies FromProcess, () =>
-    process.exit(129),
-  );
+  const message: FromProcess = { type: 'error', requestId, error, fatal: true };
+  process.send?.(message, () => process.exit(129));
 }
 
 function describe(error: unknown): FunctionError {

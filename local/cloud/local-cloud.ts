@@ -105,10 +105,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   };
 }
 
-function bucketsOf(
-  { home, out, source, lists, moreBuckets }: LocalCloudOptions,
-  temporary: string,
-): Readonly<Record<string, BucketFolder>> {
+function bucketsOf({ home, out, source, lists, moreBuckets }: LocalCloudOptions, temporary: string) {
   const readOnly = (name: string, folder: string | undefined) =>
     folder === undefined
       ? {}
@@ -132,13 +129,8 @@ function startHosts(
     const module = new URL(`../../functions/${name}.ts`, import.meta.url);
     return [name, { module, timeoutSeconds: LAMBDA_SECONDS, memoryMegabytes }];
   });
-  const lambda = startLambdaHost({
-    functions: Object.fromEntries(functions),
-    processes,
-    environment,
-    onLog,
-    graceMs: GRACE_MS,
-  });
+  const limits = { processes, graceMs: GRACE_MS };
+  const lambda = startLambdaHost({ functions: Object.fromEntries(functions), environment, onLog, ...limits });
   const program = new URL('../../fargate/main.ts', import.meta.url);
   return { lambda, runTask: createTaskResources({ lambda, fargate: { program, environment, onLog } }) };
 }
@@ -158,28 +150,22 @@ function usersS3({ accessKeyId }: Credentials): Upstream {
   };
 }
 
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
+type Credentials = ReturnType<typeof newCredentials>;
 
 /** Known only to the hosts of this run: other programs cannot reach the user's buckets through the local S3. */
-function newCredentials(): Credentials {
+function newCredentials() {
   return { accessKeyId: `local${randomBytes(16).toString('hex')}`, secretAccessKey: 'local' };
 }
 
 /** Loads the SDK, which takes 0.2 s, while the hosts load theirs. */
 async function loadMachine(endpoint: string, credentials: Credentials) {
-  const [{ createS3Client, createS3Store }, { runStateMachine }, { readLocalDefinition }] = await Promise.all(
-    [
-      import('../../src/store/s3-store.ts'),
-      import('../step-functions/run-state-machine.ts'),
-      import('./local-definition.ts'),
-    ],
-  );
+  const [{ createS3Client, createS3Store }, { runStateMachine }, definition] = await Promise.all([
+    import('../../src/store/s3-store.ts'),
+    import('../step-functions/run-state-machine.ts'),
+    import('./local-definition.ts').then(({ readLocalDefinition }) => readLocalDefinition()),
+  ]);
   const s3 = createS3Client({ endpoint, region: REGION, credentials, forcePathStyle: true });
   const { read: readObject } = createS3Store(s3);
-  const definition = await readLocalDefinition();
   return {
     run: (executionName: string, input: unknown, runTask: RunTask, watch: Watch) => {
       const identity = { stateMachineName: 'compress-images', executionName, startedAt: new Date() };

@@ -10,12 +10,12 @@ export async function readLocalDefinition(): Promise<unknown> {
   const file = path.resolve(import.meta.dirname, '../../statemachines/compress-images.asl.yml');
   return readDefinition(await readFile(file, 'utf8'), {
     nameOf: (logicalId) => (logicalId === 'OutputBucket' ? OUTPUT_BUCKET : logicalId),
-    holds: (condition) => CONDITIONS[condition] ?? unknown(condition),
+    holds: (condition) => {
+      if (CONDITIONS[condition] !== undefined) return CONDITIONS[condition];
+      const place = 'add it in local/cloud/local-definition.ts';
+      throw new Error(
+        `Expected a condition with a local value but the definition uses ${condition}; ${place}`,
+      );
+    },
   });
-}
-
-function unknown(name: string): never {
-  throw new Error(
-    `Expected a condition with a local value but the definition uses ${name}; add it in local/cloud/local-definition.ts`,
-  );
 }

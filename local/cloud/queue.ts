@@ -74,10 +74,7 @@ export function createQueue(settings: QueueSettings): LocalQueue {
   };
 }
 
-async function failuresOf(
-  records: readonly SQSRecord[],
-  { invoke }: QueueSettings,
-): Promise<readonly SQSRecord[]> {
+async function failuresOf(records: readonly SQSRecord[], { invoke }: QueueSettings) {
   try {
     const answer = await invoke({ Records: [...records] });
     const failed = new Set(answer?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
@@ -89,16 +86,12 @@ async function failuresOf(
 
 function newRecord(queue: string, body: string): SQSRecord {
   const now = String(Date.now());
+  const times = { SentTimestamp: now, ApproximateFirstReceiveTimestamp: now };
   return {
     messageId: randomUUID(),
     receiptHandle: randomUUID(),
     body,
-    attributes: {
-      ApproximateReceiveCount: '1',
-      SentTimestamp: now,
-      SenderId: 'local',
-      ApproximateFirstReceiveTimestamp: now,
-    },
+    attributes: { ApproximateReceiveCount: '1', SenderId: 'local', ...times },
     messageAttributes: {},
     md5OfBody: createHash('md5').update(body).digest('hex'),
     eventSource: 'aws:sqs',
@@ -112,10 +105,6 @@ function receiveCount(record: SQSRecord): number {
 }
 
 function receivedAgain(record: SQSRecord): SQSRecord {
-  const count = String(receiveCount(record) + 1);
-  return {
-    ...record,
-    receiptHandle: randomUUID(),
-    attributes: { ...record.attributes, ApproximateReceiveCount: count },
-  };
+  const attributes = { ...record.attributes, ApproximateReceiveCount: String(receiveCount(record) + 1) };
+  return { ...record, receiptHandle: randomUUID(), attributes };
 }

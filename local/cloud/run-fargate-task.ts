@@ -35,12 +35,10 @@ const MAX_OVERRIDES_CHARACTERS = 8192;
  * @throws StatesError `States.TaskFailed` with that shape as its cause when the exit code is not 0 or the task was
  *   stopped by `signal`; `ECS.InvalidParameterException` when the overrides are larger than ECS allows
  */
-export function createRunTask(
-  options: ContainerOptions,
-): (request: RunTaskRequest, signal: AbortSignal) => Promise<unknown> {
+export function createRunTask(options: ContainerOptions) {
   // One task at a time, because a task uses all cores.
   let previous: Promise<unknown> = Promise.resolve();
-  return async (request, signal) => {
+  return async (request: RunTaskRequest, signal: AbortSignal): Promise<unknown> => {
     checkOverrides(request);
     const run = previous.then(async () => {
       const task = describeTask(request, await runProcess(request, options, signal));
@@ -55,10 +53,8 @@ export function createRunTask(
 function checkOverrides({ Overrides = {} }: RunTaskRequest): void {
   const characters = JSON.stringify(Overrides).length;
   if (characters <= MAX_OVERRIDES_CHARACTERS) return;
-  throw new StatesError(
-    'ECS.InvalidParameterException',
-    `Container Overrides length must be at most ${MAX_OVERRIDES_CHARACTERS}: it is ${characters}.`,
-  );
+  const cause = `Container Overrides length must be at most ${MAX_OVERRIDES_CHARACTERS}: it is ${characters}.`;
+  throw new StatesError('ECS.InvalidParameterException', cause);
 }
 
 interface Stopped {
@@ -88,16 +84,13 @@ async function runProcess(
     child.once('error', ({ message }) => resolve({ startedAt, reason: message, code: 'TaskFailedToStart' }));
     child.once('close', (exit, killedBy) => {
       const exitCode = exit ?? 128 + (killedBy ? constants.signals[killedBy] : 0);
-      resolve({ startedAt, exitCode, ...reasonOfExit(signal) });
+      resolve({ startedAt, exitCode, ...(signal.aborted ? STOPPED : ENDED) });
     });
   }).finally(release);
 }
 
-function reasonOfExit({ aborted }: AbortSignal): Pick<Stopped, 'reason' | 'code'> {
-  return aborted
-    ? { reason: 'Task stopped by Step Functions', code: 'UserInitiated' }
-    : { reason: 'Essential container in task exited', code: 'EssentialContainerExited' };
-}
+const STOPPED = { reason: 'Task stopped by Step Functions', code: 'UserInitiated' } as const;
+const ENDED = { reason: 'Essential container in task exited', code: 'EssentialContainerExited' } as const;
 
 /** SIGTERM when `signal` fires, SIGKILL after the timeout or with this process. @returns what removes the listeners */
 function killWith(child: ChildProcess, signal: AbortSignal, timeoutMs: number): () => void {
@@ -117,18 +110,15 @@ function killWith(child: ChildProcess, signal: AbortSignal, timeoutMs: number): 
 }
 
 function overridesOf({ Overrides }: RunTaskRequest): Record<string, string> {
-  const environment =
-    Overrides?.ContainerOverrides?.flatMap((container) => container.Environment ?? []) ?? [];
-  return Object.fromEntries(environment.map(({ Name, Value }) => [Name, Value]));
+  const variables = Overrides?.ContainerOverrides?.flatMap(({ Environment }) => Environment ?? []) ?? [];
+  return Object.fromEntries(variables.map(({ Name, Value }) => [Name, Value]));
 }
 
-function describeTask(
-  { Cluster = 'default', TaskDefinition = 'local', Overrides = {} }: RunTaskRequest,
-  end: Stopped,
-) {
+function describeTask(request: RunTaskRequest, end: Stopped) {
+  const { Cluster = 'default', TaskDefinition = 'local', Overrides = {} } = request;
   const home = 'arn:aws:ecs:us-east-1:000000000000';
   const TaskArn = `${home}:task/${Cluster}/${randomUUID().replaceAll('-', '')}`;
-  const StoppedAt = Date.now();
+  const arnOf = (kind: string, name: string) => (name.startsWith('arn:') ? name : `${home}:${kind}/${name}`);
   const container = {
     ContainerArn: `${home}:container/${randomUUID()}`,
     ...(end.exitCode === undefined ? {} : { ExitCode: end.exitCode }),
@@ -137,7 +127,7 @@ function describeTask(
     TaskArn,
   };
   return {
-    ClusterArn: Cluster.startsWith('arn:') ? Cluster : `${home}:cluster/${Cluster}`,
+    ClusterArn: arnOf('cluster', Cluster),
     Containers: [container] as const,
     DesiredStatus: 'STOPPED',
     LastStatus: 'STOPPED',
@@ -146,11 +136,9 @@ function describeTask(
     StartedAt: end.startedAt.getTime(),
     StartedBy: 'AWS Step Functions',
     StopCode: end.code,
-    StoppedAt,
+    StoppedAt: Date.now(),
     StoppedReason: end.reason,
     TaskArn,
-    TaskDefinitionArn: TaskDefinition.startsWith('arn:')
-      ? TaskDefinition
-      : `${home}:task-definition/${TaskDefinition}`,
+    TaskDefinitionArn: arnOf('task-definition', TaskDefinition),
   };
 }

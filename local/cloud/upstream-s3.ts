@@ -29,7 +29,7 @@ export async function forwardRequest(
   response: ServerResponse,
   address: Address,
 ): Promise<void> {
-  const command = commandFor(request, response, address) as unknown as AnyCommand;
+  const command = commandFor(request, response, address) as AnyCommand;
   const closed = new AbortController();
   response.once('close', () => closed.abort());
   const answer = await send(client, command, request, address, closed.signal);
@@ -43,34 +43,27 @@ export async function forwardRequest(
 // The commands differ only in the types of input and output, which are not used here.
 type AnyCommand = GetObjectCommand;
 
+const READS: Readonly<Record<string, new (input: ObjectName) => unknown>> = {
+  'GET object': GetObjectCommand,
+  'HEAD object': HeadObjectCommand,
+  'GET object?tagging': GetObjectTaggingCommand,
+  'HEAD bucket': HeadBucketCommand,
+  'GET bucket?location': GetBucketLocationCommand,
+  'GET bucket?list-type': ListObjectsV2Command,
+};
+
 function commandFor(request: IncomingMessage, response: ServerResponse, address: Address) {
   const object = { Bucket: address.bucket, Key: address.key };
   const route = routeOf(request.method ?? '', address.key, address.query);
-  switch (route) {
-    case 'GET object':
-      return new GetObjectCommand(object);
-    case 'HEAD object':
-      return new HeadObjectCommand(object);
-    case 'GET object?tagging':
-      return new GetObjectTaggingCommand(object);
-    case 'PUT object':
-      return putCommand(request, response, object);
-    case 'HEAD bucket':
-      return new HeadBucketCommand(object);
-    case 'GET bucket?location':
-      return new GetBucketLocationCommand(object);
-    case 'GET bucket?list-type':
-      return new ListObjectsV2Command(object);
-    default:
-      throw notImplemented(`${route} for a bucket that is not local`);
-  }
+  if (route === 'PUT object') return putCommand(request, response, object);
+  const Command = READS[route];
+  if (Command) return new Command(object);
+  throw notImplemented(`${route} for a bucket that is not local`);
 }
 
-function putCommand(
-  request: IncomingMessage,
-  response: ServerResponse,
-  object: { Bucket: string; Key: string },
-) {
+type ObjectName = Record<'Bucket' | 'Key', string>;
+
+function putCommand(request: IncomingMessage, response: ServerResponse, object: ObjectName) {
   if (request.headers['x-amz-copy-source']) throw notImplemented('copies into a bucket that is not local');
   const length = request.headers['x-amz-decoded-content-length'] ?? request.headers['content-length'];
   if (length === undefined)
@@ -86,10 +79,7 @@ interface Answer {
 }
 
 /** The parts of the SDK's HTTP messages that are used here. */
-interface SentMessage {
-  readonly headers: Record<string, string>;
-  readonly query: Record<string, string>;
-}
+type SentMessage = Readonly<Record<'headers' | 'query', Record<string, string>>>;
 interface ReceivedMessage {
   readonly statusCode: number;
   headers: Record<string, string>;
@@ -150,29 +140,20 @@ function forwardedHeaders(received: IncomingHttpHeaders): Record<string, string>
   };
 }
 
-const ANSWER_CONNECTION_HEADERS = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'server',
-  'date',
-]);
+const SERVER_HEADERS = new Set(['connection', 'keep-alive', 'transfer-encoding', 'server', 'date']);
 
 function answeredHeaders(received: Record<string, string>): OutgoingHttpHeaders {
-  return Object.fromEntries(
-    Object.entries(received).filter(([name]) => !ANSWER_CONNECTION_HEADERS.has(name.toLowerCase())),
-  );
+  const entries = Object.entries(received).filter(([name]) => !SERVER_HEADERS.has(name.toLowerCase()));
+  return Object.fromEntries(entries);
 }
-
-/** A broken connection: the next may work. */
-const RETRYABLE = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
 function upstreamError(error: unknown, status: number | undefined): S3Error {
   const { name, code } = error as NodeJS.ErrnoException;
   const text = `The S3 of your AWS settings: ${messageOf(error)}`;
   if (status !== undefined) return new S3Error(status, name, text);
   if (lacksCredentials(error)) return new S3Error(403, 'AccessDenied', text);
-  if (RETRYABLE.has(code ?? '')) return new S3Error(500, 'InternalError', text);
+  const isBroken = ['ECONNRESET', 'EPIPE', 'ECONNABORTED'].includes(code ?? '');
+  if (isBroken) return new S3Error(500, 'InternalError', text); // the next connection may work
   // A status that SDKs do not retry: an address that does not answer will not answer next time.
   return new S3Error(400, 'S3Unreachable', `${text}. Check the network and your AWS settings.`);
 }
