@@ -29,10 +29,11 @@ export interface LambdaHost {
 
 /** Child processes in place of Lambda's execution environments: each runs one invocation at a time. */
 export function startLambdaHost(options: LambdaHostOptions): LambdaHost {
-  return new ProcessPool(options);
+  const pool = new ProcessPool(options);
+  return { invoke: pool.invoke.bind(pool), close: pool.close.bind(pool) };
 }
 
-class ProcessPool implements LambdaHost {
+class ProcessPool {
   readonly #options: LambdaHostOptions;
   readonly #functions: ReadonlyMap<string, LambdaFunction>;
   readonly #processes = new Set<FunctionProcess>();

@@ -1,16 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import path from 'node:path';
 import { findUndecodable, isPlainKey, mayBeUndecodable, STAGED_PREFIX } from './file-names.ts';
 import { FolderNames } from './folder-names.ts';
@@ -45,13 +34,13 @@ export class KeyFiles {
 
   /** @throws Error when the folder is missing (read-only) or `state` is inside it */
   constructor(bucket: string, place: KeyFolder, readOnly: boolean) {
-    if (!readOnly) mkdirSync(place.folder, { recursive: true });
+    if (!readOnly) fs.mkdirSync(place.folder, { recursive: true });
     this.folder = realFolder(bucket, place.folder);
     this.state = stateFolder(bucket, place.state, this.folder);
     this.#sidecars = new Sidecars(path.join(this.state, 'sidecars'));
     this.#names = new FolderNames(place.unlisted);
     this.#ignoresSpelling = ignoresSpelling(this.folder);
-    this.#sameDisk = readOnly || statSync(this.folder).dev === statSync(this.state).dev;
+    this.#sameDisk = readOnly || fs.statSync(this.folder).dev === fs.statSync(this.state).dev;
     this.#oddKeys = this.#readOddKeys();
     if (!readOnly) this.#cleanUp();
   }
@@ -70,7 +59,7 @@ export class KeyFiles {
   }
 
   temporaryFile(): string {
-    mkdirSync(this.#temporaryFolder, { recursive: true });
+    fs.mkdirSync(this.#temporaryFolder, { recursive: true });
     return path.join(this.#temporaryFolder, randomUUID());
   }
 
@@ -100,7 +89,7 @@ export class KeyFiles {
   remove(key: string): boolean {
     const found = this.find(key);
     if (!found) return false;
-    unlinkSync(found.file);
+    fs.unlinkSync(found.file);
     this.#sidecars.remove(key);
     if (!this.#oddKeys.delete(key)) this.#removeEmptyFolders(path.dirname(this.#plainFile(key)));
     return true;
@@ -136,7 +125,7 @@ export class KeyFiles {
   #foundUndecodable(key: string): FoundObject | undefined {
     const file = findUndecodable(this.folder, key);
     if (!file) return undefined;
-    const stat = lstatSync(file);
+    const stat = fs.lstatSync(file);
     return stat.isFile() ? { file, record: recordOfUntouched(key, stat) } : undefined;
   }
 
@@ -147,7 +136,7 @@ export class KeyFiles {
       if (!this.#ensureFolder(path.dirname(file)) || this.#isTakenByOtherSpelling(file)) return undefined;
       const record = this.#moveWithRecord(key, this.#onDiskOfFolder(temporary), file, written);
       if (this.#isTakenByOtherSpelling(file)) return moveBack(file, temporary);
-      if (this.#oddKeys.delete(key)) rmSync(this.#oddFile(key), { force: true });
+      if (this.#oddKeys.delete(key)) fs.rmSync(this.#oddFile(key), { force: true });
       return record;
     } catch (error) {
       if (NO_PLACE_FOR_FILE.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
@@ -156,16 +145,16 @@ export class KeyFiles {
   }
 
   #putOdd(key: string, temporary: string, written: NewObject): ObjectRecord {
-    mkdirSync(path.join(this.state, 'odd'), { recursive: true });
+    fs.mkdirSync(path.join(this.state, 'odd'), { recursive: true });
     const record = this.#moveWithRecord(key, temporary, this.#oddFile(key), written);
     this.#oddKeys.add(key);
     return record;
   }
 
   #moveWithRecord(key: string, from: string, to: string, written: NewObject): ObjectRecord {
-    const record = { ...written, key, ...identityOf(statSync(from)) };
+    const record = { ...written, key, ...identityOf(fs.statSync(from)) };
     this.#sidecars.prepare(record);
-    renameSync(from, to);
+    fs.renameSync(from, to);
     return record;
   }
 
@@ -173,9 +162,9 @@ export class KeyFiles {
   #ensureFolder(folder: string): boolean {
     if (folder === this.folder) return true;
     const real = realPathOf(folder);
-    if (real !== undefined) return real === folder && statSync(folder).isDirectory();
+    if (real !== undefined) return real === folder && fs.statSync(folder).isDirectory();
     if (!this.#ensureFolder(path.dirname(folder))) return false;
-    mkdirSync(folder);
+    fs.mkdirSync(folder);
     return true;
   }
 
@@ -192,10 +181,10 @@ export class KeyFiles {
     if (this.#sameDisk) return temporary;
     const beside = path.join(this.folder, STAGED_PREFIX + path.basename(temporary));
     try {
-      copyFileSync(temporary, beside);
+      fs.copyFileSync(temporary, beside);
       return beside;
     } catch (error) {
-      rmSync(beside, { force: true });
+      fs.rmSync(beside, { force: true });
       throw error;
     }
   }
@@ -203,7 +192,7 @@ export class KeyFiles {
   #removeEmptyFolders(folder: string): void {
     for (let empty = folder; empty !== this.folder; empty = path.dirname(empty)) {
       try {
-        rmdirSync(empty);
+        fs.rmdirSync(empty);
       } catch {
         return;
       }
@@ -213,7 +202,7 @@ export class KeyFiles {
   #readOddKeys(): Set<string> {
     const keys = new Set<string>();
     for (const name of namesIn(path.join(this.state, 'odd'))) {
-      const stat = statSync(path.join(this.state, 'odd', name));
+      const stat = fs.statSync(path.join(this.state, 'odd', name));
       const record = this.#sidecars.ofHash(name).find((candidate) => candidate.size === stat.size);
       if (record) keys.add(record.key);
     }
@@ -225,15 +214,15 @@ const NO_PLACE_FOR_FILE = new Set(['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', '
 
 function realFolder(bucket: string, folder: string): string {
   const real = realPathOf(folder);
-  if (real === undefined || !statSync(real).isDirectory()) {
+  if (real === undefined || !fs.statSync(real).isDirectory()) {
     throw new Error(`Expected a folder for bucket "${bucket}" but found none at ${path.resolve(folder)}.`);
   }
   return real;
 }
 
 function stateFolder(bucket: string, state: string, folder: string): string {
-  mkdirSync(state, { recursive: true });
-  const real = realpathSync.native(state);
+  fs.mkdirSync(state, { recursive: true });
+  const real = fs.realpathSync.native(state);
   if (isInside(real, folder) || real === folder) {
     throw new Error(`Expected the state of bucket "${bucket}" outside ${folder} but received ${real}.`);
   }
@@ -245,8 +234,8 @@ function ignoresSpelling(folder: string): boolean {
   const swapped = folder.replace(/\p{L}/gu, (letter) =>
     letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
   );
-  const other = lstatSync(swapped, { throwIfNoEntry: false });
-  return swapped !== folder && other?.ino === statSync(folder).ino;
+  const other = fs.lstatSync(swapped, { throwIfNoEntry: false });
+  return swapped !== folder && other?.ino === fs.statSync(folder).ino;
 }
 
 const LEFTOVER_AGE_MS = 10 * 60 * 1000;
@@ -255,16 +244,16 @@ const LEFTOVER_AGE_MS = 10 * 60 * 1000;
 function removeLeftovers(folder: string): void {
   for (const name of namesIn(folder)) {
     const file = path.join(folder, name);
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) rmSync(file, { force: true });
+    const stat = fs.statSync(file, { throwIfNoEntry: false });
+    if (stat && Date.now() - stat.mtimeMs > LEFTOVER_AGE_MS) fs.rmSync(file, { force: true });
   }
 }
 
 function namesIn(folder: string): string[] {
-  return statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder) : [];
+  return fs.statSync(folder, { throwIfNoEntry: false }) ? fs.readdirSync(folder) : [];
 }
 
 function moveBack(file: string, temporary: string): undefined {
-  copyFileSync(file, temporary);
-  rmSync(file);
+  fs.copyFileSync(file, temporary);
+  fs.rmSync(file);
 }

@@ -3,21 +3,12 @@ import { checksumHeader } from './checksums.ts';
 import type { ObjectRecord } from './object-record.ts';
 import { invalidArgument, notImplemented, S3Error } from './s3-error.ts';
 
+const ENCRYPTION = 'x-amz-server-side-encryption';
 const KEPT = [
-  'content-type',
-  'content-encoding',
-  'content-disposition',
-  'content-language',
-  'cache-control',
-  'expires',
-  'x-amz-storage-class',
-  'x-amz-website-redirect-location',
-  'x-amz-server-side-encryption',
-  'x-amz-server-side-encryption-aws-kms-key-id',
-  'x-amz-server-side-encryption-bucket-key-enabled',
-  'x-amz-object-lock-mode',
-  'x-amz-object-lock-retain-until-date',
-  'x-amz-object-lock-legal-hold',
+  ...['content-type', 'content-encoding', 'content-disposition', 'content-language', 'cache-control'],
+  ...['expires', 'x-amz-storage-class', 'x-amz-website-redirect-location'],
+  ...[ENCRYPTION, `${ENCRYPTION}-aws-kms-key-id`, `${ENCRYPTION}-bucket-key-enabled`],
+  ...['mode', 'retain-until-date', 'legal-hold'].map((name) => `x-amz-object-lock-${name}`),
 ];
 const METADATA_PREFIX = 'x-amz-meta-';
 const MAX_METADATA_BYTES = 2048;
@@ -25,11 +16,9 @@ const MAX_METADATA_BYTES = 2048;
 /** The headers of a write that S3 stores with the object. @throws S3Error for those that are not supported */
 export function keptHeaders(sent: IncomingHttpHeaders): Record<string, string> {
   refuseUnsupported(sent);
-  const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(sent)) {
-    if (typeof value === 'string' && (KEPT.includes(name) || name.startsWith(METADATA_PREFIX)))
-      kept[name] = value;
-  }
+  const isKept = (name: string) => KEPT.includes(name) || name.startsWith(METADATA_PREFIX);
+  const entries = Object.entries(sent).filter(([name, value]) => typeof value === 'string' && isKept(name));
+  const kept: Record<string, string> = Object.fromEntries(entries as [string, string][]);
   checkMetadata(kept);
   return withoutDefaults(kept);
 }
@@ -54,8 +43,7 @@ export function checksumHeaders(record: ObjectRecord): OutgoingHttpHeaders {
 
 /** The object's encryption headers, which the answer to a write repeats. */
 export function encryptionHeaders(record: ObjectRecord): OutgoingHttpHeaders {
-  const names = Object.keys(record.headers).filter((name) => name.startsWith('x-amz-server-side-encryption'));
-  return Object.fromEntries(names.map((name) => [name, record.headers[name]]));
+  return Object.fromEntries(Object.entries(record.headers).filter(([name]) => name.startsWith(ENCRYPTION)));
 }
 
 /** `a=1&b=2`, checked and normalised. */
@@ -100,14 +88,8 @@ export function contentTypeByName(key: string): string {
 }
 
 const STORAGE_CLASSES = [
-  'STANDARD',
-  'STANDARD_IA',
-  'ONEZONE_IA',
-  'INTELLIGENT_TIERING',
-  'REDUCED_REDUNDANCY',
-  'GLACIER_IR',
-  'GLACIER',
-  'DEEP_ARCHIVE',
+  ...['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'REDUCED_REDUNDANCY'],
+  ...['GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE'],
 ];
 const SUPPORTED_ACLS = ['private', 'bucket-owner-full-control'];
 
@@ -117,21 +99,16 @@ function refuseUnsupported(sent: IncomingHttpHeaders): void {
     throw new S3Error(400, 'InvalidStorageClass', 'The storage class you specified is not valid');
   }
   const acl = sent['x-amz-acl'];
-  if ((acl && !SUPPORTED_ACLS.includes(String(acl))) || Object.keys(sent).some(isGrant)) {
+  const hasGrant = Object.keys(sent).some((name) => name.startsWith('x-amz-grant-'));
+  if ((acl && !SUPPORTED_ACLS.includes(String(acl))) || hasGrant) {
     throw new S3Error(400, 'AccessControlListNotSupported', 'The bucket does not allow ACLs');
   }
   if (sent['x-amz-server-side-encryption-customer-algorithm'])
     throw notImplemented('encryption with customer keys');
   if (sent['x-amz-write-offset-bytes']) throw notImplemented('appending to objects');
-  if (Boolean(sent['x-amz-object-lock-mode']) !== Boolean(sent['x-amz-object-lock-retain-until-date'])) {
-    throw invalidArgument(
-      'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
-    );
-  }
-}
-
-function isGrant(header: string): boolean {
-  return header.startsWith('x-amz-grant-');
+  const [mode, until] = ['x-amz-object-lock-mode', 'x-amz-object-lock-retain-until-date'];
+  if (Boolean(sent[mode]) !== Boolean(sent[until]))
+    throw invalidArgument(`${until} and ${mode} must both be supplied`);
 }
 
 function checkMetadata(kept: Record<string, string>): void {

@@ -1,14 +1,5 @@
 import { hash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import path from 'node:path';
 import { contentTypeByName } from './object-headers.ts';
 import type { ObjectRecord } from './object-record.ts';
@@ -30,7 +21,7 @@ export class Sidecars {
     this.#folder = folder;
   }
 
-  find(key: string, file: Stats): ObjectRecord | undefined {
+  find(key: string, file: fs.Stats): ObjectRecord | undefined {
     const cached = this.#cache.get(key);
     if (cached && describes(cached, file)) return this.#remember(cached);
     if (!this.#hasFolder()) return undefined;
@@ -42,26 +33,26 @@ export class Sidecars {
 
   prepare(record: ObjectRecord): void {
     this.#makeFolder();
-    writeFileSync(this.#prepared(record.key), JSON.stringify(record));
+    fs.writeFileSync(this.#prepared(record.key), JSON.stringify(record));
   }
 
   settle(record: ObjectRecord): ObjectRecord {
-    renameSync(this.#prepared(record.key), this.#settled(record.key));
+    fs.renameSync(this.#prepared(record.key), this.#settled(record.key));
     return this.#remember(record);
   }
 
   /** Keys whose writer was killed before it could settle. `find` settles those that took effect. */
   unsettledKeys(): string[] {
     const folder = path.join(this.#folder, PREPARED);
-    const names = existsSync(folder) ? readdirSync(folder) : [];
+    const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
     return names.flatMap((name) => readRecord(path.join(folder, name))?.key ?? []);
   }
 
   remove(key: string): void {
     this.#cache.delete(key);
     if (!this.#hasFolder()) return;
-    rmSync(this.#settled(key), { force: true });
-    rmSync(this.#prepared(key), { force: true });
+    fs.rmSync(this.#settled(key), { force: true });
+    fs.rmSync(this.#prepared(key), { force: true });
   }
 
   /** The records, of either state, that may describe the object stored under this hash. */
@@ -88,13 +79,13 @@ export class Sidecars {
 
   // A folder served read-only has no sidecars: one check replaces two failed reads per object.
   #hasFolder(): boolean {
-    this.#exists ??= existsSync(path.join(this.#folder, PREPARED));
+    this.#exists ??= fs.existsSync(path.join(this.#folder, PREPARED));
     return this.#exists;
   }
 
   #makeFolder(): void {
     if (this.#exists) return;
-    mkdirSync(path.join(this.#folder, PREPARED), { recursive: true });
+    fs.mkdirSync(path.join(this.#folder, PREPARED), { recursive: true });
     this.#exists = true;
   }
 }
@@ -108,23 +99,27 @@ export function hashOfKey(key: string): string {
  * The record of a file that was not written through the server. Its ETag changes with the file, without reading it;
  * `-1`, as of a multipart upload, marks it as not an MD5.
  */
-export function recordOfUntouched(key: string, file: Stats): ObjectRecord {
+export function recordOfUntouched(key: string, file: fs.Stats): ObjectRecord {
   const etag = `${hash('md5', `${file.ino}:${file.size}:${file.mtimeMs}`)}-1`;
   return { key, ...identityOf(file), etag, headers: { 'content-type': contentTypeByName(key) } };
 }
 
-export function identityOf({ ino, size, mtimeMs }: Stats): Pick<ObjectRecord, 'inode' | 'size' | 'mtimeMs'> {
+export function identityOf({
+  ino,
+  size,
+  mtimeMs,
+}: fs.Stats): Pick<ObjectRecord, 'inode' | 'size' | 'mtimeMs'> {
   return { inode: ino, size, mtimeMs };
 }
 
-function describes(record: ObjectRecord, file: Stats): boolean {
+function describes(record: ObjectRecord, file: fs.Stats): boolean {
   return record.size === file.size && record.mtimeMs === file.mtimeMs && record.inode === file.ino;
 }
 
 function readRecord(file: string): ObjectRecord | undefined {
-  if (!existsSync(file)) return undefined;
+  if (!fs.existsSync(file)) return undefined;
   try {
-    return JSON.parse(readFileSync(file, 'utf8'));
+    return JSON.parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
     // Cut short by a kill: the object that it describes was never moved into place.
     if (error instanceof SyntaxError) return undefined;

@@ -2,26 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Call } from './call.ts';
-import type { Checksum, ChecksumAlgorithm } from './checksums.ts';
+import type { ChecksumAlgorithm } from './checksums.ts';
+import type { ObjectRecord } from './object-record.ts';
 import type { WrittenFile } from './receive-body.ts';
 import { S3Error } from './s3-error.ts';
 
 /** What CreateMultipartUpload received; stored as `upload.json` beside the parts. */
-export interface Upload {
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tags?: string;
+export interface Upload extends Pick<ObjectRecord, 'key' | 'headers' | 'tags'> {
   readonly algorithm?: ChecksumAlgorithm;
   readonly checksumType?: string;
 }
 
 /** One uploaded part, stored as `<number>.part` and `<number>.json`. */
-export interface Part {
+export interface Part extends Pick<ObjectRecord, 'size' | 'etag' | 'mtimeMs' | 'checksum'> {
   readonly number: number;
-  readonly size: number;
-  readonly etag: string;
-  readonly mtimeMs: number;
-  readonly checksum?: Checksum;
 }
 
 /** @returns the id of the new upload */

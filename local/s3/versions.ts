@@ -1,15 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import path from 'node:path';
 import type { FoundObject, ObjectRecord } from './object-record.ts';
 import { Sequence } from './sequence.ts';
@@ -39,32 +29,32 @@ export class Versions {
   /** Keeps the current object before it is replaced or deleted. Its bytes are linked, not copied, where possible. */
   keep({ file, record }: FoundObject): void {
     const kept = this.#fileOf(record.key, record.versionId ?? NULL_VERSION);
-    mkdirSync(path.dirname(kept), { recursive: true });
-    rmSync(`${kept}.object`, { force: true });
+    fs.mkdirSync(path.dirname(kept), { recursive: true });
+    fs.rmSync(`${kept}.object`, { force: true });
     linkOrCopy(file, `${kept}.object`);
-    writeFileSync(`${kept}.json`, JSON.stringify(record));
+    fs.writeFileSync(`${kept}.json`, JSON.stringify(record));
   }
 
   addDeleteMarker(key: string): string {
     const id = this.newId();
     const marker = this.#fileOf(key, id);
-    mkdirSync(path.dirname(marker), { recursive: true });
-    writeFileSync(`${marker}.json`, JSON.stringify('delete-marker'));
+    fs.mkdirSync(path.dirname(marker), { recursive: true });
+    fs.writeFileSync(`${marker}.json`, JSON.stringify('delete-marker'));
     return id;
   }
 
   find(key: string, id: string): KeptVersion | undefined {
     const kept = this.#fileOf(key, id);
-    if (!/^[\w-]+$/.test(id) || !existsSync(`${kept}.json`)) return undefined;
-    const record: ObjectRecord | 'delete-marker' = JSON.parse(readFileSync(`${kept}.json`, 'utf8'));
+    if (!/^[\w-]+$/.test(id) || !fs.existsSync(`${kept}.json`)) return undefined;
+    const record: ObjectRecord | 'delete-marker' = JSON.parse(fs.readFileSync(`${kept}.json`, 'utf8'));
     return record === 'delete-marker' ? record : { file: `${kept}.object`, record };
   }
 
   /** The latest of those kept, with its id. */
   latest(key: string) {
     const folder = path.dirname(this.#fileOf(key, NULL_VERSION));
-    const ids = existsSync(folder)
-      ? readdirSync(folder).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
+    const ids = fs.existsSync(folder)
+      ? fs.readdirSync(folder).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
       : [];
     // The null version is older than every other: versioning is never suspended here.
     const id = ids.sort().findLast((one) => one !== NULL_VERSION) ?? ids[0];
@@ -75,10 +65,10 @@ export class Versions {
 
   remove(key: string, id: string): void {
     const kept = this.#fileOf(key, id);
-    rmSync(`${kept}.json`, { force: true });
-    rmSync(`${kept}.object`, { force: true });
+    fs.rmSync(`${kept}.json`, { force: true });
+    fs.rmSync(`${kept}.object`, { force: true });
     const folder = path.dirname(kept);
-    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+    if (fs.existsSync(folder) && fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
   }
 
   #fileOf(key: string, id: string): string {
@@ -88,8 +78,8 @@ export class Versions {
 
 function linkOrCopy(from: string | Buffer, to: string): void {
   try {
-    linkSync(from, to);
+    fs.linkSync(from, to);
   } catch {
-    copyFileSync(from, to);
+    fs.copyFileSync(from, to);
   }
 }
