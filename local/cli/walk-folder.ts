@@ -3,8 +3,7 @@ import { access, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { countOf } from '../../src/core/readable.ts';
 import { OWN_FOLDER } from '../cloud/local-buckets.ts';
-import { findUndecodable } from '../s3/file-names.ts';
-import { readableFile } from '../s3/readable-file.ts';
+import { findUndecodable, readableFile } from '../s3/file-names.ts';
 import { InputError } from './input-error.ts';
 
 /** One thing in a folder, by its path below it, as the local S3 serves the folder. */

@@ -9,13 +9,9 @@ export async function* decodeAwsChunked(
   source: AsyncIterable<Buffer>,
   trailers: Record<string, string>,
 ): AsyncGenerator<Buffer> {
-  const reader = new FrameReader(source);
-  try {
-    yield* readChunks(reader);
-    await readTrailers(reader, trailers);
-  } finally {
-    await reader.close();
-  }
+  await using reader = new FrameReader(source);
+  yield* readChunks(reader);
+  await readTrailers(reader, trailers);
 }
 
 async function* readChunks(reader: FrameReader): AsyncGenerator<Buffer> {
@@ -81,7 +77,7 @@ class FrameReader {
     while (await this.#more()) this.#buffered = Buffer.alloc(0);
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#source.return?.();
   }
 

@@ -12,14 +12,6 @@ export interface BucketFolder extends KeyFolder {
   readonly prefixes?: Readonly<Record<string, KeyFolder>>;
 }
 
-/** The result of a deletion. */
-export interface Removal {
-  /** Whether there was an object. */
-  readonly removed: boolean;
-  /** The version id of the delete marker that replaces it. */
-  readonly deleteMarker?: string;
-}
-
 /** One bucket: objects by key, and their versions. Everything is synchronous, see KeyFiles. */
 export class Bucket {
   readonly name: string;
@@ -32,11 +24,10 @@ export class Bucket {
   constructor(name: string, place: BucketFolder) {
     this.name = name;
     this.readOnly = place.readOnly ?? false;
-    this.#files = new KeyFiles(name, place, this.readOnly);
-    this.#prefixes = Object.entries(place.prefixes ?? {}).map(([prefix, folder]) => [
-      prefix,
-      new KeyFiles(name, folder, this.readOnly),
-    ]);
+    const filesIn = (folder: KeyFolder) => new KeyFiles(name, folder, this.readOnly);
+    this.#files = filesIn(place);
+    const prefixes = Object.entries(place.prefixes ?? {});
+    this.#prefixes = prefixes.map(([prefix, folder]) => [prefix, filesIn(folder)]);
     this.#versions = place.versioned ? new Versions(this.#files.state) : undefined;
   }
 
@@ -75,8 +66,11 @@ export class Bucket {
     return files.place(key, temporary, { ...written, versionId: this.#versions.newId() });
   }
 
-  /** Removes the object; in a versioned bucket it becomes an earlier version and a delete marker replaces it. */
-  remove(key: string): Removal {
+  /**
+   * Removes the object; in a versioned bucket it becomes an earlier version and a delete marker replaces it.
+   * @returns whether there was an object, and the version id of the delete marker
+   */
+  remove(key: string): { readonly removed: boolean; readonly deleteMarker?: string } {
     const files = this.filesOf(key);
     if (!this.#versions) return { removed: files.remove(key) };
     this.#keepCurrent(key);

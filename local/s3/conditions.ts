@@ -28,7 +28,8 @@ export function checkReadConditions(
   headers: IncomingHttpHeaders,
   record: ObjectRecord,
 ): 'send' | 'not-modified' {
-  const modifiedMs = wholeSeconds(record.mtimeMs);
+  // Last-Modified has whole seconds, so whole seconds are compared.
+  const modifiedMs = Math.floor(record.mtimeMs / 1000) * 1000;
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   if (match !== undefined && !names(match, record.etag)) throw preconditionFailed('If-Match');
   if (match === undefined && modifiedMs > dateOf(headers['if-unmodified-since'], Number.POSITIVE_INFINITY)) {
@@ -52,11 +53,6 @@ export function checkCopySourceConditions(headers: IncomingHttpHeaders, source: 
 function names(list: string, etag: string): boolean {
   const named = list.split(',').map((one) => one.trim().replace(/^W\//, '').replaceAll('"', ''));
   return named.includes('*') || named.includes(etag);
-}
-
-// Last-Modified has whole seconds, so whole seconds are compared.
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1000) * 1000;
 }
 
 function dateOf(header: string | undefined, otherwise: number): number {

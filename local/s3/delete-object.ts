@@ -1,4 +1,3 @@
-import type { Removal } from './bucket.ts';
 import { type Call, sendEmpty, sendXml } from './call.ts';
 import { checkMatch } from './conditions.ts';
 import { readDocument } from './receive-body.ts';
@@ -15,17 +14,17 @@ export function deleteObject(call: Call): void {
 }
 
 function deleteCurrent(call: Call): void {
-  const { deleteMarker } = removeAndNotify(call, call.key);
+  const deleteMarker = removeAndNotify(call, call.key);
   const marked = deleteMarker ? { 'x-amz-version-id': deleteMarker, 'x-amz-delete-marker': 'true' } : {};
   sendEmpty(call.response, 204, marked);
 }
 
-function removeAndNotify(call: Call, key: string): Removal {
-  const removal = call.bucket.remove(key);
-  const { removed, deleteMarker } = removal;
+/** @returns the version id of the delete marker */
+function removeAndNotify(call: Call, key: string): string | undefined {
+  const { removed, deleteMarker } = call.bucket.remove(key);
   if (deleteMarker) call.notify({ name: 'ObjectRemoved:DeleteMarkerCreated', key, versionId: deleteMarker });
   else if (removed) call.notify({ name: 'ObjectRemoved:Delete', key });
-  return removal;
+  return deleteMarker;
 }
 
 function deleteVersion(call: Call, versionId: string): void {
@@ -51,7 +50,7 @@ export async function deleteObjects(call: Call): Promise<void> {
   }
   const keys = objects.map((one) => textOf(one, 'Key') ?? '');
   const deleted = keys.map((key) => {
-    const { deleteMarker } = removeAndNotify(call, key);
+    const deleteMarker = removeAndNotify(call, key);
     const marked = deleteMarker
       ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleteMarker)
       : '';

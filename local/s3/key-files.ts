@@ -1,10 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import path from 'node:path';
-import { findUndecodable, isPlainKey, mayBeUndecodable, STAGED_PREFIX } from './file-names.ts';
+import {
+  findUndecodable,
+  isInside,
+  isPlainKey,
+  mayBeUndecodable,
+  readableFile,
+  realPathOf,
+  STAGED_PREFIX,
+} from './file-names.ts';
 import { FolderNames } from './folder-names.ts';
 import type { FoundObject, NewObject, ObjectRecord } from './object-record.ts';
-import { isInside, readableFile, realPathOf } from './readable-file.ts';
 import { S3Error } from './s3-error.ts';
 import { hashOfKey, identityOf, recordOfUntouched, Sidecars } from './sidecars.ts';
 

@@ -48,14 +48,10 @@ function* plainKeys(files: KeyFiles, prefix: string, position: Position, folder:
     const name = names[index] ?? '';
     const key = folder + name;
     if (!key.startsWith(prefix) && compareKeys(key, prefix) > 0) return;
-    if (!isSegment(name)) continue;
+    if (!isPlainName(name.replace(/\/$/, ''))) continue;
     if (!name.endsWith('/') && key.startsWith(prefix) && isAfter(key, position)) yield key;
     if (mayContainKeys(key, prefix, position)) yield* plainKeys(files, prefix, position, key);
   }
-}
-
-function isSegment(name: string): boolean {
-  return isPlainName(name.endsWith('/') ? name.slice(0, -1) : name);
 }
 
 /** One before the first name that is not before prefix and position, because it may be a folder that contains them. */

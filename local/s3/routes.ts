@@ -46,20 +46,17 @@ export function operationFor(method: string, key: string, query: URLSearchParams
 
 /** `PUT object?tagging`: the method, whether a key is named, and the subresources of the query. */
 export function routeOf(method: string, key: string, query: URLSearchParams): string {
+  const isParameter = (name: string) => PARAMETERS.has(name) || /^(x-amz-|response-)/i.test(name);
   const subresources = [...query.keys()].filter((name) => !isParameter(name)).sort();
   return [`${method} ${key === '' ? 'bucket' : 'object'}`, ...subresources].join('?');
 }
 
+/** Query parameters that only refine an operation, or sign it (presigned requests). */
 const PARAMETERS = new Set([
   ...['x-id', 'prefix', 'delimiter', 'max-keys', 'start-after', 'continuation-token'],
   ...['encoding-type', 'fetch-owner', 'partNumber'],
   ...['AWSAccessKeyId', 'Signature', 'Expires'],
 ]);
-
-/** Whether a query parameter only refines an operation, or signs it (presigned requests). */
-function isParameter(name: string): boolean {
-  return PARAMETERS.has(name) || /^(x-amz-|response-)/i.test(name);
-}
 
 /** GET /: the buckets of this server. */
 export function listBuckets(method: string, response: ServerResponse, names: Iterable<string>): void {

@@ -23,12 +23,7 @@ export interface S3ServerOptions {
   readonly beforeRequest?: (request: BucketRequest, response: ServerResponse) => void;
 }
 
-export interface BucketRequest {
-  readonly method: string;
-  readonly bucket: string;
-  /** Empty for a request about the bucket. */
-  readonly key: string;
-}
+export type BucketRequest = Omit<Address, 'query'> & { readonly method: string };
 
 /** Another S3, which is reached with the user's own permissions. */
 export interface Upstream {
@@ -38,23 +33,19 @@ export interface Upstream {
   answer(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void>;
 }
 
-export interface S3Server {
-  /** `http://127.0.0.1:PORT`: for an IP address the SDK uses path style. */
-  readonly endpoint: string;
-  readonly port: number;
-  close(): Promise<void>;
-}
+export type S3Server = Awaited<ReturnType<typeof startS3Server>>;
 
 /**
  * An S3-compatible server on loopback for plain folders. Signatures are not checked; the access key is, where there is
  * an upstream.
  * @throws Error when a folder cannot be served or the port is taken
  */
-export async function startS3Server(options: S3ServerOptions): Promise<S3Server> {
+export async function startS3Server(options: S3ServerOptions) {
   const entries = Object.entries(options.buckets);
   const buckets = new Map(entries.map(([name, place]) => [name, new Bucket(name, place)]));
   const server = await listen(new RequestHandler(options, buckets), options.port ?? 0);
   const { port } = server.address() as AddressInfo;
+  // For an IP address the SDK uses path style.
   return { endpoint: `http://127.0.0.1:${port}`, port, close: () => close(server) };
 }
 
