@@ -6,6 +6,7 @@ import {
   withCredits,
   withXmpOrientation,
 } from '../../../src/codec/metadata/xmp.ts';
+import { withinCpuSecond } from '../../support/cpu-limit.ts';
 import { ascii, mutated, xmpDescription, xmpPacket } from '../../support/fixtures.ts';
 
 const utf8 = (text: string) => new Uint8Array(Buffer.from(text, 'utf8'));
@@ -121,9 +122,9 @@ describe('hostile XMP', () => {
     '<rdf:RDF',
   ])('is read in linear time: a megabyte of %j', (piece) => {
     const packet = ascii(piece.repeat(1_000_000 / piece.length));
-    const started = performance.now();
-    readXmpCredits(packet);
-    withXmpOrientation(packet, 1);
-    expect(performance.now() - started).toBeLessThan(1500);
+    withinCpuSecond(() => {
+      readXmpCredits(packet);
+      withXmpOrientation(packet, 1);
+    });
   });
 });

@@ -68,14 +68,12 @@ describe('npm start on s3://', () => {
     expect(log).not.toMatch(/Credential=|AWS_ACCESS_KEY_ID/);
   });
 
-  it('says at once that nobody answers, where, and what to look at', async () => {
-    const startedAt = performance.now();
+  it('says that nobody answers, where, and what to check', async () => {
     const run = await startOn(await emptyFolder(), 'http://127.0.0.1:9', ['s3://photos/in/']);
     expect(run.code).toBe(3);
     expect(run.stderr).toMatch(
       /^Expected an answer for s3:\/\/photos\/ from http:\/\/127\.0\.0\.1:9 but none came: .*ECONNREFUSED.*AWS_ENDPOINT_URL/,
     );
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   it('says that there are no credentials', async () => {
