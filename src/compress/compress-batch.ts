@@ -7,7 +7,7 @@ import { readJson, readJsonLines } from '../store/json-lines.ts';
 import { type BatchHost, type OpenBatch, openBatch } from './open-batch.ts';
 
 /**
- * Compresses the images of one batch: the one function behind Lambda, Fargate and local mode. Continues where an
+ * Compresses the images of one batch: one function for Lambda, Fargate and local mode. Continues where an
  * earlier call stopped or crashed, and returns `remaining` above 0 when its time was up first.
  * @throws when the job's own files cannot be read or written; a bad image is a result.
  */

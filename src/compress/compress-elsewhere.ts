@@ -9,9 +9,9 @@ import {
   mayCompressAgain,
   withMark,
 } from '../core/compression-mark.ts';
-import type { Compressed, Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
+import type { Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
-import type { StoredObject, TextMap } from '../core/object-store.ts';
+import type { ObjectAttributes, StoredObject, TextMap } from '../core/object-store.ts';
 import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMarkOf } from '../store/confirm-mark.ts';
@@ -37,25 +37,11 @@ export async function compressElsewhere(image: PlannedImage, context: ImageConte
   if (only && isTaken(only) && !mayBeUnmarkedCopy(only)) return outputExists(only);
 
   const source = await readSource(image, context, earlier?.mark);
-  if ('status' in source) return source;
-  const made = await makeOutput(image, source, context);
-  if (made.status !== 'output') return made;
-  return writeOutput(made, { image, source }, await look(made.location), context);
+  return 'status' in source ? source : compressSource(source, { image, look, context });
 }
 
 type OwnOutput = Extract<OutputPlace, { state: 'ours' }>;
 type Look = (location: S3Location) => Promise<OutputPlace>;
-
-/** A new output in memory, and its outcome once it is written. */
-interface NewOutput {
-  readonly status: 'output';
-  readonly location: S3Location;
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly contentType: string | undefined;
-  readonly metadata: TextMap;
-  readonly outcome: Outcome;
-}
 
 /** Sends one HEAD per location at most, and only when it is needed. */
 function lookOnce(image: PlannedImage, context: ImageContext): Look {
@@ -98,70 +84,65 @@ async function readSource(
   return source;
 }
 
-async function makeOutput(
-  image: PlannedImage,
-  source: StoredObject,
-  context: ImageContext,
-): Promise<NewOutput | Outcome> {
+async function compressSource(source: StoredObject, of: Pick<OfSource, 'image' | 'look' | 'context'>) {
+  const { image, context } = of;
   const { job } = context;
   const mark = confirmMarkOf(source);
   const isDone = mark !== undefined && !mark.restored && !mayCompressAgain(mark, job.compression, job.force);
   if (isDone && mark.of !== fingerprintSource(image))
-    return { status: 'skipped', reason: 'own-output', bytesIn: source.size };
+    return { status: 'skipped', reason: 'own-output', bytesIn: source.size } as const;
   const outcome = isDone ? alreadyCompressed(source) : await context.compress(source.body, job.compression);
   if (outcome.status === 'skipped' || outcome.status === 'failed')
     return { ...outcome, bytesIn: source.size };
-  const ofSource = { image, source, lossyBefore: mark?.lossy ?? false, context };
+  const ofSource = { ...of, source, lossyBefore: mark?.lossy ?? false };
   // The codec checks it as well: nothing larger than its source is ever written.
   if (outcome.status === 'compressed' && outcome.bytes.byteLength < source.size)
-    return compressedOutput(ofSource, outcome);
-  return keptOutput(ofSource, outcome.status === 'kept' ? outcome : noGain(source, outcome.bytes));
+    return writeCompressed(ofSource, outcome);
+  return writeKept(ofSource, outcome.status === 'kept' ? outcome : noGain(source, outcome.bytes));
 }
 
 interface OfSource {
   readonly image: PlannedImage;
   readonly source: StoredObject;
   readonly lossyBefore: boolean;
+  readonly look: Look;
   readonly context: ImageContext;
 }
 type KeptBytes = Pick<Kept, 'reason' | 'detail'> & { readonly contentType?: string };
 
-function compressedOutput(
+async function writeCompressed(
   ofSource: OfSource,
   { bytes, contentType, encoding, detail }: Extract<BytesOutcome, { status: 'compressed' }>,
-): NewOutput | Outcome {
+): Promise<Outcome> {
   const { image, source, context } = ofSource;
   const location = outputFor(image, context.job, convertedFormat(encoding, context));
   const sha256 = sha256Of(bytes);
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
-  if (!metadata) return keptOutput(ofSource, { reason: 'metadata-limit' });
-  const compressed: Compressed = {
-    status: 'compressed',
-    output: formatS3Uri(location),
-    bytesIn: source.size,
-    bytesOut: bytes.byteLength,
-    encoding,
-    detail,
-  };
-  return { status: 'output', location, bytes, sha256, contentType, metadata, outcome: compressed };
+  if (!metadata) return writeKept(ofSource, { reason: 'metadata-limit' });
+  const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
+  const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, encoding, detail };
+  const attributes = { contentType, metadata, checksumSha256: sha256 };
+  return write(ofSource, location, bytes, attributes, outcome);
 }
 
-function keptOutput(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): NewOutput | Outcome {
+async function writeKept(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): Promise<Outcome> {
   const { image, source, context } = ofSource;
   const kept: Kept = { status: 'kept', reason, detail, bytesIn: source.size };
   if (!context.job.copyKept) return kept;
   const location = outputFor(image, context.job);
   const sha256 = sha256Of(source.body);
   const marked = withMark(source.metadata, markFor(ofSource, { sha256, kept: reason }));
-  return {
-    status: 'output',
-    location,
-    bytes: source.body,
-    sha256,
+  const attributes = {
     contentType: contentType ?? source.contentType,
     metadata: marked ?? unmarked(source.metadata),
-    outcome: { ...kept, reason: marked ? reason : 'metadata-limit', output: formatS3Uri(location) },
+    checksumSha256: sha256,
   };
+  const outcome = {
+    ...kept,
+    reason: marked ? reason : 'metadata-limit',
+    output: formatS3Uri(location),
+  } as const;
+  return write(ofSource, location, source.body, attributes, outcome);
 }
 
 function markFor(
@@ -179,16 +160,19 @@ function markFor(
   };
 }
 
-async function writeOutput(
-  { location, bytes, sha256, contentType, metadata, outcome }: NewOutput,
-  { image, source }: Pick<OfSource, 'image' | 'source'>,
-  place: OutputPlace,
-  { job, store }: ImageContext,
+async function write(
+  { image, source, look, context: { job, store } }: OfSource,
+  location: S3Location,
+  bytes: Uint8Array,
+  attributes: Pick<ObjectAttributes, 'contentType' | 'metadata' | 'checksumSha256'>,
+  outcome: Outcome,
 ): Promise<Outcome> {
-  if (isTaken(place)) return place.object.checksumSha256 === sha256 ? outcome : outputExists(place);
+  const place = await look(location);
+  if (isTaken(place))
+    return place.object.checksumSha256 === attributes.checksumSha256 ? outcome : outputExists(place);
   if (job.dryRun) return outcome;
   const written = await putOnce(store, location, bytes, {
-    attributes: { ...carriedElsewhere(source), contentType, metadata, checksumSha256: sha256 },
+    attributes: { ...carriedElsewhere(source), ...attributes },
     tags: source.tagCount > 0 ? await store.tags(image) : undefined,
     condition: place.state === 'ours' ? { etag: place.object.etag } : 'absent',
     acl: job.acl,

@@ -9,7 +9,7 @@ import {
   withMark,
 } from '../core/compression-mark.ts';
 import type { Compressed, Encoding, KeptReason, Outcome } from '../core/image-result.ts';
-import type { ObjectAttributes, ObjectStore, StoredObject, TextMap } from '../core/object-store.ts';
+import type { ObjectAttributes, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
@@ -44,12 +44,10 @@ interface Original {
   readonly mark: CompressionMark | undefined;
 }
 
-interface Replacement {
+interface Replacement extends Pick<Compressed, 'encoding' | 'detail'> {
   readonly bytes: Uint8Array;
-  readonly sha256: string;
+  readonly attributes: Partial<ObjectAttributes>;
   readonly sourceSha256: string;
-  readonly contentType: string | undefined;
-  readonly metadata: TextMap;
 }
 
 /** @returns `leave`, the outcome of an object that must not be replaced; `mark`, confirmed, of one of our outputs */
@@ -121,47 +119,31 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
   if (!metadata) return kept(source, 'metadata-limit', remark);
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
-  const made = { bytes, sha256, sourceSha256, contentType, metadata };
-  return write(original, made, { encoding, ...withDetail(outcome.detail, remark) }, context);
+  const attributes = { ...carriedInPlace(source), contentType, metadata, checksumSha256: sha256 };
+  const detail = withDetail(outcome.detail, remark);
+  return write(original, { bytes, attributes, sourceSha256, encoding, ...detail }, context);
 }
 
 async function write(
-  original: Original,
-  made: Replacement,
-  how: Pick<Compressed, 'encoding' | 'detail'>,
+  { location, source }: Original,
+  { bytes, attributes, sourceSha256, ...how }: Replacement,
   context: InPlaceContext,
 ): Promise<Outcome> {
-  const { location, source } = original;
-  const { bytes, contentType, metadata } = made;
-  const [bytesIn, bytesOut] = [source.size, bytes.byteLength];
-  const output = formatS3Uri(location);
+  const { store, dryRun, backup, acl } = context;
+  const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
   const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, ...how };
-  if (context.dryRun) return outcome;
-  const tags = source.tagCount > 0 ? await context.store.tags(location) : undefined;
-  if (context.backup) await backUp(original, made.sourceSha256, tags, context.backup, context.store);
-  const written = await putOnce(context.store, location, bytes, {
-    attributes: { ...carriedInPlace(source), contentType, metadata, checksumSha256: made.sha256 },
-    tags,
-    condition: { etag: source.etag },
-    acl: context.acl,
-  });
+  if (dryRun) return outcome;
+  const tags = source.tagCount > 0 ? await store.tags(location) : undefined;
+  if (backup) {
+    // The bytes that were read, not a copy by S3: the object may have changed meanwhile.
+    const copied = { ...carriedElsewhere(source), checksumSha256: sourceSha256 };
+    await store.put(backupFor(location, source.etag, backup), source.body, { attributes: copied, tags });
+  }
+  const condition = { etag: source.etag };
+  const written = await putOnce(store, location, bytes, { attributes, tags, condition, acl });
   if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn };
-  await recordUndo(location, { before: source, after: written, sha256: made.sourceSha256 }, context);
+  await recordUndo(location, { before: source, after: written, sha256: sourceSha256 }, context);
   return outcome;
-}
-
-/** Writes the bytes that were read, not a copy by S3: the object may have changed meanwhile. */
-async function backUp(
-  { location, source }: Original,
-  sha256: string,
-  tags: TextMap | undefined,
-  backup: string,
-  store: ObjectStore,
-): Promise<void> {
-  await store.put(backupFor(location, source.etag, backup), source.body, {
-    attributes: { ...carriedElsewhere(source), checksumSha256: sha256 },
-    tags,
-  });
 }
 
 async function recordUndo(

@@ -47,7 +47,7 @@ export function openBatch(ref: BatchRef, host: BatchHost, job: Job, attempt: Att
     compress: host.compress ?? codecOf(host, job),
     onUndo: results.addUndo,
     maxBytes: host.memoryBytes,
-    // The codec's budget covers the images it works on; the bodies that wait for it are to be small beside that.
+    // The codec's budget covers the images it works on; the bodies that wait for it must be small compared with that.
     large: { bytes: Math.floor(host.memoryBytes / (8 * host.concurrency)), exclusive: lock.exclusive },
   };
   let counts = earlier;

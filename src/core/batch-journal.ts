@@ -38,7 +38,7 @@ export function readJournal(stored: Journal | EarlierJournal): Journal {
   return { ...counted, oneByOneUpTo: carefulUpTo, inFlight: trying, poisonCandidates: suspects };
 }
 
-/** How one call goes about its batch. */
+/** How one call processes its batch. */
 export interface Attempt extends Pick<Journal, 'crashes' | 'oneByOneUpTo' | 'poisonCandidates'> {
   readonly number: number;
   /** In flight at two crashes, or at one after many crashes: not tried again. */
@@ -58,7 +58,7 @@ export const MAX_CRASHES_WITH_SECOND_TRY = 8;
 
 const NONE = -1;
 
-/** Decides how to go about a batch, given what the previous call left. */
+/** Decides how to process a batch from what the previous call left. */
 export function nextAttempt(journal: Journal | undefined, isDone: (n: number) => boolean): Attempt {
   if (!journal) return { number: 1, crashes: 0, oneByOneUpTo: NONE, poisonCandidates: [], quarantined: null };
   const { poisonCandidates, oneByOneUpTo, inFlight, closed } = journal;

@@ -1,4 +1,4 @@
-/** The result for one image, a line of `results/<batchId>/…jsonl`. A report is made from these alone. */
+/** The result for one image, a line of `results/<batchId>/…jsonl`. A report is made only from these. */
 export type ImageResult = Outcome & {
   /** Ordinal of the image in its job's images.jsonl, from 0. */
   readonly index: number;
@@ -110,19 +110,7 @@ export function failureText(code: string, message: string): string {
   return code === 'Unexpected' ? message : `${code}: ${message}`;
 }
 
-export type ImageFormat =
-  | 'jpeg'
-  | 'png'
-  | 'webp'
-  | 'avif'
-  | 'gif'
-  | 'tiff'
-  | 'heif'
-  | 'jxl'
-  | 'jp2'
-  | 'bmp'
-  | 'psd'
-  | 'svg'
-  | 'ico'
-  | 'pnm'
-  | 'qoi';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif' | 'tiff' | 'heif' | HeaderOnlyFormat;
+
+/** Recognised, but nothing except the header is read. */
+type HeaderOnlyFormat = 'jxl' | 'jp2' | 'bmp' | 'psd' | 'svg' | 'ico' | 'pnm' | 'qoi';

@@ -13,11 +13,7 @@ import { sha256Of } from './sha256-of.ts';
  * The mark of an object, if it carries one that matches its present content. S3's own SHA-256 confirms it without
  * reading the body; only where there is none (a multipart copy, some S3-compatible servers) the content is hashed.
  */
-export async function confirmMark(
-  store: ObjectStore,
-  location: S3Location,
-  object: ObjectAttributes,
-): Promise<CompressionMark | undefined> {
+export async function confirmMark(store: ObjectStore, location: S3Location, object: ObjectAttributes) {
   const mark = readMark(object.metadata);
   if (!mark) return undefined;
   const sha256 = object.checksumSha256 ?? (await hashContent(store, location));

@@ -25,11 +25,7 @@ export async function* readJsonLines<T>(
 const PIECE_BYTES = 1024 * 1024;
 
 /** Reads each piece to its end at once: a reader that works for minutes on each line must not hold a connection. */
-async function* readInPieces(
-  store: ObjectStore,
-  location: S3Location,
-  { start, end }: ByteRange,
-): AsyncGenerator<Uint8Array> {
+async function* readInPieces(store: ObjectStore, location: S3Location, { start, end }: ByteRange) {
   for (let from = start; from <= end; from += PIECE_BYTES) {
     const piece = { start: from, end: Math.min(end, from + PIECE_BYTES - 1) };
     yield Buffer.concat(await Array.fromAsync(store.read(location, piece)));

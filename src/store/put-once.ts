@@ -34,11 +34,7 @@ export async function putOnce(
   }
 }
 
-async function findOwnWrite(
-  store: ObjectStore,
-  location: S3Location,
-  { attributes }: PutOptions,
-): Promise<Written | undefined> {
+async function findOwnWrite(store: ObjectStore, location: S3Location, { attributes }: PutOptions) {
   const wanted = readMark(attributes?.metadata ?? {});
   const object = await store.head(location).catch(() => undefined);
   // A kept copy whose metadata is too long for a mark is recognised by its content alone.

@@ -17,11 +17,7 @@ const BODY_ATTEMPTS = 4;
 type GetOptions = NonNullable<Parameters<ObjectStore['get']>[1]>;
 
 /** ObjectStore.get: the whole object in memory. @throws ObjectStoreError */
-export async function getObject(
-  client: S3Client,
-  location: S3Location,
-  options: GetOptions,
-): Promise<StoredObject | undefined | 'not-modified'> {
+export async function getObject(client: S3Client, location: S3Location, options: GetOptions) {
   for (let attempt = 1; ; attempt++) {
     const answer = await openObject(client, location, options);
     if (answer === undefined || answer === 'not-modified') return answer;
@@ -35,20 +31,11 @@ export async function getObject(
   }
 }
 
-async function openObject(
-  client: S3Client,
-  { bucket, key }: S3Location,
-  { versionId, ifNoneMatch }: GetOptions,
-): Promise<GetObjectCommandOutput | undefined | 'not-modified'> {
-  const command = new GetObjectCommand({
-    Bucket: bucket,
-    Key: key,
-    VersionId: versionId,
-    IfNoneMatch: ifNoneMatch && `"${ifNoneMatch}"`,
-    ChecksumMode: 'ENABLED',
-  });
+async function openObject(client: S3Client, { bucket, key }: S3Location, options: GetOptions) {
+  const IfNoneMatch = options.ifNoneMatch && `"${options.ifNoneMatch}"`;
+  const input = { Bucket: bucket, Key: key, VersionId: options.versionId, IfNoneMatch };
   try {
-    return await client.send(command);
+    return await client.send(new GetObjectCommand({ ...input, ChecksumMode: 'ENABLED' }));
   } catch (error) {
     if (statusOf(error) === 304) return 'not-modified';
     if (isAbsent(error)) return undefined;
@@ -87,11 +74,7 @@ interface Progress {
  * ObjectStore.read: the object as a stream. Resumes a broken stream, as long as the object stays the same; each attempt
  * that brings something starts the count again. @throws ObjectStoreError
  */
-export async function* readObject(
-  client: S3Client,
-  location: S3Location,
-  range?: ByteRange,
-): AsyncIterable<Uint8Array> {
+export async function* readObject(client: S3Client, location: S3Location, range?: ByteRange) {
   const progress: Progress = { position: range?.start ?? 0 };
   for (let attempt = 1; ; attempt++) {
     const start = progress.position;
@@ -108,20 +91,10 @@ export async function* readObject(
   }
 }
 
-async function* readOn(
-  client: S3Client,
-  { bucket, key }: S3Location,
-  progress: Progress,
-  range?: ByteRange,
-): AsyncIterable<Uint8Array> {
+async function* readOn(client: S3Client, { bucket, key }: S3Location, progress: Progress, range?: ByteRange) {
   const { position, etag } = progress;
-  const command = new GetObjectCommand({
-    Bucket: bucket,
-    Key: key,
-    IfMatch: etag,
-    Range: range || position > 0 ? `bytes=${position}-${range?.end ?? ''}` : undefined,
-  });
-  const answer = await client.send(command);
+  const Range = range || position > 0 ? `bytes=${position}-${range?.end ?? ''}` : undefined;
+  const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, IfMatch: etag, Range }));
   progress.etag = answer.ETag;
   const expected = position + (answer.ContentLength ?? 0);
   for await (const chunk of answer.Body as AsyncIterable<Uint8Array>) {

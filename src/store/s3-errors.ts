@@ -21,12 +21,7 @@ interface AnsweredError extends Error {
 }
 
 /** An error of one call as a message that names the object and what to do. */
-export function storeError(
-  error: unknown,
-  call: Call,
-  location: S3Location,
-  preconditionFailed = false,
-): ObjectStoreError {
+export function storeError(error: unknown, call: Call, location: S3Location, preconditionFailed = false) {
   if (error instanceof ObjectStoreError) return error;
   const answered = error as AnsweredError;
   const code = preconditionFailed ? 'PreconditionFailed' : codeOf(answered);

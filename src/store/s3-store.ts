@@ -7,14 +7,7 @@ import {
   S3Client,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
-import type {
-  ObjectAttributes,
-  ObjectStore,
-  ObjectSummary,
-  PutOptions,
-  TextMap,
-  Written,
-} from '../core/object-store.ts';
+import type { ObjectStore, ObjectSummary, PutOptions } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { getObject, readObject } from './read-object.ts';
 import { createRetryStrategy } from './retry-strategy.ts';
@@ -62,7 +55,7 @@ export function createS3Store(client: S3Client): ObjectStore {
   };
 }
 
-async function headObject(client: S3Client, location: S3Location): Promise<ObjectAttributes | undefined> {
+async function headObject(client: S3Client, location: S3Location) {
   try {
     const command = new HeadObjectCommand({ ...at(location), ChecksumMode: 'ENABLED' });
     return attributesOf(await client.send(command));
@@ -72,12 +65,8 @@ async function headObject(client: S3Client, location: S3Location): Promise<Objec
   }
 }
 
-async function putObject(
-  client: S3Client,
-  location: S3Location,
-  body: Uint8Array,
-  { attributes = {}, condition, tags, acl }: PutOptions,
-): Promise<Written> {
+async function putObject(client: S3Client, location: S3Location, body: Uint8Array, options: PutOptions) {
+  const { attributes = {}, condition, tags, acl } = options;
   const command = new PutObjectCommand({
     ...at(location),
     Body: body,
@@ -97,11 +86,7 @@ async function putObject(
   }
 }
 
-async function* listObjects(
-  client: S3Client,
-  { bucket, key: prefix }: S3Location,
-  startAfter?: string,
-): AsyncIterable<ObjectSummary> {
+async function* listObjects(client: S3Client, { bucket, key: prefix }: S3Location, startAfter?: string) {
   const input = { Bucket: bucket, Prefix: prefix, StartAfter: startAfter || undefined };
   try {
     for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
@@ -111,7 +96,7 @@ async function* listObjects(
   }
 }
 
-async function tagsOf(client: S3Client, location: S3Location): Promise<TextMap> {
+async function tagsOf(client: S3Client, location: S3Location) {
   try {
     const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(at(location)));
     return Object.fromEntries(TagSet.map(({ Key = '', Value = '' }) => [Key, Value]));

@@ -1,6 +1,5 @@
 import {
   AbortMultipartUploadCommand,
-  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   PutObjectCommand,
@@ -43,12 +42,9 @@ export async function uploadInParts(
   }
 }
 
-async function sendPart(
-  client: S3Client,
-  upload: Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId'>,
-  PartNumber: number,
-  Body: Uint8Array,
-): Promise<CompletedPart> {
+type Upload = Pick<UploadPartCommandInput, 'Bucket' | 'Key' | 'UploadId'>;
+
+async function sendPart(client: S3Client, upload: Upload, PartNumber: number, Body: Uint8Array) {
   const command = new UploadPartCommand({ ...upload, PartNumber, Body, ChecksumAlgorithm: 'CRC32' });
   const { ETag, ChecksumCRC32 } = await client.send(command);
   return { PartNumber, ETag, ChecksumCRC32 };

@@ -73,12 +73,8 @@ function isOriginal({ body }: StoredObject, { sha256 }: UndoEntry): boolean {
 }
 
 /** Tags stay those of the present object: they may have been changed since without a new ETag. */
-async function restore(
-  entry: UndoEntry,
-  { object, isVersion }: Original,
-  present: ObjectAttributes,
-  store: ObjectStore,
-): Promise<Restoration | undefined> {
+async function restore(entry: UndoEntry, original: Original, present: ObjectAttributes, store: ObjectStore) {
+  const { object, isVersion } = original;
   const sha256 = sha256Of(object.body);
   const attributes = isVersion
     ? carriedInPlace(object)

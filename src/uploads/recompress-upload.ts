@@ -51,10 +51,7 @@ type Message = UploadMessages['Records'][number];
  * Recompresses in place what the messages say was uploaded. A message goes back to the queue only when another try
  * can help, or when a person should find it in the dead-letter queue; a broken image is reported and not tried again.
  */
-export async function recompressUploads(
-  { Records }: UploadMessages,
-  host: UploadHost,
-): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> {
+export async function recompressUploads({ Records }: UploadMessages, host: UploadHost) {
   const settled = new Set<Message>();
   const answered = new Set<Message>();
   const compress = compressOnce(host);
