@@ -36,11 +36,7 @@ async function compressForJob(ref: BatchRef, workBucket: string, closing: AbortS
   }
 }
 
-async function compressForMindkosh(
-  mk: MkBatch,
-  closing: AbortSignal,
-  startedAt = new Date().toISOString(),
-): Promise<number> {
+async function compressForMindkosh(mk: MkBatch, closing: AbortSignal, startedAt = new Date().toISOString()) {
   const store = createS3Store(createS3Client({ region: mk.region }));
   const host = { store, closing, startedAt, now: () => new Date(), log, ...hostLimits() };
   try {

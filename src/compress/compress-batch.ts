@@ -1,5 +1,5 @@
 import { type Attempt, type Journal, nextAttempt, readJournal } from '../core/batch-journal.ts';
-import { accountedFor, addOutcome, NOTHING_YET } from '../core/batch-summary.ts';
+import { accountedFor, addOutcome, type BatchCounts, NOTHING_YET } from '../core/batch-summary.ts';
 import type { ImageResult } from '../core/image-result.ts';
 import type { BatchRef, BatchSummary, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
@@ -39,7 +39,7 @@ async function readJob({ jobId }: BatchRef, { store, workBucket }: BatchHost): P
 
 async function readEarlierWork(ref: BatchRef, { store, workBucket: bucket }: BatchHost) {
   const done = new Set<number>();
-  let counts = NOTHING_YET;
+  let counts: BatchCounts = NOTHING_YET;
   let journal: Journal | undefined;
   for await (const { key } of store.list(bucket, jobKeys.batchResults(ref.jobId, ref.batchId))) {
     if (key === jobKeys.journal(ref.jobId, ref.batchId)) {

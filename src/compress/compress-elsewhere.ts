@@ -9,7 +9,7 @@ import {
   mayCompressAgain,
   withMark,
 } from '../core/compression-mark.ts';
-import type { Encoding, ImageFormat, Kept, Outcome } from '../core/image-result.ts';
+import type { Kept, Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
 import type { ObjectAttributes, StoredObject, TextMap } from '../core/object-store.ts';
 import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
@@ -115,7 +115,9 @@ async function writeCompressed(
   { bytes, contentType, encoding, detail }: Extract<BytesOutcome, { status: 'compressed' }>,
 ): Promise<Outcome> {
   const { image, source, context } = ofSource;
-  const location = outputFor(image, context.job, convertedFormat(encoding, context));
+  // The extension changes only with the format, which an alpha channel may have kept.
+  const converted = encoding.format === targetFormat(context.job) ? encoding.format : undefined;
+  const location = outputFor(image, context.job, converted);
   const sha256 = sha256Of(bytes);
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
   if (!metadata) return writeKept(ofSource, { reason: 'metadata-limit' });
@@ -137,11 +139,8 @@ async function writeKept(ofSource: OfSource, { reason, detail, contentType }: Ke
     metadata: marked ?? unmarked(source.metadata),
     checksumSha256: sha256,
   };
-  const outcome = {
-    ...kept,
-    reason: marked ? reason : 'metadata-limit',
-    output: formatS3Uri(location),
-  } as const;
+  const output = formatS3Uri(location);
+  const outcome = { ...kept, reason: marked ? reason : 'metadata-limit', output } as const;
   return write(ofSource, location, source.body, attributes, outcome);
 }
 
@@ -180,11 +179,6 @@ async function write(
   if (written !== 'changed') return outcome;
   const detail = `another write to ${formatS3Uri(location)} came first`;
   return { status: 'skipped', reason: 'changed-meanwhile', detail };
-}
-
-/** The extension changes only with the format, which an alpha channel may have kept. */
-function convertedFormat({ format }: Encoding, { job }: ImageContext): ImageFormat | undefined {
-  return format === targetFormat(job) ? format : undefined;
 }
 
 function alreadyCompressed(source: StoredObject): KeptBytes & { status: 'kept' } {

@@ -1,5 +1,5 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
-import type { FailureCode, Outcome } from '../core/image-result.ts';
+import type { Outcome } from '../core/image-result.ts';
 import { ObjectStoreError } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
@@ -25,16 +25,10 @@ export async function outcomeOrError(
 function outcomeOfError(cause: unknown): Outcome {
   const message = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof ObjectStoreError ? cause.code : 'Unexpected';
-  switch (code) {
-    case 'Archived':
-      return { status: 'skipped', reason: 'archived' };
-    case 'PreconditionFailed':
-      return { status: 'skipped', reason: 'changed-meanwhile' };
-    case 'TooLarge':
-      return { status: 'failed', code, message, hostTooSmall: true };
-    case 'Unexpected':
-      return { status: 'failed', code, message, cause };
-    default:
-      return { status: 'failed', code: code satisfies FailureCode, message };
-  }
+  if (code === 'Archived') return { status: 'skipped', reason: 'archived' };
+  if (code === 'PreconditionFailed') return { status: 'skipped', reason: 'changed-meanwhile' };
+  if (code === 'TooLarge') return { status: 'failed', code, message, hostTooSmall: true };
+  return code === 'Unexpected'
+    ? { status: 'failed', code, message, cause }
+    : { status: 'failed', code, message };
 }

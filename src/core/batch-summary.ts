@@ -3,14 +3,7 @@ import type { BatchSummary } from './job.ts';
 
 export type BatchCounts = Omit<BatchSummary, 'batchId' | 'remaining'>;
 
-export const NOTHING_YET: BatchCounts = {
-  compressed: 0,
-  kept: 0,
-  skipped: 0,
-  failed: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-};
+export const NOTHING_YET = { compressed: 0, kept: 0, skipped: 0, failed: 0, bytesIn: 0, bytesOut: 0 };
 
 /** Adds one image's outcome. Bytes are counted for images that have an output: compressed and kept. */
 export function addOutcome(counts: BatchCounts, outcome: Outcome): BatchCounts {

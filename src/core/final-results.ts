@@ -8,7 +8,8 @@ export function newFinalResults(planned: number) {
   let ranks = new Uint8Array(Math.max(planned, 1));
   return {
     offer: ({ index, status }: ImageResult): void => {
-      if (index >= ranks.length) ranks = grown(ranks, index);
+      if (index >= ranks.length)
+        ranks = new Uint8Array(ranks.buffer.transfer(Math.max(index + 1, ranks.length * 2)));
       ranks[index] = Math.max(ranks[index] ?? 0, RANKS[status]);
     },
     /** True once per image: for its first result of the best status. */
@@ -33,9 +34,3 @@ export function isImageResult(value: unknown): value is ImageResult {
 
 /** A Distributed Map reads 100 million items at most; a wrong index must not exhaust the memory. */
 const MAX_IMAGES = 1_000_000_000;
-
-function grown(ranks: Uint8Array<ArrayBuffer>, index: number): Uint8Array<ArrayBuffer> {
-  const wider = new Uint8Array(Math.max(index + 1, ranks.length * 2));
-  wider.set(ranks);
-  return wider;
-}

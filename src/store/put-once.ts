@@ -4,7 +4,6 @@ import {
   ObjectStoreError,
   type PutOptions,
   type StoreErrorCode,
-  type Written,
 } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from './confirm-mark.ts';
@@ -14,7 +13,7 @@ const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'T
 
 /**
  * Writes an object, and recognises its own write when S3's answer to it was lost.
- * @returns 'changed' when another write came first
+ * @returns the ETag and version that were written; 'changed' when another write came first
  * @throws ObjectStoreError
  */
 export async function putOnce(
@@ -22,7 +21,7 @@ export async function putOnce(
   location: S3Location,
   body: Uint8Array,
   options: PutOptions,
-): Promise<Written | 'changed'> {
+) {
   try {
     return await store.put(location, body, options);
   } catch (error) {

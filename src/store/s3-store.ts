@@ -105,14 +105,9 @@ async function tagsOf(client: S3Client, location: S3Location) {
   }
 }
 
-function summaryOf({ Key = '', Size = 0, ETag, LastModified, StorageClass }: _Object): ObjectSummary {
-  return {
-    key: Key,
-    size: Size,
-    etag: unquote(ETag),
-    lastModified: LastModified,
-    storageClass: StorageClass,
-  };
+function summaryOf(object: _Object): ObjectSummary {
+  const { Key: key = '', Size: size = 0, LastModified: lastModified, StorageClass: storageClass } = object;
+  return { key, size, etag: unquote(object.ETag), lastModified, storageClass };
 }
 
 function at({ bucket, key }: S3Location) {

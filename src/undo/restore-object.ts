@@ -5,7 +5,6 @@ import {
   type ObjectStore,
   ObjectStoreError,
   type StoredObject,
-  type TextMap,
 } from '../core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
@@ -45,13 +44,9 @@ export async function restoreObject(
   }
 }
 
-interface Original {
-  readonly object: StoredObject;
-  readonly from: string;
-  readonly isVersion: boolean;
-}
+type Original = NonNullable<Awaited<ReturnType<typeof findOriginal>>>;
 
-async function findOriginal(entry: UndoEntry, store: ObjectStore): Promise<Original | undefined> {
+async function findOriginal(entry: UndoEntry, store: ObjectStore) {
   const { versionId } = entry;
   const version = versionId && (await readIfThere(store.get(entry, { versionId })));
   if (version && isOriginal(version, entry) && version.etag === entry.etagBefore)
@@ -96,7 +91,7 @@ async function restore(entry: UndoEntry, original: Original, present: ObjectAttr
 }
 
 /** The restoration raises an event again: by the mark this image is left as it is. */
-function markedAsRestored(entry: UndoEntry, { metadata, size }: StoredObject, sha256: string): TextMap {
+function markedAsRestored(entry: UndoEntry, { metadata, size }: StoredObject, sha256: string) {
   const mark: CompressionMark = {
     of: fingerprintSource(entry),
     from: entry.etagBefore,
