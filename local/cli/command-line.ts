@@ -60,11 +60,10 @@ const SAID_OTHERWISE_LOCALLY = {
 export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm start -- --help', adviceOnOption);
   if (values.help) return 'help';
-  if (positionals.length > 1) {
+  if (positionals.length > 1)
     throw new UsageError(
       `Expected one folder, image, file list or s3:// URI but received ${positionals.length}: ${positionals.join(' ')}`,
     );
-  }
   const [input] = positionals;
   refuseOptions(input, values);
   return {
@@ -79,18 +78,14 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
 
 function settingsFor(input: string | undefined, values: Readonly<Record<string, unknown>>) {
   const settings = readSettings(values, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
-  checkSettings({
-    ...settings,
-    fileList: input?.endsWith('failed.jsonl') ? 's3://lists/failed.jsonl' : 's3://lists/list',
-  });
+  const fileList = input?.endsWith('failed.jsonl') ? 's3://lists/failed.jsonl' : 's3://lists/list';
+  checkSettings({ ...settings, fileList });
   return { ...LOCAL_BATCH, ...settings };
 }
 
-const OF_SERVE: ReadonlySet<string> = new Set(['out', 'port']);
-
 /** Options that would be accepted and have no effect. */
 function refuseOptions(input: string | undefined, values: Readonly<Record<string, unknown>>): void {
-  const other = Object.keys(values).find((name) => !OF_SERVE.has(name));
+  const other = Object.keys(values).find((name) => name !== 'out' && name !== 'port');
   if (input === 'serve' && other !== undefined)
     throw new UsageError(
       `'--${other}' does not work with serve, which takes only --out and --port: lists and images put there are compressed with the default settings`,

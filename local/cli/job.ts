@@ -156,9 +156,8 @@ async function printOutcome(execution: DescribeExecutionCommandOutput, jobId: st
 }
 
 async function* results(store: ObjectStore, bucket: string, jobId: string): AsyncGenerator<ImageResult> {
-  for await (const { key } of store.list(bucket, jobKeys.results(jobId))) {
+  for await (const { key } of store.list(bucket, jobKeys.results(jobId)))
     if (key.endsWith('.jsonl')) yield* readJsonLines<ImageResult>(store, { bucket, key });
-  }
 }
 
 void runCommand(main);

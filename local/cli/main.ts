@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
@@ -30,14 +30,12 @@ async function compressSamples(line: CommandLine): Promise<number> {
   const { runJob } = await import('./run-job.ts');
   const { makeSampleImages } = await import('./sample-images.ts');
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   await makeSampleImages(folder);
   const code = await runJob(await resolveInput(folder, out), line);
   if (code !== EXIT.someFailed) return code;
   console.error(
-    '\nOne sample is broken on purpose, to show how failures are reported. The demo still exits with 0;',
+    '\nOne sample is broken on purpose, to show how failures are reported. The demo still exits with 0;\nwith your own images the exit code would be 1:  npm start -- <folder>',
   );
-  console.error('with your own images the exit code would be 1:  npm start -- <folder>');
   return EXIT.done;
 }
 

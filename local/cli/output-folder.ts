@@ -32,11 +32,7 @@ export async function prepareOutput(out: string): Promise<void> {
 async function makeWritable(folder: string): Promise<void> {
   await makeFolder(folder);
   const trial = path.join(folder, `.image-press-trial-${process.pid}`);
-  try {
-    await writeFile(trial, '');
-  } finally {
-    await rm(trial, { force: true });
-  }
+  await writeFile(trial, '').finally(() => rm(trial, { force: true }));
 }
 
 /** Step by step: mkdir's own recursion never ends where no folder can be made, as below /proc. */

@@ -109,9 +109,8 @@ function nested(path: string, value: unknown): Settings {
 /** The second over the first, one level deep: `encoding` and `images` are made of several options. */
 function merge(first: Settings, second: Settings): Settings {
   const merged: Record<string, unknown> = { ...first };
-  for (const [name, value] of Object.entries(second)) {
+  for (const [name, value] of Object.entries(second))
     merged[name] = isObject(value) && isObject(merged[name]) ? { ...merged[name], ...value } : value;
-  }
   return merged;
 }
 

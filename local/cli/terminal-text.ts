@@ -16,9 +16,8 @@ export function shapeOf(
   return { columns, colour: Boolean(stream.isTTY) && !environment.NO_COLOR && environment.TERM !== 'dumb' };
 }
 
-export type Tone = 'good' | 'bad' | 'soft' | 'bold';
-
-const CODES: Record<Tone, string> = { good: '32', bad: '31', soft: '2', bold: '1' };
+const CODES = { good: '32', bad: '31', soft: '2', bold: '1' };
+export type Tone = keyof typeof CODES;
 
 export function toned(text: string, tone: Tone | undefined, { colour }: TerminalShape): string {
   return colour && tone && text !== '' ? `\u001b[${CODES[tone]}m${text}\u001b[0m` : text;

@@ -11,9 +11,7 @@ import { readJson } from '../store/json-lines.ts';
 import { FINGERPRINT_BYTES, writeFingerprint } from './fingerprint.ts';
 
 /** The sources that an earlier job finished: compressed, kept, or skipped for a reason that still holds. */
-export interface FinishedSources {
-  has(source: S3Location): boolean;
-}
+export type FinishedSources = { has(source: S3Location): boolean };
 
 /**
  * Reads the results of an earlier job, and of the jobs that it resumed itself: 24 to 48 bytes of memory for each

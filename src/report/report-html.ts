@@ -50,10 +50,9 @@ function endOf(report: JobReport): string {
 
 function heading(report: JobReport): Markup {
   const { jobId, status, startedAt, durationSeconds, settings } = report;
-  const failed = status === 'FAILED';
   return html`<header>
 <h1>${jobId}</h1>
-<span class="status ${failed ? 'bad' : 'good'}">${endOf(report)}</span>
+<span class="status ${status === 'FAILED' ? 'bad' : 'good'}">${endOf(report)}</span>
 ${settings?.dryRun && html`<span class="status good">Dry run: no image was written</span>`}
 <span class="soft">${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${readableSeconds(durationSeconds)}</span>
 </header>`;
