@@ -43,37 +43,30 @@ export function targetFormat({ compression }: Pick<Job, 'compression'>): ImageFo
 
 /** The format that a name's extension stands for; undefined for none or an unknown one. */
 export function formatByName(key: string): ImageFormat | undefined {
-  return FORMATS[extensionOf(key).slice(1).toLowerCase()];
+  return FORMATS.get(extensionOf(key).slice(1).toLowerCase());
 }
 
-const FORMATS: Readonly<Record<string, ImageFormat>> = {
-  jpg: 'jpeg',
-  jpeg: 'jpeg',
-  jpe: 'jpeg',
-  jfif: 'jpeg',
-  mpo: 'jpeg',
-  png: 'png',
-  apng: 'png',
-  webp: 'webp',
-  avif: 'avif',
-  gif: 'gif',
-  tif: 'tiff',
-  tiff: 'tiff',
-  heic: 'heif',
-  heif: 'heif',
-  jxl: 'jxl',
-  jp2: 'jp2',
-  j2k: 'jp2',
-  bmp: 'bmp',
-  psd: 'psd',
-  svg: 'svg',
-  ico: 'ico',
-  pnm: 'pnm',
-  pbm: 'pnm',
-  pgm: 'pnm',
-  ppm: 'pnm',
-  qoi: 'qoi',
-};
+const FORMATS = new Map<string, ImageFormat>([
+  ...namedBy('jpeg', 'jpg', 'jpeg', 'jpe', 'jfif', 'mpo'),
+  ...namedBy('png', 'png', 'apng'),
+  ...namedBy('webp', 'webp'),
+  ...namedBy('avif', 'avif'),
+  ...namedBy('gif', 'gif'),
+  ...namedBy('tiff', 'tif', 'tiff'),
+  ...namedBy('heif', 'heic', 'heif'),
+  ...namedBy('jxl', 'jxl'),
+  ...namedBy('jp2', 'jp2', 'j2k'),
+  ...namedBy('bmp', 'bmp'),
+  ...namedBy('psd', 'psd'),
+  ...namedBy('svg', 'svg'),
+  ...namedBy('ico', 'ico'),
+  ...namedBy('pnm', 'pnm', 'pbm', 'pgm', 'ppm'),
+  ...namedBy('qoi', 'qoi'),
+]);
+
+function namedBy(format: ImageFormat, ...extensions: string[]): [string, ImageFormat][] {
+  return extensions.map((extension) => [extension, format]);
+}
 
 function arrange(
   key: string,

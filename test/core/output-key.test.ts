@@ -69,6 +69,7 @@ test.each([
   ['a.tiff', 'tiff'],
   ['a.txt', undefined],
   ['a.d/b', undefined],
+  ['a.constructor', undefined],
 ])('%s promises %s', (key, format) => expect(formatByName(key)).toBe(format));
 
 test.each([
