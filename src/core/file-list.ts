@@ -22,12 +22,12 @@ export interface Mismatch {
  * each with its place; `total` is how many there are.
  */
 export class FileListError extends Error {
+  override name = 'FileListError';
   readonly problems: readonly string[];
   readonly total: number;
 
-  constructor(problems: readonly string[], total = problems.length, options?: { cause?: unknown }) {
+  constructor(problems: readonly string[], total = problems.length, options?: ErrorOptions) {
     super(summarise(problems, total), options);
-    this.name = 'FileListError';
     this.problems = problems;
     this.total = total;
   }
@@ -70,9 +70,7 @@ export function readEntry(value: unknown, relativeTo: string | null): FileListEn
   return readEntryObject(value as Readonly<Record<string, unknown>>, relativeTo);
 }
 
-/**
- * Reads `s3://bucket/key`, or a path below `relativeTo` where there is one.
- */
+/** Reads `s3://bucket/key`, or a path below `relativeTo` where there is one. */
 export function readLocation(text: string, relativeTo: string | null): S3Location | Mismatch {
   const location = parseS3Uri(text) ?? resolveBelow(relativeTo, text);
   if (isMismatch(location)) return location;
@@ -103,19 +101,13 @@ function readEntryObject(
     return { expected: 'a size in bytes (a whole number)', received: show(size) };
   if (!isMissing(etag) && !isEntityTag(etag))
     return { expected: `an etag (at most ${MAX_ETAG} characters)`, received: show(etag) };
-  return {
-    bucket: location.bucket,
-    key: location.key,
-    size: isMissing(size) ? undefined : size,
-    etag: isMissing(etag) ? undefined : withoutQuotes(etag),
-  };
+  const entryTag = isMissing(etag) ? undefined : withoutQuotes(etag);
+  return { bucket: location.bucket, key: location.key, size: size ?? undefined, etag: entryTag };
 }
 
 function locate(bucket: unknown, key: string, relativeTo: string | null): S3Location | Mismatch {
-  if (isMissing(bucket)) {
-    if (relativeTo === null) return { expected: ENTRY, received: show({ key }) };
-    return readLocation(key, relativeTo);
-  }
+  if (isMissing(bucket) && relativeTo === null) return { expected: ENTRY, received: show({ key }) };
+  if (isMissing(bucket)) return readLocation(key, relativeTo);
   if (typeof bucket !== 'string' || !isBucketName(bucket))
     return { expected: 'the name of a bucket', received: show(bucket) };
   const location = { bucket, key };
@@ -126,12 +118,9 @@ function checkKey({ key }: S3Location): Mismatch | undefined {
   if (key === '') return { expected: 'a key', received: '""' };
   if (!key.isWellFormed()) return { expected: 'a key that is valid Unicode', received: show(key) };
   // One UTF-16 unit takes three UTF-8 bytes at most: short keys need no count.
-  if (key.length * 3 > MAX_KEY_BYTES && utf8Bytes(key) > MAX_KEY_BYTES)
-    return {
-      expected: `a key of at most ${MAX_KEY_BYTES} bytes`,
-      received: `${utf8Bytes(key)} bytes, ${show(key)}`,
-    };
-  return undefined;
+  const bytes = key.length * 3 > MAX_KEY_BYTES ? Buffer.byteLength(key) : 0;
+  if (bytes <= MAX_KEY_BYTES) return undefined;
+  return { expected: `a key of at most ${MAX_KEY_BYTES} bytes`, received: `${bytes} bytes, ${show(key)}` };
 }
 
 function resolveBelow(relativeTo: string | null, path: string): S3Location | Mismatch {
@@ -169,13 +158,4 @@ export function isByteCount(value: unknown): value is number {
 
 export function withoutQuotes(etag: string): string {
   return etag.replace(/^(W\/)?"(.*)"$/, '$2');
-}
-
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0;
-    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

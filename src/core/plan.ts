@@ -13,12 +13,12 @@ export interface PlanSummary {
 
 /** A list that is valid and still must not be carried out. `problems` holds the first of `total`. */
 export class PlanError extends Error {
+  override name = 'PlanError';
   readonly problems: readonly string[];
   readonly total: number;
 
   constructor(message: string, problems: readonly string[] = [], total = problems.length) {
     super(problems.length > 0 ? `${message}\n${summarise(problems, total)}` : message);
-    this.name = 'PlanError';
     this.problems = problems;
     this.total = total;
   }
@@ -58,7 +58,7 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
     batches += 1;
     return {
       jobId,
-      batchId: name === undefined ? numbered(batches) : safeBatchId(name),
+      batchId: name === undefined ? `batch-${String(batches).padStart(6, '0')}` : safeBatchId(name),
       bucket,
       start,
       // Without the last line feed: the range then splits into exactly `count` lines.
@@ -109,16 +109,7 @@ function belongs(item: BatchItem, open: OpenBatch, images: Job['images']): boole
   return images.perBatchBytes === null || open.bytes + item.bytes <= images.perBatchBytes;
 }
 
-function numbered(ordinal: number): string {
-  return `batch-${String(ordinal).padStart(6, '0')}`;
-}
-
 function encode(name: string, unsafe: RegExp): string {
-  return name
-    .toWellFormed()
-    .replace(unsafe, (character) =>
-      [...new TextEncoder().encode(character)]
-        .map((byte) => `!${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-        .join(''),
-    );
+  const hexOf = (text: string) => Buffer.from(text).toString('hex').toUpperCase();
+  return name.toWellFormed().replace(unsafe, (character) => hexOf(character).replace(/../g, '!$&'));
 }

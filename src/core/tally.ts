@@ -12,7 +12,7 @@ export interface Tally {
   /** Kept images that were copied to the output. */
   copied: number;
   /** Of compressed images, by the format that was written. */
-  readonly byFormat: Record<string, FormatTally>;
+  readonly byFormat: Record<string, { images: number; bytesIn: number; bytesOut: number }>;
   /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
   readonly savingsHistogram: number[];
   /** The biggest savings, most bytes first. */
@@ -22,18 +22,7 @@ export interface Tally {
   readonly failureCodes: Partial<Record<FailureCode, number>>;
 }
 
-export interface FormatTally {
-  images: number;
-  bytesIn: number;
-  bytesOut: number;
-}
-
-export interface Saving {
-  readonly source: string;
-  readonly output: string;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
+type Saving = Pick<Compressed & ImageResult, 'source' | 'output' | 'bytesIn' | 'bytesOut'>;
 
 const MAX_TOP_SAVINGS = 20;
 
@@ -47,7 +36,7 @@ export function newTally(): Tally {
     bytesOut: 0,
     copied: 0,
     byFormat: {},
-    savingsHistogram: Array.from({ length: 10 }, () => 0),
+    savingsHistogram: new Array<number>(10).fill(0),
     topSavings: [],
     keptReasons: {},
     skippedReasons: {},
@@ -72,7 +61,10 @@ export function countResult(tally: Tally, result: ImageResult): void {
   }
 }
 
-function countCompressed(tally: Tally, { source, output, bytesIn, bytesOut, encoding }: Compressed & Named) {
+function countCompressed(
+  tally: Tally,
+  { source, output, bytesIn, bytesOut, encoding }: Compressed & ImageResult,
+) {
   tally.bytesIn += bytesIn;
   tally.bytesOut += bytesOut;
   const format = tally.byFormat[encoding.format] ?? { images: 0, bytesIn: 0, bytesOut: 0 };
@@ -84,8 +76,6 @@ function countCompressed(tally: Tally, { source, output, bytesIn, bytesOut, enco
   tally.savingsHistogram[tenth] = (tally.savingsHistogram[tenth] ?? 0) + 1;
   keepTopSaving(tally.topSavings, { source, output, bytesIn, bytesOut });
 }
-
-type Named = Pick<ImageResult, 'source'>;
 
 function keepTopSaving(top: Saving[], saving: Saving): void {
   const last = top.at(-1);
