@@ -9,7 +9,7 @@ export interface Gif {
   /** Some frame has a transparent colour. */
   readonly transparent: boolean;
   readonly interlaced: boolean;
-  readonly applications: readonly GifApplication[];
+  readonly applications: GifApplication[];
   readonly comments: boolean;
   /** Where the trailer ends, or the file when there is none. */
   readonly end: number;
@@ -27,9 +27,7 @@ export interface GifApplication {
 const EXTENSION = 0x21;
 export const IMAGE = 0x2c;
 export const TRAILER = 0x3b;
-const GRAPHIC_CONTROL = 0xf9;
-const COMMENT = 0xfe;
-const APPLICATION = 0xff;
+const LABEL = { graphicControl: 0xf9, comment: 0xfe, application: 0xff } as const;
 
 // Far above what any program writes; in a file that has more, the other blocks are still read.
 const MAX_APPLICATIONS = 1000;
@@ -43,8 +41,8 @@ export function readGif(bytes: Uint8Array): Gif {
   if (width === 0 || height === 0) {
     throw new CorruptImageError('Expected a readable GIF header but found a width or height of 0 at byte 6');
   }
-  const summary = { frames: 0, transparent: false, interlaced: false, comments: false, end: bytes.length };
-  const gif = { ...summary, width, height, applications: [] };
+  const nothing = { frames: 0, transparent: false, interlaced: false, comments: false, applications: [] };
+  const gif: GifSoFar = { ...nothing, width, height, end: bytes.length };
   for (const block of readBlocks(bytes)) {
     if (block.kind === TRAILER) gif.end = block.end;
     if (block.kind === EXTENSION) addExtension(gif, bytes, block);
@@ -53,17 +51,13 @@ export function readGif(bytes: Uint8Array): Gif {
   return { ...gif, frames: Math.max(gif.frames, 1) };
 }
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-interface GifSoFar extends Writable<Omit<Gif, 'applications'>> {
-  readonly applications: GifApplication[];
-}
+type GifSoFar = { -readonly [Key in keyof Gif]: Gif[Key] };
 
 function addExtension(gif: GifSoFar, bytes: Uint8Array, { at, end }: GifBlock): void {
   const [label, length] = [byteAt(bytes, at + 1), byteAt(bytes, at + 2)];
-  if (label === COMMENT) gif.comments = true;
-  if (label === GRAPHIC_CONTROL && length === 4 && byteAt(bytes, at + 3) & 1) gif.transparent = true;
-  if (label === APPLICATION && length === 11 && gif.applications.length < MAX_APPLICATIONS)
+  if (label === LABEL.comment) gif.comments = true;
+  if (label === LABEL.graphicControl && length === 4 && byteAt(bytes, at + 3) & 1) gif.transparent = true;
+  if (label === LABEL.application && length === 11 && gif.applications.length < MAX_APPLICATIONS)
     gif.applications.push({ name: textAt(bytes, at + 3, 11), from: at + 14, end });
 }
 
@@ -77,7 +71,7 @@ function addFrame(gif: GifSoFar, bytes: Uint8Array, { at }: GifBlock): void {
   if (byteAt(bytes, at + 9) & 0x40) gif.interlaced = true;
 }
 
-export interface GifBlock {
+interface GifBlock {
   readonly kind: number;
   readonly at: number;
   /** Where its sub-blocks begin. */

@@ -1,4 +1,4 @@
-import { type Plane, valueAt } from './plane.ts';
+import { type Plane, valueAt } from './xyb-scales.ts';
 
 const REACH = 4;
 

@@ -1,6 +1,5 @@
 import { blur } from './gaussian-blur.ts';
-import { type Plane, valueAt } from './plane.ts';
-import { type Scale, toScales } from './xyb-scales.ts';
+import { type Plane, type Scale, toScales, valueAt } from './xyb-scales.ts';
 
 /** Pixels as red, green, blue bytes without gaps. */
 export interface RgbPixels {
@@ -29,24 +28,14 @@ export function perceptualReference({ pixels, width, height }: RgbPixels): Perce
       if (candidate.length !== pixels.length) {
         throw new RangeError(`Expected ${pixels.length} bytes of pixels but received ${candidate.length}`);
       }
-      const others = channelsOf(toScales(candidate, width, height));
-      return toScore(channels, others);
+      return toScore(channels, channelsOf(toScales(candidate, width, height)));
     },
   };
 }
 
 /** One colour plane of one scale. */
-interface Channel {
-  readonly plane: Plane;
-  readonly width: number;
-  readonly height: number;
-  readonly weights: ChannelWeights;
-}
-
-interface BlurredChannel extends Channel {
-  readonly mean: Plane;
-  readonly square: Plane;
-}
+type Channel = Readonly<{ plane: Plane; width: number; height: number; weights: ChannelWeights }>;
+type BlurredChannel = Channel & Readonly<{ mean: Plane; square: Plane }>;
 
 // The original shifts all later weights to other scales where a picture under 256 pixels has fewer than six:
 // its scores of small pictures are some twenty points off. Here each scale keeps its own.

@@ -42,10 +42,7 @@ function middleOf({ pixels, width, height }: RgbPixels, area: number): RgbPixels
   return { pixels: cut, ...part };
 }
 
-interface Place {
-  readonly x: number;
-  readonly y: number;
-}
+type Place = Readonly<{ x: number; y: number }>;
 
 /** Tiles on JPEG's grid of 16 pixels, those with the least change first. */
 function byActivity({ pixels, width, height }: RgbPixels): Place[] {

@@ -1,16 +1,17 @@
 import { byteAt } from '../bytes.ts';
-import { type Plane, valueAt } from './plane.ts';
 
-/** A picture at one of its sizes, in the opponent colours of JPEG XL. */
-export interface Scale {
-  readonly width: number;
-  readonly height: number;
-  readonly x: Plane;
-  readonly y: Plane;
-  readonly b: Plane;
+/** One value for each pixel, row by row. */
+export type Plane = Float32Array;
+
+/** In loops over pixels this costs nothing: the compiler inlines it. 0 beyond the end. */
+export function valueAt(plane: Plane, index: number): number {
+  return plane[index] ?? 0;
 }
 
-export const SCALES = 6;
+/** A picture at one of its sizes, in the opponent colours of JPEG XL. */
+export type Scale = Readonly<{ width: number; height: number; x: Plane; y: Plane; b: Plane }>;
+
+const SCALES = 6;
 
 /** The picture and its halves down to 8 pixels, six at the most. @param pixels red, green and blue bytes without gaps */
 export function toScales(pixels: Uint8Array, width: number, height: number): Scale[] {
@@ -23,13 +24,7 @@ export function toScales(pixels: Uint8Array, width: number, height: number): Sca
   return scales;
 }
 
-interface LinearRgb {
-  readonly width: number;
-  readonly height: number;
-  readonly red: Plane;
-  readonly green: Plane;
-  readonly blue: Plane;
-}
+type LinearRgb = Readonly<{ width: number; height: number; red: Plane; green: Plane; blue: Plane }>;
 
 const SRGB_TO_LINEAR = Float32Array.from({ length: 256 }, (_, value) => {
   const share = value / 255;
@@ -48,13 +43,9 @@ function toLinear(pixels: Uint8Array, width: number, height: number): LinearRgb 
 }
 
 function halve({ width, height, red, green, blue }: LinearRgb): LinearRgb {
-  return {
-    width: Math.ceil(width / 2),
-    height: Math.ceil(height / 2),
-    red: halvePlane(red, width, height),
-    green: halvePlane(green, width, height),
-    blue: halvePlane(blue, width, height),
-  };
+  const half = (plane: Plane) => halvePlane(plane, width, height);
+  const size = { width: Math.ceil(width / 2), height: Math.ceil(height / 2) };
+  return { ...size, red: half(red), green: half(green), blue: half(blue) };
 }
 
 /** The mean of four pixels each; the last row and column count twice where their number is odd. */

@@ -11,29 +11,14 @@ import {
   type TiffDirectory,
 } from '../metadata/tiff-directory.ts';
 
-const TIFF_PHOTOMETRIC: Readonly<Record<number, ImageFacts['colour']>> = {
-  0: 'grey',
-  1: 'grey',
-  2: 'rgb',
-  3: 'palette',
-  5: 'cmyk',
-  6: 'rgb',
-  8: 'lab',
-  9: 'lab',
-};
+/** By the number of the photometric interpretation; 4 is a mask, 7 is not assigned. */
+const COLOURS = ['grey', 'grey', 'rgb', 'palette', 'other', 'cmyk', 'rgb', 'other', 'lab', 'lab'] as const;
 // Nothing needs more than whether there are several.
 const MAX_TIFF_PAGES = 1000;
+// biome-ignore format: a table
 const TAG = {
-  width: 256,
-  height: 257,
-  bits: 258,
-  compression: 259,
-  photometric: 262,
-  samples: 277,
-  extraSamples: 338,
-  icc: 34675,
-  dngVersion: 50706,
-  contentCredentials: 52545,
+  width: 256, height: 257, bits: 258, compression: 259, photometric: 262, make: 271, samples: 277,
+  subDirectories: 330, extraSamples: 338, icc: 34675, dngVersion: 50706, contentCredentials: 52545,
 } as const;
 
 export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
@@ -43,11 +28,10 @@ export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
     throw new CorruptImageError('Expected a readable TIFF header but found no directory at byte 4');
   const number = (tag: number) => numbersOf(tiff, first.entries.get(tag))[0];
   const [width, height] = [number(TAG.width), number(TAG.height)];
-  if (!width || !height) {
+  if (!width || !height)
     throw new CorruptImageError(
       `Expected a readable TIFF header but found no width or height at byte ${first.at}`,
     );
-  }
   return {
     width,
     height,
@@ -72,19 +56,13 @@ function coloursOf(tiff: Tiff, first: TiffDirectory): Pick<ImageFacts, 'colour' 
   const isClear = extra.length === (alpha ? 1 : 0);
   if (isCameraRaw(tiff.bytes, first) || !isClear) return { colour: 'other', alpha };
   const [photometric = 1] = numbersOf(tiff, first.entries.get(TAG.photometric));
-  return { colour: TIFF_PHOTOMETRIC[photometric] ?? 'other', alpha };
+  return { colour: COLOURS[photometric] ?? 'other', alpha };
 }
 
 /** Raw files are TIFF by their first bytes; their first picture is only a preview. */
-function isCameraRaw(bytes: Uint8Array, first: TiffDirectory): boolean {
-  const SUB_DIRECTORIES = 330;
-  const MAKE = 271;
+function isCameraRaw(bytes: Uint8Array, { entries }: TiffDirectory): boolean {
   const isCanon = startsWith(bytes, 'CR', 8);
-  return (
-    isCanon ||
-    first.entries.has(TAG.dngVersion) ||
-    (first.entries.has(SUB_DIRECTORIES) && first.entries.has(MAKE))
-  );
+  return isCanon || entries.has(TAG.dngVersion) || (entries.has(TAG.subDirectories) && entries.has(TAG.make));
 }
 
 /** Directories may overlap: a hostile file could make reading all entries of each take arbitrarily long. */

@@ -19,12 +19,7 @@ import {
   valueBytes,
 } from '../metadata/tiff-directory.ts';
 
-const XMP = 700;
-const IPTC = 33723;
-const PHOTOSHOP = 34377;
-const ICC = 34675;
-const EXIF_DIRECTORY = 34665;
-const GPS_DIRECTORY = 34853;
+const TAG = { xmp: 700, iptc: 33723, photoshop: 34377, exif: 34665, icc: 34675, gps: 34853 } as const;
 
 /** The metadata of a TIFF in forms that other formats can store. */
 export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
@@ -35,36 +30,24 @@ export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
     const entry = first.entries.get(tag);
     return entry && valueBytes(tiff, entry);
   };
-  const photoshop = value(PHOTOSHOP);
-  const iptc = value(IPTC) ?? (photoshop && readIptc(photoshop));
+  const photoshop = value(TAG.photoshop);
+  const iptc = value(TAG.iptc) ?? (photoshop && readIptc(photoshop));
   return {
     exif: exifOf(tiff, first),
-    xmp: value(XMP),
-    icc: value(ICC),
+    xmp: value(TAG.xmp),
+    icc: value(TAG.icc),
     photoshop: iptc && asPhotoshop(iptc),
   };
 }
 
 // The tags that describe the picture and not the layout of the file: the main directory of EXIF has the same.
 const DESCRIPTIVE: ReadonlySet<number> = new Set([
-  270, // ImageDescription
-  271, // Make
-  272, // Model
-  274, // Orientation
-  282, // XResolution
-  283, // YResolution
-  296, // ResolutionUnit
-  305, // Software
-  306, // DateTime
-  315, // Artist
-  316, // HostComputer
-  18246, // Rating
-  33432, // Copyright
-  40091, // XPTitle
-  40092, // XPComment
-  40093, // XPAuthor
-  40094, // XPKeywords
-  40095, // XPSubject
+  // ImageDescription, Make, Model, Orientation, XResolution, YResolution, ResolutionUnit.
+  270, 271, 272, 274, 282, 283, 296,
+  // Software, DateTime, Artist, HostComputer, Rating, Copyright.
+  305, 306, 315, 316, 18246, 33432,
+  // XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject.
+  40091, 40092, 40093, 40094, 40095,
 ]);
 
 // Maker notes and interoperability hold offsets into the original file.
@@ -75,7 +58,7 @@ const MAX_EXIF_BYTES = 1_000_000;
 /** EXIF is a TIFF structure: the descriptive entries become an EXIF in the same byte order. */
 function exifOf(tiff: Tiff, first: TiffDirectory): Uint8Array | undefined {
   const main = entriesFor(first, ({ tag }) => DESCRIPTIVE.has(tag));
-  const others = [EXIF_DIRECTORY, GPS_DIRECTORY].map((pointer) => {
+  const others = [TAG.exif, TAG.gps].map((pointer) => {
     const [at = 0] = numbersOf(tiff, first.entries.get(pointer));
     return { pointer, entries: entriesFor(readDirectory(tiff, at), ({ tag }) => !WITH_OFFSETS.has(tag)) };
   });
@@ -83,7 +66,8 @@ function exifOf(tiff: Tiff, first: TiffDirectory): Uint8Array | undefined {
   if (all.length === 0) return undefined;
   // The entries of a hostile file may all point to the same megabytes.
   const length = all.reduce((sum, entry) => sum + entry.length, 0);
-  return length > MAX_EXIF_BYTES ? creditsOf(tiff) : writeExif(tiff, main, others);
+  if (length <= MAX_EXIF_BYTES) return writeExif(tiff, main, others);
+  return tiff.big ? undefined : buildExif(readCredits(tiff.bytes));
 }
 
 function entriesFor(
@@ -91,22 +75,11 @@ function entriesFor(
   isWanted: (entry: TiffEntry) => boolean,
 ): TiffEntry[] {
   const entries = [...(directory?.entries.values() ?? [])];
-  return entries.filter((entry) => isWanted(entry) && isKnownToExif(entry));
+  // EXIF knows the types up to DOUBLE, and text as UTF-8.
+  return entries.filter((entry) => isWanted(entry) && (entry.type <= 12 || entry.type === 129));
 }
 
-/** The types up to DOUBLE, and text as UTF-8. */
-function isKnownToExif({ type }: TiffEntry): boolean {
-  return type <= 12 || type === 129;
-}
-
-function creditsOf({ big, bytes }: Tiff): Uint8Array | undefined {
-  return big ? undefined : buildExif(readCredits(bytes));
-}
-
-interface Directory {
-  readonly pointer: number;
-  readonly entries: readonly TiffEntry[];
-}
+type Directory = Readonly<{ pointer: number; entries: readonly TiffEntry[] }>;
 
 function writeExif(tiff: Tiff, main: readonly TiffEntry[], others: readonly Directory[]): Uint8Array {
   const { littleEndian } = tiff;

@@ -12,11 +12,7 @@ export async function encodeWebP(
     return { bytes, encoding: { format: 'webp', lossless: true, effort } };
   }
   const quality = encoderQuality('webp', recipe.quality!);
-  const options = {
-    quality,
-    effort: effort === 'best' ? 4 : 1,
-    smartSubsample: recipe.fullChroma === true,
-  };
-  const bytes = await fromEngine(image.webp(options).toBuffer());
+  const options = { effort: effort === 'best' ? 4 : 1, smartSubsample: recipe.fullChroma === true };
+  const bytes = await fromEngine(image.webp({ quality, ...options }).toBuffer());
   return { bytes, encoding: { format: 'webp', lossless: false, quality, effort } };
 }

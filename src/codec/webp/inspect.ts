@@ -6,17 +6,18 @@ import { findAnnounced, findRiffChunk, readWebP } from './riff.ts';
 /** @throws CorruptImageError when the size of the picture cannot be read */
 export function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
   const webp = readWebP(bytes);
+  const { width, height, alpha, lossless } = webp;
   return {
-    width: webp.width,
-    height: webp.height,
+    width,
+    height,
     pages: webp.frames,
-    channels: webp.alpha ? 4 : 3,
-    alpha: webp.alpha,
+    channels: alpha ? 4 : 3,
+    alpha,
     undeclaredAlpha: webp.alphaDenied || undefined,
     icc: findAnnounced(webp, 'ICCP') !== undefined,
     orientation: readOrientation(findAnnounced(webp, 'EXIF')),
-    chromaSubsampling: webp.lossless ? undefined : '4:2:0',
-    lossless: webp.lossless,
+    chromaSubsampling: lossless ? undefined : '4:2:0',
+    lossless,
     contentCredentials: findRiffChunk(webp, 'C2PA') !== undefined,
     trailingBytes: countTrailing(bytes, webp.end),
   };

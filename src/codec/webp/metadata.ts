@@ -35,14 +35,11 @@ export function writeWebPMetadata(
 
 /** Chunks of unknown types, and a profile that the header does not announce. */
 function foreignChunks(webp: WebP): RiffChunk[] {
-  const isKnown = (type: string) => PICTURES.has(type) || ['VP8X', 'EXIF', 'XMP '].includes(type);
-  const profile = findAnnounced(webp, 'ICCP');
-  return webp.chunks.filter(({ type }) => !isKnown(type) && !(type === 'ICCP' && profile));
+  const carried = ['VP8X', 'EXIF', 'XMP ', ...(findAnnounced(webp, 'ICCP') ? ['ICCP'] : [])];
+  return webp.chunks.filter(({ type }) => !PICTURES.has(type) && !carried.includes(type));
 }
 
-interface WebPMetadata extends ImageMetadata {
-  readonly foreign?: readonly RiffChunk[];
-}
+type WebPMetadata = ImageMetadata & { readonly foreign?: readonly RiffChunk[] };
 
 /** The same pictures with exactly this metadata. */
 export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
@@ -71,9 +68,6 @@ function extendedHeader(webp: WebP, { icc, exif, xmp }: WebPMetadata): Uint8Arra
     (exif ? FLAGS.EXIF : 0) |
     (xmp ? FLAGS.XMP : 0) |
     (webp.chunks.some(({ type }) => type === 'ANIM') ? FLAGS.ANIM : 0);
-  return joinBytes([flags, 0, 0, 0], uint24(webp.width - 1), uint24(webp.height - 1));
-}
-
-function uint24(value: number): Uint8Array {
-  return uint32(value, true).subarray(0, 3);
+  const [width, height] = [uint32(webp.width - 1, true), uint32(webp.height - 1, true)];
+  return joinBytes([flags, 0, 0, 0], width.subarray(0, 3), height.subarray(0, 3));
 }

@@ -2,7 +2,6 @@ import { byteAt, joinAll, latin1, startsWith, textAt, uint16At, uint32, uint32At
 import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** WebP is a RIFF file: a list of chunks. */
-
 export interface RiffChunk {
   readonly type: string;
   readonly payload: Uint8Array;
@@ -34,13 +33,12 @@ export function readWebP(bytes: Uint8Array): WebP {
   const [first] = chunks;
   const size = first && readSize(first);
   if (!size) throw corrupt('no VP8, VP8L or VP8X chunk', 12);
-  const isAnimated = chunks.some(({ type }) => type === 'ANMF');
   return {
     ...size,
     alphaDenied: !size.alpha && chunks.some(isTransparent),
     chunks,
     lossless: chunks.every(isNotLossy),
-    frames: isAnimated ? chunks.filter(({ type }) => type === 'ANMF').length : 1,
+    frames: Math.max(1, chunks.filter(({ type }) => type === 'ANMF').length),
     end: end + (end % 2 && end < bytes.length && bytes[end] === 0 ? 1 : 0),
   };
 }
@@ -50,19 +48,16 @@ function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   for (let at = from; at + 8 <= end; ) {
     const length = uint32At(bytes, at + 4, true);
     if (chunks.length >= MAX_CHUNKS) throw corrupt(`more than ${MAX_CHUNKS} chunks`, at);
-    chunks.push({
-      type: textAt(bytes, at, 4),
-      payload: bytes.subarray(at + 8, Math.min(at + 8 + length, end)),
-    });
+    const payload = bytes.subarray(at + 8, Math.min(at + 8 + length, end));
+    chunks.push({ type: textAt(bytes, at, 4), payload });
     at += 8 + length + (length % 2);
   }
   return chunks;
 }
 
-function readSize({
-  type,
-  payload,
-}: RiffChunk): { width: number; height: number; alpha: boolean } | undefined {
+type Size = Pick<WebP, 'width' | 'height' | 'alpha'>;
+
+function readSize({ type, payload }: RiffChunk): Size | undefined {
   if (type === 'VP8X' && payload.length >= 10) {
     const width = (uint32At(payload, 4, true) & 0xffffff) + 1;
     const height = (uint32At(payload, 7, true) & 0xffffff) + 1;
@@ -70,11 +65,8 @@ function readSize({
   }
   if (type === 'VP8L' && payload.length >= 5 && payload[0] === 0x2f) {
     const bits = uint32At(payload, 1, true);
-    return {
-      width: (bits & 0x3fff) + 1,
-      height: ((bits >>> 14) & 0x3fff) + 1,
-      alpha: ((bits >>> 28) & 1) === 1,
-    };
+    const [width, height] = [(bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1];
+    return { width, height, alpha: ((bits >>> 28) & 1) === 1 };
   }
   if (type === 'VP8 ' && payload.length >= 10 && startsWith(payload, '\x9d\x01\x2a', 3)) {
     const width = uint16At(payload, 6, true) & 0x3fff;
