@@ -6,7 +6,30 @@ import { sameBytes } from '../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
 import { inspectImage, readMetadata, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
-import * as make from '../support/fixtures.ts';
+import { makeAvif } from '../support/fixtures/avif.ts';
+import { ascii, concat, uint16, uint32 } from '../support/fixtures/bytes.ts';
+import { mutated } from '../support/fixtures/damage.ts';
+import { extendedWebp, makeAnimation, makeWebp, riffChunk } from '../support/fixtures/gif-and-webp.ts';
+import {
+  commentSegment,
+  exifSegment,
+  extendedXmpSegments,
+  iccSegments,
+  iptcSegment,
+  jfif,
+  makeJpeg,
+  withSegments,
+  xmpSegment,
+} from '../support/fixtures/jpeg.ts';
+import {
+  type ExifOptions,
+  exifBlock,
+  iccProfile,
+  xmpDescription,
+  xmpPacket,
+} from '../support/fixtures/metadata.ts';
+import { photoPixels } from '../support/fixtures/pixels.ts';
+import { makePng, pngChunk, pngExif, pngGamma, pngIcc, pngText, pngXmp } from '../support/fixtures/png.ts';
 
 const FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const;
 type Format = (typeof FORMATS)[number];
@@ -17,34 +40,34 @@ const outputs = {} as Record<Format, Uint8Array>;
 const sources = {} as Record<Format, Uint8Array>;
 let icc: Uint8Array;
 
-const exif: make.ExifOptions = {
+const exif: ExifOptions = {
   byteOrder: 'II',
   orientation: 6,
   artist: 'Ann Artist',
   copyright: '(c) Ann',
   make: 'taken with',
   gps: true,
-  makerNote: make.ascii('a maker note with a serial number'),
+  makerNote: ascii('a maker note with a serial number'),
 };
 
 beforeAll(async () => {
-  icc = await make.iccProfile(70_000);
+  icc = await iccProfile(70_000);
   for (const format of FORMATS) outputs[format] = await encoded(format);
-  const xmp = make.xmpPacket({ orientation: 6, gps: true, creator: 'Ann X', rights: 'hers' });
-  const thumbnail = await make.makeJpeg({ width: 32, height: 24 });
-  sources.jpeg = make.withSegments(await make.makeJpeg(), [
-    make.jfif(),
-    make.exifSegment({ ...exif, thumbnail }),
-    make.xmpSegment(xmp),
-    ...make.iccSegments(icc),
-    make.iptcSegment({ byline: 'Ann IPTC', copyright: 'hers', city: 'Paris' }),
-    make.commentSegment('a comment from Paris'),
+  const xmp = xmpPacket({ orientation: 6, gps: true, creator: 'Ann X', rights: 'hers' });
+  const thumbnail = await makeJpeg({ width: 32, height: 24 });
+  sources.jpeg = withSegments(await makeJpeg(), [
+    jfif(),
+    exifSegment({ ...exif, thumbnail }),
+    xmpSegment(xmp),
+    ...iccSegments(icc),
+    iptcSegment({ byline: 'Ann IPTC', copyright: 'hers', city: 'Paris' }),
+    commentSegment('a comment from Paris'),
   ]);
-  sources.png = make.makePng({
+  sources.png = makePng({
     width: 96,
     height: 64,
-    chunks: [make.pngIcc(icc), make.pngXmp(xmp), make.pngText('Comment', 'from Paris')],
-    chunksAfter: [make.pngExif({ ...exif, thumbnail })],
+    chunks: [pngIcc(icc), pngXmp(xmp), pngText('Comment', 'from Paris')],
+    chunksAfter: [pngExif({ ...exif, thumbnail })],
   });
   for (const format of ['webp', 'avif'] as const) {
     const jpeg = { format: 'jpeg', bytes: sources.jpeg } as const;
@@ -55,7 +78,7 @@ beforeAll(async () => {
 /** As an encoder writes it: pixels and nothing else. */
 async function encoded(format: Format): Promise<Uint8Array> {
   const raw = { width: 96, height: 64, channels: 3 as const };
-  const image = sharp(make.photoPixels(96, 64), { raw });
+  const image = sharp(photoPixels(96, 64), { raw });
   return new Uint8Array(await image.toFormat(format, format === 'avif' ? { effort: 0 } : {}).toBuffer());
 }
 
@@ -164,9 +187,7 @@ describe('applyMetadata', () => {
   });
 
   it('says the credits of IPTC in XMP where a format has no place for IPTC', async () => {
-    const source = make.withSegments(await make.makeJpeg(), [
-      make.iptcSegment({ byline: 'Ann IPTC', city: 'Paris' }),
-    ]);
+    const source = withSegments(await makeJpeg(), [iptcSegment({ byline: 'Ann IPTC', city: 'Paris' })]);
     const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'copyright', {
       orientation: 1,
     });
@@ -177,9 +198,9 @@ describe('applyMetadata', () => {
   it('joins extended XMP where a format holds any length, and splits it where not', async () => {
     const guid = 'A1B2C3D4E5F60718293A4B5C6D7E8F90';
     const long = '<x:y xmlns:x="urn:y">depth</x:y>'.repeat(4000);
-    const source = make.withSegments(await make.makeJpeg(), [
-      make.xmpSegment(make.xmpPacket({ creator: 'Ann', extended: guid })),
-      ...make.extendedXmpSegments(make.xmpDescription('', long), guid),
+    const source = withSegments(await makeJpeg(), [
+      xmpSegment(xmpPacket({ creator: 'Ann', extended: guid })),
+      ...extendedXmpSegments(xmpDescription('', long), guid),
     ]);
     const webp = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'keep', {
       orientation: 1,
@@ -193,9 +214,9 @@ describe('applyMetadata', () => {
   });
 
   it('leaves a second EXIF as it is when an orientation does not fit into it', async () => {
-    const empty = make.concat(make.ascii('Exif\0\0MM\0*'), make.uint32(8), make.uint16(0), make.uint32(0));
-    const full = { marker: 0xe1, payload: make.concat(empty, new Uint8Array(65_533 - empty.length)) };
-    const source = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 }), full]);
+    const empty = concat(ascii('Exif\0\0MM\0*'), uint32(8), uint16(0), uint32(0));
+    const full = { marker: 0xe1, payload: concat(empty, new Uint8Array(65_533 - empty.length)) };
+    const source = withSegments(await makeJpeg(), [exifSegment({ orientation: 6 }), full]);
     const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.jpeg, 'jpeg', 'keep', {
       orientation: 6,
     });
@@ -207,7 +228,7 @@ describe('applyMetadata', () => {
     ['credits and orientation', { make: 'x'.repeat(70_000), artist: 'Ann Artist' }, 'Ann Artist'],
     ['orientation alone', { artist: 'x'.repeat(70_000) }, ''],
   ])('hands the %s on of an EXIF that is too large for a JPEG', (_, options, credit) => {
-    const png = make.makePng({ chunks: [make.pngExif({ orientation: 6, ...options })] });
+    const png = makePng({ chunks: [pngExif({ orientation: 6, ...options })] });
     const result = applyMetadata({ format: 'png', bytes: png }, outputs.jpeg, 'jpeg', 'keep', {
       orientation: 6,
     });
@@ -236,8 +257,8 @@ describe('applyMetadata', () => {
   });
 
   it('keeps what a PNG says besides, when the pixels were encoded anew', () => {
-    const source = make.makePng({
-      chunks: [make.pngGamma(50_000), make.pngText('Title', 'a'), make.pngText('Title', 'b')],
+    const source = makePng({
+      chunks: [pngGamma(50_000), pngText('Title', 'a'), pngText('Title', 'b')],
     });
     const result = applyMetadata({ format: 'png', bytes: source }, outputs.png, 'png', 'keep', {
       orientation: 1,
@@ -255,7 +276,7 @@ describe('applyMetadata', () => {
     'cLLI',
     'cLLi',
   ])('drops %s where the encoder wrote a profile of its own', async (type) => {
-    const source = make.makePng({ chunks: [make.pngChunk(type, new Uint8Array(24))] });
+    const source = makePng({ chunks: [pngChunk(type, new Uint8Array(24))] });
     const own = new Uint8Array(await sharp(outputs.png).withIccProfile('srgb').png().toBuffer());
     const result = applyMetadata({ format: 'png', bytes: source }, own, 'png', 'keep', { orientation: 1 });
     expect(Buffer.from(result).includes('iCCP')).toBe(true);
@@ -265,10 +286,10 @@ describe('applyMetadata', () => {
   it.each([
     1, 2, 3, 4, 5, 6, 7, 8,
   ])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
-    const small = make.photoPixels(96, 64);
+    const small = photoPixels(96, 64);
     const raw = { width: 96, height: 64, channels: 3 as const };
     const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
-    const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation })]);
+    const jpeg = withSegments(await makeJpeg(), [exifSegment({ orientation })]);
     const result = applyMetadata({ format: 'jpeg', bytes: jpeg }, avif, 'avif', 'keep', { orientation });
     expect(inspectImage(result)).toMatchObject({ orientation, width: 96, height: 64 });
     const seen = await sharp(result).removeAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -280,13 +301,13 @@ describe('applyMetadata', () => {
   });
 
   it('keeps transparency of AVIF and WebP', async () => {
-    const avif = await make.makeAvif({ alpha: true });
+    const avif = await makeAvif({ alpha: true });
     const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, avif, 'avif', 'keep', {
       orientation: 6,
     });
     expect(inspectImage(result)).toMatchObject({ alpha: true, orientation: 6 });
     expect((await sharp(result).metadata()).hasAlpha).toBe(true);
-    const webp = await make.makeWebp({ alpha: true, lossless: true });
+    const webp = await makeWebp({ alpha: true, lossless: true });
     const second = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
       orientation: 1,
     });
@@ -299,8 +320,8 @@ describe('applyMetadata', () => {
     ['copyright', false],
     ['strip', false],
   ] as const)('carries chunks of WebP that nobody knows under %s: %s', (policy, carries) => {
-    const foreign = make.riffChunk('ABCD', make.ascii('who knows what'));
-    const source = make.extendedWebp(outputs.webp, 0, [], [foreign]);
+    const foreign = riffChunk('ABCD', ascii('who knows what'));
+    const source = extendedWebp(outputs.webp, 0, [], [foreign]);
     const result = applyMetadata({ format: 'webp', bytes: source }, outputs.webp, 'webp', policy, {
       orientation: 1,
     });
@@ -309,11 +330,11 @@ describe('applyMetadata', () => {
   });
 
   it('applies no profile and no orientation that a WebP has but does not announce, as viewers do', async () => {
-    const source = make.extendedWebp(
+    const source = extendedWebp(
       outputs.webp,
       0,
-      [make.riffChunk('ICCP', icc)],
-      [make.riffChunk('EXIF', make.exifBlock({ orientation: 6, artist: 'Ann Artist' }))],
+      [riffChunk('ICCP', icc)],
+      [riffChunk('EXIF', exifBlock({ orientation: 6, artist: 'Ann Artist' }))],
     );
     expect(inspectImage(source)).toMatchObject({ icc: false, orientation: 1 });
     for (const to of FORMATS) {
@@ -327,7 +348,7 @@ describe('applyMetadata', () => {
   });
 
   it('keeps the animation of WebP (R07)', async () => {
-    const webp = await make.makeAnimation('webp');
+    const webp = await makeAnimation('webp');
     const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
       orientation: 1,
     });
@@ -339,7 +360,7 @@ describe('applyMetadata', () => {
     FORMATS,
   )('answers damaged metadata in %s with a sound output or CorruptImageError', async (from) => {
     for (let round = 0; round < 250; round++) {
-      const bytes = make.mutated(sources[from], round);
+      const bytes = mutated(sources[from], round);
       const to = FORMATS[round % 4]!;
       const policy = (['keep', 'copyright', 'strip'] as const)[round % 3]!;
       try {

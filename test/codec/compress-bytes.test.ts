@@ -5,23 +5,21 @@ import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { perceptualReference } from '../../src/codec/score/perceptual-score.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
+import { makeAvif } from '../support/fixtures/avif.ts';
+import { concat } from '../support/fixtures/bytes.ts';
+import { truncated } from '../support/fixtures/damage.ts';
+import { makeWebp } from '../support/fixtures/gif-and-webp.ts';
+import { exifSegment, makeJpeg, withSegments } from '../support/fixtures/jpeg.ts';
+import { makeGainMapJpeg } from '../support/fixtures/jpeg-parts.ts';
 import {
-  concat,
-  exifSegment,
   makeApngAfterStill,
-  makeAvif,
-  makeGainMapJpeg,
-  makeJpeg,
   makePng,
-  makeWebp,
   PNG_SIGNATURE,
   pngChunk,
   pngExif,
   pngGamma,
   pngHeader,
-  truncated,
-  withSegments,
-} from '../support/fixtures.ts';
+} from '../support/fixtures/png.ts';
 
 const plenty = { budget: createMemoryBudget(2e9) };
 const settings = (changes: Partial<CompressionSettings> = {}): CompressionSettings => ({

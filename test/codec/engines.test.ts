@@ -4,7 +4,8 @@ import { compressBytes } from '../../src/codec/compress-bytes.ts';
 import { EngineError, fromEngine, openSharp, withWarnings } from '../../src/codec/engines.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
-import { makeJpeg, truncated } from '../support/fixtures.ts';
+import { truncated } from '../support/fixtures/damage.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 
 const decode = (bytes: Uint8Array, failOn: 'none' | 'warning') =>
   fromEngine(openSharp(bytes, { failOn }).raw().toBuffer());

@@ -3,14 +3,26 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
 import { inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { withinCpuSecond } from '../support/cpu-limit.ts';
-import * as make from '../support/fixtures.ts';
-
-const { ascii, concat, uint32 } = make;
+import { makeAvif } from '../support/fixtures/avif.ts';
+import { ascii, concat, uint32 } from '../support/fixtures/bytes.ts';
+import { mutated } from '../support/fixtures/damage.ts';
+import { makeAnimation, makeWebp } from '../support/fixtures/gif-and-webp.ts';
+import {
+  exifSegment,
+  iccSegments,
+  makeJpeg,
+  makeRestartJpeg,
+  withSegments,
+} from '../support/fixtures/jpeg.ts';
+import { makeGainMapJpeg } from '../support/fixtures/jpeg-parts.ts';
+import { iccProfile } from '../support/fixtures/metadata.ts';
+import { makeApng, makePng, PNG_SIGNATURE, pngExif, pngIcc } from '../support/fixtures/png.ts';
+import { makeTiff } from '../support/fixtures/tiff.ts';
 
 describe('sniffFormat', () => {
   test.each<[name: string, bytes: Uint8Array, format: string | undefined]>([
     ['JPEG', concat([0xff, 0xd8, 0xff, 0xe0]), 'jpeg'],
-    ['PNG', make.PNG_SIGNATURE, 'png'],
+    ['PNG', PNG_SIGNATURE, 'png'],
     ['GIF', ascii('GIF89a'), 'gif'],
     ['WebP', ascii('RIFF\x04\0\0\0WEBPVP8 '), 'webp'],
     ['little-endian TIFF', ascii('II*\0'), 'tiff'],
@@ -41,19 +53,19 @@ describe('sniffFormat', () => {
   });
 
   it('goes by the bytes, not by the name (R20)', async () => {
-    expect(sniffFormat(await make.makeWebp())).toBe('webp');
+    expect(sniffFormat(await makeWebp())).toBe('webp');
     expect(inspectImage(ascii('<html>png</html>'))).toBeUndefined();
   });
 });
 
 test('inspectImage agrees with libvips on size, channels and depth', async () => {
   const files = [
-    await make.makeJpeg(),
-    await make.makeJpeg({ colourspace: 'cmyk' }),
-    make.makePng({ colourType: 6, bitDepth: 16 }),
-    await make.makeWebp({ alpha: true }),
-    await make.makeAvif({ alpha: true }),
-    await make.makeTiff('cmyk'),
+    await makeJpeg(),
+    await makeJpeg({ colourspace: 'cmyk' }),
+    makePng({ colourType: 6, bitDepth: 16 }),
+    await makeWebp({ alpha: true }),
+    await makeAvif({ alpha: true }),
+    await makeTiff('cmyk'),
   ];
   for (const bytes of files) {
     const { width, height, channels, hasAlpha } = await sharp(bytes).metadata();
@@ -64,24 +76,24 @@ test('inspectImage agrees with libvips on size, channels and depth', async () =>
 describe('inspectImage on hostile bytes', () => {
   const seeds: Uint8Array[] = [];
   beforeAll(async () => {
-    const icc = await make.iccProfile(70_000);
-    const exif = make.exifSegment({ orientation: 6, gps: true, thumbnail: make.makeRestartJpeg() });
+    const icc = await iccProfile(70_000);
+    const exif = exifSegment({ orientation: 6, gps: true, thumbnail: makeRestartJpeg() });
     seeds.push(
-      make.withSegments(await make.makeJpeg(), [exif, ...make.iccSegments(icc)]),
-      await make.makeGainMapJpeg(),
-      make.makePng({ chunks: [make.pngIcc(icc), make.pngExif({ orientation: 3 })] }),
-      make.makeApng(),
-      await make.makeAnimation('gif'),
-      await make.makeAnimation('webp'),
-      await make.makeAvif({ alpha: true }),
-      await make.makeTiff(),
+      withSegments(await makeJpeg(), [exif, ...iccSegments(icc)]),
+      await makeGainMapJpeg(),
+      makePng({ chunks: [pngIcc(icc), pngExif({ orientation: 3 })] }),
+      makeApng(),
+      await makeAnimation('gif'),
+      await makeAnimation('webp'),
+      await makeAvif({ alpha: true }),
+      await makeTiff(),
     );
   });
 
   it('answers with facts or CorruptImageError, and at once', () => {
     for (const seed of seeds) {
       for (let round = 0; round < 300; round++) {
-        const bytes = make.mutated(seed, round);
+        const bytes = mutated(seed, round);
         withinCpuSecond(() => {
           try {
             inspectImage(bytes);

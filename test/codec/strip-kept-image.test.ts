@@ -12,7 +12,31 @@ import { recompressPng } from '../../src/codec/png/recompress.ts';
 import { holdsMoreThan } from '../../src/codec/strip-kept-image.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
-import * as make from '../support/fixtures.ts';
+import { makeAvif } from '../support/fixtures/avif.ts';
+import { ascii, concat } from '../support/fixtures/bytes.ts';
+import { withTrailingBytes } from '../support/fixtures/damage.ts';
+import {
+  extendedWebp,
+  makeAnimation,
+  makeWebp,
+  riffChunk,
+  withGifXmp,
+} from '../support/fixtures/gif-and-webp.ts';
+import {
+  c2paSegment,
+  commentSegment,
+  exifSegment,
+  iccSegments,
+  iptcSegment,
+  makeJpeg,
+  type Segment,
+  withSegments,
+  xmpSegment,
+} from '../support/fixtures/jpeg.ts';
+import { makeGainMapJpeg, withMultiPicture } from '../support/fixtures/jpeg-parts.ts';
+import { exifBlock, iccProfile, xmpPacket } from '../support/fixtures/metadata.ts';
+import { makeApng, makePng, pngChunk, pngExif, pngIcc, pngText, pngXmp } from '../support/fixtures/png.ts';
+import { makeTiff, tiffText, withTiffTags } from '../support/fixtures/tiff.ts';
 
 const LEFT = 'its metadata was left in it';
 const SECRETS = ['Paris', 'GPSLatitude', 'serial number', 'taken with', '2024:05:06'];
@@ -22,7 +46,7 @@ const exif = { orientation: 6, artist: 'Ann Artist', make: 'taken with', gps: tr
 let icc: Uint8Array;
 
 beforeAll(async () => {
-  icc = await make.iccProfile();
+  icc = await iccProfile();
 });
 
 const compress = (bytes: Uint8Array, changes: Partial<CompressionSettings>, memory = 2e9) =>
@@ -35,46 +59,46 @@ const KEPT: Record<
 > = {
   'a JPEG of low quality': {
     make: async () => {
-      const jpeg = await make.makeJpeg({ quality: 50 });
-      return make.withSegments(jpeg, [...segments(), make.commentSegment('from Paris')]);
+      const jpeg = await makeJpeg({ quality: 50 });
+      return withSegments(jpeg, [...segments(), commentSegment('from Paris')]);
     },
     settings: { effort: 'fast' },
     coded: '\xff\xdb',
   },
   'a JPEG that is packed tightly': {
-    make: async () => make.withSegments(await make.makeJpeg({ quality: 50, progressive: true }), segments()),
+    make: async () => withSegments(await makeJpeg({ quality: 50, progressive: true }), segments()),
     settings: { mode: 'lossless', minSavings: { percent: 90, bytes: 1 } },
     coded: '\xff\xdb',
   },
   'a JPEG with metadata behind its tables': {
-    make: async () => withLateSegments(await make.makeJpeg({ quality: 50 }), segments()),
+    make: async () => withLateSegments(await makeJpeg({ quality: 50 }), segments()),
     settings: { effort: 'fast' },
     coded: '\xff\xda',
   },
   'a PNG': {
     make: async () =>
-      make.makePng({
-        chunks: [make.pngIcc(icc), make.pngText('Comment', 'Paris'), make.pngXmp(packet())],
-        chunksAfter: [make.pngExif(exif), make.pngText('Copyright', 'hers')],
+      makePng({
+        chunks: [pngIcc(icc), pngText('Comment', 'Paris'), pngXmp(packet())],
+        chunksAfter: [pngExif(exif), pngText('Copyright', 'hers')],
       }),
     settings: { minSavings: { percent: 90, bytes: 1 } },
     coded: 'IDAT',
   },
   'an animated PNG': {
-    make: async () => withPngChunks(make.makeApng(), [make.pngIcc(icc), make.pngExif(exif)]),
+    make: async () => withPngChunks(makeApng(), [pngIcc(icc), pngExif(exif)]),
     settings: { minSavings: { percent: 90, bytes: 1 } },
     coded: 'fcTL',
   },
   'a WebP': {
     make: async () =>
-      make.extendedWebp(
-        await make.makeWebp(),
+      extendedWebp(
+        await makeWebp(),
         0x2c,
-        [make.riffChunk('ICCP', icc)],
+        [riffChunk('ICCP', icc)],
         [
-          make.riffChunk('EXIF', make.exifBlock(exif)),
-          make.riffChunk('XMP ', packet()),
-          make.riffChunk('ABCD', make.ascii('a serial number')),
+          riffChunk('EXIF', exifBlock(exif)),
+          riffChunk('XMP ', packet()),
+          riffChunk('ABCD', ascii('a serial number')),
         ],
       ),
     settings: { mode: 'lossless' },
@@ -83,22 +107,22 @@ const KEPT: Record<
 };
 
 function packet(): Uint8Array {
-  return make.xmpPacket({ orientation: 6, gps: true, creator: 'Ann Artist' });
+  return xmpPacket({ orientation: 6, gps: true, creator: 'Ann Artist' });
 }
 
-function segments(): make.Segment[] {
-  return [make.exifSegment(exif), make.xmpSegment(packet()), ...make.iccSegments(icc)];
+function segments(): Segment[] {
+  return [exifSegment(exif), xmpSegment(packet()), ...iccSegments(icc)];
 }
 
 /** The JPEG with these segments right before its scan. */
-function withLateSegments(jpeg: Uint8Array, added: readonly make.Segment[]): Uint8Array {
+function withLateSegments(jpeg: Uint8Array, added: readonly Segment[]): Uint8Array {
   const at = Buffer.from(jpeg).lastIndexOf(Buffer.from([0xff, 0xda]));
-  const before = make.withSegments(make.concat([0xff, 0xd8, 0xff, 0xda]), added).subarray(2, -2);
-  return make.concat(jpeg.subarray(0, at), before, jpeg.subarray(at));
+  const before = withSegments(concat([0xff, 0xd8, 0xff, 0xda]), added).subarray(2, -2);
+  return concat(jpeg.subarray(0, at), before, jpeg.subarray(at));
 }
 
 function withPngChunks(png: Uint8Array, chunks: readonly Uint8Array[]): Uint8Array {
-  return make.concat(png.subarray(0, 33), ...chunks, png.subarray(33));
+  return concat(png.subarray(0, 33), ...chunks, png.subarray(33));
 }
 
 describe.each(Object.entries(KEPT))('%s that is kept', (_name, { make: makeSource, settings, coded }) => {
@@ -136,8 +160,8 @@ describe.each(Object.entries(KEPT))('%s that is kept', (_name, { make: makeSourc
 });
 
 test('a JPEG too large for this host to be packed tighter loses its metadata, too', async () => {
-  const jpeg = await make.makeJpeg({ quality: 50, width: 1000, height: 800 });
-  const source = make.withSegments(jpeg, [make.exifSegment(exif)]);
+  const jpeg = await makeJpeg({ quality: 50, width: 1000, height: 800 });
+  const source = withSegments(jpeg, [exifSegment(exif)]);
   const outcome = await compress(source, { metadata: 'strip' }, 8e6);
   expect(outcome).toMatchObject({ status: 'compressed', detail: expect.stringContaining('too large') });
 });
@@ -155,25 +179,24 @@ async function pixelsOf(bytes: Uint8Array): Promise<Buffer> {
 }
 
 describe('metadata that cannot be cut out safely is left, and the outcome says so:', () => {
-  const photo = async () => make.withSegments(await make.makeJpeg(), [make.exifSegment(exif)]);
+  const photo = async () => withSegments(await makeJpeg(), [exifSegment(exif)]);
   const cases: Record<string, () => Promise<Uint8Array> | Uint8Array> = {
-    'content credentials': async () => make.withSegments(await photo(), [make.c2paSegment()]),
-    'data behind the end': async () => make.withTrailingBytes(await photo(), 40),
-    'a gain map': () => make.makeGainMapJpeg(),
-    'several pictures': async () => make.withMultiPicture(await photo(), await make.makeJpeg({ seed: 2 })),
-    'unknown chunks that lean on the pixels': () =>
-      make.makePng({ chunks: [make.pngChunk('ukNO'), make.pngExif(exif)] }),
+    'content credentials': async () => withSegments(await photo(), [c2paSegment()]),
+    'data behind the end': async () => withTrailingBytes(await photo(), 40),
+    'a gain map': () => makeGainMapJpeg(),
+    'several pictures': async () => withMultiPicture(await photo(), await makeJpeg({ seed: 2 })),
+    'unknown chunks that lean on the pixels': () => makePng({ chunks: [pngChunk('ukNO'), pngExif(exif)] }),
     'an AVIF': async () => {
       const source = { format: 'jpeg', bytes: await photo() } as const;
-      return applyMetadata(source, await make.makeAvif(), 'avif', 'keep', { orientation: 1 });
+      return applyMetadata(source, await makeAvif(), 'avif', 'keep', { orientation: 1 });
     },
-    'a TIFF': async () => make.withTiffTags(await make.makeTiff(), [make.tiffText(270, 'Paris')]),
-    'a GIF with XMP': async () => make.withGifXmp(await make.makeAnimation('gif'), packet()),
+    'a TIFF': async () => withTiffTags(await makeTiff(), [tiffText(270, 'Paris')]),
+    'a GIF with XMP': async () => withGifXmp(await makeAnimation('gif'), packet()),
     'a GIF with a comment': async () => {
-      const gif = await make.makeAnimation('gif');
-      return make.concat(gif.subarray(0, -1), [0x21, 0xfe, 5], make.ascii('Paris'), [0, 0x3b]);
+      const gif = await makeAnimation('gif');
+      return concat(gif.subarray(0, -1), [0x21, 0xfe, 5], ascii('Paris'), [0, 0x3b]);
     },
-    'a Photoshop file, where nobody looks': () => make.ascii(`8BPS\0\x01${'\0'.repeat(40)}`),
+    'a Photoshop file, where nobody looks': () => ascii(`8BPS\0\x01${'\0'.repeat(40)}`),
   };
   test.each(Object.entries(cases))('%s', async (_name, makeSource) => {
     const source = await makeSource();
@@ -186,29 +209,26 @@ describe('metadata that cannot be cut out safely is left, and the outcome says s
   });
 
   test('a picture over the memory of its host', async () => {
-    const source = make.withSegments(await make.makeJpeg({ quality: 50 }), [make.exifSegment(exif)]);
+    const source = withSegments(await makeJpeg({ quality: 50 }), [exifSegment(exif)]);
     const outcome = await compress(source, { effort: 'fast', metadata: 'strip' }, 30_000);
     expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
   });
 
   test('a picture with damage that its decoder reads over', async () => {
-    const source = make.withSegments(await make.makeJpeg({ quality: 50 }), [make.exifSegment(exif)]);
-    const damaged = make.concat(source.subarray(0, -2), new Uint8Array(40).fill(0x55), [0xff, 0xd9]);
+    const source = withSegments(await makeJpeg({ quality: 50 }), [exifSegment(exif)]);
+    const damaged = concat(source.subarray(0, -2), new Uint8Array(40).fill(0x55), [0xff, 0xd9]);
     const outcome = await compress(damaged, { effort: 'fast', metadata: 'strip' });
     expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
   });
 });
 
 test.each([
-  ['no metadata at all', () => make.makeJpeg({ quality: 50 })],
-  ['an AVIF without any', () => make.makeAvif()],
-  ['a GIF without any', () => make.makeAnimation('gif')],
+  ['no metadata at all', () => makeJpeg({ quality: 50 })],
+  ['an AVIF without any', () => makeAvif()],
+  ['a GIF without any', () => makeAnimation('gif')],
   ['an orientation alone, whatever its byte order', () => turnedBy({ orientation: 6, littleEndian: true })],
-  [
-    'a table of offsets that means nothing to a reader',
-    () => make.makePng({ chunks: [make.pngChunk('iDOT')] }),
-  ],
-  ['a format without a place for it', () => make.ascii(`BM${'\0'.repeat(12)}\x28${'\0'.repeat(40)}`)],
+  ['a table of offsets that means nothing to a reader', () => makePng({ chunks: [pngChunk('iDOT')] })],
+  ['a format without a place for it', () => ascii(`BM${'\0'.repeat(12)}\x28${'\0'.repeat(40)}`)],
 ])('nothing is said of metadata where there is nothing to take out: %s', async (_name, makeSource) => {
   const outcome = await compress(await makeSource(), {
     effort: 'fast',
@@ -220,16 +240,16 @@ test.each([
 });
 
 async function turnedBy(content: ExifContent): Promise<Uint8Array> {
-  const payload = make.concat(make.ascii('Exif\0\0'), buildExif(content));
-  return make.withSegments(await make.makeJpeg({ quality: 50 }), [{ marker: 0xe1, payload }]);
+  const payload = concat(ascii('Exif\0\0'), buildExif(content));
+  return withSegments(await makeJpeg({ quality: 50 }), [{ marker: 0xe1, payload }]);
 }
 
 describe.each(POLICIES)('an output holds nothing more than %s lets through', (policy) => {
   const sources: Record<string, () => Promise<Uint8Array>> = {
     jpeg: async () =>
-      make.withSegments(await make.makeJpeg(), [
+      withSegments(await makeJpeg(), [
         ...segments(),
-        make.iptcSegment({ byline: 'Ann IPTC', copyright: 'hers', city: 'Paris' }),
+        iptcSegment({ byline: 'Ann IPTC', copyright: 'hers', city: 'Paris' }),
       ]),
     png: KEPT['a PNG']!.make,
     webp: KEPT['a WebP']!.make,
@@ -239,10 +259,10 @@ describe.each(POLICIES)('an output holds nothing more than %s lets through', (po
     const source = await makeSource();
     const { format, orientation } = inspectImage(source)!;
     const outputs = {
-      jpeg: await make.makeJpeg(),
-      png: make.makePng(),
-      webp: await make.makeWebp(),
-      avif: await make.makeAvif(),
+      jpeg: await makeJpeg(),
+      png: makePng(),
+      webp: await makeWebp(),
+      avif: await makeAvif(),
     };
     for (const to of ['jpeg', 'png', 'webp', 'avif'] as const) {
       const bytes = applyMetadata({ format, bytes: source }, outputs[to], to, policy, { orientation });

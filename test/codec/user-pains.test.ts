@@ -12,32 +12,20 @@ import { findPixelFault } from '../../src/codec/verify-image.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
 import { SEARCH_RANGE } from '../../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
+import { makeAvif } from '../support/fixtures/avif.ts';
+import { ascii, concat } from '../support/fixtures/bytes.ts';
+import { bitRotten, truncated } from '../support/fixtures/damage.ts';
+import { makeAnimation, makeWebp } from '../support/fixtures/gif-and-webp.ts';
+import { exifSegment, iccSegments, makeJpeg, withSegments, xmpSegment } from '../support/fixtures/jpeg.ts';
 import {
-  ascii,
-  bitRotten,
-  concat,
-  exifSegment,
-  iccProfile,
-  iccSegments,
-  makeAnimation,
-  makeApng,
-  makeAvif,
   makeGainMapJpeg,
-  makeJpeg,
   makeJpegWithPreview,
   makeMotionVideo,
-  makePng,
-  makeWebp,
-  photoPixels,
-  pngExif,
-  pngIcc,
-  pngXmp,
   samsungSef,
-  truncated,
-  withSegments,
-  xmpPacket,
-  xmpSegment,
-} from '../support/fixtures.ts';
+} from '../support/fixtures/jpeg-parts.ts';
+import { iccProfile, xmpPacket } from '../support/fixtures/metadata.ts';
+import { photoPixels } from '../support/fixtures/pixels.ts';
+import { makeApng, makePng, pngExif, pngIcc, pngXmp } from '../support/fixtures/png.ts';
 
 /** Problems that users of such systems had. Each test names one and proves that it does not occur here. */
 

@@ -11,7 +11,8 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { type ObjectStore, ObjectStoreError } from '../../src/core/object-store.ts';
 import { readJson } from '../../src/store/json-lines.ts';
 import { A_JOB } from '../support/a-job.ts';
-import { bitRotten, makeJpeg } from '../support/fixtures.ts';
+import { bitRotten } from '../support/fixtures/damage.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import { halve, NO_LOG } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 

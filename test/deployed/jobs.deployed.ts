@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/report.ts';
-import { makeJpeg } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import {
   deleteRun,
   INPUT_BUCKET,

@@ -2,7 +2,7 @@ import { DeleteObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/clie
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MARK_KEY } from '../../src/core/compression-mark.ts';
-import { makeJpeg } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import {
   client,
   deleteRun,

@@ -9,7 +9,7 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { planJob } from '../../src/plan/plan-job.ts';
 import { readJsonLines } from '../../src/store/json-lines.ts';
 import { startWorld, type World } from '../support/container.ts';
-import { makeJpeg } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import { temporaryFolder } from '../support/served-bucket.ts';
 
 const JOB_ID = 'a-job';

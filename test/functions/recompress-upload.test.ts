@@ -5,7 +5,7 @@ import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { startS3Server } from '../../local/s3/s3-server.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
-import { makeJpeg } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import { messageFor, uploadEvent } from '../support/upload-bucket.ts';
 
 const context = {

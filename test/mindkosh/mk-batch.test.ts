@@ -2,7 +2,8 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { compressMkBatch, mkJobId } from '../../src/mindkosh/mk-batch.ts';
 import { EnvironmentError, type MkBatch } from '../../src/mindkosh/mk-environment.ts';
-import { makeJpeg, photoPixels } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
+import { photoPixels } from '../support/fixtures/pixels.ts';
 import { NO_LOG } from '../support/image-jobs.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 

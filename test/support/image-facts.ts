@@ -1,3 +1,4 @@
+import { inspectImage } from '../../src/codec/inspect-image.ts';
 import type { ImageFacts } from '../../src/core/recipe.ts';
 
 /** Facts of an ordinary photo, with some of them otherwise. */
@@ -19,4 +20,9 @@ export function factsOf(changes: Partial<ImageFacts> & Pick<ImageFacts, 'format'
     trailingBytes: 0,
     ...changes,
   };
+}
+
+/** The facts of a picture that can be read. */
+export async function inspected(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
+  return inspectImage(await bytes)!;
 }

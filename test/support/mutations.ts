@@ -1,27 +1,25 @@
+import { makeAvif } from './fixtures/avif.ts';
+import { concat } from './fixtures/bytes.ts';
+import { makeAnimation, makeWebp } from './fixtures/gif-and-webp.ts';
 import {
-  concat,
   exifSegment,
-  iccProfile,
   iccSegments,
-  makeAnimation,
-  makeApng,
-  makeAvif,
-  makeGainMapJpeg,
   makeJpeg,
+  makeRestartJpeg,
+  withSegments,
+  xmpSegment,
+} from './fixtures/jpeg.ts';
+import {
+  makeGainMapJpeg,
   makeJpegWithPreview,
   makeMotionVideo,
   makeMpo,
-  makePng,
-  makeRestartJpeg,
-  makeTiff,
-  makeWebp,
-  pngExif,
-  randomFrom,
   samsungSef,
-  withSegments,
-  xmpPacket,
-  xmpSegment,
-} from './fixtures.ts';
+} from './fixtures/jpeg-parts.ts';
+import { iccProfile, xmpPacket } from './fixtures/metadata.ts';
+import { randomFrom } from './fixtures/pixels.ts';
+import { makeApng, makePng, pngExif } from './fixtures/png.ts';
+import { makeTiff } from './fixtures/tiff.ts';
 
 /** Undamaged pictures of every format that is read, each with a different peculiarity. */
 export async function fuzzSeeds(): Promise<ReadonlyMap<string, Uint8Array>> {

@@ -12,7 +12,7 @@ import { readMark } from '../../src/core/compression-mark.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { recompressUploads, type UploadHost } from '../../src/uploads/recompress-upload.ts';
-import { makeJpeg } from '../support/fixtures.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
 import { halve } from '../support/image-jobs.ts';
 import { type FaultPlan, injectFaults } from '../support/s3-faults.ts';
 import { uploadHost } from '../support/upload-bucket.ts';

@@ -2,7 +2,9 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { readBlocks } from '../../../src/codec/gif/blocks.ts';
 import { findGifFault } from '../../../src/codec/gif/faults.ts';
-import { concat, makeAnimation, photoPixels } from '../../support/fixtures.ts';
+import { concat } from '../../support/fixtures/bytes.ts';
+import { makeAnimation } from '../../support/fixtures/gif-and-webp.ts';
+import { photoPixels } from '../../support/fixtures/pixels.ts';
 
 const IMAGE = 0x2c;
 

@@ -1,18 +1,14 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import type { ImageFacts } from '../../../src/core/recipe.ts';
-import * as make from '../../support/fixtures.ts';
-
-const { concat, makeAnimation, uint16 } = make;
-
-async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
-}
+import { concat, uint16 } from '../../support/fixtures/bytes.ts';
+import { makeAnimation, withGifApplication } from '../../support/fixtures/gif-and-webp.ts';
+import { c2paSegment } from '../../support/fixtures/jpeg.ts';
+import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on GIF', () => {
   it('counts the frames of an animation (R07)', async () => {
-    expect(await factsOf(make.makeAnimation('gif', 4))).toMatchObject({
+    expect(await inspected(makeAnimation('gif', 4))).toMatchObject({
       format: 'gif',
       pages: 4,
       height: 24,
@@ -20,10 +16,10 @@ describe('inspectImage on GIF', () => {
   });
 
   it('finds content credentials', async () => {
-    const store = make.c2paSegment().payload.subarray(8);
-    const blocks = make.concat([store.length], store, [0]);
-    const gif = make.withGifApplication(await make.makeAnimation('gif'), 'C2PA_GIF\x01\0\0', blocks);
-    expect(await factsOf(gif)).toMatchObject({ contentCredentials: true });
+    const store = c2paSegment().payload.subarray(8);
+    const blocks = concat([store.length], store, [0]);
+    const gif = withGifApplication(await makeAnimation('gif'), 'C2PA_GIF\x01\0\0', blocks);
+    expect(await inspected(gif)).toMatchObject({ contentCredentials: true });
   });
 
   it('has the size that the decoder gives a first frame beyond the screen', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { sniffFormat } from '../../../src/codec/inspect-image.ts';
 import { isIsoFile, readBoxes, readBrands } from '../../../src/codec/isobmff/boxes.ts';
-import { ascii, concat, makeMotionVideo, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, uint32 } from '../../support/fixtures/bytes.ts';
+import { makeMotionVideo } from '../../support/fixtures/jpeg-parts.ts';
 
 const box = (type: string, size: number, content: Uint8Array = new Uint8Array()) =>
   concat(uint32(size), ascii(type), content);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { readIsoImage } from '../../../src/codec/isobmff/image.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
-import { ascii, concat, uint16, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
 
 describe('a hostile AVIF', () => {
   it('reads an extent that takes no bytes once, however often it is counted', () => {

@@ -1,16 +1,12 @@
 import { describe, expect, it, test } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { withIsoMetadata } from '../../../src/codec/isobmff/insert-metadata.ts';
-import type { ImageFacts } from '../../../src/core/recipe.ts';
-import * as make from '../../support/fixtures.ts';
-
-async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
-}
+import { makeAvif, makeOddAvif } from '../../support/fixtures/avif.ts';
+import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on AVIF', () => {
   it('reports colours other than sRGB', async () => {
-    const avif = await make.makeAvif();
+    const avif = await makeAvif();
     const withCode = (primaries: number, transfer: number) => {
       const icc = Uint8Array.of(0, primaries, 0, transfer, 0, 6, 0x80);
       const changed = Buffer.from(withIsoMetadata(avif, { icc, orientation: 1 }));
@@ -23,7 +19,7 @@ describe('inspectImage on AVIF', () => {
   });
 
   it('reads depth, transparency and sampling', async () => {
-    expect(await factsOf(make.makeAvif())).toMatchObject({
+    expect(await inspected(makeAvif())).toMatchObject({
       format: 'avif',
       width: 96,
       height: 64,
@@ -32,7 +28,7 @@ describe('inspectImage on AVIF', () => {
       alpha: false,
       orientation: 1,
     });
-    expect(await factsOf(make.makeAvif({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
+    expect(await inspected(makeAvif({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
   });
 
   test.each([
@@ -43,6 +39,6 @@ describe('inspectImage on AVIF', () => {
     ['a trailer in no box', { trailingBytes: 21 }],
     ['a part to be shown', { cropped: true }],
   ] as const)('finds %s', async (oddity, facts) => {
-    expect(await factsOf(make.makeOddAvif(oddity))).toMatchObject({ width: 96, height: 64, ...facts });
+    expect(await inspected(makeOddAvif(oddity))).toMatchObject({ width: 96, height: 64, ...facts });
   });
 });

@@ -9,15 +9,9 @@ import { findMarkerFault, findScanFault } from '../../../src/codec/jpeg/faults.t
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import type { CompressionSettings } from '../../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
-import {
-  bitRotten,
-  concat,
-  makeJpeg,
-  makeRestartJpeg,
-  truncated,
-  uint16,
-  withTrailingBytes,
-} from '../../support/fixtures.ts';
+import { concat, uint16 } from '../../support/fixtures/bytes.ts';
+import { bitRotten, truncated, withTrailingBytes } from '../../support/fixtures/damage.ts';
+import { makeJpeg, makeRestartJpeg } from '../../support/fixtures/jpeg.ts';
 
 const KINDS = [
   ['baseline', false],

@@ -2,16 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { findScanFault } from '../../../src/codec/jpeg/faults.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
-import {
-  ascii,
-  concat,
-  LARGE_THUMBNAIL,
-  makeJpeg,
-  uint16,
-  uint32,
-  withMultiPicture,
-  withSegments,
-} from '../../support/fixtures.ts';
+import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
+import { makeJpeg, withSegments } from '../../support/fixtures/jpeg.ts';
+import { LARGE_THUMBNAIL, withMultiPicture } from '../../support/fixtures/jpeg-parts.ts';
 
 describe('a hostile JPEG', () => {
   it('reads the bytes after a picture once, however many pictures its index names', async () => {

@@ -1,18 +1,29 @@
 import { describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import type { ImageFacts } from '../../../src/core/recipe.ts';
-import * as make from '../../support/fixtures.ts';
-
-const { concat } = make;
-
-async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
-}
+import { concat } from '../../support/fixtures/bytes.ts';
+import { withTrailingBytes } from '../../support/fixtures/damage.ts';
+import {
+  c2paSegment,
+  exifSegment,
+  iccSegments,
+  makeJpeg,
+  makeRestartJpeg,
+  withSegments,
+} from '../../support/fixtures/jpeg.ts';
+import {
+  makeGainMapJpeg,
+  makeJpegWithPreview,
+  makeMotionVideo,
+  makeMpo,
+  samsungSef,
+} from '../../support/fixtures/jpeg-parts.ts';
+import { iccProfile } from '../../support/fixtures/metadata.ts';
+import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on JPEG', () => {
   it('reads size, colours, sampling and quality', async () => {
-    expect(await factsOf(make.makeJpeg({ quality: 60 }))).toEqual({
+    expect(await inspected(makeJpeg({ quality: 60 }))).toEqual({
       format: 'jpeg',
       width: 96,
       height: 64,
@@ -35,40 +46,40 @@ describe('inspectImage on JPEG', () => {
   });
 
   it('distinguishes grey, CMYK (R06), 4:4:4 and progressive (R17)', async () => {
-    expect(await factsOf(make.makeJpeg({ colourspace: 'b-w' }))).toMatchObject({
+    expect(await inspected(makeJpeg({ colourspace: 'b-w' }))).toMatchObject({
       colour: 'grey',
       channels: 1,
     });
-    expect(await factsOf(make.makeJpeg({ colourspace: 'cmyk' }))).toMatchObject({
+    expect(await inspected(makeJpeg({ colourspace: 'cmyk' }))).toMatchObject({
       colour: 'cmyk',
       channels: 4,
     });
-    expect(await factsOf(make.makeJpeg({ chromaSubsampling: '4:4:4' }))).toMatchObject({
+    expect(await inspected(makeJpeg({ chromaSubsampling: '4:4:4' }))).toMatchObject({
       chromaSubsampling: '4:4:4',
     });
-    expect(await factsOf(make.makeJpeg({ progressive: true }))).toMatchObject({ progressive: true });
+    expect(await inspected(makeJpeg({ progressive: true }))).toMatchObject({ progressive: true });
   });
 
   test.each(['II', 'MM'] as const)('reads the orientation of EXIF in byte order %s', async (byteOrder) => {
     for (const orientation of [1, 3, 6, 8]) {
-      const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ byteOrder, orientation })]);
+      const jpeg = withSegments(await makeJpeg(), [exifSegment({ byteOrder, orientation })]);
       expect(inspectImage(jpeg)).toMatchObject({ orientation });
     }
   });
 
   it('takes an invalid orientation for none', async () => {
-    const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 9 })]);
+    const jpeg = withSegments(await makeJpeg(), [exifSegment({ orientation: 9 })]);
     expect(inspectImage(jpeg)).toMatchObject({ orientation: 1 });
   });
 
   it('sees an ICC profile of several segments (R04)', async () => {
-    const icc = await make.iccProfile(150_000);
-    expect(inspectImage(make.withSegments(await make.makeJpeg(), make.iccSegments(icc)))?.icc).toBe(true);
+    const icc = await iccProfile(150_000);
+    expect(inspectImage(withSegments(await makeJpeg(), iccSegments(icc)))?.icc).toBe(true);
   });
 
   it('finds gain maps in every way they are written (R12)', async () => {
     for (const kind of ['hdrgm', 'iso', 'apple'] as const) {
-      expect(await factsOf(make.makeGainMapJpeg(kind))).toMatchObject({
+      expect(await inspected(makeGainMapJpeg(kind))).toMatchObject({
         gainMap: true,
         multiPicture: true,
         trailingBytes: 0,
@@ -77,21 +88,21 @@ describe('inspectImage on JPEG', () => {
   });
 
   it('distinguishes previews from pictures, and sees whether anything but the index points at them', async () => {
-    expect(await factsOf(make.makeJpegWithPreview())).toMatchObject({
+    expect(await inspected(makeJpegWithPreview())).toMatchObject({
       multiPicture: true,
       trailingParts: { isPointedAt: false, isMetadata: true },
       trailingBytes: 0,
     });
     // Sony's maker notes point at the picture's own header, 130 bytes into it.
     for (const pointer of [0, -32, 130]) {
-      expect(await factsOf(make.makeJpegWithPreview(pointer))).toMatchObject({
+      expect(await inspected(makeJpegWithPreview(pointer))).toMatchObject({
         trailingParts: { isPointedAt: true, isMetadata: true },
       });
     }
-    const preview = await make.makeJpegWithPreview();
+    const preview = await makeJpegWithPreview();
     const damaged = Buffer.from(preview);
     damaged[damaged.lastIndexOf(Buffer.from([0xff, 0xd8]))] = 0;
-    for (const file of [damaged, preview.slice(0, -1), make.withTrailingBytes(preview, 9)]) {
+    for (const file of [damaged, preview.slice(0, -1), withTrailingBytes(preview, 9)]) {
       expect(inspectImage(file)?.trailingParts).toBeUndefined();
     }
   });
@@ -99,36 +110,36 @@ describe('inspectImage on JPEG', () => {
   it('knows what phones store after a picture, alone and after its previews', async () => {
     const notes = { isPointedAt: false, isMetadata: true };
     const film = { isPointedAt: false, isMetadata: false };
-    const photo = await make.makeJpeg({ width: 600, height: 450 });
-    const preview = await make.makeJpegWithPreview();
-    const gainMap = await make.makeGainMapJpeg();
+    const photo = await makeJpeg({ width: 600, height: 450 });
+    const preview = await makeJpegWithPreview();
+    const gainMap = await makeGainMapJpeg();
     const trailers = [
-      [make.samsungSef(), notes],
-      [make.makeMotionVideo(), film],
-      [make.concat(make.makeMotionVideo(), make.samsungSef()), film],
-      [make.samsungSef([[0x0a30, 'MotionPhoto_Data', make.makeMotionVideo()]]), film],
+      [samsungSef(), notes],
+      [makeMotionVideo(), film],
+      [concat(makeMotionVideo(), samsungSef()), film],
+      [samsungSef([[0x0a30, 'MotionPhoto_Data', makeMotionVideo()]]), film],
     ] as const;
     for (const [trailer, trailingParts] of trailers) {
-      expect(inspectImage(make.concat(photo, trailer))).toMatchObject({ trailingParts, trailingBytes: 0 });
-      expect(inspectImage(make.concat(preview, trailer))).toMatchObject({
+      expect(inspectImage(concat(photo, trailer))).toMatchObject({ trailingParts, trailingBytes: 0 });
+      expect(inspectImage(concat(preview, trailer))).toMatchObject({
         trailingParts,
         multiPicture: true,
         trailingBytes: 0,
       });
-      const withMap = inspectImage(make.concat(gainMap, trailer));
+      const withMap = inspectImage(concat(gainMap, trailer));
       expect(withMap).toMatchObject({ gainMap: true, trailingBytes: 0 });
       expect(withMap?.trailingParts).toBeUndefined();
-      const stereo = inspectImage(make.concat(await make.makeMpo(), trailer));
+      const stereo = inspectImage(concat(await makeMpo(), trailer));
       expect(stereo).toMatchObject({ multiPicture: true, trailingBytes: 0 });
       expect(stereo?.trailingParts).toBeUndefined();
-      expect(inspectImage(make.concat(photo, trailer, [7]))).toMatchObject({
+      expect(inspectImage(concat(photo, trailer, [7]))).toMatchObject({
         trailingBytes: trailer.length + 1,
       });
     }
   });
 
   it('sees the second picture of an MPO', async () => {
-    expect(await factsOf(make.makeMpo())).toMatchObject({
+    expect(await inspected(makeMpo())).toMatchObject({
       gainMap: false,
       multiPicture: true,
       trailingParts: undefined,
@@ -137,38 +148,38 @@ describe('inspectImage on JPEG', () => {
   });
 
   it('sees content credentials', async () => {
-    const jpeg = make.withSegments(await make.makeJpeg(), [make.c2paSegment()]);
+    const jpeg = withSegments(await makeJpeg(), [c2paSegment()]);
     expect(inspectImage(jpeg)).toMatchObject({ contentCredentials: true });
   });
 
   it('counts what follows the end, but not padding', async () => {
-    const jpeg = await make.makeJpeg();
-    expect(inspectImage(make.withTrailingBytes(jpeg, 500))?.trailingBytes).toBe(500);
-    expect(inspectImage(make.withTrailingBytes(jpeg, new Uint8Array(500)))?.trailingBytes).toBe(0);
-    expect(inspectImage(make.withTrailingBytes(await make.makeMpo(), 500))?.trailingBytes).toBe(500);
+    const jpeg = await makeJpeg();
+    expect(inspectImage(withTrailingBytes(jpeg, 500))?.trailingBytes).toBe(500);
+    expect(inspectImage(withTrailingBytes(jpeg, new Uint8Array(500)))?.trailingBytes).toBe(0);
+    expect(inspectImage(withTrailingBytes(await makeMpo(), 500))?.trailingBytes).toBe(500);
   });
 
   it('is not led astray by a JPEG inside a segment', async () => {
-    const thumbnail = await make.makeJpeg({ width: 16, height: 16 });
-    const jpeg = make.withSegments(await make.makeJpeg(), [make.exifSegment({ thumbnail })]);
+    const thumbnail = await makeJpeg({ width: 16, height: 16 });
+    const jpeg = withSegments(await makeJpeg(), [exifSegment({ thumbnail })]);
     expect(inspectImage(jpeg)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
   });
 
   it('reads over restart markers and fill bytes', () => {
-    const jpeg = make.makeRestartJpeg();
+    const jpeg = makeRestartJpeg();
     const filled = concat(jpeg.subarray(0, 2), [0xff, 0xff], jpeg.subarray(2));
     expect(inspectImage(filled)).toMatchObject({ width: 48, height: 32, colour: 'grey', trailingBytes: 0 });
   });
 
   it('names the byte where a header breaks off', async () => {
-    const jpeg = await make.makeJpeg();
+    const jpeg = await makeJpeg();
     expect(() => inspectImage(jpeg.slice(0, 100))).toThrow(CorruptImageError);
     expect(() => inspectImage(concat([0xff, 0xd8, 0xff, 0xd9]))).toThrow(/no frame header \(SOF\) at byte 4/);
   });
 });
 
 test('sees that the colours of a JPEG come in scans of their own', async () => {
-  const jpeg = Buffer.from(await make.makeJpeg());
+  const jpeg = Buffer.from(await makeJpeg());
   expect(inspectImage(jpeg)?.separateScans).toBeUndefined();
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xda])) + 4] = 1;
   expect(inspectImage(new Uint8Array(jpeg))?.separateScans).toBe(true);

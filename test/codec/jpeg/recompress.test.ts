@@ -8,7 +8,23 @@ import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata-segments.ts';
 import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
 import { type Jpeg, readJpeg } from '../../../src/codec/jpeg/segments.ts';
-import * as make from '../../support/fixtures.ts';
+import { ascii, concat } from '../../support/fixtures/bytes.ts';
+import { mutated, withTrailingBytes } from '../../support/fixtures/damage.ts';
+import {
+  commentSegment,
+  exifSegment,
+  extendedXmpSegments,
+  iccSegments,
+  iptcSegment,
+  type JpegOptions,
+  jfif,
+  makeJpeg,
+  makeRestartJpeg,
+  withSegments,
+  xmpSegment,
+} from '../../support/fixtures/jpeg.ts';
+import { makeGainMapJpeg, makeMpo } from '../../support/fixtures/jpeg-parts.ts';
+import { iccProfile, xmpDescription, xmpPacket } from '../../support/fixtures/metadata.ts';
 
 /** Pixels by a decoder that shares no code with the encoder, and by libvips. */
 async function expectSamePixels(one: Uint8Array, other: Uint8Array): Promise<void> {
@@ -30,29 +46,29 @@ const GUID = 'A1B2C3D4E5F60718293A4B5C6D7E8F90';
 let rich: Uint8Array;
 
 beforeAll(async () => {
-  const xmp = make.xmpPacket({ orientation: 6, gps: true, creator: 'Ann', rights: 'hers', extended: GUID });
-  rich = make.withSegments(await make.makeJpeg({ width: 200, height: 150 }), [
-    make.jfif(300, 300),
-    make.exifSegment({
+  const xmp = xmpPacket({ orientation: 6, gps: true, creator: 'Ann', rights: 'hers', extended: GUID });
+  rich = withSegments(await makeJpeg({ width: 200, height: 150 }), [
+    jfif(300, 300),
+    exifSegment({
       byteOrder: 'II',
       orientation: 6,
       artist: 'Ann Artist',
       copyright: '(c) Ann',
       gps: true,
-      makerNote: make.ascii('a maker note with a serial number 4711'),
-      thumbnail: make.makeRestartJpeg(),
+      makerNote: ascii('a maker note with a serial number 4711'),
+      thumbnail: makeRestartJpeg(),
     }),
-    make.xmpSegment(xmp),
-    ...make.extendedXmpSegments(make.xmpDescription('', '<a/>'.repeat(12_000)), GUID),
-    ...make.iccSegments(await make.iccProfile(150_000)),
-    make.iptcSegment({ byline: 'Ann', copyright: 'hers', city: 'Paris' }),
-    make.commentSegment('a comment from Paris'),
-    { marker: 0xe5, payload: make.ascii('something nobody knows') },
+    xmpSegment(xmp),
+    ...extendedXmpSegments(xmpDescription('', '<a/>'.repeat(12_000)), GUID),
+    ...iccSegments(await iccProfile(150_000)),
+    iptcSegment({ byline: 'Ann', copyright: 'hers', city: 'Paris' }),
+    commentSegment('a comment from Paris'),
+    { marker: 0xe5, payload: ascii('something nobody knows') },
   ]);
 });
 
 describe('recompressJpeg keeps pixels', () => {
-  test.each<[name: string, options: make.JpegOptions]>([
+  test.each<[name: string, options: JpegOptions]>([
     ['4:2:0', {}],
     ['4:4:4', { chromaSubsampling: '4:4:4' }],
     ['progressive', { progressive: true }],
@@ -60,14 +76,14 @@ describe('recompressJpeg keeps pixels', () => {
     ['low quality', { quality: 10 }],
     ['an odd size', { width: 101, height: 37 }],
   ])('identical: %s', async (_, options) => {
-    const source = await make.makeJpeg({ width: 200, height: 150, ...options });
+    const source = await makeJpeg({ width: 200, height: 150, ...options });
     const result = await recompressJpeg(source, 'keep');
     await expectSamePixels(source, result);
     expect(result.length).toBeLessThan(source.length);
   });
 
   it('identical: CMYK with its Adobe marker (R06)', async () => {
-    const source = await make.makeJpeg({ width: 160, height: 120, colourspace: 'cmyk' });
+    const source = await makeJpeg({ width: 160, height: 120, colourspace: 'cmyk' });
     const result = await recompressJpeg(source, 'keep');
     const raw = (bytes: Uint8Array) =>
       sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
@@ -77,9 +93,9 @@ describe('recompressJpeg keeps pixels', () => {
   });
 
   it('identical: RGB that only its component ids or its Adobe marker show', async () => {
-    const plain = await make.makeJpeg({ width: 160, height: 120, chromaSubsampling: '4:4:4' });
-    const adobe = { marker: 0xee, payload: make.concat(make.ascii('Adobe'), [0, 100, 0, 0, 0, 0, 0]) };
-    const source = make.withSegments(plain, [adobe]);
+    const plain = await makeJpeg({ width: 160, height: 120, chromaSubsampling: '4:4:4' });
+    const adobe = { marker: 0xee, payload: concat(ascii('Adobe'), [0, 100, 0, 0, 0, 0, 0]) };
+    const source = withSegments(plain, [adobe]);
     const result = await recompressJpeg(source, 'keep');
     await expectSamePixels(source, result);
     const asYcc = await sharp(plain).raw().toBuffer();
@@ -87,7 +103,7 @@ describe('recompressJpeg keeps pixels', () => {
   });
 
   it('identical: restart markers', async () => {
-    const source = make.makeRestartJpeg();
+    const source = makeRestartJpeg();
     await expectSamePixels(source, await recompressJpeg(source, 'keep'));
   });
 
@@ -122,7 +138,7 @@ describe('recompressJpeg under keep', () => {
   });
 
   it('adds no marker that the source did not have', async () => {
-    const source = await make.makeJpeg({ width: 200, height: 150 });
+    const source = await makeJpeg({ width: 200, height: 150 });
     expect(payloads(readJpeg(await recompressJpeg(source, 'keep')))).toEqual(payloads(readJpeg(source)));
   });
 
@@ -131,7 +147,7 @@ describe('recompressJpeg under keep', () => {
     'iso',
     'apple',
   ] as const)('carries a gain map (%s) whole and its index true (R12)', async (kind) => {
-    const source = await make.makeGainMapJpeg(kind);
+    const source = await makeGainMapJpeg(kind);
     const result = await recompressJpeg(source, 'keep');
     expect(result.length).toBeLessThan(source.length);
     const [before, after] = [readJpeg(source), readJpeg(result)];
@@ -146,11 +162,11 @@ describe('recompressJpeg under keep', () => {
   });
 
   it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map after a stale index', async () => {
-    const gainMap = await make.makeGainMapJpeg();
+    const gainMap = await makeGainMapJpeg();
     const files = [
-      await make.makeMpo(),
-      make.withTrailingBytes(await make.makeJpeg(), 300),
-      make.withTrailingBytes(gainMap, 300),
+      await makeMpo(),
+      withTrailingBytes(await makeJpeg(), 300),
+      withTrailingBytes(gainMap, 300),
       gainMap.slice(0, -20),
     ];
     for (const file of files) expect(await recompressJpeg(file, 'keep')).toBe(file);
@@ -188,7 +204,7 @@ describe('recompressJpeg under copyright and strip', () => {
   });
 
   it('never lets go of a gain map or a second picture', async () => {
-    for (const file of [await make.makeGainMapJpeg(), await make.makeMpo()]) {
+    for (const file of [await makeGainMapJpeg(), await makeMpo()]) {
       expect(await recompressJpeg(file, 'strip')).toBe(file);
     }
   });
@@ -200,11 +216,9 @@ describe('recompressJpeg on damaged files', () => {
   });
 
   it('survives damage of every kind', async () => {
-    const seed = make.withSegments(await make.makeJpeg(), [make.exifSegment({ orientation: 6 })]);
+    const seed = withSegments(await makeJpeg(), [exifSegment({ orientation: 6 })]);
     for (let round = 0; round < 200; round++) {
-      const result = await recompressJpeg(make.mutated(seed, round), 'copyright').catch(
-        (error: unknown) => error,
-      );
+      const result = await recompressJpeg(mutated(seed, round), 'copyright').catch((error: unknown) => error);
       if (!(result instanceof Error)) expect(() => readJpeg(result as Uint8Array)).not.toThrow();
     }
   });

@@ -2,7 +2,8 @@ import sharp from 'sharp';
 import { expect, it, test } from 'vitest';
 import { readJpeg } from '../../../src/codec/jpeg/segments.ts';
 import { estimateSourceQuality, quantisationTables } from '../../../src/codec/jpeg/source-quality.ts';
-import { makeJpeg, photoPixels } from '../../support/fixtures.ts';
+import { makeJpeg } from '../../support/fixtures/jpeg.ts';
+import { photoPixels } from '../../support/fixtures/pixels.ts';
 
 const raw = { width: 96, height: 64, channels: 3 as const };
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readTrailer } from '../../../src/codec/jpeg/trailers.ts';
-import { ascii, concat, makeMotionVideo, samsungSef, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, uint32 } from '../../support/fixtures/bytes.ts';
+import { makeMotionVideo, samsungSef } from '../../support/fixtures/jpeg-parts.ts';
 
 describe('readTrailer', () => {
   test('distinguishes metadata from what can be looked at or listened to', () => {

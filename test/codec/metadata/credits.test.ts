@@ -7,28 +7,19 @@ import type { MetadataPolicy } from '../../../src/codec/metadata/model.ts';
 import { readXmpCredits } from '../../../src/codec/metadata/xmp.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
 import type { ImageFormat } from '../../../src/core/image-result.ts';
+import { ascii, concat } from '../../support/fixtures/bytes.ts';
+import { makeAnimation, makeWebp, withGifXmp } from '../../support/fixtures/gif-and-webp.ts';
 import {
-  ascii,
-  concat,
   iptcSegment,
-  makeAnimation,
   makeJpeg,
-  makePng,
-  makeTiff,
-  makeWebp,
   photoshopResource,
   photoshopSegment,
-  pngText,
-  pngXmp,
-  tiffBytes,
-  tiffDirectory,
-  tiffText,
-  withGifXmp,
   withSegments,
-  withTiffTags,
-  xmpPacket,
   xmpSegment,
-} from '../../support/fixtures.ts';
+} from '../../support/fixtures/jpeg.ts';
+import { xmpPacket } from '../../support/fixtures/metadata.ts';
+import { makePng, pngText, pngXmp } from '../../support/fixtures/png.ts';
+import { makeTiff, tiffBytes, tiffDirectory, tiffText, withTiffTags } from '../../support/fixtures/tiff.ts';
 
 /** Who made a picture and whose it is, out of every place where it may be written, comes along with the picture. */
 

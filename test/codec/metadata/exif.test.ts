@@ -8,7 +8,9 @@ import {
   withoutExifPrefix,
 } from '../../../src/codec/metadata/exif.ts';
 import { readDirectory, readTiff, textOf } from '../../../src/codec/metadata/tiff-directory.ts';
-import { ascii, concat, exifBlock, mutated, uint16, uint32 } from '../../support/fixtures.ts';
+import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
+import { mutated } from '../../support/fixtures/damage.ts';
+import { exifBlock } from '../../support/fixtures/metadata.ts';
 
 const text = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('utf8').split('\0')[0];
 

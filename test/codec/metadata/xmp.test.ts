@@ -7,7 +7,9 @@ import {
   withXmpOrientation,
 } from '../../../src/codec/metadata/xmp.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
-import { ascii, mutated, xmpDescription, xmpPacket } from '../../support/fixtures.ts';
+import { ascii } from '../../support/fixtures/bytes.ts';
+import { mutated } from '../../support/fixtures/damage.ts';
+import { xmpDescription, xmpPacket } from '../../support/fixtures/metadata.ts';
 
 const utf8 = (text: string) => new Uint8Array(Buffer.from(text, 'utf8'));
 

@@ -3,7 +3,8 @@ import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import { findPngFault } from '../../../src/codec/png/faults.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
-import { concat, makeApng, makeApngAfterStill, makePng, pngChunk, uint32 } from '../../support/fixtures.ts';
+import { concat, uint32 } from '../../support/fixtures/bytes.ts';
+import { makeApng, makeApngAfterStill, makePng, pngChunk } from '../../support/fixtures/png.ts';
 
 interface Chunk {
   readonly type: string;

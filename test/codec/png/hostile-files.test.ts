@@ -5,15 +5,8 @@ import { inspectImage, readMetadata } from '../../../src/codec/inspect-image.ts'
 import { readPng, writePng } from '../../../src/codec/png/chunks.ts';
 import { chunksOfCopy } from '../../../src/codec/png/metadata.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
-import {
-  ascii,
-  concat,
-  makeApng,
-  makePng,
-  PNG_SIGNATURE,
-  pngChunk,
-  pngText,
-} from '../../support/fixtures.ts';
+import { ascii, concat } from '../../support/fixtures/bytes.ts';
+import { makeApng, makePng, PNG_SIGNATURE, pngChunk, pngText } from '../../support/fixtures/png.ts';
 
 describe('a hostile PNG', () => {
   const spaces = (count: number) => deflateSync(new Uint8Array(count).fill(32), { level: 9 });

@@ -1,9 +1,21 @@
 import { describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import * as make from '../../support/fixtures.ts';
-
-const { concat, uint16 } = make;
+import { concat, uint16 } from '../../support/fixtures/bytes.ts';
+import { withTrailingBytes } from '../../support/fixtures/damage.ts';
+import { iccProfile } from '../../support/fixtures/metadata.ts';
+import {
+  makeApng,
+  makeApngAfterStill,
+  makePng,
+  PNG_SIGNATURE,
+  pngC2pa,
+  pngChromaticities,
+  pngChunk,
+  pngExif,
+  pngGamma,
+  pngIcc,
+} from '../../support/fixtures/png.ts';
 
 describe('inspectImage on PNG', () => {
   test.each([
@@ -32,7 +44,7 @@ describe('inspectImage on PNG', () => {
       { colour: 'rgb', channels: 4, bitsPerChannel: 16, alpha: true },
     ],
   ] as const)('reads %j (R09, R10)', (options, expected) => {
-    expect(inspectImage(make.makePng(options))).toMatchObject({
+    expect(inspectImage(makePng(options))).toMatchObject({
       width: 64,
       height: 48,
       pages: 1,
@@ -41,17 +53,17 @@ describe('inspectImage on PNG', () => {
   });
 
   it('treats tRNS as transparency', () => {
-    const chunks = [make.pngChunk('tRNS', concat(uint16(0), uint16(0), uint16(0)))];
-    expect(inspectImage(make.makePng({ chunks }))).toMatchObject({ alpha: true, channels: 4 });
+    const chunks = [pngChunk('tRNS', concat(uint16(0), uint16(0), uint16(0)))];
+    expect(inspectImage(makePng({ chunks }))).toMatchObject({ alpha: true, channels: 4 });
   });
 
   it('counts the frames of an APNG (R08)', () => {
-    expect(inspectImage(make.makeApng(5))).toMatchObject({ pages: 5 });
+    expect(inspectImage(makeApng(5))).toMatchObject({ pages: 5 });
   });
 
   it('finds orientation, profile and content credentials', async () => {
-    const chunks = [make.pngIcc(await make.iccProfile()), make.pngExif({ orientation: 8 }), make.pngC2pa()];
-    expect(inspectImage(make.makePng({ chunks }))).toMatchObject({
+    const chunks = [pngIcc(await iccProfile()), pngExif({ orientation: 8 }), pngC2pa()];
+    expect(inspectImage(makePng({ chunks }))).toMatchObject({
       orientation: 8,
       icc: true,
       contentCredentials: true,
@@ -59,28 +71,28 @@ describe('inspectImage on PNG', () => {
   });
 
   it('counts the bytes after IEND', () => {
-    expect(inspectImage(make.withTrailingBytes(make.makePng(), 77))?.trailingBytes).toBe(77);
+    expect(inspectImage(withTrailingBytes(makePng(), 77))?.trailingBytes).toBe(77);
   });
 
   it('reports colours that only PNG can describe', async () => {
-    const withChunks = (...chunks: Uint8Array[]) => inspectImage(make.makePng({ chunks }))?.ownColours;
+    const withChunks = (...chunks: Uint8Array[]) => inspectImage(makePng({ chunks }))?.ownColours;
     expect(withChunks()).toBeUndefined();
-    expect(withChunks(make.pngGamma(45455), make.pngChromaticities())).toBeUndefined();
-    expect(withChunks(make.pngGamma(100_000))).toBe(true);
-    expect(withChunks(make.pngGamma(100_000), make.pngIcc(await make.iccProfile()))).toBeUndefined();
-    expect(withChunks(make.pngChunk('cICP', Uint8Array.of(9, 16, 0, 1)))).toBe(true);
+    expect(withChunks(pngGamma(45455), pngChromaticities())).toBeUndefined();
+    expect(withChunks(pngGamma(100_000))).toBe(true);
+    expect(withChunks(pngGamma(100_000), pngIcc(await iccProfile()))).toBeUndefined();
+    expect(withChunks(pngChunk('cICP', Uint8Array.of(9, 16, 0, 1)))).toBe(true);
   });
 
   it('names what is wrong with a header', () => {
-    const broken = make.makePng();
+    const broken = makePng();
     broken[24] = 3;
     expect(() => inspectImage(broken)).toThrow(/colour type 2 with 3 bits at byte 24/);
-    expect(() => inspectImage(make.PNG_SIGNATURE)).toThrow(CorruptImageError);
-    expect(() => inspectImage(make.makePng({ width: 0 }))).toThrow(/width or height of 0/);
+    expect(() => inspectImage(PNG_SIGNATURE)).toThrow(CorruptImageError);
+    expect(() => inspectImage(makePng({ width: 0 }))).toThrow(/width or height of 0/);
   });
 
   it('counts the still picture of an APNG that is not one of its frames', () => {
-    expect(inspectImage(make.makeApng(1))?.pages).toBe(1);
-    expect(inspectImage(make.makeApngAfterStill())?.pages).toBe(2);
+    expect(inspectImage(makeApng(1))?.pages).toBe(1);
+    expect(inspectImage(makeApngAfterStill())?.pages).toBe(2);
   });
 });

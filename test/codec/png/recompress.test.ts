@@ -9,9 +9,22 @@ import { findChunk, readPng } from '../../../src/codec/png/chunks.ts';
 import { apngFrames } from '../../../src/codec/png/frames.ts';
 import { readPngIcc } from '../../../src/codec/png/metadata-chunks.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
-import * as make from '../../support/fixtures.ts';
-
-const { ascii, concat, pngChunk, uint16, uint32 } = make;
+import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
+import { mutated, truncated, withTrailingBytes } from '../../support/fixtures/damage.ts';
+import { iccProfile, xmpPacket } from '../../support/fixtures/metadata.ts';
+import {
+  makeApng,
+  makePng,
+  PNG_SIGNATURE,
+  type PngOptions,
+  pngChromaticities,
+  pngChunk,
+  pngExif,
+  pngGamma,
+  pngIcc,
+  pngText,
+  pngXmp,
+} from '../../support/fixtures/png.ts';
 
 /** Pixels by a decoder in plain JavaScript, and in full depth by libvips. */
 async function expectSamePixels(one: Uint8Array, other: Uint8Array): Promise<void> {
@@ -52,7 +65,7 @@ const fewColours = rows(64, 48, 3, (x, y) => [(x * y) % 5 === 0 ? 200 : 10, ((x 
 const opaque = rows(64, 48, 4, (x, y) => [x * 3, y * 5, (x * y) & 255, 255]);
 
 describe('recompressPng keeps pixels', () => {
-  test.each<[make.PngOptions['colourType'], make.PngOptions['bitDepth']]>([
+  test.each<[PngOptions['colourType'], PngOptions['bitDepth']]>([
     [0, 1],
     [0, 2],
     [0, 4],
@@ -69,7 +82,7 @@ describe('recompressPng keeps pixels', () => {
     [6, 8],
     [6, 16],
   ])('identical: colour type %i with %i bits', async (colourType, bitDepth) => {
-    const source = make.makePng({ colourType, bitDepth });
+    const source = makePng({ colourType, bitDepth });
     const result = await recompressPng(source, 'keep');
     await expectSamePixels(source, result);
     expect(result.length).toBeLessThan(source.length);
@@ -78,7 +91,7 @@ describe('recompressPng keeps pixels', () => {
   it('identical: a transparent colour, also when the colour type changes', async () => {
     const transparent = pngChunk('tRNS', concat(uint16(5), uint16(5), uint16(5)));
     for (const pixels of [undefined, grey, fewColours]) {
-      const source = make.makePng({ pixels, chunks: [transparent] });
+      const source = makePng({ pixels, chunks: [transparent] });
       const result = await recompressPng(source, 'keep');
       await expectSamePixels(source, result);
       if (pixels === grey) expect(inspectImage(result)?.alpha).toBe(true);
@@ -86,7 +99,7 @@ describe('recompressPng keeps pixels', () => {
   });
 
   it('identical: colours under full transparency', async () => {
-    const source = make.makePng({
+    const source = makePng({
       colourType: 6,
       pixels: rows(64, 48, 4, (x, y) => [x * 4, y * 5, 99, (x + y) % 2 ? 255 : 0]),
     });
@@ -104,7 +117,7 @@ describe('recompressPng keeps pixels', () => {
 
   it('keeps 16 bits, even where 8 would hold the same (R09)', async () => {
     const pixels = rows(64, 48, 2, (x, y) => [(x * y) & 255, (x * y) & 255]);
-    const result = await recompressPng(make.makePng({ colourType: 0, bitDepth: 16, pixels }), 'keep');
+    const result = await recompressPng(makePng({ colourType: 0, bitDepth: 16, pixels }), 'keep');
     expect(inspectImage(result)).toMatchObject({ bitsPerChannel: 16, colour: 'grey' });
   });
 
@@ -114,7 +127,7 @@ describe('recompressPng keeps pixels', () => {
     [{ colourType: 3, bitDepth: 1, width: 4, height: 4 }],
     [{ colourType: 0, bitDepth: 2 }],
   ] as const)('never inflates %j (R10)', async (options) => {
-    const source = make.makePng(options);
+    const source = makePng(options);
     const result = await recompressPng(source, 'keep');
     const bits = ({ header }: ReturnType<typeof readPng>) =>
       header.bitDepth * (header.colourType === 3 ? 1 : (header.colourType & 2) + 1);
@@ -124,7 +137,7 @@ describe('recompressPng keeps pixels', () => {
 
 describe('recompressPng on animations (R08)', () => {
   it('keeps every frame, its place and its time', async () => {
-    const source = make.makeApng(4);
+    const source = makeApng(4);
     const result = await recompressPng(source, 'keep');
     expect(result.length).toBeLessThan(source.length);
     const [before, after] = [apngFrames(source), apngFrames(result)];
@@ -139,29 +152,29 @@ describe('recompressPng on animations (R08)', () => {
   });
 
   it('keeps them under strip too', async () => {
-    expect(inspectImage(await recompressPng(make.makeApng(3), 'strip'))?.pages).toBe(3);
+    expect(inspectImage(await recompressPng(makeApng(3), 'strip'))?.pages).toBe(3);
   });
 });
 
 describe('recompressPng under keep', () => {
   it('carries every ancillary chunk over (R04, R16)', async () => {
-    const icc = await make.iccProfile(3000);
-    const source = make.makePng({
+    const icc = await iccProfile(3000);
+    const source = makePng({
       colourType: 6,
       chunks: [
-        make.pngIcc(icc),
-        make.pngGamma(50_000),
-        make.pngChromaticities(),
+        pngIcc(icc),
+        pngGamma(50_000),
+        pngChromaticities(),
         pngChunk('sBIT', Uint8Array.of(8, 8, 8, 8)),
         pngChunk('bKGD', concat(uint16(1), uint16(2), uint16(3))),
         pngChunk('pHYs', concat(uint32(2835), uint32(2835), [1])),
-        make.pngText('Title', 'a title'),
-        make.pngXmp(make.xmpPacket({ creator: 'Ann' })),
+        pngText('Title', 'a title'),
+        pngXmp(xmpPacket({ creator: 'Ann' })),
         pngChunk('prVt', ascii('private')),
       ],
       chunksAfter: [
-        make.pngText('Comment', 'after the pixels'),
-        make.pngExif({ orientation: 6, make: 'Cam' }),
+        pngText('Comment', 'after the pixels'),
+        pngExif({ orientation: 6, make: 'Cam' }),
         pngChunk('tIME', Uint8Array.of(7, 232, 5, 6, 7, 8, 9)),
       ],
     });
@@ -180,7 +193,7 @@ describe('recompressPng under keep', () => {
 
   test.each(['cICP', 'mDCV', 'mDCv', 'cLLI', 'cLLi'])('writes %s before the palette', async (type) => {
     const chunks = [pngChunk(type, new Uint8Array(type === 'cICP' ? 4 : 24))];
-    const source = make.makePng({ colourType: 3, bitDepth: 4, chunks });
+    const source = makePng({ colourType: 3, bitDepth: 4, chunks });
     const types = readPng(await recompressPng(source, 'keep')).chunks.map((chunk) => chunk.type);
     expect(types).toEqual(['IHDR', type, 'PLTE', 'IDAT', 'IEND']);
   });
@@ -188,16 +201,13 @@ describe('recompressPng under keep', () => {
   it('rewrites background and significant bits where the colour type changes', async () => {
     const significant = pngChunk('sBIT', Uint8Array.of(8, 8, 8));
     const background = pngChunk('bKGD', concat(uint16(9), uint16(9), uint16(9)));
-    const asGrey = await recompressPng(
-      make.makePng({ pixels: grey, chunks: [significant, background] }),
-      'keep',
-    );
+    const asGrey = await recompressPng(makePng({ pixels: grey, chunks: [significant, background] }), 'keep');
     expect(readPng(asGrey).header.colourType).toBe(0);
     expect(payloadOf(asGrey, 'sBIT')).toEqual([8]);
     expect(payloadOf(asGrey, 'bKGD')).toEqual([0, 9]);
     const opaqueBits = pngChunk('sBIT', Uint8Array.of(5, 6, 5, 8));
     const asRgb = await recompressPng(
-      make.makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] }),
+      makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] }),
       'keep',
     );
     expect(readPng(asRgb).header.colourType).toBe(2);
@@ -206,13 +216,13 @@ describe('recompressPng under keep', () => {
 
   it('keeps the colour type where another could not express the background', async () => {
     const background = pngChunk('bKGD', concat(uint16(1), uint16(2), uint16(3)));
-    const result = await recompressPng(make.makePng({ pixels: grey, chunks: [background] }), 'keep');
+    const result = await recompressPng(makePng({ pixels: grey, chunks: [background] }), 'keep');
     expect(readPng(result).header.colourType).toBe(2);
     expect(payloadOf(result, 'bKGD')).toEqual([0, 1, 0, 2, 0, 3]);
   });
 
   it('keeps a background that is an entry of the palette', async () => {
-    const source = make.makePng({
+    const source = makePng({
       colourType: 3,
       bitDepth: 4,
       chunks: [pngChunk('bKGD', Uint8Array.of(11))],
@@ -227,33 +237,33 @@ describe('recompressPng under keep', () => {
   });
 
   it('leaves grey pixels with an RGB profile in RGB (R04)', async () => {
-    const icc = await make.iccProfile();
-    const result = await recompressPng(make.makePng({ pixels: grey, chunks: [make.pngIcc(icc)] }), 'keep');
+    const icc = await iccProfile();
+    const result = await recompressPng(makePng({ pixels: grey, chunks: [pngIcc(icc)] }), 'keep');
     expect(readPng(result).header.colourType & 2).toBe(2);
     expect(sameBytes(readPngIcc(readPng(result))!, icc)).toBe(true);
   });
 
   it('leaves grey with a profile grey, also where a palette would be smaller (R04, R10)', async () => {
     const pixels = rows(64, 48, 1, (x, y) => [((x * y) % 3) * 100 + 17]);
-    const chunks = [make.pngIcc(await make.iccProfile())];
-    const result = await recompressPng(make.makePng({ colourType: 0, pixels, chunks }), 'keep');
+    const chunks = [pngIcc(await iccProfile())];
+    const result = await recompressPng(makePng({ colourType: 0, pixels, chunks }), 'keep');
     expect(readPng(result).header.colourType).toBe(0);
   });
 
   it("drops Apple's table of offsets, which would be wrong, and nothing else", async () => {
-    const source = make.makePng({ chunks: [pngChunk('iDOT', new Uint8Array(28)), make.pngText('a', 'b')] });
+    const source = makePng({ chunks: [pngChunk('iDOT', new Uint8Array(28)), pngText('a', 'b')] });
     const types = readPng(await recompressPng(source, 'keep')).chunks.map(({ type }) => type);
     expect(types).toEqual(['IHDR', 'tEXt', 'IDAT', 'IEND']);
   });
 
   it('returns a file with trailing data unchanged', async () => {
-    const source = make.withTrailingBytes(make.makePng(), 40);
+    const source = withTrailingBytes(makePng(), 40);
     expect(await recompressPng(source, 'keep')).toBe(source);
   });
 
   it('returns a file unchanged whose unknown chunks depend on the pixels', async () => {
     for (const type of ['mkBF', 'CgBI']) {
-      const source = make.makePng({ chunks: [pngChunk(type, new Uint8Array(20))] });
+      const source = makePng({ chunks: [pngChunk(type, new Uint8Array(20))] });
       expect(await recompressPng(source, 'keep')).toBe(source);
     }
   });
@@ -261,15 +271,15 @@ describe('recompressPng under keep', () => {
 
 describe('recompressPng under copyright and strip', () => {
   const source = () =>
-    make.makePng({
+    makePng({
       chunks: [
-        make.pngGamma(),
-        make.pngText('Author', 'Ann Author'),
-        make.pngText('Comment', 'taken in Paris'),
-        make.pngText('Raw profile type exif', 'GPSLatitude'),
-        make.pngXmp(make.xmpPacket({ creator: 'Ann X', gps: true, orientation: 6 })),
+        pngGamma(),
+        pngText('Author', 'Ann Author'),
+        pngText('Comment', 'taken in Paris'),
+        pngText('Raw profile type exif', 'GPSLatitude'),
+        pngXmp(xmpPacket({ creator: 'Ann X', gps: true, orientation: 6 })),
       ],
-      chunksAfter: [make.pngExif({ orientation: 6, artist: 'Ann E', gps: true, make: 'Cam 4711' })],
+      chunksAfter: [pngExif({ orientation: 6, artist: 'Ann E', gps: true, make: 'Cam 4711' })],
     });
 
   it('keeps credits and orientation, and no location (R15)', async () => {
@@ -290,16 +300,14 @@ describe('recompressPng under copyright and strip', () => {
 
 describe('recompressPng on damaged files', () => {
   it('refuses a file without a header and one that is cut off', async () => {
-    await expect(recompressPng(make.PNG_SIGNATURE, 'keep')).rejects.toThrow(CorruptImageError);
-    await expect(recompressPng(make.truncated(make.makePng()), 'keep')).rejects.toThrow();
+    await expect(recompressPng(PNG_SIGNATURE, 'keep')).rejects.toThrow(CorruptImageError);
+    await expect(recompressPng(truncated(makePng()), 'keep')).rejects.toThrow();
   });
 
   it('survives damage of every kind', async () => {
-    const seed = make.makePng({ width: 24, height: 16, chunks: [make.pngText('a', 'b')] });
+    const seed = makePng({ width: 24, height: 16, chunks: [pngText('a', 'b')] });
     for (let round = 0; round < 200; round++) {
-      const result = await recompressPng(make.mutated(seed, round), 'copyright').catch(
-        (error: unknown) => error,
-      );
+      const result = await recompressPng(mutated(seed, round), 'copyright').catch((error: unknown) => error);
       if (!(result instanceof Error)) expect(() => readPng(result as Uint8Array)).not.toThrow();
     }
   });

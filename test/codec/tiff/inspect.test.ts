@@ -1,15 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import type { ImageFacts } from '../../../src/core/recipe.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
-import * as make from '../../support/fixtures.ts';
-
-const { ascii, concat, uint16, uint32 } = make;
-
-async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
-}
+import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
+import { c2paSegment } from '../../support/fixtures/jpeg.ts';
+import { makeTiff, tiffBytes, withTiffTags } from '../../support/fixtures/tiff.ts';
+import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on TIFF', () => {
   it('reports no known colour where a sample has no known meaning', async () => {
@@ -25,20 +21,20 @@ describe('inspectImage on TIFF', () => {
   });
 
   it('reads the colours', async () => {
-    expect(await factsOf(make.makeTiff())).toMatchObject({
+    expect(await inspected(makeTiff())).toMatchObject({
       format: 'tiff',
       colour: 'rgb',
       width: 64,
       height: 48,
     });
-    expect(await factsOf(make.makeTiff('cmyk'))).toMatchObject({ colour: 'cmyk', channels: 4 });
-    expect(await factsOf(make.makeTiff('lab'))).toMatchObject({ colour: 'lab' });
+    expect(await inspected(makeTiff('cmyk'))).toMatchObject({ colour: 'cmyk', channels: 4 });
+    expect(await inspected(makeTiff('lab'))).toMatchObject({ colour: 'lab' });
   });
 
   it('finds content credentials', async () => {
-    const store = make.c2paSegment().payload.subarray(8);
-    const tiff = make.withTiffTags(await make.makeTiff(), [make.tiffBytes(52545, store)]);
-    expect(await factsOf(tiff)).toMatchObject({ contentCredentials: true });
+    const store = c2paSegment().payload.subarray(8);
+    const tiff = withTiffTags(await makeTiff(), [tiffBytes(52545, store)]);
+    expect(await inspected(tiff)).toMatchObject({ contentCredentials: true });
   });
 
   it('does not follow a directory that points to itself', () => {

@@ -1,15 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import type { ImageFacts } from '../../../src/core/recipe.ts';
-import * as make from '../../support/fixtures.ts';
-
-async function factsOf(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
-}
+import { makeAnimation, makeWebp } from '../../support/fixtures/gif-and-webp.ts';
+import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on WebP', () => {
   it('counts the frames of an animation (R07)', async () => {
-    expect(await factsOf(make.makeAnimation('webp', 4))).toMatchObject({
+    expect(await inspected(makeAnimation('webp', 4))).toMatchObject({
       format: 'webp',
       pages: 4,
       height: 24,
@@ -17,19 +13,19 @@ describe('inspectImage on WebP', () => {
   });
 
   it('distinguishes lossy from lossless and finds transparency', async () => {
-    expect(await factsOf(make.makeWebp())).toMatchObject({
+    expect(await inspected(makeWebp())).toMatchObject({
       lossless: false,
       alpha: false,
       width: 96,
       height: 64,
     });
-    expect(await factsOf(make.makeWebp({ lossless: true }))).toMatchObject({ lossless: true, width: 96 });
-    expect(await factsOf(make.makeWebp({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
-    expect(await factsOf(make.makeWebp({ alpha: true, lossless: true }))).toMatchObject({ alpha: true });
+    expect(await inspected(makeWebp({ lossless: true }))).toMatchObject({ lossless: true, width: 96 });
+    expect(await inspected(makeWebp({ alpha: true }))).toMatchObject({ alpha: true, channels: 4 });
+    expect(await inspected(makeWebp({ alpha: true, lossless: true }))).toMatchObject({ alpha: true });
   });
 
   it('finds transparency that the header does not announce', async () => {
-    const webp = await make.makeWebp({ alpha: true });
+    const webp = await makeWebp({ alpha: true });
     expect(inspectImage(webp)?.undeclaredAlpha).toBeUndefined();
     webp[20]! &= ~0x10;
     expect(inspectImage(webp)).toMatchObject({ undeclaredAlpha: true });

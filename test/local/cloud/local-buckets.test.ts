@@ -5,7 +5,7 @@ import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Clien
 import { expect, onTestFinished, test } from 'vitest';
 import { triggerBuckets } from '../../../local/cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../../../local/cloud/local-cloud.ts';
-import { makeJpeg } from '../../support/fixtures.ts';
+import { makeJpeg } from '../../support/fixtures/jpeg.ts';
 import { clientOf, temporaryFolder } from '../../support/served-bucket.ts';
 
 interface Served {
