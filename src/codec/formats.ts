@@ -43,7 +43,7 @@ import { webpStripper } from './webp/strip.ts';
  * 2. Make its folder: inspect.ts first, then faults.ts, metadata.ts, strip.ts, recompress.ts as far as they apply.
  * 3. Write its row; Format (format.ts) says what each field means. The first row whose `sniff` agrees wins.
  * 4. To write it as well: its name in OutputFormat (src/core/recipe.ts), encode.ts and recipe.ts, measured `memory`.
- * 5. Add a fixture to test/support/fixtures.ts, and its rows to the tests of inspection, recipes and metadata.
+ * 5. Add a fixture to test/support/fixtures/, and its rows to the tests of inspection, recipes and metadata.
  */
 export const FORMATS: {
   readonly [Name in ImageFormat]: Name extends OutputFormat ? WritableFormat : Format;
