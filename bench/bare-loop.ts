@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
+import { FAST_JPEG, MOZJPEG } from '../src/codec/jpeg/encode.ts';
 import { encoderQuality } from '../src/core/quality.ts';
 
 /**
@@ -11,8 +12,8 @@ import { encoderQuality } from '../src/core/quality.ts';
 const [input, output, effort] = process.argv.slice(2) as [string, string, 'best' | 'fast'];
 const options =
   effort === 'best'
-    ? { quality: encoderQuality('mozjpeg', 75), mozjpeg: true }
-    : { quality: encoderQuality('fastJpeg', 75), quantisationTable: 3, optimiseCoding: false };
+    ? { quality: encoderQuality(MOZJPEG, 75), mozjpeg: true }
+    : { quality: encoderQuality(FAST_JPEG, 75), quantisationTable: 3, optimiseCoding: false };
 
 sharp.concurrency(1);
 sharp.cache(false);

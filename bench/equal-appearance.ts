@@ -1,5 +1,5 @@
 /**
- * Makes the table of src/core/quality.ts: which quality of each encoder looks like libjpeg at 30, 40, … 95 (equal
+ * Makes the curves of src/codec/<format>/encode.ts: which quality of each encoder looks like libjpeg at 30, 40, … 95 (equal
  * SSIMULACRA2), and how many bytes that takes. `node bench/equal-appearance.ts [folder of photographs]`
  */
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-import type { OutputFormat } from '../core/recipe.ts';
+import type { OutputFormat } from '../core/image-result.ts';
 import { textAt } from './bytes.ts';
 import { FORMATS } from './formats.ts';
 import { inspectImage, readMetadata } from './inspect-image.ts';

@@ -1,5 +1,4 @@
-import type { ImageFormat } from '../core/image-result.ts';
-import type { OutputFormat } from '../core/recipe.ts';
+import type { ImageFormat, OutputFormat } from '../core/image-result.ts';
 import { keep } from '../core/recipe.ts';
 import { startsWith } from './bytes.ts';
 import type { Format, WritableFormat } from './format.ts';
@@ -39,10 +38,10 @@ import { webpStripper } from './webp/strip.ts';
 /**
  * The one table of image formats: whatever depends on a format asks it. To add a format:
  *
- * 1. Add its name to ImageFormat (src/core/image-result.ts); the compiler then asks for its row here.
+ * 1. Add its name and extensions to EXTENSIONS (src/core/image-result.ts), which plans use without loading an encoder.
  * 2. Make its folder: inspect.ts first, then faults.ts, metadata.ts, strip.ts, recompress.ts as far as they apply.
- * 3. Write its row; Format (format.ts) says what each field means. The first row whose `sniff` agrees wins.
- * 4. To write it as well: its name in OutputFormat (src/core/recipe.ts), encode.ts and recipe.ts, measured `memory`.
+ * 3. Write its row here; Format (format.ts) says what each field means. The first row whose `sniff` agrees wins.
+ * 4. To write it as well: CONVERSION_TARGETS (beside EXTENSIONS), encode.ts with its quality curve, recipe.ts, `memory`.
  * 5. Add a fixture to test/support/fixtures/, and its rows to the tests of inspection, recipes and metadata.
  */
 export const FORMATS: {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { estimateDecoding } from '../core/admission.ts';
-import type { KeptReason } from '../core/image-result.ts';
-import { type ImageFacts, MAX_PIXELS, type OutputFormat } from '../core/recipe.ts';
+import type { KeptReason, OutputFormat } from '../core/image-result.ts';
+import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { sameBytes } from './bytes.ts';
 import { assertSound } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';

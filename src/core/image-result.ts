@@ -110,7 +110,28 @@ export function failureText(code: string, message: string): string {
   return code === 'Unexpected' ? message : `${code}: ${message}`;
 }
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif' | 'tiff' | 'heif' | HeaderOnlyFormat;
+/** Every known format, and how the names of its files end. Each has its row in src/codec/formats.ts. */
+export const EXTENSIONS = {
+  jpeg: ['jpg', 'jpeg', 'jpe', 'jfif', 'mpo'],
+  png: ['png', 'apng'],
+  webp: ['webp'],
+  avif: ['avif'],
+  gif: ['gif'],
+  tiff: ['tif', 'tiff'],
+  heif: ['heic', 'heif'],
+  jxl: ['jxl'],
+  jp2: ['jp2', 'j2k'],
+  bmp: ['bmp'],
+  psd: ['psd'],
+  svg: ['svg'],
+  ico: ['ico'],
+  pnm: ['pnm', 'pbm', 'pgm', 'ppm'],
+  qoi: ['qoi'],
+} as const;
+export type ImageFormat = keyof typeof EXTENSIONS;
 
-/** Recognised, but nothing except the header is read. */
-type HeaderOnlyFormat = 'jxl' | 'jp2' | 'bmp' | 'psd' | 'svg' | 'ico' | 'pnm' | 'qoi';
+/** What other formats can be converted to. */
+export const CONVERSION_TARGETS = ['jpeg', 'webp', 'avif'] as const satisfies readonly ImageFormat[];
+
+/** What is written here: a PNG is compressed as well, but nothing becomes one. */
+export type OutputFormat = 'png' | (typeof CONVERSION_TARGETS)[number];

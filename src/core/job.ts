@@ -1,10 +1,11 @@
+import { CONVERSION_TARGETS } from './image-result.ts';
 import type { CannedAcl } from './object-store.ts';
 import type { S3Location } from './s3-uri.ts';
 
 // The words that settings allow, each list once: the types below and the rules in src/settings come from them.
 export const MODES = ['quality', 'lossless', 'auto'] as const;
 export const EFFORTS = ['best', 'fast'] as const;
-export const TARGET_FORMATS = ['keep', 'jpeg', 'webp', 'avif'] as const;
+export const TARGET_FORMATS = ['keep', ...CONVERSION_TARGETS] as const;
 export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
 export const LAYOUTS = ['mirror', 'flat', 'by-suffix'] as const;
 

@@ -1,4 +1,4 @@
-import type { ImageFormat } from './image-result.ts';
+import { EXTENSIONS, type ImageFormat } from './image-result.ts';
 import type { Job } from './job.ts';
 import { parseS3Prefix, type S3Location } from './s3-uri.ts';
 
@@ -46,27 +46,11 @@ export function formatByName(key: string): ImageFormat | undefined {
   return FORMATS.get(extensionOf(key).slice(1).toLowerCase());
 }
 
-const FORMATS = new Map<string, ImageFormat>([
-  ...namedBy('jpeg', 'jpg', 'jpeg', 'jpe', 'jfif', 'mpo'),
-  ...namedBy('png', 'png', 'apng'),
-  ...namedBy('webp', 'webp'),
-  ...namedBy('avif', 'avif'),
-  ...namedBy('gif', 'gif'),
-  ...namedBy('tiff', 'tif', 'tiff'),
-  ...namedBy('heif', 'heic', 'heif'),
-  ...namedBy('jxl', 'jxl'),
-  ...namedBy('jp2', 'jp2', 'j2k'),
-  ...namedBy('bmp', 'bmp'),
-  ...namedBy('psd', 'psd'),
-  ...namedBy('svg', 'svg'),
-  ...namedBy('ico', 'ico'),
-  ...namedBy('pnm', 'pnm', 'pbm', 'pgm', 'ppm'),
-  ...namedBy('qoi', 'qoi'),
-]);
-
-function namedBy(format: ImageFormat, ...extensions: string[]): [string, ImageFormat][] {
-  return extensions.map((extension) => [extension, format]);
-}
+const FORMATS = new Map<string, ImageFormat>(
+  (Object.keys(EXTENSIONS) as ImageFormat[]).flatMap((format) =>
+    EXTENSIONS[format].map((extension) => [extension, format] as const),
+  ),
+);
 
 function arrange(
   key: string,

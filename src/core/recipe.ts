@@ -1,4 +1,4 @@
-import type { ImageFormat, KeptReason } from './image-result.ts';
+import type { ImageFormat, KeptReason, OutputFormat } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
 
 /** What the header of an image says, read before any pixel is decoded. */
@@ -45,8 +45,6 @@ export interface TrailingParts {
   /** Nothing in them is content of its own, as a video is. */
   readonly isMetadata: boolean;
 }
-
-export type OutputFormat = 'jpeg' | 'png' | 'webp' | 'avif';
 
 /** What to do with one image, decided from facts and settings before any pixel is touched. */
 export type Recipe = KeepRecipe | EncodeRecipe;
