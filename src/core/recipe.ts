@@ -141,7 +141,7 @@ export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings, f
 export const MAX_PIXELS = 268_402_689;
 
 /** The fixed quality of `auto` where no search is possible: SSIMULACRA2 80 on average (docs/encoding.md). */
-export const AUTO_FALLBACK_QUALITY = 86;
+const AUTO_FALLBACK_QUALITY = 86;
 
 /** Where `auto` looks for a quality. */
 export const SEARCH_RANGE = { lowest: 60, highest: 90 } as const;
@@ -201,7 +201,8 @@ export function lossless(format: OutputFormat): EncodeRecipe {
 export function lossy(format: OutputFormat, facts: ImageFacts, settings: CompressionSettings): EncodeRecipe {
   const reshape = reshapeOf(facts, settings);
   // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
-  const quality = Math.min(wantedQuality(settings), facts.sourceQuality ?? 100);
+  const wanted = settings.mode === 'auto' ? AUTO_FALLBACK_QUALITY : settings.quality;
+  const quality = Math.min(wanted, facts.sourceQuality ?? 100);
   const fullChroma = hasFullChroma(facts) && quality >= FULL_CHROMA_QUALITY && settings.mode !== 'auto';
   return {
     action: 'encode',
@@ -224,35 +225,23 @@ function hasFullChroma({ colour, chromaSubsampling = '4:4:4' }: ImageFacts): boo
   return colour !== 'grey' && chromaSubsampling === '4:4:4';
 }
 
-function wantedQuality(settings: CompressionSettings): number {
-  return settings.mode === 'auto' ? AUTO_FALLBACK_QUALITY : settings.quality;
-}
-
 /** The stored grid that `resize` and `autoOrient` ask for; undefined where it is the present one. */
 export function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {
   const upright = settings.autoOrient && facts.orientation !== 1;
   // The limits are for the picture as it is seen; orientations 5 to 8 swap width and height.
   const sideways = facts.orientation >= 5;
-  const seen = sideways
-    ? { width: facts.height, height: facts.width }
-    : { width: facts.width, height: facts.height };
-  const scale = Math.min(
-    1,
-    (settings.resize?.maxWidth ?? seen.width) / seen.width,
-    (settings.resize?.maxHeight ?? seen.height) / seen.height,
-  );
+  const [across, down] = sideways ? [facts.height, facts.width] : [facts.width, facts.height];
+  const { maxWidth = across, maxHeight = down } = settings.resize ?? {};
+  const scale = Math.min(1, maxWidth / across, maxHeight / down);
   if (scale === 1 && !upright) return undefined;
-  const width = Math.max(1, Math.round(seen.width * scale));
-  const height = Math.max(1, Math.round(seen.height * scale));
+  const width = Math.max(1, Math.round(across * scale));
+  const height = Math.max(1, Math.round(down * scale));
   const stored = sideways && !upright;
   return { width: stored ? height : width, height: stored ? width : height, upright };
 }
 
-export function fitsInto(
-  { maxSide = 0 }: FormatTraits,
-  { width, height }: Pick<ImageFacts, 'width' | 'height'>,
-): boolean {
-  return Math.max(width, height) <= maxSide;
+export function fitsInto({ maxSide = 0 }: FormatTraits, size: { width: number; height: number }): boolean {
+  return Math.max(size.width, size.height) <= maxSide;
 }
 
 export function keep(reason: KeptReason, detail?: string): KeepRecipe {

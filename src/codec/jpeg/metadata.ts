@@ -1,17 +1,18 @@
-import { joinBytes, latin1, startsWith } from '../bytes.ts';
-import { withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { createHash } from 'node:crypto';
+import { byteAt, joinAll, joinBytes, latin1, startsWith, textAt, uint32, uint32At } from '../bytes.ts';
+import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
 import { mergeExtendedXmp, withXmpOrientation } from '../metadata/xmp.ts';
 import {
-  joinExtendedXmp,
-  joinIccSegments,
-  joinPhotoshopSegments,
-  metadataSegments,
-} from './metadata-segments.ts';
-import {
+  APP1,
+  APP2,
+  APP13,
   codingStart,
   EXIF_PREFIX,
+  EXTENDED_XMP_PREFIX,
+  ICC_PREFIX,
   type Jpeg,
   type JpegSegment,
   MAX_PAYLOAD,
@@ -22,6 +23,8 @@ import {
   writeJpeg,
   XMP_PREFIX,
 } from './segments.ts';
+
+/** Metadata that one segment is too small for is joined when it is read, and split when it is written. */
 
 export function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
   const jpeg = readJpeg(bytes);
@@ -34,6 +37,43 @@ export function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
     icc: joinIccSegments(jpeg),
     photoshop: joinPhotoshopSegments(jpeg),
   });
+}
+
+/** The whole profile out of its APP2 segments; undefined when there is none or a part is missing. */
+export function joinIccSegments(jpeg: Jpeg): Uint8Array | undefined {
+  const parts = new Map<number, Uint8Array>();
+  let count = 0;
+  for (const { kind, payload } of jpeg.segments) {
+    if (kind !== 'icc' || payload.length < 14) continue;
+    const number = byteAt(payload, 12);
+    if (!parts.has(number)) parts.set(number, payload.subarray(14));
+    count = byteAt(payload, 13);
+  }
+  const ordered = Array.from({ length: count }, (_, index) => parts.get(index + 1));
+  return count > 0 && ordered.every((part) => part !== undefined) ? joinBytes(...ordered) : undefined;
+}
+
+/** The extended XMP that belongs to the main packet; undefined when there is none or a part is missing. */
+export function joinExtendedXmp(jpeg: Jpeg): Uint8Array | undefined {
+  const parts = jpeg.segments.filter(({ kind, payload }) => kind === 'extended-xmp' && payload.length > 75);
+  const guid = parts[0] && textAt(parts[0].payload, 35, 32);
+  const own = parts.filter(({ payload }) => textAt(payload, 35, 32) === guid);
+  const inOrder = own
+    .map(({ payload }) => ({ offset: uint32At(payload, 71), part: payload.subarray(75) }))
+    .sort((one, other) => one.offset - other.offset);
+  let length = 0;
+  for (const { offset, part } of inOrder) {
+    if (offset !== length) return undefined;
+    length += part.length;
+  }
+  return length > 0 ? joinAll(inOrder.map(({ part }) => part)) : undefined;
+}
+
+/** Photoshop's resources out of all of their APP13 segments, as if one were large enough; undefined when there are none. */
+function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
+  const parts = jpeg.segments.filter(({ kind }) => kind === 'photoshop').map(({ payload }) => payload);
+  if (parts.length < 2) return parts[0];
+  return joinAll([latin1(PHOTOSHOP_PREFIX), ...parts.map((part) => part.subarray(PHOTOSHOP_PREFIX.length))]);
 }
 
 /** An encoder's JPEG with this metadata; under `keep` a source that is a JPEG, too, hands on its own segments. */
@@ -102,4 +142,69 @@ function withSegmentOrientation(segment: JpegSegment, orientation: number): NewS
 function jfifHeader(segments: readonly JpegSegment[]): NewSegment[] {
   const jfif = segments.find(({ kind, payload }) => kind === 'jfif' && payload.length >= 14);
   return jfif ? [{ marker: jfif.marker, payload: joinBytes(jfif.payload.subarray(0, 12), [0, 0]) }] : [];
+}
+
+/** The segments that hold this metadata, split where one is too small. */
+function metadataSegments({ exif, xmp, icc, photoshop }: ImageMetadata): NewSegment[] {
+  return [
+    ...(exif ? exifSegments(exif) : []),
+    ...(xmp ? xmpSegments(xmp) : []),
+    ...(icc ? iccSegments(icc) : []),
+    ...(photoshop ? photoshopSegments(photoshop) : []),
+  ];
+}
+
+/** EXIF has no way to be split: of what is too large for a JPEG the credits and the orientation go on, or that alone. */
+function exifSegments(exif: Uint8Array): NewSegment[] {
+  const orientation = readOrientation(exif);
+  const shorter = (policy: MetadataPolicy) => underPolicy({ exif }, policy, orientation).exif;
+  const payload = [exif, shorter('copyright'), shorter('strip')]
+    .map((form) => joinBytes(latin1(EXIF_PREFIX), form ?? []))
+    .find(({ length }) => length <= MAX_PAYLOAD);
+  return payload && payload.length > EXIF_PREFIX.length ? [{ marker: APP1, payload }] : [];
+}
+
+/** Of what is too large for one segment the credits go on. */
+function photoshopSegments(photoshop: Uint8Array): NewSegment[] {
+  const payload = photoshop.length <= MAX_PAYLOAD ? photoshop : creditsOnly(photoshop);
+  return payload && payload.length <= MAX_PAYLOAD ? [{ marker: APP13, payload }] : [];
+}
+
+function xmpSegments(packet: Uint8Array): NewSegment[] {
+  const payload = joinBytes(latin1(XMP_PREFIX), packet);
+  if (payload.length <= MAX_PAYLOAD) return [{ marker: APP1, payload }];
+  const guid = createHash('md5').update(packet).digest('hex').toUpperCase();
+  const head = joinBytes(latin1(EXTENDED_XMP_PREFIX), latin1(guid), uint32(packet.length));
+  const main = { marker: APP1, payload: joinBytes(latin1(XMP_PREFIX), latin1(pointerTo(guid))) };
+  const parts = split(packet, MAX_PAYLOAD - head.length - 4).map(({ part, offset }) => ({
+    marker: APP1,
+    payload: joinBytes(head, uint32(offset), part),
+  }));
+  return [main, ...parts];
+}
+
+function pointerTo(guid: string): string {
+  return (
+    '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">' +
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" ' +
+    `xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="${guid}"/></rdf:RDF></x:xmpmeta>` +
+    '<?xpacket end="w"?>'
+  );
+}
+
+function iccSegments(profile: Uint8Array): NewSegment[] {
+  const parts = split(profile, MAX_PAYLOAD - ICC_PREFIX.length - 2);
+  // The number of a part is one byte: a JPEG has no place for a larger profile.
+  if (parts.length > 255) return [];
+  return parts.map(({ part }, index) => ({
+    marker: APP2,
+    payload: joinBytes(latin1(ICC_PREFIX), [index + 1, parts.length], part),
+  }));
+}
+
+function split(bytes: Uint8Array, length: number): { part: Uint8Array; offset: number }[] {
+  return Array.from({ length: Math.ceil(bytes.length / length) }, (_, index) => ({
+    part: bytes.subarray(index * length, (index + 1) * length),
+    offset: index * length,
+  }));
 }

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata-segments.ts';
+import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata.ts';
 import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
 import { type Jpeg, readJpeg } from '../../../src/codec/jpeg/segments.ts';
 import { ascii, concat } from '../../support/fixtures/bytes.ts';
