@@ -1,5 +1,4 @@
 import { startsWith, textAt, uint32At, uintAt } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
 
 /** AVIF, HEIF and MP4 are ISO media files: boxes in boxes. */
 export interface IsoBox {
@@ -65,8 +64,4 @@ export function isIsoFile(bytes: Uint8Array): boolean {
   if (!startsWith(bytes, 'ftyp', 4)) return false;
   const boxes = readBoxes(bytes, 0, bytes.length);
   return boxes.at(-1)?.end === bytes.length && boxes.every(({ type }) => /^[\w ]{4}$/.test(type));
-}
-
-export function corruptIso(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable AVIF or HEIF header but found ${what} at byte ${at}`);
 }

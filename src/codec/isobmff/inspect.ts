@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, countTrailing, startsWith, textAt, uint16At, uint32At } from '../bytes.ts';
-import { childrenOf, corruptIso, findBox, type IsoBox } from './boxes.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
+import { childrenOf, findBox, type IsoBox } from './boxes.ts';
 import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
 import { readIsoIcc } from './metadata.ts';
 import { readIsoOrientation } from './orientation.ts';
@@ -14,7 +15,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
   const image = readIsoImage(bytes);
   const { primary, items, brands } = image;
   const size = findBox(primary.properties, 'ispe');
-  if (!size || size.end - size.from < 12) throw corruptIso('no ispe box', image.meta.at);
+  if (!size || size.end - size.from < 12) throw corruptHeader('AVIF or HEIF', 'no ispe box', image.meta.at);
   const { bits, planes, subsampling } = readIsoSamples(image);
   const icc = readIsoIcc(image) !== undefined;
   const alpha = [...auxiliariesOf(image)].some((id) => isAuxiliary(image, id, ALPHA_URNS));

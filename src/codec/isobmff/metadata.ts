@@ -1,5 +1,6 @@
 import { startsWith, uintAt } from '../bytes.ts';
-import type { ImageMetadata, MetadataTransfer } from '../metadata/model.ts';
+import type { WritableFormat } from '../format.ts';
+import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import { type IsoImage, readIsoImage, readItemContent } from './image.ts';
 import { withIsoMetadata } from './insert-metadata.ts';
@@ -26,10 +27,7 @@ export function readIsoIcc({ bytes, primary }: IsoImage): Uint8Array | undefined
 }
 
 /** An encoder's AVIF with this metadata. Viewers obey the properties `irot` and `imir` alone, so EXIF has 1. */
-export function writeAvifMetadata(
-  output: Uint8Array,
-  { exif, xmp, icc }: ImageMetadata,
-  { orientation, ownsIcc }: MetadataTransfer,
-): Uint8Array {
-  return withIsoMetadata(output, { exif, xmp, icc: ownsIcc ? undefined : icc, orientation });
-}
+export const writeAvifMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
+  const icc = transfer.ownsIcc ? undefined : metadata.icc;
+  return withIsoMetadata(output, { ...metadata, icc, orientation: transfer.orientation });
+};

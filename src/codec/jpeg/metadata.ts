@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { byteAt, joinAll, joinBytes, latin1, startsWith, textAt, uint32, uint32At } from '../bytes.ts';
+import type { WritableFormat } from '../format.ts';
 import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
 import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
@@ -77,11 +78,7 @@ function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
 }
 
 /** An encoder's JPEG with this metadata; under `keep` a source that is a JPEG, too, hands on its own segments. */
-export function writeJpegMetadata(
-  output: Uint8Array,
-  metadata: ImageMetadata,
-  transfer: MetadataTransfer,
-): Uint8Array {
+export const writeJpegMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const { source, ownsIcc } = transfer;
   const jpeg = readJpeg(output);
   const allowed = { ...metadata, icc: ownsIcc ? undefined : metadata.icc };
@@ -90,12 +87,10 @@ export function writeJpegMetadata(
   const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
   const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
   return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(codingStart(jpeg), jpeg.end)]);
-}
+};
 
-function segmentsFromJpeg(
-  metadata: ImageMetadata,
-  { source, policy, orientation }: MetadataTransfer,
-): readonly NewSegment[] {
+function segmentsFromJpeg(metadata: ImageMetadata, transfer: MetadataTransfer): readonly NewSegment[] {
+  const { source, policy, orientation } = transfer;
   const jpeg = readJpeg(source.bytes);
   if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
   return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { byteAt, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
 
 /** A chunk as it is to be written: a PNG is a list of them. */
 export interface NewChunk {
@@ -38,7 +38,7 @@ export function readPng(bytes: Uint8Array): Png {
     const length = uint32At(bytes, at);
     if (at + 12 + length > bytes.length) break;
     chunks.push({ type: textAt(bytes, at + 4, 4), at, payload: bytes.subarray(at + 8, at + 8 + length) });
-    if (chunks.length > MAX_CHUNKS) throw corruptPng(`more than ${MAX_CHUNKS} chunks`, at);
+    if (chunks.length > MAX_CHUNKS) throw corruptHeader('PNG', `more than ${MAX_CHUNKS} chunks`, at);
     at += 12 + length;
   }
   const isWhole = chunks.at(-1)?.type === 'IEND';
@@ -46,7 +46,8 @@ export function readPng(bytes: Uint8Array): Png {
 }
 
 function readHeader(chunk: PngChunk | undefined): Png['header'] {
-  if (chunk?.type !== 'IHDR' || chunk.payload.length !== 13) throw corruptPng('no IHDR chunk of 13 bytes', 8);
+  if (chunk?.type !== 'IHDR' || chunk.payload.length !== 13)
+    throw corruptHeader('PNG', 'no IHDR chunk of 13 bytes', 8);
   const { payload } = chunk;
   const header = {
     width: uint32At(payload, 0),
@@ -55,11 +56,11 @@ function readHeader(chunk: PngChunk | undefined): Png['header'] {
     colourType: byteAt(payload, 9),
     interlaced: payload[12] === 1,
   };
-  if (header.width === 0 || header.height === 0) throw corruptPng('a width or height of 0', 16);
+  if (header.width === 0 || header.height === 0) throw corruptHeader('PNG', 'a width or height of 0', 16);
   if (header.width > 0x7fffffff || header.height > 0x7fffffff)
-    throw corruptPng('a negative width or height', 16);
+    throw corruptHeader('PNG', 'a negative width or height', 16);
   if (!DEPTHS[header.colourType]?.includes(header.bitDepth))
-    throw corruptPng(`colour type ${header.colourType} with ${header.bitDepth} bits`, 24);
+    throw corruptHeader('PNG', `colour type ${header.colourType} with ${header.bitDepth} bits`, 24);
   return header;
 }
 
@@ -70,10 +71,6 @@ const DEPTHS: Readonly<Record<number, readonly number[]>> = {
   4: [8, 16],
   6: [8, 16],
 };
-
-export function corruptPng(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable PNG header but found ${what} at byte ${at}`);
-}
 
 export function findChunk(png: Png, type: string): PngChunk | undefined {
   return png.chunks.find((chunk) => chunk.type === type);

@@ -1,8 +1,7 @@
-import type { Sharp } from 'sharp';
 import { fromEngine } from '../engines.ts';
-import type { Encoded } from '../task.ts';
+import type { WritableFormat } from '../format.ts';
 
-export async function encodePng(image: Sharp): Promise<Encoded> {
+export const encodePng: WritableFormat['encode'] = async (image) => {
   const bytes = await fromEngine(image.png({ compressionLevel: 6, adaptiveFiltering: true }).toBuffer());
   return { bytes, encoding: { format: 'png', lossless: true } };
-}
+};

@@ -22,12 +22,6 @@ export function fitChunk(chunk: NewChunk, own: PngPixelFormat, target: PngPixelF
   return payload && { type, payload };
 }
 
-// A histogram of the old palette (hIST) fits no other.
-const FITTERS: Readonly<Record<string, typeof fitBackground>> = {
-  bKGD: fitBackground,
-  sBIT: fitSignificantBits,
-};
-
 function isSameFormat(own: PngPixelFormat, target: PngPixelFormat): boolean {
   if (target.colourType !== own.colourType || target.bitDepth !== own.bitDepth) return false;
   if (!own.palette || !target.palette) return own.palette === target.palette;
@@ -42,15 +36,13 @@ function sampleDepth({ colourType, bitDepth }: PngPixelFormat): number {
   return colourType === 3 ? 8 : bitDepth;
 }
 
-function fitBackground(
-  payload: Uint8Array,
-  own: PngPixelFormat,
-  target: PngPixelFormat,
-): Uint8Array | undefined {
+type Fit = (payload: Uint8Array, own: PngPixelFormat, target: PngPixelFormat) => Uint8Array | undefined;
+
+const fitBackground: Fit = (payload, own, target) => {
   const [from, to] = [2 ** sampleDepth(own) - 1, 2 ** sampleDepth(target) - 1];
   const colour = readBackground(payload, own)?.map((sample) => (sample * to) / from);
   return colour?.every(Number.isInteger) ? writeBackground(colour, target) : undefined;
-}
+};
 
 /** Red, green and blue. */
 function readBackground(payload: Uint8Array, own: PngPixelFormat): number[] | undefined {
@@ -78,11 +70,7 @@ function paletteIndex(colour: readonly number[], palette?: Uint8Array): Uint8Arr
   return undefined;
 }
 
-function fitSignificantBits(
-  payload: Uint8Array,
-  own: PngPixelFormat,
-  target: PngPixelFormat,
-): Uint8Array | undefined {
+const fitSignificantBits: Fit = (payload, own, target) => {
   const colours = payload.subarray(0, isColour(own) ? 3 : 1);
   const alpha = payload.subarray(colours.length, colours.length + (hasAlpha(own) ? 1 : 0));
   if (colours.length + alpha.length !== payload.length) return undefined;
@@ -92,4 +80,7 @@ function fitSignificantBits(
   const wanted = isColour(target) ? [0, 1, 2].map((index) => colours[index] ?? first) : [first];
   const all = [...wanted, ...(hasAlpha(target) ? [alpha[0] ?? depth] : [])];
   return Uint8Array.from(all.map((bits) => Math.min(bits, depth)));
-}
+};
+
+// A histogram of the old palette (hIST) fits no other.
+const FITTERS: Readonly<Record<string, Fit>> = { bKGD: fitBackground, sBIT: fitSignificantBits };

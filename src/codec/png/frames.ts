@@ -1,5 +1,6 @@
 import { joinAll, joinBytes, uint32At } from '../bytes.ts';
-import { corruptPng, findChunk, type Png, type PngChunk, readPng, writePng } from './chunks.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
+import { findChunk, type Png, type PngChunk, readPng, writePng } from './chunks.ts';
 
 /**
  * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must be present and
@@ -8,11 +9,15 @@ import { corruptPng, findChunk, type Png, type PngChunk, readPng, writePng } fro
 export function countFrames(png: Png): number {
   const controls = png.chunks.filter(({ type }) => type === 'fcTL');
   const outside = controls.find(({ payload }) => !isWithin(png.header, payload));
-  if (outside) throw corruptPng('a frame outside the picture', outside.at);
+  if (outside) throw corruptHeader('PNG', 'a frame outside the picture', outside.at);
   const animation = findChunk(png, 'acTL')?.payload;
   const announced = animation && animation.length >= 4 ? uint32At(animation, 0) : 0;
   if (announced > controls.length)
-    throw corruptPng(`${controls.length} of the ${announced} frames that its animation has`, png.end);
+    throw corruptHeader(
+      'PNG',
+      `${controls.length} of the ${announced} frames that its animation has`,
+      png.end,
+    );
   return animation ? controls.length : 0;
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { sameBytes } from '../bytes.ts';
+import type { WritableFormat } from '../format.ts';
 import { buildExif, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
@@ -41,17 +42,13 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
 }
 
 /** An encoder's PNG with this metadata. From a source that is a PNG itself, the chunks are copied. */
-export function writePngMetadata(
-  output: Uint8Array,
-  metadata: ImageMetadata,
-  transfer: MetadataTransfer,
-): Uint8Array {
+export const writePngMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const png = readPng(output);
   const icc = transfer.ownsIcc ? undefined : metadata.icc;
   const added =
     transfer.source.format === 'png' ? chunksFromPng(png, transfer) : metadataChunks({ ...metadata, icc });
   return writePng([...png.chunks.slice(0, 1), ...added, ...png.chunks.slice(1)]);
-}
+};
 
 function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
   return [
