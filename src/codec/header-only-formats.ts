@@ -38,7 +38,12 @@ export const HEADER_ONLY_FORMATS = {
   ico: {
     name: 'ICO',
     contentType: 'image/vnd.microsoft.icon',
-    sniff: (bytes) => ['\0\0\x01\0', '\0\0\x02\0'].some((magic) => startsWith(bytes, magic)) && isIco(bytes),
+    sniff: (bytes) =>
+      ['\0\0\x01\0', '\0\0\x02\0'].some((magic) => startsWith(bytes, magic)) &&
+      bytes.length >= 22 &&
+      bytes[4] !== 0 &&
+      bytes[5] === 0 &&
+      bytes[9] === 0,
   },
   pnm: {
     name: 'PNM',
@@ -57,10 +62,6 @@ export const HEADER_ONLY_FORMATS = {
 } as const satisfies Record<string, Format>;
 
 const BMP_HEADERS = [12, 16, 40, 52, 56, 64, 108, 124];
-
-function isIco(bytes: Uint8Array): boolean {
-  return bytes.length >= 22 && bytes[4] !== 0 && bytes[5] === 0 && bytes[9] === 0;
-}
 
 /** `<svg` as the root element: HTML that holds a drawing is no image. */
 function isSvg(head: string): boolean {

@@ -203,7 +203,9 @@ export function lossy(format: OutputFormat, facts: ImageFacts, settings: Compres
   // Bytes spent beyond the source's own quality would only draw its artefacts more exactly.
   const wanted = settings.mode === 'auto' ? AUTO_FALLBACK_QUALITY : settings.quality;
   const quality = Math.min(wanted, facts.sourceQuality ?? 100);
-  const fullChroma = hasFullChroma(facts) && quality >= FULL_CHROMA_QUALITY && settings.mode !== 'auto';
+  const { colour, chromaSubsampling = '4:4:4' } = facts;
+  const hasFullChroma = colour !== 'grey' && chromaSubsampling === '4:4:4';
+  const fullChroma = hasFullChroma && quality >= FULL_CHROMA_QUALITY && settings.mode !== 'auto';
   return {
     action: 'encode',
     format,
@@ -220,10 +222,6 @@ export function lossy(format: OutputFormat, facts: ImageFacts, settings: Compres
  * blue, which chroma of half the resolution cannot do. Below it the scale means libjpeg's 4:2:0.
  */
 const FULL_CHROMA_QUALITY = 85;
-
-function hasFullChroma({ colour, chromaSubsampling = '4:4:4' }: ImageFacts): boolean {
-  return colour !== 'grey' && chromaSubsampling === '4:4:4';
-}
 
 /** The stored grid that `resize` and `autoOrient` ask for; undefined where it is the present one. */
 export function reshapeOf(facts: ImageFacts, settings: CompressionSettings): EncodeRecipe['reshape'] {

@@ -52,8 +52,12 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const unknown = trailer ? gaps.slice(0, -1) : gaps;
   const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
   const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
-  const isIndexed = areIndexed(jpeg, pictures, others);
-  const arePreviews = isIndexed && others.every((picture) => isPreview(jpeg.bytes, picture));
+  const [own] = pictures;
+  const isWhole = own?.start === 0 && own.length >= jpeg.end;
+  const isIndexed = isWhole && others.length > 0 && others.length === pictures.length - 1;
+  const isPreview = ({ start, preview }: PictureEntry) =>
+    preview && startsWith(jpeg.bytes, '\xff\xd8', start);
+  const arePreviews = isIndexed && others.every(isPreview);
   const isTrailer = trailer !== undefined && pictures.length <= 1;
   const isKnown = unknownTrailingBytes === 0 && !gainMap && (arePreviews || isTrailer);
   const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
@@ -75,18 +79,10 @@ function gapsAfter({ bytes, end }: Jpeg, pictures: readonly PictureEntry[]) {
   return from.map((start, index) => ({ start, bytes: bytes.subarray(start, to[index]) }));
 }
 
-function areIndexed({ end }: Jpeg, [own, ...others]: PictureEntry[], following: PictureEntry[]): boolean {
-  return own?.start === 0 && own.length >= end && others.length > 0 && following.length === others.length;
-}
-
 /** Whether what follows the picture can be moved: all of it is known, and so is every offset that points to it. */
 export function isMovable({ trailingParts, ...pictures }: MultiPicture): boolean {
   if (pictures.gainMap) return pictures.isIndexed && pictures.unknownTrailingBytes === 0;
   return trailingParts !== undefined && !trailingParts.isPointedAt;
-}
-
-function isPreview(bytes: Uint8Array, { start, preview }: PictureEntry): boolean {
-  return preview && startsWith(bytes, '\xff\xd8', start);
 }
 
 /**

@@ -16,8 +16,9 @@ export const JPEG_RECIPES: FormatRecipes = {
     // No lossy encoder here keeps these as they are; their coefficients can still be packed tighter.
     if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts, settings);
     if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts, settings);
-    if (!reshape && hasWantedQuality(facts, settings)) return withoutFurtherLoss(facts, settings);
-    return lossy('jpeg', facts, settings);
+    if (reshape || !hasWantedQuality(facts, settings)) return lossy('jpeg', facts, settings);
+    if (settings.effort === 'best') return losslessJpeg(facts, settings);
+    return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
   },
   lossless: losslessJpeg,
   // The coefficients can be packed tighter with the map after them byte for byte.
@@ -53,11 +54,6 @@ const MAX_SEARCHED_QUALITY = 88;
 function hasWantedQuality({ sourceQuality }: ImageFacts, settings: CompressionSettings): boolean {
   const wanted = settings.mode === 'auto' ? MAX_SEARCHED_QUALITY : settings.quality;
   return sourceQuality !== undefined && sourceQuality <= wanted;
-}
-
-function withoutFurtherLoss(facts: ImageFacts, settings: CompressionSettings): Recipe {
-  if (settings.effort === 'best') return losslessJpeg(facts, settings);
-  return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
 }
 
 function losslessJpeg(facts: ImageFacts, { progressive }: CompressionSettings): Recipe {

@@ -5,22 +5,18 @@ import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
-  parts: ({ bytes }) => [
-    ...readJpeg(bytes)
-      .segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc')
-      .map(asPart),
-    ...trailingPart(readJpeg(bytes)),
-  ],
+  parts: ({ bytes }) => {
+    const { segments, end } = readJpeg(bytes);
+    const parts = segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc').map(asPart);
+    if (countTrailing(bytes, end) > 0) parts.push({ type: 'trailing data', payload: bytes.subarray(end) });
+    return parts;
+  },
   partsLeft: ({ bytes }, policy) => segmentsOfCopy(readJpeg(bytes), policy).map(asPart),
   strip: ({ bytes }, policy) => {
     const jpeg = readJpeg(bytes);
     return jpeg.hasEnd ? writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg)) : undefined;
   },
 };
-
-function trailingPart({ bytes, end }: Jpeg): MetadataPart[] {
-  return countTrailing(bytes, end) > 0 ? [{ type: 'trailing data', payload: bytes.subarray(end) }] : [];
-}
 
 function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): MetadataPart {
   return { type: String.fromCharCode(marker), payload };

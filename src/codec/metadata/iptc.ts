@@ -52,7 +52,8 @@ export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
 /** An APP13 payload with only the credits in it; undefined when there are none. */
 export function creditsOnly(photoshop: Uint8Array): Uint8Array | undefined {
   const iptc = readIptc(photoshop);
-  const credits = iptc ? readDatasets(iptc).filter(isCredit) : [];
+  const datasets = iptc ? readDatasets(iptc) : [];
+  const credits = datasets.filter(({ record, id }) => CREDIT_IDS.has(`${record}:${id}`));
   if (!credits.some(({ record }) => record === 2)) return undefined;
   const rows = credits.map(({ record, id, value }) => [[0x1c, record, id], uint16(value.length), value]);
   return asPhotoshop(joinAll(rows.flat()));
@@ -75,10 +76,6 @@ export function readIptcCredits(photoshop: Uint8Array): Credits {
       .filter(({ record, id }) => record === 2 && id === wanted)
       .map(({ value }) => Buffer.from(value).toString(isUtf8 ? 'utf8' : 'latin1'));
   return { creators: texts(80), rights: texts(116)[0] };
-}
-
-function isCredit({ record, id }: Dataset): boolean {
-  return CREDIT_IDS.has(`${record}:${id}`);
 }
 
 function readDatasets(iptc: Uint8Array): Dataset[] {
