@@ -19,7 +19,4 @@ export interface EncodeTask extends PlannedTask {
 export type EncodePlan = Pick<EncodingPlan, 'recipe' | 'settings'>;
 
 /** An encoder's output, without any metadata. */
-export interface Encoded {
-  readonly bytes: Uint8Array;
-  readonly encoding: Encoding;
-}
+export type Encoded = Readonly<{ bytes: Uint8Array; encoding: Encoding }>;

@@ -49,11 +49,7 @@ export interface TrailingParts {
 /** What to do with one image, decided from facts and settings before any pixel is touched. */
 export type Recipe = KeepRecipe | EncodeRecipe;
 
-export interface KeepRecipe {
-  readonly action: 'keep';
-  readonly reason: KeptReason;
-  readonly detail?: string;
-}
+export type KeepRecipe = Readonly<{ action: 'keep'; reason: KeptReason; detail?: string }>;
 
 export interface EncodeRecipe {
   readonly action: 'encode';

@@ -1,5 +1,5 @@
 import { byteAt, textAt, uint16At } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { CorruptImageError, corruptHeader } from '../corrupt-image-error.ts';
 
 export interface Gif {
   /** Of the screen, or of the first frame where it reaches beyond: decoders make the picture as large as both. */
@@ -38,9 +38,7 @@ export function readGif(bytes: Uint8Array): Gif {
     throw new CorruptImageError(`Expected a readable GIF header but the file ends at byte ${bytes.length}`);
   }
   const [width, height] = [uint16At(bytes, 6, true), uint16At(bytes, 8, true)];
-  if (width === 0 || height === 0) {
-    throw new CorruptImageError('Expected a readable GIF header but found a width or height of 0 at byte 6');
-  }
+  if (width === 0 || height === 0) throw corruptHeader('GIF', 'a width or height of 0', 6);
   const nothing = { frames: 0, transparent: false, interlaced: false, comments: false, applications: [] };
   const gif: GifSoFar = { ...nothing, width, height, end: bytes.length };
   for (const block of readBlocks(bytes)) {

@@ -34,13 +34,10 @@ export interface JpegFrame {
   readonly bits: number;
   readonly width: number;
   readonly height: number;
-  readonly components: readonly {
-    readonly id: number;
-    readonly horizontal: number;
-    readonly vertical: number;
-    readonly table: number;
-  }[];
+  readonly components: readonly JpegComponent[];
 }
+
+type JpegComponent = Readonly<Record<'id' | 'horizontal' | 'vertical' | 'table', number>>;
 
 const SOI = 0xd8;
 const EOI = 0xd9;
@@ -111,10 +108,7 @@ function readMarkers(bytes: Uint8Array): Jpeg {
   return { bytes, segments, frame: readFrame(segments, at), end: bytes.length, hasEnd: false, fault };
 }
 
-interface Marker {
-  readonly code: number;
-  readonly at: number;
-}
+type Marker = Readonly<{ code: number; at: number }>;
 
 function nextMarker(bytes: Uint8Array, from: number): Marker | undefined {
   const at = markerIn(bytes, from);
@@ -203,7 +197,7 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
   return frame;
 }
 
-function readComponent(payload: Uint8Array, at: number): JpegFrame['components'][number] {
+function readComponent(payload: Uint8Array, at: number): JpegComponent {
   const sampling = byteAt(payload, at + 1);
   return {
     id: byteAt(payload, at),

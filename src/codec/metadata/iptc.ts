@@ -17,11 +17,7 @@ export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
 /** IPTC (IIM) in Photoshop's image resources. */
 
-interface Dataset {
-  readonly record: number;
-  readonly id: number;
-  readonly value: Uint8Array;
-}
+type Dataset = Readonly<{ record: number; id: number; value: Uint8Array }>;
 
 const IPTC_RESOURCE = 0x0404;
 

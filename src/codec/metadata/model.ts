@@ -13,10 +13,7 @@ export interface ImageMetadata {
   readonly photoshop?: Uint8Array;
 }
 
-export interface MetadataSource {
-  readonly format: ImageFormat;
-  readonly bytes: Uint8Array;
-}
+export type MetadataSource = Readonly<{ format: ImageFormat; bytes: Uint8Array }>;
 
 /** How an encoder's output gets the metadata of its source. */
 export interface MetadataTransfer {
@@ -35,10 +32,7 @@ export interface StripSource extends MetadataSource {
 }
 
 /** Whatever holds metadata in a file. */
-export interface MetadataPart {
-  readonly type: string;
-  readonly payload: Uint8Array;
-}
+export type MetadataPart = Readonly<{ type: string; payload: Uint8Array }>;
 
 /** How the metadata of one format is taken out. */
 export interface MetadataStripper {

@@ -3,10 +3,7 @@ import { byteAt, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 
 /** A chunk as it is to be written: a PNG is a list of them. */
-export interface NewChunk {
-  readonly type: string;
-  readonly payload: Uint8Array;
-}
+export type NewChunk = Readonly<{ type: string; payload: Uint8Array }>;
 
 export interface PngChunk extends NewChunk {
   /** Offset of its length, its first field. */

@@ -1,5 +1,6 @@
 import { fromEngine, openImage, rgbPixels } from '../engines.ts';
 import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
+import { cut, type Tile } from '../score/picture-tiles.ts';
 import type { EncodeTask } from '../task.ts';
 import { inspectPng } from './inspect.ts';
 
@@ -53,8 +54,6 @@ async function scoreTiles(
   return worstMean >= MEAN_FLOOR ? worstMean : undefined;
 }
 
-type Tile = Readonly<Record<'left' | 'top' | 'width' | 'height', number>>;
-
 /** The picture in tiles of about 512 x 512, none much smaller than the others. */
 function tilesOf({ width, height }: RgbPixels): Tile[] {
   const [across, down] = [Math.ceil(width / TILE), Math.ceil(height / TILE)];
@@ -68,13 +67,4 @@ function tilesOf({ width, height }: RgbPixels): Tile[] {
       height: Math.floor(((row + 1) * height) / down) - top,
     };
   });
-}
-
-function cut({ pixels, width: stride }: RgbPixels, { left, top, width, height }: Tile): RgbPixels {
-  const part = new Uint8Array(width * height * 3);
-  for (let row = 0; row < height; row++) {
-    const from = ((top + row) * stride + left) * 3;
-    part.set(pixels.subarray(from, from + width * 3), row * width * 3);
-  }
-  return { pixels: part, width, height };
 }

@@ -2,11 +2,7 @@ import { blur } from './gaussian-blur.ts';
 import { type Plane, type Scale, toScales, valueAt } from './xyb-scales.ts';
 
 /** Pixels as red, green, blue bytes without gaps. */
-export interface RgbPixels {
-  readonly pixels: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-}
+export type RgbPixels = Readonly<{ pixels: Uint8Array; width: number; height: number }>;
 
 /** A picture that others are scored against; what depends on it alone is computed once. */
 export interface PerceptualReference {

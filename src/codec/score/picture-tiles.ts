@@ -28,18 +28,24 @@ function spread<T>(all: readonly T[], count: number): T[] {
 }
 
 /** Of a picture that is too narrow for tiles: as much from its middle as the tiles would hold. */
-function middleOf({ pixels, width, height }: RgbPixels, area: number): RgbPixels {
-  const isWide = width > height;
-  const part = isWide
-    ? { width: Math.floor(area / height), height }
-    : { width, height: Math.floor(area / width) };
-  const from = { x: (width - part.width) >> 1, y: (height - part.height) >> 1 };
-  const cut = new Uint8Array(part.width * part.height * 3);
-  for (let row = 0; row < part.height; row++) {
-    const start = ((from.y + row) * width + from.x) * 3;
-    cut.set(pixels.subarray(start, start + part.width * 3), row * part.width * 3);
+function middleOf(picture: RgbPixels, area: number): RgbPixels {
+  const isWide = picture.width > picture.height;
+  const width = isWide ? Math.floor(area / picture.height) : picture.width;
+  const height = isWide ? picture.height : Math.floor(area / picture.width);
+  const [left, top] = [(picture.width - width) >> 1, (picture.height - height) >> 1];
+  return cut(picture, { left, top, width, height });
+}
+
+export type Tile = Readonly<Record<'left' | 'top' | 'width' | 'height', number>>;
+
+/** A copy of this part of a picture. */
+export function cut({ pixels, width: stride }: RgbPixels, { left, top, width, height }: Tile): RgbPixels {
+  const part = new Uint8Array(width * height * 3);
+  for (let row = 0; row < height; row++) {
+    const from = ((top + row) * stride + left) * 3;
+    part.set(pixels.subarray(from, from + width * 3), row * width * 3);
   }
-  return { pixels: cut, ...part };
+  return { pixels: part, width, height };
 }
 
 type Place = Readonly<{ x: number; y: number }>;

@@ -1,6 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { startsWith } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
 import {
   nextDirectory,
   numbersOf,
@@ -24,14 +24,10 @@ const TAG = {
 export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
   const tiff = readTiff(bytes);
   const first = tiff && readDirectory(tiff, tiff.first);
-  if (!tiff || !first)
-    throw new CorruptImageError('Expected a readable TIFF header but found no directory at byte 4');
+  if (!tiff || !first) throw corruptHeader('TIFF', 'no directory', 4);
   const number = (tag: number) => numbersOf(tiff, first.entries.get(tag))[0];
   const [width, height] = [number(TAG.width), number(TAG.height)];
-  if (!width || !height)
-    throw new CorruptImageError(
-      `Expected a readable TIFF header but found no width or height at byte ${first.at}`,
-    );
+  if (!width || !height) throw corruptHeader('TIFF', 'no width or height', first.at);
   return {
     width,
     height,

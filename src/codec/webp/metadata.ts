@@ -1,5 +1,6 @@
 import { joinBytes, uint32 } from '../bytes.ts';
-import type { ImageMetadata, MetadataTransfer } from '../metadata/model.ts';
+import type { WritableFormat } from '../format.ts';
+import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import {
   FLAGS,
@@ -23,15 +24,12 @@ export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
 }
 
 /** An encoder's WebP with this metadata; under `keep` with the unknown chunks of a WebP source, too. */
-export function writeWebPMetadata(
-  output: Uint8Array,
-  metadata: ImageMetadata,
-  { source, policy }: MetadataTransfer,
-): Uint8Array {
+export const writeWebPMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
+  const { source, policy } = transfer;
   const carriesAll = policy === 'keep' && source.format === 'webp';
   const foreign = carriesAll ? foreignChunks(readWebP(source.bytes)) : [];
   return withWebPMetadata(output, { ...metadata, foreign });
-}
+};
 
 /** Chunks of unknown types, and a profile that the header does not announce. */
 function foreignChunks(webp: WebP): RiffChunk[] {

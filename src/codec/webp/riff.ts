@@ -1,11 +1,8 @@
 import { byteAt, joinAll, latin1, startsWith, textAt, uint16At, uint32, uint32At } from '../bytes.ts';
-import { CorruptImageError } from '../corrupt-image-error.ts';
+import { corruptHeader } from '../corrupt-image-error.ts';
 
 /** WebP is a RIFF file: a list of chunks. */
-export interface RiffChunk {
-  readonly type: string;
-  readonly payload: Uint8Array;
-}
+export type RiffChunk = Readonly<{ type: string; payload: Uint8Array }>;
 
 export interface WebP {
   readonly chunks: readonly RiffChunk[];
@@ -32,7 +29,7 @@ export function readWebP(bytes: Uint8Array): WebP {
   const chunks = readChunks(bytes, 12, end);
   const [first] = chunks;
   const size = first && readSize(first);
-  if (!size) throw corrupt('no VP8, VP8L or VP8X chunk', 12);
+  if (!size) throw corruptHeader('WebP', 'no VP8, VP8L or VP8X chunk', 12);
   return {
     ...size,
     alphaDenied: !size.alpha && chunks.some(isTransparent),
@@ -47,7 +44,7 @@ function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   const chunks: RiffChunk[] = [];
   for (let at = from; at + 8 <= end; ) {
     const length = uint32At(bytes, at + 4, true);
-    if (chunks.length >= MAX_CHUNKS) throw corrupt(`more than ${MAX_CHUNKS} chunks`, at);
+    if (chunks.length >= MAX_CHUNKS) throw corruptHeader('WebP', `more than ${MAX_CHUNKS} chunks`, at);
     const payload = bytes.subarray(at + 8, Math.min(at + 8 + length, end));
     chunks.push({ type: textAt(bytes, at, 4), payload });
     at += 8 + length + (length % 2);
@@ -87,10 +84,6 @@ function isNotLossy({ type, payload }: RiffChunk): boolean {
   return !readChunks(payload, 16, payload.length).some((inner) => inner.type === 'VP8 ');
 }
 
-function corrupt(what: string, at: number): CorruptImageError {
-  return new CorruptImageError(`Expected a readable WebP header but found ${what} at byte ${at}`);
-}
-
 export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined {
   return webp.chunks.find((chunk) => chunk.type === type)?.payload;
 }
@@ -106,12 +99,10 @@ export const PICTURES: ReadonlySet<string> = new Set(['VP8 ', 'VP8L', 'ALPH', 'A
 
 /** A WebP of these chunks. */
 export function writeWebP(chunks: readonly RiffChunk[]): Uint8Array {
-  const parts = chunks.flatMap(({ type, payload }) => [
-    latin1(type),
-    uint32(payload.length, true),
-    payload,
-    new Uint8Array(payload.length % 2),
-  ]);
+  const parts = chunks.flatMap(({ type, payload }) => {
+    const padding = new Uint8Array(payload.length % 2);
+    return [latin1(type), uint32(payload.length, true), payload, padding];
+  });
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   return joinAll([latin1('RIFF'), uint32(length + 4, true), latin1('WEBP'), ...parts]);
 }
