@@ -15,13 +15,12 @@ import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } fr
 
 /** Carries out the recipe of an image and checks what came of it. @throws CorruptImageError, EncoderCrashError */
 export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
-  const { recipe, facts } = task;
+  const { recipe } = task;
   assertSound(task);
   const palette = recipe.tryPalette ? await attributeError(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   if (!recipe.lossless || recipe.reshape) return encodeLossily(task);
-  const canRepack = recipe.format === facts.format && FORMATS[facts.format].repack !== undefined;
-  return canRepack ? repack(task) : encodeLosslessly(task);
+  return canRepack(task) ? repack(task) : encodeLosslessly(task);
 }
 
 /**
@@ -44,15 +43,14 @@ function knownMessage(error: unknown): string {
   throw error;
 }
 
+function canRepack({ facts, recipe }: EncodeTask): boolean {
+  return recipe.format === facts.format && FORMATS[facts.format].repack !== undefined;
+}
+
 async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
-  const { facts, recipe } = task;
+  const { recipe } = task;
   const found = recipe.search ? await attributeError(task, searchQuality) : undefined;
-  if (
-    found?.isGood === false &&
-    recipe.format === facts.format &&
-    FORMATS[facts.format].repack &&
-    !recipe.reshape
-  )
+  if (found?.isGood === false && canRepack(task) && !recipe.reshape)
     return repack({ ...task, recipe: { action: 'encode', format: recipe.format, lossless: true } });
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
   const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));

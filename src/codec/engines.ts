@@ -29,10 +29,8 @@ export function openSharp(input: SharpInput, options: SharpOptions = {}): Sharp 
 }
 
 /** The pixels as they are stored, decoded strictly; the profile belongs to the metadata and does not touch them. */
-export function openImage(
-  source: Uint8Array,
-  { width = 0, height = 0, pages }: Pick<ImageFacts, 'pages'> & Partial<ImageFacts>,
-): Sharp {
+export function openImage(source: Uint8Array, facts: Pick<ImageFacts, 'pages'> & Partial<ImageFacts>): Sharp {
+  const { width = 0, height = 0, pages } = facts;
   return openSharp(source, {
     failOn: 'warning',
     // What the header says was compared with the host's limit before; a decoder that finds more is stopped.

@@ -44,10 +44,7 @@ export async function searchQuality(task: EncodeTask): Promise<QualityFound | un
 }
 
 /** Exported for its test: the lowest quality that was found to be good, in at most four probes. */
-export async function findLowest(
-  scoreAt: (quality: number) => Promise<number>,
-  sourceQuality = 100,
-): Promise<QualityFound> {
+export async function findLowest(scoreAt: (quality: number) => Promise<number>, sourceQuality = 100) {
   let below: number = SEARCH_RANGE.lowest - 1;
   let above = Math.max(SEARCH_RANGE.lowest, Math.min(SEARCH_RANGE.highest, sourceQuality)) + 1;
   let best: QualityFound | undefined;

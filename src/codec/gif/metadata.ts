@@ -2,19 +2,14 @@ import { startsWith } from '../bytes.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { readGif } from './blocks.ts';
 
-export function readGifMetadata(bytes: Uint8Array): ImageMetadata {
-  return { xmp: readXmp(bytes) };
-}
-
 // XMP is stored in a GIF without sub-block lengths. A reader that skips sub-blocks through it is led to its end by these
 // bytes.
 const XMP_TRAILER_LENGTH = 258;
 
-/** The XMP packet in its application extension; undefined when there is none. */
-function readXmp(bytes: Uint8Array): Uint8Array | undefined {
+/** The XMP packet in its application extension. */
+export function readGifMetadata(bytes: Uint8Array): ImageMetadata {
   const block = readGif(bytes).applications.find(({ name }) => name === 'XMP DataXMP');
   const end = (block?.end ?? 0) - XMP_TRAILER_LENGTH;
-  return block && end > block.from && startsWith(bytes, '\x01\xff\xfe', end)
-    ? bytes.subarray(block.from, end)
-    : undefined;
+  const isWhole = block && end > block.from && startsWith(bytes, '\x01\xff\xfe', end);
+  return { xmp: isWhole ? bytes.subarray(block.from, end) : undefined };
 }

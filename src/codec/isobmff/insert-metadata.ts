@@ -63,12 +63,8 @@ function writeMeta(
   return isoBox('meta', joinBytes(bytes.subarray(meta.from, meta.from + 4), ...boxes));
 }
 
-function writeLocations(
-  { locations, meta }: IsoImage,
-  added: readonly NewItem[],
-  growth: number,
-  storeAt: number,
-): Uint8Array {
+function writeLocations(image: IsoImage, added: readonly NewItem[], growth: number, storeAt: number) {
+  const { locations, meta } = image;
   const rows = locations.map(({ id, construction, extents }) => {
     const isMoved = (offset: number) => construction === 0 && offset >= meta.end;
     const moved = extents.map(({ offset, length }) =>

@@ -97,12 +97,8 @@ function startFrame(frame: JpegFrame, state: DecoderState): string | undefined {
   return state.open ? undefined : 'unknown-kind';
 }
 
-function findFaultInScan(
-  payload: Uint8Array,
-  coded: Uint8Array,
-  frame: JpegFrame,
-  { definitions, interval, open }: DecoderState,
-): string | undefined {
+function findFaultInScan(payload: Uint8Array, coded: Uint8Array, frame: JpegFrame, state: DecoderState) {
+  const { definitions, interval, open } = state;
   const header = open && readScanHeader(payload, frame, definitions);
   if (!header) return 'unknown-kind';
   const walk = open(header);
@@ -121,12 +117,7 @@ function scanOpener({ marker, components }: JpegFrame): OpenScan | undefined {
   return marker === SOF0 || marker === SOF1 ? walkBaseline : undefined;
 }
 
-function walkPieces(
-  coded: Uint8Array,
-  { mcus }: ScanHeader,
-  interval: number,
-  walk: ScanWalk,
-): string | undefined {
+function walkPieces(coded: Uint8Array, { mcus }: ScanHeader, interval: number, walk: ScanWalk) {
   let first = 0;
   let isAfterEnd = false;
   for (const piece of piecesOf(coded)) {

@@ -120,12 +120,7 @@ export function tiffHeader(littleEndian = false): Uint8Array {
 }
 
 /** An entry to be written; its value is in the byte order of the whole. */
-export interface NewEntry {
-  readonly tag: number;
-  readonly type: number;
-  readonly count: number;
-  readonly value: Uint8Array;
-}
+export type NewEntry = Readonly<{ tag: number; type: number; count: number; value: Uint8Array }>;
 
 export function longEntry(tag: number, value: number, littleEndian: boolean): NewEntry {
   return { tag, type: TYPE_LONG, count: 1, value: uint32(value, littleEndian) };

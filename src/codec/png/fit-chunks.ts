@@ -3,11 +3,7 @@ import { chunkKind } from './chunk-kinds.ts';
 import { findChunk, type NewChunk, type Png } from './chunks.ts';
 
 /** How pixels are written down, which the values of some chunks depend on. */
-export interface PngPixelFormat {
-  readonly colourType: number;
-  readonly bitDepth: number;
-  readonly palette?: Uint8Array;
-}
+export type PngPixelFormat = Readonly<{ colourType: number; bitDepth: number; palette?: Uint8Array }>;
 
 export function pixelFormatOf(png: Png): PngPixelFormat {
   const { colourType, bitDepth } = png.header;

@@ -33,11 +33,7 @@ export async function palettePng({
 }
 
 /** The mean over all tiles, on the background where it is worse; undefined when a floor is missed. */
-async function scoreTiles(
-  source: Uint8Array,
-  output: Uint8Array,
-  backgrounds: readonly string[],
-): Promise<number | undefined> {
+async function scoreTiles(source: Uint8Array, output: Uint8Array, backgrounds: readonly string[]) {
   let worstMean = 100;
   for (const background of backgrounds) {
     const before = await rgbPixels(openImage(source, { pages: 1 }), background);

@@ -42,12 +42,7 @@ function reductionsFor(source: Png): PNGLosslessOptions {
   };
 }
 
-async function repack(
-  bytes: Uint8Array,
-  source: Png,
-  policy: MetadataPolicy,
-  options: PNGLosslessOptions,
-): Promise<Uint8Array | undefined> {
+async function repack(bytes: Uint8Array, source: Png, policy: MetadataPolicy, options: PNGLosslessOptions) {
   const packed = readPng(await fromEngine(losslessCompressPng(bytes, { ...options, force: true })));
   if (bitsPerPixel(packed) > bitsPerPixel(source) || contradictsProfile(source, packed)) return undefined;
   const metadata = chunksOfCopy(source, pixelFormatOf(packed), policy, readPngOrientation(source));

@@ -70,10 +70,7 @@ function exifOf(tiff: Tiff, first: TiffDirectory): Uint8Array | undefined {
   return tiff.big ? undefined : buildExif(readCredits(tiff.bytes));
 }
 
-function entriesFor(
-  directory: TiffDirectory | undefined,
-  isWanted: (entry: TiffEntry) => boolean,
-): TiffEntry[] {
+function entriesFor(directory: TiffDirectory | undefined, isWanted: (entry: TiffEntry) => boolean) {
   const entries = [...(directory?.entries.values() ?? [])];
   // EXIF knows the types up to DOUBLE, and text as UTF-8.
   return entries.filter((entry) => isWanted(entry) && (entry.type <= 12 || entry.type === 129));
