@@ -16,7 +16,7 @@ export function compileRule(rule: unknown): Rule {
   const [extra] = Object.keys(comparison);
   if (extra !== undefined || !Array.isArray(And) || And.length === 0)
     throw new SyntaxError(`expected And with a list of comparisons${extra ? ` and without '${extra}'` : ''}`);
-  const parts = And.map((part: Fields) => compileComparison(part));
+  const parts = And.map((part: unknown) => compileComparison(Object(part)));
   return { holds: (scope) => parts.every((part) => part(scope)), next: Next };
 }
 
@@ -29,7 +29,7 @@ function compileComparison({ Variable, ...comparison }: Fields): Rule['holds'] {
       `expected one of ${known}; '${[name, ...others].join("' and '")}' is not supported`,
     );
   }
-  const path = parsePath(String(Variable), STATE_ROOTS);
+  const path = parsePath(Variable, STATE_ROOTS);
   const test = operator(comparison[name]);
   return (scope) => test(readPath(path, scope), scope);
 }
@@ -43,7 +43,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   NumericLessThan: compareTo('number', (value, operand) => value < operand),
   NumericLessThanEquals: compareTo('number', (value, operand) => value <= operand),
   NumericLessThanPath: (operand) => {
-    const path = parsePath(String(operand), STATE_ROOTS);
+    const path = parsePath(operand, STATE_ROOTS);
     return (value, scope) => {
       const limit = readPath(path, scope);
       return typeof value === 'number' && typeof limit === 'number' && value < limit;

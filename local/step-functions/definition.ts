@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { compileRule } from './choice-rules.ts';
 import { DATA_ROOTS, ITEM_ROOTS, parsePath, type Scope, STATE_ROOTS } from './paths.ts';
-import { compileStrings, compileTemplate } from './templates.ts';
+import { compileObject, compileStrings } from './templates.ts';
 
 /**
  * The part of the Amazon States Language (JSONPath) that is supported: every field with how it is read. A field or a
@@ -23,11 +23,11 @@ function readBy<T>(parse: (value: unknown) => T) {
 }
 
 const wholePath = parsePath('$', DATA_ROOTS);
-const path = readBy((text) => parsePath(String(text), STATE_ROOTS));
-const resultPath = readBy((text) => parsePath(String(text), DATA_ROOTS)).default(wholePath);
+const path = readBy((text) => parsePath(text, STATE_ROOTS));
+const resultPath = readBy((text) => parsePath(text, DATA_ROOTS)).default(wholePath);
 const wholeData = ({ data }: Scope): unknown => data;
-const template = readBy((value) => compileTemplate(value)).default(() => wholeData);
-const itemTemplate = readBy((value) => compileTemplate(value, ITEM_ROOTS));
+const template = readBy((value) => compileObject(value)).default(() => wholeData);
+const itemTemplate = readBy((value) => compileObject(value, ITEM_ROOTS));
 const s3Object = readBy((value) => compileStrings(value, ['Bucket', 'Key']));
 const s3Prefix = readBy((value) => compileStrings(value, ['Bucket', 'Prefix']));
 

@@ -32,12 +32,12 @@ export const STATE_ROOTS: Roots = {
 export const ITEM_ROOTS: Roots = { ...STATE_ROOTS, '$$.Map.Item.Value': ({ context }) => context.item };
 
 /** @throws SyntaxError for another root, and for wildcards, filters, slices, indexes and quoted names */
-export function parsePath(text: string, roots: Roots): Path {
-  const found = Object.entries(roots).find(([name]) => text === name || text.startsWith(`${name}.`));
+export function parsePath(text: unknown, roots: Roots): Path {
+  const found = Object.entries(roots).find(([name]) => `${text}.`.startsWith(`${name}.`));
   if (!found) throw new SyntaxError(`'${text}' does not begin with ${Object.keys(roots).join(', ')}`);
   const [name, root] = found;
-  const rest = text.slice(name.length);
-  if (!/^(?:\.[\p{L}\p{N}_-]+)*$/u.test(rest))
+  const rest = String(text).slice(name.length);
+  if (typeof text !== 'string' || !/^(?:\.[\p{L}\p{N}_-]+)*$/u.test(rest))
     throw new SyntaxError(`'${text}' is not a path of plain names`);
   return { text, root, steps: rest.split('.').slice(1) };
 }

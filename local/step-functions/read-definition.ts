@@ -24,7 +24,8 @@ const FUNCTIONS: Readonly<Record<string, (operand: unknown, names: DeploymentNam
   Ref: (logicalId, names) => names.nameOf(String(logicalId)),
   'Fn::GetAtt': (operand, names) => names.nameOf(String([operand].flat()[0])),
   'Fn::If': (operand, names) => {
-    const [condition, yes, no] = [operand].flat();
+    if (!Array.isArray(operand) || operand.length !== 3) throw unsupported('Fn::If without three operands');
+    const [condition, yes, no] = operand;
     return resolve(names.holds(String(condition)) ? yes : no, names);
   },
 };
@@ -34,11 +35,13 @@ function resolve(value: unknown, names: DeploymentNames): unknown {
   if (Array.isArray(value)) return value.map((part) => resolve(part, names));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value);
-  const [[name, operand] = ['', undefined]] = entries;
-  const call = entries.length === 1 && Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
-  if (call) return call(operand, names);
-  if (name.startsWith('Fn::')) throw unsupported(name);
-  return Object.fromEntries(entries.map(([key, part]) => [key, resolve(part, names)]));
+  const found = entries.find(([key]) => key.startsWith('Fn::') || Object.hasOwn(FUNCTIONS, key));
+  if (!found) return Object.fromEntries(entries.map(([key, part]) => [key, resolve(part, names)]));
+  const [name, operand] = found;
+  const call = FUNCTIONS[name];
+  if (!call) throw unsupported(name);
+  if (entries.length > 1) throw unsupported(`${name} beside other fields`);
+  return call(operand, names);
 }
 
 function unsupported(what: string): Error {

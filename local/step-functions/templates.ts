@@ -5,8 +5,14 @@ import { StatesError } from './states-error.ts';
 /** A compiled payload template: each field `name.$` gets the value of its path or intrinsic function. */
 export type Template = (scope: Scope) => unknown;
 
-/** @throws SyntaxError for a path or a function that is not supported */
-export function compileTemplate(template: unknown, roots: Roots = STATE_ROOTS): Template {
+/** @throws SyntaxError for anything but an object, and for a path or a function that is not supported */
+export function compileObject(template: unknown, roots: Roots = STATE_ROOTS): Template {
+  if (typeof template === 'object' && template !== null && !Array.isArray(template))
+    return compileTemplate(template, roots);
+  throw new SyntaxError('expected an object');
+}
+
+function compileTemplate(template: unknown, roots: Roots): Template {
   if (typeof template !== 'object' || template === null) return () => template;
   if (Array.isArray(template)) {
     const parts = template.map((part) => compileTemplate(part, roots));
@@ -38,7 +44,7 @@ export function compileStrings<Name extends string>(template: unknown, names: re
   if (missing) throw new SyntaxError(`expected ${names.join(' and ')}; '${missing}' is missing`);
   const unknown = given.find((name) => !names.some((known) => known === name));
   if (unknown) throw new SyntaxError(`expected ${names.join(' and ')}; '${unknown}' is not supported`);
-  const filled = compileTemplate(template);
+  const filled = compileObject(template);
   return (scope: Scope): Readonly<Record<Name, string>> => {
     const values = filled(scope) as Record<Name, string>;
     const wrong = names.find((name) => typeof values[name] !== 'string' || values[name] === '');

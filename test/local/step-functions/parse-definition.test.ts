@@ -95,6 +95,20 @@ describe('parseDefinition', () => {
       choice({ And: [{ Not: { Variable: '$.a', StringEquals: 'a' } }] }),
       "'Not' is not supported",
     ],
+    ['And with no comparison', choice({ And: [null] }), 'expected one of StringEquals'],
+    ['a Variable in a list', choice({ Variable: ['$.a'], StringEquals: 'a' }), 'is not a path'],
+    ['a ResultPath in a list', { ...pass, ResultPath: ['$.a'] }, 'One: ResultPath ["$.a"]: '],
+    [
+      'Parameters that are a text',
+      { ...task, Parameters: '$.a' },
+      'One: Parameters "$.a": expected an object',
+    ],
+    [
+      'Parameters that are a list',
+      { ...pass, Parameters: ['a'] },
+      'One: Parameters ["a"]: expected an object',
+    ],
+    ['a ResultSelector of null', { ...task, ResultSelector: null }, 'One: ResultSelector null: expected an'],
     ['And beside an operator', choice({ And: [{}], StringEquals: 'a' }), "without 'StringEquals'"],
     [
       'a rule without Next',
@@ -226,6 +240,7 @@ describe('parseDefinition', () => {
       'Each: ResultWriter.WriterConfig {"Transformation":"COMPACT"}: the field is not supported',
     ],
     ['no ResultWriter', { ResultWriter: undefined }, 'Each: ResultWriter missing'],
+    ['a text as ItemSelector', { ItemSelector: '$.a' }, 'Each: ItemSelector "$.a": expected an object'],
     ['no ItemSelector', { ItemSelector: undefined }, 'Each: ItemSelector missing: expected a value'],
   ])('refuses a Map with %s, naming field and value', (_what, fields, message) => {
     expect(() => parseDefinition(aMachine({ Each: { ...aMap, ...fields } }))).toThrow(`- ${message}`);

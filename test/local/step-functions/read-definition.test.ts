@@ -42,6 +42,13 @@ describe('readDefinition', () => {
     ['broken YAML', 'a: [1', 'Expected a state machine in YAML'],
     ['a short tag', 'a: !Ref x', 'Unresolved tag: !Ref'],
     ['Fn::Sub', 'a: { Fn::Sub: text }', 'it uses Fn::Sub'],
+    ['Fn::Sub after another field', 'a: { b: 1, Fn::Sub: text }', 'it uses Fn::Sub'],
+    ['a Ref beside another field', 'a: { b: 1, Ref: OutputBucket }', 'it uses Ref beside other fields'],
+    [
+      'an Fn::If without the other branch',
+      'a: { Fn::If: [Yes, b] }',
+      'it uses Fn::If without three operands',
+    ],
     ['a variable', `a: "\${param:width}"`, `it uses the variable in "\${param:width}"`],
   ])('refuses %s by name', (_what, text, message) => {
     expect(() => readDefinition(text, names)).toThrow(message);
