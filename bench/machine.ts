@@ -9,7 +9,7 @@ import path from 'node:path';
 import { startLambdaHost } from '../local/cloud/lambda-host.ts';
 import { OUTPUT_BUCKET } from '../local/cloud/local-buckets.ts';
 import { readLocalDefinition } from '../local/cloud/local-definition.ts';
-import { createTaskResources } from '../local/cloud/task-resources.ts';
+import { createTaskResources, TASK_PARAMETERS } from '../local/cloud/task-resources.ts';
 import { startS3Server } from '../local/s3/s3-server.ts';
 import { runStateMachine } from '../local/step-functions/run-state-machine.ts';
 import { jobKeys } from '../src/core/job-keys.ts';
@@ -103,6 +103,7 @@ async function runJob(): Promise<JobReport> {
       s3: client,
       readObject: createS3Store(client).read,
       maxChildren: 1,
+      resources: TASK_PARAMETERS,
       runTask: createTaskResources({ lambda, fargate: { program, environment, onLog: () => {} } }),
     },
   );

@@ -16,7 +16,7 @@ import {
   outputBuckets,
   SOURCE_BUCKET,
 } from './local-buckets.ts';
-import { createTaskResources, type RunTask } from './task-resources.ts';
+import { createTaskResources, type RunTask, TASK_PARAMETERS } from './task-resources.ts';
 
 const LAMBDA_SECONDS = 900;
 /** The memory that gives a Lambda one core. */
@@ -173,6 +173,7 @@ async function loadMachine(endpoint: string, credentials: Credentials) {
         s3,
         readObject,
         maxChildren: 1,
+        resources: TASK_PARAMETERS,
         signal: watch.signal,
         runTask: async (task) => {
           const result = await runTask(task);

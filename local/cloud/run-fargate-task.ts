@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { StatesError } from '../step-functions/states-error.ts';
 import { bareEnvironment, forwardLines } from './process-lines.ts';
 
@@ -15,17 +16,26 @@ export interface ContainerOptions {
   readonly onLog: (line: string) => void;
 }
 
-/** The Parameters of `ecs:runTask.sync`, as far as they matter here. */
-export interface RunTaskRequest {
-  readonly Cluster?: string;
-  readonly TaskDefinition?: string;
-  readonly Overrides?: {
-    readonly ContainerOverrides?: readonly {
-      readonly Name?: string;
-      readonly Environment?: readonly { readonly Name: string; readonly Value: string }[];
-    }[];
-  };
-}
+const environment = z.array(z.strictObject({ Name: z.string(), Value: z.string() }));
+const container = z.strictObject({ Name: z.string(), Environment: environment.optional() });
+const network = z.strictObject({
+  Subnets: z.array(z.string()),
+  SecurityGroups: z.array(z.string()).optional(),
+  AssignPublicIp: z.literal('ENABLED').optional(),
+});
+
+/** The Parameters of `ecs:runTask.sync`: those that change what a process does, and those without effect on it. */
+export const runTaskParameters = z.strictObject({
+  Cluster: z.string().default('default'),
+  TaskDefinition: z.string(),
+  CapacityProviderStrategy: z
+    .tuple([z.strictObject({ CapacityProvider: z.string(), Weight: z.literal(1) })])
+    .optional(),
+  PropagateTags: z.literal('TASK_DEFINITION').optional(),
+  NetworkConfiguration: z.strictObject({ AwsvpcConfiguration: network }).optional(),
+  Overrides: z.strictObject({ ContainerOverrides: z.tuple([container]) }).optional(),
+});
+type RunTaskRequest = z.infer<typeof runTaskParameters>;
 
 const MAX_OVERRIDES_CHARACTERS = 8192;
 
@@ -50,8 +60,8 @@ export function createRunTask(options: ContainerOptions) {
   };
 }
 
-function checkOverrides({ Overrides = {} }: RunTaskRequest): void {
-  const characters = JSON.stringify(Overrides).length;
+function checkOverrides({ Overrides }: RunTaskRequest): void {
+  const characters = JSON.stringify(Overrides ?? {}).length;
   if (characters <= MAX_OVERRIDES_CHARACTERS) return;
   const cause = `Container Overrides length must be at most ${MAX_OVERRIDES_CHARACTERS}: it is ${characters}.`;
   throw new StatesError('ECS.InvalidParameterException', cause);
@@ -110,12 +120,12 @@ function killWith(child: ChildProcess, signal: AbortSignal, timeoutMs: number): 
 }
 
 function overridesOf({ Overrides }: RunTaskRequest): Record<string, string> {
-  const variables = Overrides?.ContainerOverrides?.flatMap(({ Environment }) => Environment ?? []) ?? [];
+  const variables = Overrides?.ContainerOverrides.flatMap(({ Environment }) => Environment ?? []) ?? [];
   return Object.fromEntries(variables.map(({ Name, Value }) => [Name, Value]));
 }
 
 function describeTask(request: RunTaskRequest, end: Stopped) {
-  const { Cluster = 'default', TaskDefinition = 'local', Overrides = {} } = request;
+  const { Cluster, TaskDefinition, Overrides } = request;
   const home = 'arn:aws:ecs:us-east-1:000000000000';
   const TaskArn = `${home}:task/${Cluster}/${randomUUID().replaceAll('-', '')}`;
   const arnOf = (kind: string, name: string) => (name.startsWith('arn:') ? name : `${home}:${kind}/${name}`);
@@ -123,7 +133,7 @@ function describeTask(request: RunTaskRequest, end: Stopped) {
     ContainerArn: `${home}:container/${randomUUID()}`,
     ...(end.exitCode === undefined ? {} : { ExitCode: end.exitCode }),
     LastStatus: 'STOPPED',
-    Name: Overrides.ContainerOverrides?.[0]?.Name ?? 'container',
+    Name: Overrides?.ContainerOverrides[0].Name ?? 'container',
     TaskArn,
   };
   return {
@@ -132,7 +142,7 @@ function describeTask(request: RunTaskRequest, end: Stopped) {
     DesiredStatus: 'STOPPED',
     LastStatus: 'STOPPED',
     LaunchType: 'FARGATE',
-    Overrides,
+    Overrides: Overrides ?? {},
     StartedAt: end.startedAt.getTime(),
     StartedBy: 'AWS Step Functions',
     StopCode: end.code,

@@ -1,33 +1,43 @@
-import type { StateMachineHost, StateTask } from '../step-functions/execution.ts';
+import { z } from 'zod';
+import type { StateMachineHost } from '../step-functions/execution.ts';
 import { StatesError } from '../step-functions/states-error.ts';
 import type { LambdaHost } from './lambda-host.ts';
-import { type ContainerOptions, createRunTask, type RunTaskRequest } from './run-fargate-task.ts';
+import { type ContainerOptions, createRunTask, runTaskParameters } from './run-fargate-task.ts';
 
 export type RunTask = StateMachineHost['runTask'];
 
-/** A `runTask` for runStateMachine, with a local replacement for each Resource of the project's state machine. */
+const invokeParameters = z.strictObject({ FunctionName: z.string(), Payload: z.unknown().default({}) });
+
+/** Each Resource of the project's state machine, with the Parameters that its local replacement reads. */
+export const TASK_PARAMETERS = {
+  'arn:aws:states:::lambda:invoke': invokeParameters,
+  'arn:aws:states:::ecs:runTask.sync': runTaskParameters,
+};
+
+/** A `runTask` for runStateMachine with TASK_PARAMETERS as its resources. */
 export function createTaskResources(hosts: { lambda: LambdaHost; fargate: ContainerOptions }): RunTask {
   const runFargateTask = createRunTask(hosts.fargate);
-  const resources: Readonly<Record<string, RunTask>> = {
-    'arn:aws:states:::lambda:invoke': (task) => invokeFunction(hosts.lambda, task),
+  const resources: Readonly<Record<keyof typeof TASK_PARAMETERS, RunTask>> = {
+    'arn:aws:states:::lambda:invoke': ({ parameters, signal }) =>
+      invokeFunction(hosts.lambda, evaluated(invokeParameters, parameters), signal),
     'arn:aws:states:::ecs:runTask.sync': ({ parameters, signal }) =>
-      runFargateTask(parameters as RunTaskRequest, signal),
+      runFargateTask(evaluated(runTaskParameters, parameters), signal),
   };
-  return async (task) => {
-    const resource = resources[task.resource];
-    if (resource) return resource(task);
-    const known = Object.keys(resources).join(', ');
-    const cause = `The Resource '${task.resource}' of ${task.state} does not run locally. Those that do: ${known}.`;
-    throw new StatesError('States.Runtime', cause);
-  };
+  return async (task) => resources[task.resource as keyof typeof resources](task);
 }
 
-async function invokeFunction(lambda: LambdaHost, { parameters, signal }: StateTask): Promise<unknown> {
-  const { FunctionName, Payload = {} } = parameters as { FunctionName?: unknown; Payload?: unknown };
-  if (typeof FunctionName !== 'string') {
-    const cause = `FunctionName must be a text, ${JSON.stringify(FunctionName)} given.`;
-    throw new StatesError('States.Runtime', cause);
-  }
+/** Paths have their values only now. @throws StatesError `States.Runtime` for a value that the task does not read */
+function evaluated<T>(schema: z.ZodType<T>, parameters: unknown): T {
+  const { data, error } = schema.safeParse(parameters);
+  if (error) throw new StatesError('States.Runtime', `The Parameters do not run locally: ${error.message}`);
+  return data as T;
+}
+
+async function invokeFunction(
+  lambda: LambdaHost,
+  { FunctionName, Payload }: z.infer<typeof invokeParameters>,
+  signal: AbortSignal,
+): Promise<unknown> {
   // `plan-job` of `plan-job`, `plan-job:$LATEST` and `arn:aws:lambda:…:function:plan-job`.
   const name = FunctionName.replace(/^.*:function:/, '').replace(/:[^:]+$/, '');
   return { ExecutedVersion: '$LATEST', Payload: await lambda.invoke(name, Payload, signal), StatusCode: 200 };

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Context } from './paths.ts';
 import { StatesError } from './states-error.ts';
+import type { Resources } from './task-parameters.ts';
 
 /** What the caller provides: storage, the work of Task states, and limits. */
 export interface StateMachineHost {
@@ -8,6 +9,7 @@ export interface StateMachineHost {
   readonly s3: S3Client;
   /** Reads the items of Distributed Maps. */
   readObject(location: { readonly bucket: string; readonly key: string }): AsyncIterable<Uint8Array>;
+  readonly resources: Resources;
   /**
    * Does the work of a Task state with its evaluated Parameters. Retry and Catch compare the `name` of a thrown error;
    * its `message` becomes the Cause. When `signal` fires the task should end soon: a stopped execution waits for it,

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type Machine, machine, type State } from './definition.ts';
+import { type Resources, taskIssues, valueAt } from './task-parameters.ts';
 
 /** A definition that does not run here as it runs on AWS. The message names every place in it. */
 export class DefinitionError extends Error {
@@ -10,11 +11,11 @@ export class DefinitionError extends Error {
  * Compiles a state machine definition before any of it runs: refusing it is better than running it wrongly.
  * @throws DefinitionError naming the state, the field and the value of everything that is not supported
  */
-export function parseDefinition(definition: unknown): Machine {
+export function parseDefinition(definition: unknown, resources: Resources): Machine {
   const parsed = machine.safeParse(definition);
-  const refusals = parsed.success
-    ? wrongNames(parsed.data)
-    : parsed.error.issues.flatMap((issue) => refusalsOf(issue, definition));
+  const issues = parsed.success ? taskIssues(parsed.data, definition, resources) : parsed.error.issues;
+  const names = parsed.success ? wrongNames(parsed.data) : [];
+  const refusals = [...issues.flatMap((issue) => refusalsOf(issue, definition)), ...names];
   if (parsed.success && refusals.length === 0) return parsed.data;
   const lines = refusals.map((line) => `- ${line}`).join('\n');
   throw new DefinitionError(`The state machine does not run locally as it runs on AWS:\n${lines}`);
@@ -30,8 +31,7 @@ function refusal(place: readonly PropertyKey[], definition: unknown, reason: str
   const at = place.findLastIndex((_key, n) => place[n - 1] === 'States');
   const name = at < 0 ? 'The machine' : String(place[at]);
   const field = place.slice(at + 1).join('.');
-  const value = place.reduce<unknown>((part, key) => Object(part)[key], definition);
-  const given = JSON.stringify(value)?.slice(0, 200) ?? 'missing';
+  const given = JSON.stringify(valueAt(definition, place))?.slice(0, 200) ?? 'missing';
   return `${name}: ${field === '' ? '' : `${field} `}${given}: ${reason.replace('Invalid input: ', '')}`;
 }
 

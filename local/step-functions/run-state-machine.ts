@@ -15,7 +15,7 @@ export async function runStateMachine(
   { stateMachineName, ...context }: Context & { readonly stateMachineName: string },
   host: StateMachineHost,
 ): Promise<ExecutionResult> {
-  const machine = parseDefinition(definition);
+  const machine = parseDefinition(definition, host.resources);
   const signal = AbortSignal.any(host.signal ? [host.signal] : []);
   setMaxListeners(0, signal);
   const execution = { host, stateMachineName, context, signal, history: { events: 0 } };

@@ -1,3 +1,12 @@
+import { z } from 'zod';
+
+/** Tasks of tests read any Parameters. */
+export const ANY_RESOURCES = {
+  'arn:work': z.unknown(),
+  'arn:lambda': z.unknown(),
+  'arn:ecs': z.unknown(),
+};
+
 /** A machine that starts at the first of its states. */
 export function aMachine(States: Record<string, object>) {
   return { StartAt: Object.keys(States)[0] ?? '', States };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TASK_PARAMETERS } from '../../../local/cloud/task-resources.ts';
 import { startS3Server } from '../../../local/s3/s3-server.ts';
 import type { ChildEvent, StateTask } from '../../../local/step-functions/execution.ts';
 import { readDefinition } from '../../../local/step-functions/read-definition.ts';
@@ -102,6 +103,7 @@ async function run({ batches = [], fargate = true, ...world }: World) {
   const host = {
     s3,
     readObject: createS3Store(s3).read,
+    resources: TASK_PARAMETERS,
     runTask,
     retryScale: 0,
     onChild: (event: ChildEvent) => void children.push(event),

@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LambdaHost } from '../../../local/cloud/lambda-host.ts';
 import type { ContainerOptions } from '../../../local/cloud/run-fargate-task.ts';
-import { createTaskResources } from '../../../local/cloud/task-resources.ts';
+import { createTaskResources, TASK_PARAMETERS } from '../../../local/cloud/task-resources.ts';
+import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
+import { aMachine } from '../../support/state-machines.ts';
 
 let folder: string;
 const log: string[] = [];
@@ -168,9 +170,35 @@ describe('ecs:runTask.sync', () => {
   });
 });
 
-it('refuses a Resource that has no local replacement, and names those that have', async () => {
-  const task = { state: 'Notify', resource: 'arn:aws:states:::sns:publish', parameters: {} };
-  await expect(resources()({ ...task, signal: new AbortController().signal })).rejects.toThrow(
-    /'arn:aws:states:::sns:publish' of Notify does not run locally\. Those that do: .*lambda:invoke, .*runTask\.sync/,
-  );
+const run = (Resource: string, Parameters: object) => {
+  const definition = aMachine({ Notify: { Type: 'Task', Resource, Parameters, End: true } });
+  const identity = { stateMachineName: 'm', executionName: 'e', startedAt: new Date() };
+  const unused = { s3: undefined as never, readObject: undefined as never };
+  const host = { ...unused, resources: TASK_PARAMETERS, runTask: resources() };
+  return runStateMachine(definition, {}, identity, host);
+};
+const invokes = (more: object) =>
+  run('arn:aws:states:::lambda:invoke', { FunctionName: 'plan-job', 'Payload.$': '$', ...more });
+const runs = (more: object) => run('arn:aws:states:::ecs:runTask.sync', { TaskDefinition: 'batch', ...more });
+
+it.each<[work: () => Promise<unknown>, message: string]>([
+  [
+    () => run('arn:aws:states:::sns:publish', {}),
+    'Notify: Resource "arn:aws:states:::sns:publish": expected arn:aws:states:::lambda:invoke or arn:aws:states:::ecs:runTask.sync',
+  ],
+  [() => invokes({ InvocationType: 'DryRun' }), 'Notify: Parameters.InvocationType "DryRun": the field is'],
+  [() => invokes({ Qualifier: '$LATEST' }), 'Notify: Parameters.Qualifier "$LATEST": the field is not'],
+  [() => runs({ Count: 2 }), 'Notify: Parameters.Count 2: the field is not supported'],
+  [() => runs({ LaunchType: 'EC2' }), 'Notify: Parameters.LaunchType "EC2": the field is not supported'],
+  [
+    () => runs({ CapacityProviderStrategy: [{ 'CapacityProvider.$': '$.a', Weight: 0 }] }),
+    'Notify: Parameters.CapacityProviderStrategy.0.Weight 0: expected 1',
+  ],
+  [
+    () => runs({ Overrides: { ContainerOverrides: [{ Name: 'a', Command: ['b'], Cpu: 256 }] } }),
+    'Notify: Parameters.Overrides.ContainerOverrides.0.Cpu 256: the field is not supported',
+  ],
+])('refuses what it would not run as AWS does before it runs anything: %s', async (work, message) => {
+  await expect(work()).rejects.toThrow(message);
+  expect(log).toEqual([]);
 });

@@ -8,7 +8,7 @@ import type { ChildEvent, StateMachineHost } from '../../../local/step-functions
 import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
 import { StatesError } from '../../../local/step-functions/states-error.ts';
 import { clientOf } from '../../support/served-bucket.ts';
-import { aMachine, aMap } from '../../support/state-machines.ts';
+import { ANY_RESOURCES, aMachine, aMap } from '../../support/state-machines.ts';
 
 let folder: string;
 let server: Awaited<ReturnType<typeof startS3Server>>;
@@ -56,6 +56,7 @@ async function run(definition: object, text: string | Uint8Array[], host: Partia
       async *readObject() {
         yield* chunks;
       },
+      resources: ANY_RESOURCES,
       retryScale: 0.001,
       runTask: async ({ parameters }) => parameters,
       onChild: (event) => children.push(event),

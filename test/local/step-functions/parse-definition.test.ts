@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { DefinitionError, parseDefinition } from '../../../local/step-functions/parse-definition.ts';
+import { z } from 'zod';
+import {
+  DefinitionError,
+  parseDefinition as parseFor,
+} from '../../../local/step-functions/parse-definition.ts';
 import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
-import { aMachine, aMap } from '../../support/state-machines.ts';
+import { ANY_RESOURCES, aMachine, aMap } from '../../support/state-machines.ts';
 
 const task = { Type: 'Task', Resource: 'arn:work', End: true };
+const parseDefinition = (definition: unknown) => parseFor(definition, ANY_RESOURCES);
 const pass = { Type: 'Pass', End: true };
 const one = (state: object) => aMachine({ One: state });
 const retrier = {
@@ -281,9 +286,58 @@ describe('parseDefinition', () => {
     expect(() => parseDefinition(aMachine({ Each }))).toThrow(/- Two: InputPath[\s\S]*- Each: ItemsPath/);
   });
 
+  const reads = {
+    'arn:work': z.strictObject({
+      Name: z.string(),
+      Weight: z.literal(1).optional(),
+      Values: z.array(z.strictObject({ Value: z.string() })).optional(),
+      Payload: z.unknown().optional(),
+    }),
+    'arn:other': z.unknown(),
+  };
+  const working = (Parameters: object) => ({ ...task, Parameters: { Name: 'a', ...Parameters } });
+  it.each<[what: string, state: object, message: string]>([
+    [
+      'a Resource',
+      { ...task, Resource: 'arn:mail' },
+      'One: Resource "arn:mail": expected arn:work or arn:other',
+    ],
+    ['no Parameters', task, 'One: Parameters missing: expected object'],
+    ['a parameter', working({ Count: 2 }), 'One: Parameters.Count 2: the field is not supported'],
+    [
+      'a parameter with a path',
+      working({ 'Count.$': '$.n' }),
+      'One: Parameters.Count "$.n": the field is not',
+    ],
+    ['a value', working({ Weight: 0 }), 'One: Parameters.Weight 0: expected 1'],
+    ['a path for a fixed value', working({ 'Weight.$': '$.n' }), 'One: Parameters.Weight "$.n": expected 1'],
+    [
+      'a parameter in a list',
+      working({ Values: [{ 'Value.$': '$.a' }, { Value: 'b', From: 'c' }] }),
+      'One: Parameters.Values.1.From "c": the field is not supported',
+    ],
+    ['a list', working({ Values: 'b' }), 'One: Parameters.Values "b": expected array'],
+  ])('refuses %s that no task reads, in a child state too', (_what, state, message) => {
+    const inChild = { ...aMap, ItemProcessor: { ...ItemProcessor, ...aMachine({ One: state }) } };
+    expect(() => parseFor(one(state), reads)).toThrow(`- ${message}`);
+    expect(() => parseFor(aMachine({ Each: inChild }), reads)).toThrow(`- ${message}`);
+  });
+
+  it('accepts parameters that the task reads, with paths as their values', () => {
+    const Values = [{ 'Value.$': '$.a' }, { Value: 'b' }];
+    const state = { ...task, Parameters: { 'Name.$': '$.a', Weight: 1, Values, Payload: { 'x.$': '$' } } };
+    expect(() => parseFor(one(state), reads)).not.toThrow();
+    expect(() => parseFor(one(working({ 'Values.$': '$.a' })), reads)).not.toThrow();
+  });
+
   it('refuses a definition before any task is called', async () => {
     let calls = 0;
-    const host = { s3: undefined as never, readObject: undefined as never, runTask: async () => ++calls };
+    const host = {
+      s3: undefined as never,
+      readObject: undefined as never,
+      resources: ANY_RESOURCES,
+      runTask: async () => ++calls,
+    };
     const machine = aMachine({
       First: { ...task, End: undefined, Next: 'One' },
       One: { ...pass, Assign: {} },

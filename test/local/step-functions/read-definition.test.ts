@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { TASK_PARAMETERS } from '../../../local/cloud/task-resources.ts';
 import { parseDefinition } from '../../../local/step-functions/parse-definition.ts';
 import { readDefinition } from '../../../local/step-functions/read-definition.ts';
 
@@ -59,7 +60,7 @@ describe('readDefinition', () => {
     const text = await readFile(file, 'utf8');
     for (const isDeployed of [true, false]) {
       const definition = readDefinition(text, { ...names, holds: () => isDeployed });
-      expect(() => parseDefinition(definition)).not.toThrow();
+      expect(() => parseDefinition(definition, TASK_PARAMETERS)).not.toThrow();
     }
   });
 });

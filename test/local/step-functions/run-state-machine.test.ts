@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StateMachineHost } from '../../../local/step-functions/execution.ts';
 import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
 import { StatesError } from '../../../local/step-functions/states-error.ts';
-import { aMachine } from '../../support/state-machines.ts';
+import { ANY_RESOURCES, aMachine } from '../../support/state-machines.ts';
 
 const identity = {
   stateMachineName: 'press',
@@ -25,6 +25,7 @@ function run(definition: object, input: unknown, host: Partial<StateMachineHost>
   return runStateMachine(definition, input, identity, {
     s3: undefined as never,
     readObject: undefined as never,
+    resources: ANY_RESOURCES,
     retryScale: 0.001,
     ...host,
     runTask,

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startLambdaHost } from '../../../local/cloud/lambda-host.ts';
-import { createTaskResources } from '../../../local/cloud/task-resources.ts';
+import { createTaskResources, TASK_PARAMETERS } from '../../../local/cloud/task-resources.ts';
 import { type S3EventRecord, startS3Server } from '../../../local/s3/s3-server.ts';
 import type { ExecutionResult } from '../../../local/step-functions/execution.ts';
 import { readDefinition } from '../../../local/step-functions/read-definition.ts';
@@ -121,6 +121,7 @@ export async function startCrashTestCloud(options: CrashTestCloudOptions = {}): 
         s3: client,
         readObject: store.read,
         maxChildren: 1,
+        resources: TASK_PARAMETERS,
         retryScale: 0.001,
         runTask: async (task) => {
           phase = task.state;
