@@ -1,3 +1,5 @@
+import path from 'node:path';
+import { mergeSettings } from '../../src/settings/merge-settings.ts';
 import { parseOptions, UsageError, wholeNumber } from './run-command.ts';
 import {
   adviceOnOption,
@@ -78,9 +80,10 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
 
 function settingsFor(input: string | undefined, values: Readonly<Record<string, unknown>>) {
   const settings = readSettings(values, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
-  const fileList = input?.endsWith('failed.jsonl') ? 's3://lists/failed.jsonl' : 's3://lists/list';
-  checkSettings({ ...settings, fileList });
-  return { ...LOCAL_BATCH, ...settings };
+  const isRetry = path.basename(input ?? '') === 'failed.jsonl';
+  checkSettings({ ...settings, fileList: isRetry ? 's3://lists/failed.jsonl' : 's3://lists/list' });
+  // A retry has batches of the size that the earlier job had.
+  return isRetry ? settings : mergeSettings(LOCAL_BATCH, settings);
 }
 
 /** Options that would be accepted and have no effect. */

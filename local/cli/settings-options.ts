@@ -1,11 +1,10 @@
 import type { Job } from '../../src/core/job.ts';
 import { parseJson } from '../../src/core/parse-json.ts';
 import { parseJobInput } from '../../src/settings/job-input.ts';
+import { isObject, mergeSettings, type Settings } from '../../src/settings/merge-settings.ts';
 import { given, JobInputError, parseSettings, problemWith } from '../../src/settings/problems.ts';
 import { JOB_SETTINGS, type Setting, settingsIn } from '../../src/settings/schema.ts';
 import { UsageError } from './run-command.ts';
-
-type Settings = Readonly<Record<string, unknown>>;
 
 const SETTINGS = settingsIn(JOB_SETTINGS);
 /** By option; `--max-size` sets two settings. */
@@ -45,7 +44,7 @@ export function readSettings(values: Settings, refused: Readonly<Record<string, 
     const read = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
     return settings.map(({ path }) => nested(path, checked(path, read, `--${option}`)));
   });
-  return [json, ...asked].reduce(merge, {});
+  return [json, ...asked].reduce(mergeSettings);
 }
 
 /**
@@ -106,20 +105,8 @@ function nested(path: string, value: unknown): Settings {
   return path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Settings;
 }
 
-/** The second over the first, one level deep: `encoding` and `images` are made of several options. */
-function merge(first: Settings, second: Settings): Settings {
-  const merged: Record<string, unknown> = { ...first };
-  for (const [name, value] of Object.entries(second))
-    merged[name] = isObject(value) && isObject(merged[name]) ? { ...merged[name], ...value } : value;
-  return merged;
-}
-
 function jsonObject(text: string): Settings {
   const value = parseJson(text);
   if (isObject(value)) return value;
   throw new UsageError(`'--settings' must be a JSON object, '${text}' given`);
-}
-
-function isObject(value: unknown): value is Settings {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

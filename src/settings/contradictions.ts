@@ -1,4 +1,5 @@
 import type { Job } from '../core/job.ts';
+import type { Settings } from './merge-settings.ts';
 import { given, valueAt } from './problems.ts';
 import { JOB_SETTINGS, type Setting, settingsIn } from './schema.ts';
 
@@ -12,14 +13,12 @@ export function contradictionsIn(input: unknown, job: Job): string[] {
 export function withoutIneffective(input: Settings, own: Settings = {}): Settings {
   const left = structuredClone(input) as Record<string, unknown>;
   for (const setting of SETTINGS) {
-    if (!isIneffective(setting, input) || valueAt(own, setting.path) !== undefined) continue;
+    if (!isIneffective(setting, input) || (valueAt(own, setting.path) ?? null) !== null) continue;
     const [name = '', group] = setting.path.split('.').reverse();
     delete (group === undefined ? left : Object(left[group]))[name];
   }
   return left;
 }
-
-type Settings = Readonly<Record<string, unknown>>;
 
 const SETTINGS = settingsIn(JOB_SETTINGS);
 

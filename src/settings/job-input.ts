@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { CompressionSettings, Job } from '../core/job.ts';
 import { contradictionsIn, withoutIneffective } from './contradictions.ts';
+import { mergeSettings, type Settings } from './merge-settings.ts';
 import { JobInputError, parseSettings } from './problems.ts';
 import { JOB_SETTINGS } from './schema.ts';
 
@@ -21,7 +22,7 @@ export function parseJobInput(input: unknown, context: JobContext): Job {
 }
 
 /** The execution input that gives the same job, with every default written out. */
-export function settingsOf(job: Job): Record<string, unknown> {
+export function settingsOf(job: Job): Settings {
   const { autoOrient, resize, metadata, minSavings, ...encoding } = job.compression;
   const { jobId: _jobId, startedAt: _startedAt, compression: _compression, ...settings } = job;
   return withoutIneffective({ ...settings, encoding, autoOrient, resize, metadata, minSavings });
@@ -29,16 +30,14 @@ export function settingsOf(job: Job): Record<string, unknown> {
 
 /**
  * The settings for a job over the images that failed in an earlier one: those of the earlier job, except those that
- * chose its images, overridden by the user's own.
+ * chose its images, overridden by the user's own, setting by setting.
  */
-export function settingsForRetry(earlier: Job, own: Record<string, unknown> = {}): Record<string, unknown> {
+export function settingsForRetry(earlier: Job, own: Settings = {}): Settings {
   const { maxPixels } = earlier.limits;
   const choosing = { fileList: null, relativeTo: null, select: null, resume: null };
-  const { encoding: inherited, ...settings } = settingsOf(earlier);
-  const isGroup = typeof (own.encoding ?? {}) === 'object';
-  const encoding = isGroup ? { ...Object(inherited), ...Object(own.encoding) } : own.encoding;
   const limits = maxPixels ? { maxPixels } : null;
-  return withoutIneffective({ ...settings, ...choosing, limits, ...own, encoding }, own);
+  const inherited = { ...settingsOf(earlier), ...choosing, limits };
+  return withoutIneffective(mergeSettings(inherited, own), own);
 }
 
 /** How an image is compressed where a job says nothing else. */

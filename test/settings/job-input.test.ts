@@ -354,6 +354,42 @@ describe('the settings of a retry', () => {
     expect(ofRetry(job, { encoding: null })).toEqual(job);
   });
 
+  test.each([
+    ['minSavings', { minSavings: { percent: 10 } }, { minSavings: { bytes: 1 } }],
+    ['images', { images: { perBatch: 7 } }, { images: { fargateAbove: 3 } }],
+    ['resize', { resize: { maxWidth: 800 } }, { resize: { maxHeight: 600 } }],
+    ['limits', { limits: { maxPixels: 1e6 } }, { limits: { maxObjects: 2 } }],
+  ])('are merged within %s, setting by setting', (group, settings, own) => {
+    const job = parseJobInput({ fileList: LIST, ...settings }, CONTEXT);
+    expect(settingsOf(ofRetry(job, own))[group]).toMatchObject({
+      ...Object(Object(settings)[group]),
+      ...Object(Object(own)[group]),
+    });
+  });
+
+  test.each([
+    { encoding: { quality: null } },
+    { encoding: null, minSavings: { percent: null, bytes: null } },
+    { output: null, metadata: null },
+  ])('are those of the earlier job where its own are null: %j', (own) => {
+    const settings = { encoding: { quality: 80 }, minSavings: { percent: 10 }, metadata: 'strip' };
+    const job = parseJobInput({ fileList: LIST, output: 's3://other/', ...settings }, CONTEXT);
+    expect(ofRetry(job, own)).toEqual(job);
+  });
+
+  test('leave out what its own mode makes ineffective, also where that is null', () => {
+    const job = parseJobInput({ fileList: LIST, encoding: { quality: 80 } }, CONTEXT);
+    const { compression } = ofRetry(job, { encoding: { mode: 'lossless', quality: null } });
+    expect(compression).toEqual({ ...DEFAULT_COMPRESSION, mode: 'lossless' });
+  });
+
+  test.each(['__proto__', 'toString'])('are refused with the unknown setting %s', (name) => {
+    const job = parseJobInput({ fileList: LIST }, CONTEXT);
+    const own = JSON.parse(`{"${name}":{"force":true}}`);
+    expect(() => ofRetry(job, own)).toThrow(`unknown setting '${name}'`);
+    expect(() => ofRetry(job, JSON.parse(`{"${name}":null}`))).toThrow(`unknown setting '${name}'`);
+  });
+
   test('of an older job leave out what had no effect in it', () => {
     const job = parseJobInput({ fileList: LIST }, CONTEXT);
     const older = { ...job, compression: { ...job.compression, mode: 'lossless' as const, quality: 80 } };

@@ -44,6 +44,21 @@ describe('readCommandLine', () => {
     });
   });
 
+  it.each([
+    { fargateAbove: 9 },
+    { fargateAbove: 9, perBatch: null },
+  ])('keeps its own size of a batch with %j', (images) => {
+    const line = readCommandLine(['photos', '--settings', JSON.stringify({ images })]);
+    expect(line).toMatchObject({ settings: { images: { perBatch: 50, fargateAbove: 9 } } });
+  });
+
+  it('uses the size of a batch of the earlier job in a retry', () => {
+    const line = readCommandLine(['jobs/x/failed.jsonl', '--settings', '{"images":{"fargateAbove":9}}']);
+    expect(line).toMatchObject({ settings: { images: { fargateAbove: 9 } } });
+    expect(line).not.toMatchObject({ settings: { images: { perBatch: 50 } } });
+    expect(readCommandLine(['not-failed.jsonl'])).toMatchObject({ settings: { images: { perBatch: 50 } } });
+  });
+
   it('leaves contradictions with an earlier job to PlanJob, which knows its settings', () => {
     const settings = '{"suffixes":["left"]}';
     expect(() => readCommandLine(['photos', '--settings', settings])).toThrow("'suffixes' works only where");
