@@ -44,7 +44,7 @@ function valueOrDefault(path: string, input: unknown): string {
 }
 
 function conflictsOf(job: Job, input: unknown): string[] {
-  const { compression, output, select, backup, fileList, layout, suffixes, resume } = job;
+  const { compression, output, select, backup, fileList, relativeTo, layout, suffixes, resume } = job;
   const { format, resize, autoOrient } = compression;
   const { minBytes, maxBytes } = select;
   const inPlace = output === 'in-place';
@@ -56,13 +56,15 @@ function conflictsOf(job: Job, input: unknown): string[] {
     [`'layout' must be mirror where 'output' is in-place, ${given(layout)}`]: inPlace && layout !== 'mirror',
     [`'backup' must not contain 'fileList' ${fileList} (images below a backup are never compressed), ${given(backup)}`]:
       backup !== null && fileList.endsWith('/') && fileList.startsWith(backup),
+    [`'relativeTo' works only where 'fileList' is a list (here it is ${fileList}), ${given(relativeTo)}`]:
+      relativeTo !== null && fileList.endsWith('/'),
     [`'suffixes' must name at least one suffix where 'layout' is by-suffix, ${given(suffixes)}`]:
       layout === 'by-suffix' && suffixes.length === 0,
     [`'encoding.format' must be keep or webp where 'encoding.mode' is lossless (other formats have no lossless encoder here), ${given(format)}`]:
       lossless && format !== 'keep' && format !== 'webp',
     [`'resize' must be left out ${whereLossless}, ${given(resize)}`]: lossless && resize !== null,
     [`'autoOrient' must be false ${whereLossless}, ${given(autoOrient)}`]: lossless && autoOrient,
-    [`'resize' must contain maxWidth or maxHeight, ${given({})}`]:
+    [`'resize' must contain maxWidth or maxHeight, ${given(valueAt(input, 'resize'))}`]:
       resize === null && Boolean(valueAt(input, 'resize')),
     [`'select.minBytes' must be at most 'select.maxBytes' (${maxBytes}), ${given(minBytes)}`]:
       (minBytes ?? 0) > (maxBytes ?? Number.POSITIVE_INFINITY),

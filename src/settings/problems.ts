@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { didYouMean, nearestWords } from './did-you-mean.ts';
-import { JOB_SETTINGS, settingsIn } from './schema.ts';
+import { JOB_SETTINGS, settingsIn, UPLOAD_SETTINGS } from './schema.ts';
 
 /** An input that cannot be obeyed; `problems` names every setting at fault with its rule and its value. */
 export class JobInputError extends Error {
@@ -57,8 +57,10 @@ function problemsOf(issue: z.core.$ZodIssue, input: unknown, schema: z.ZodObject
 
 function unknownSetting(path: string, value: string, schema: z.ZodObject): string {
   const known = pathsIn(schema);
-  if (schema !== JOB_SETTINGS && pathsIn(JOB_SETTINGS).includes(path))
-    return `'${path}' works only in jobs, ${value}`;
+  const isJob = schema === JOB_SETTINGS;
+  const isOfOther = pathsIn(isJob ? UPLOAD_SETTINGS : JOB_SETTINGS).includes(path);
+  if (isOfOther && !known.includes(path))
+    return `'${path}' works only in ${isJob ? 'UPLOAD_SETTINGS' : 'jobs'}, ${value}`;
   const hint = known.includes(path)
     ? `write '${nameOf(path)}' inside '${groupOf(path)}'`
     : (didYouMean(similarSettings(path, known)) ??

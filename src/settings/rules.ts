@@ -58,12 +58,18 @@ export const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
 /** Names of folders: they become parts of keys. */
 const NAMES_RULE = 'must be a list of names without slashes, each once';
 export const names = z
-  .array(z.string({ error: NAMES_RULE }).regex(/^[^/]+$/, { error: NAMES_RULE }), { error: NAMES_RULE })
+  .array(
+    textThat((text) => /^[^/]+$/.test(text), 'must be a name without slashes'),
+    { error: NAMES_RULE },
+  )
   .refine((all) => new Set(all).size === all.length, { error: NAMES_RULE })
   .readonly();
 
 const ENDINGS_RULE = 'must be a list of endings such as ".jpg"';
 export const nameEndings = z
-  .array(z.string({ error: ENDINGS_RULE }).min(1, { error: ENDINGS_RULE }), { error: ENDINGS_RULE })
+  .array(
+    textThat((text) => text !== '', 'must be an ending such as ".jpg"'),
+    { error: ENDINGS_RULE },
+  )
   .min(1, { error: ENDINGS_RULE })
   .readonly();

@@ -63,9 +63,9 @@ export const JOB_SETTINGS = strict({
     works: { where: 'layout', is: ['by-suffix'], idle: [[]] },
   }),
   relativeTo: setting(rule.prefix, null, {
-    docs: '`s3://bucket/prefix/` in front of list entries that are not URIs',
+    docs: '`s3://bucket/prefix/` in front of list entries that are not URIs; only where `fileList` is a list',
   }),
-  encoding: group({
+  encoding: group('{"mode":"lossless"}', {
     mode: setting(rule.oneOf(MODES), 'quality', {
       docs: '`quality` · `lossless` (identical pixels) · `auto` (the lowest quality that shows no difference from the source)',
       cli: '--mode MODE',
@@ -103,7 +103,7 @@ export const JOB_SETTINGS = strict({
   autoOrient: setting(rule.flag, false, {
     docs: 'turn the pixels upright; off because labels depend on the stored width × height',
   }),
-  resize: group({
+  resize: group('{"maxWidth":1920}', {
     maxWidth: setting(rule.side, undefined, {
       docs: 'pixels; a larger image is made smaller, never the other way round',
       cli: '--max-size N',
@@ -111,13 +111,13 @@ export const JOB_SETTINGS = strict({
     }),
     maxHeight: setting(rule.side, undefined, { docs: 'the same for the height', cli: '--max-size N' }),
   }),
-  minSavings: group({
+  minSavings: group('{"percent":10}', {
     percent: setting(rule.percentage, 3, {
       docs: 'an image that would save less stays as it is, unless metadata has to be removed',
     }),
     bytes: setting(rule.integer(0), 512, { docs: 'the same in bytes; both must be reached' }),
   }),
-  images: group({
+  images: group('{"perBatch":100}', {
     perBatch: setting(rule.integer(1), 200, {
       docs: "images in one batch; a batch map's own batches stay as they are",
       cli: '--per-batch N',
@@ -127,7 +127,7 @@ export const JOB_SETTINGS = strict({
     fargateAbove: setting(rule.integer(0), 2000, { docs: 'a batch of more images runs on Fargate' }),
     fargateAboveBytes: setting(rule.integer(0), 5e9, { docs: 'a batch of more bytes runs on Fargate' }),
   }),
-  limits: group({
+  limits: group('{"maxObjects":1000}', {
     maxObjects: setting(rule.integer(1), null, { docs: 'a longer list is refused before compression' }),
     maxBytes: setting(rule.integer(1), null, { docs: 'the same for the sum of the sizes' }),
     maxPixels: setting(rule.integer(1), null, {
@@ -135,7 +135,7 @@ export const JOB_SETTINGS = strict({
       defaultText: '268 million',
     }),
   }),
-  select: group({
+  select: group('{"suffixes":[".jpg"]}', {
     suffixes: setting(rule.nameEndings, null, {
       docs: 'for a prefix or an inventory: only keys with one of these endings, such as `[".jpg"]`',
     }),
@@ -166,7 +166,11 @@ export const JOB_SETTINGS = strict({
   acl: setting(rule.oneOf(CANNED_ACLS), undefined, {
     docs: 'canned ACL for everything that is written, in a stack deployed with `jobAcls=yes`; without it no ACL is sent',
   }),
-  force: setting(rule.flag, false, { docs: 'compress images again that are up to date', cli: '--force' }),
+  force: setting(rule.flag, false, {
+    docs: 'compress images again that are up to date; with `resume`, those that the earlier job did not complete',
+    cli: '--force',
+    help: 'compress images again that are up to date',
+  }),
 });
 
 /** UPLOAD_SETTINGS: those settings of a job that concern one image. The mode is lossless by default. */
@@ -212,15 +216,14 @@ function setting<Rule extends z.ZodType, Fallback extends z.output<Rule> | null 
   return schema;
 }
 
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined),
-  });
-}
-
-function group<Shape extends z.ZodRawShape>(shape: Shape) {
-  const members = strict(shape);
+/** @param example a value of it, in JSON, for its message */
+function group<Shape extends z.ZodRawShape>(example: string, shape: Shape) {
+  const members = strict(shape, `must be an object as in ${example}`);
   const schema = members.nullish().transform((value) => value ?? members.parse({}));
   GROUPS.set(schema, members);
   return schema;
+}
+
+function strict<Shape extends z.ZodRawShape>(shape: Shape, error = 'must be an object') {
+  return z.strictObject(shape, { error: ({ code }) => (code === 'invalid_type' ? error : undefined) });
 }

@@ -24,7 +24,8 @@ export function parseUploadSettings(text: string | undefined): UploadSettings {
     {
       ...settings,
       encoding: { ...others, mode: mode ?? 'lossless' },
-      fileList: 's3://uploads/',
+      // A list, which no backup contains: the user gave no prefix that could contradict the backup.
+      fileList: 's3://uploads/list',
       output: 'in-place',
     },
     { jobId: 'upload', startedAt: '', defaultOutput: 'in-place' },

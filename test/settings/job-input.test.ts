@@ -47,7 +47,7 @@ test('fills in every default around a file list', () => {
 test('puts every setting where it belongs', () => {
   const job = parseJobInput(
     {
-      fileList: 's3://photos/2025/',
+      fileList: 's3://photos/2025.json',
       output: 'in-place',
       relativeTo: 's3://photos/',
       encoding: { mode: 'quality', quality: 70, effort: 'fast', progressive: false },
@@ -102,7 +102,8 @@ test.each<[unknown, string]>([
     { encoding: { background: 'white' } },
     "'encoding.background' must be a colour as in #ffffff, 'white' given",
   ],
-  [{ encoding: 5 }, "'encoding' must be an object, '5' given"],
+  [{ encoding: 5 }, `'encoding' must be an object as in {"mode":"lossless"}, '5' given`],
+  [{ resize: 800 }, `'resize' must be an object as in {"maxWidth":1920}, '800' given`],
   [
     { fileList: 'http://x/list' },
     "'fileList' must be s3://bucket/key of a file list or s3://bucket/prefix/, 'http://x/list' given",
@@ -112,6 +113,11 @@ test.each<[unknown, string]>([
     "'output' must be s3://bucket/prefix/ (with a slash at its end) or in-place, 's3://out/x' given",
   ],
   [{ resize: {} }, "'resize' must contain maxWidth or maxHeight, '{}' given"],
+  [{ resize: { maxWidth: null } }, `'resize' must contain maxWidth or maxHeight, '{"maxWidth":null}' given`],
+  [{ suffixes: [''] }, "'suffixes.0' must be a name without slashes, '' given"],
+  [{ suffixes: ['a', 5] }, "'suffixes.1' must be a name without slashes, '5' given"],
+  [{ select: { suffixes: [''] } }, `'select.suffixes.0' must be an ending such as ".jpg", '' given`],
+  [{ maxWritesPerHour: 5 }, "'maxWritesPerHour' works only in UPLOAD_SETTINGS, '5' given"],
   [{ images: { perBatch: 0 } }, "'images.perBatch' must be 1 or more, '0' given"],
   [
     { suffixes: ['a', 'a'] },
@@ -260,6 +266,10 @@ test.each([
     { output: 'in-place', copyKept: false },
     /'copyKept' works only where 'output' is not in-place, 'false' given/,
   ],
+  [
+    { fileList: 's3://photos/2025/', relativeTo: 's3://photos/' },
+    /'relativeTo' works only where 'fileList' is a list \(here it is s3:\/\/photos\/2025\/\), 's3:\/\/photos\/' given/,
+  ],
   [{ correctContentType: true }, /'correctContentType' works only where 'output' is in-place, 'true' given/],
   [
     { encoding: { mode: 'lossless' }, autoOrient: true },
@@ -277,6 +287,7 @@ test.each([
 test.each([
   { output: 'in-place', copyKept: true, backup: null },
   { correctContentType: false, suffixes: [] },
+  { relativeTo: 's3://photos/' },
   { encoding: { mode: 'lossless', quality: null, effort: 'fast' } },
   { encoding: { format: 'webp', progressive: false } },
   { encoding: { mode: 'lossless', format: 'webp', progressive: 'auto' } },
@@ -350,7 +361,7 @@ describe('the settings of a retry', () => {
 
   test('are checked before they are merged with those of the earlier job', () => {
     const job = parseJobInput({ fileList: LIST }, CONTEXT);
-    expect(() => ofRetry(job, { encoding: 5 })).toThrow("'encoding' must be an object, '5' given");
+    expect(() => ofRetry(job, { encoding: 5 })).toThrow("'encoding' must be an object as in");
     expect(ofRetry(job, { encoding: null })).toEqual(job);
   });
 

@@ -66,6 +66,17 @@ test('--help lists every option of a setting with its allowed words', () => {
   for (const line of SETTINGS_HELP.split('\n')) expect(line.length).toBeLessThan(100);
 });
 
+test('the example of a group is a valid value of it', () => {
+  const groups = Object.entries(JOB_SETTINGS.shape).filter(([name]) =>
+    SETTINGS.some(({ path }) => path.startsWith(`${name}.`)),
+  );
+  expect(groups).toHaveLength(6);
+  for (const [name, group] of groups) {
+    const [, example = ''] = /as in (.*)$/.exec(group.safeParse(5).error?.issues[0]?.message ?? '') ?? [];
+    expect(group.safeParse(JSON.parse(example)).success, name).toBe(true);
+  }
+});
+
 test('a condition names settings and words that exist', () => {
   for (const { path, works } of SETTINGS) {
     if (!works) continue;

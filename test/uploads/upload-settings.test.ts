@@ -44,6 +44,10 @@ describe('the settings of uploads', () => {
     });
   });
 
+  test.each(['s3://uploads/', 's3://bucket/'])('may have the backup %s', (backup) => {
+    expect(parseUploadSettings(JSON.stringify({ backup }))).toMatchObject({ backup });
+  });
+
   test.each([
     ['quality', "'UPLOAD_SETTINGS' must be a JSON object, 'quality' given"],
     ['[]', "'UPLOAD_SETTINGS' must be a JSON object, '[]' given"],
@@ -51,7 +55,11 @@ describe('the settings of uploads', () => {
     ['{"dryRun":true}', "'dryRun' works only in jobs, 'true' given"],
     ['{"maxWritesPerHour":0}', "'maxWritesPerHour' must be 1 or more, '0' given"],
     ['{"maxWritesPerHour":"9"}', "'maxWritesPerHour' must be a whole number, 1 or more, '9' given"],
-    ['{"encoding":5}', "'encoding' must be an object, '5' given"],
+    ['{"encoding":5}', `'encoding' must be an object as in {"mode":"lossless"}, '5' given`],
+    [
+      '{"encoding.quality":80}',
+      "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)",
+    ],
     ['{"encodng":{}}', "unknown setting 'encodng'; did you mean 'encoding'?"],
     [
       '{"encoding":{"quality":80}}',
