@@ -104,7 +104,9 @@ function pathsIn(folder: string, out: string) {
 }
 
 function printRelativeTo({ folder }: Paths): void {
-  console.error(`The paths are relative to ${folder}: put the list there, or name it in 'relativeTo'`);
+  console.error(
+    `The paths are relative to ${folder}. Put the list into that folder. For a deployed job, set 'relativeTo' to s3://bucket/prefix/`,
+  );
 }
 
 async function* onlyImages(lines: AsyncIterable<ListLine>): AsyncIterable<ListLine> {

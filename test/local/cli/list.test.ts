@@ -121,7 +121,7 @@ test('keeps the paths of a list right where the new one is in another folder', (
   expect(written('above.json')).toEqual({ batch_1: ['photos/b.PNG', 's3://other/c.jpg'] });
   const beside = list('photos/own.txt', '--batches', '1', '--out', 'lists/beside.json');
   expect(beside.stderr).toContain(
-    `The paths are relative to ${path.join(folder, 'photos')}: put the list there, or name it in 'relativeTo'\n`,
+    `The paths are relative to ${path.join(folder, 'photos')}. Put the list into that folder. For a deployed job, set 'relativeTo' to s3://bucket/prefix/\n`,
   );
   expect(written('lists/beside.json')).toEqual({ batch_1: ['b.PNG', 's3://other/c.jpg'] });
 });
