@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { parseS3Prefix } from '../../src/core/s3-uri.ts';
 import { mergeSettings } from '../../src/settings/merge-settings.ts';
 import { parseOptions, UsageError, wholeNumber } from './run-command.ts';
 import {
@@ -81,7 +82,9 @@ export function readCommandLine(args: readonly string[]): CommandLine | 'help' {
 function settingsFor(input: string | undefined, values: Readonly<Record<string, unknown>>) {
   const settings = readSettings(values, input?.startsWith('s3://') ? SAID_OTHERWISE : SAID_OTHERWISE_LOCALLY);
   const isRetry = path.basename(input ?? '') === 'failed.jsonl';
-  checkSettings({ ...settings, fileList: isRetry ? 's3://lists/failed.jsonl' : 's3://lists/list' });
+  const list = isRetry ? 's3://lists/failed.jsonl' : 's3://lists/list';
+  const isPrefix = input !== undefined && parseS3Prefix(input) !== undefined;
+  checkSettings({ ...settings, fileList: isPrefix ? input : list }, values);
   // A retry has batches of the size that the earlier job had.
   return isRetry ? settings : mergeSettings(LOCAL_BATCH, settings);
 }

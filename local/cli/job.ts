@@ -65,7 +65,7 @@ async function main(args: readonly string[]): Promise<number> {
   const settings = readSettings(values, { fileList: 'the command line names what is compressed' });
   const output = values.output && { output: values.output };
   const input = { ...settings, ...output, fileList: fileListOf(positionals) };
-  warnWithoutBackup(checkSettings(input));
+  warnWithoutBackup(checkSettings(input, values));
   const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
   const name = newJobId('cli');

@@ -2,7 +2,7 @@ import type { Job } from '../../src/core/job.ts';
 import { parseJson } from '../../src/core/parse-json.ts';
 import { parseJobInput } from '../../src/settings/job-input.ts';
 import { isObject, mergeSettings, type Settings } from '../../src/settings/merge-settings.ts';
-import { given, JobInputError, parseSettings, problemWith } from '../../src/settings/problems.ts';
+import { given, JobInputError, parseSettings, problemWith, valueAt } from '../../src/settings/problems.ts';
 import { JOB_SETTINGS, type Setting, settingsIn } from '../../src/settings/schema.ts';
 import { UsageError } from './run-command.ts';
 
@@ -37,28 +37,26 @@ export function readSettings(values: Settings, refused: Readonly<Record<string, 
     if (value !== undefined && value !== null)
       throw new UsageError(`'--settings' must leave out '${name}' (${reason}), ${given(value)}`);
   }
-  const asked = [...BY_OPTION].flatMap(([option, settings]) => {
-    const value = values[option];
-    if (value === undefined || value === false) return [];
-    if (option === 'mode') return [{ encoding: readMode(String(value)) }];
-    const read = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-    return settings.map(({ path }) => nested(path, checked(path, read, `--${option}`)));
-  });
-  return [json, ...asked].reduce(mergeSettings);
+  return [json, ...settingsByOption(values).values()].reduce(mergeSettings);
 }
 
 /**
  * Refuses early what PlanJob would refuse. Contradictions in a retry are left to PlanJob: only it knows the settings
  * of the earlier job.
+ * @param values the options, which messages name in place of the settings that they set
  * @returns the job, or undefined for a retry
  * @throws UsageError
  */
-export function checkSettings(input: Settings & { readonly fileList: string }): Job | undefined {
+export function checkSettings(
+  input: Settings & { readonly fileList: string },
+  values: Settings,
+): Job | undefined {
   try {
     if (input.fileList.endsWith('failed.jsonl')) return void parseSettings(JOB_SETTINGS, input);
     return parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
   } catch (error) {
-    throw error instanceof JobInputError ? new UsageError(error.message, { cause: error }) : error;
+    if (!(error instanceof JobInputError)) throw error;
+    throw new UsageError(withOptions(error.message, values), { cause: error });
   }
 }
 
@@ -69,6 +67,34 @@ export function adviceOnOption(option: string): string | undefined {
   if (!setting) return undefined;
   const json = JSON.stringify(nested(setting.path, '…')).replace('"…"', '…');
   return `use ${setting.cli ?? `--settings '${json}'`}`;
+}
+
+/** What each option that was given sets. */
+function settingsByOption(values: Settings): ReadonlyMap<string, Settings> {
+  const entries = [...BY_OPTION].flatMap(([option, settings]): [string, Settings][] => {
+    const value = values[option];
+    if (value === undefined || value === false) return [];
+    if (option === 'mode') return [[option, { encoding: readMode(String(value)) }]];
+    const read = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+    const set = settings.map(({ path }) => nested(path, checked(path, read, `--${option}`)));
+    return [[option, set.reduce(mergeSettings)]];
+  });
+  return new Map(entries);
+}
+
+/** The message with the options that were given in place of the settings, and of whole groups, that they set. */
+function withOptions(message: string, values: Settings): string {
+  let text = message;
+  for (const [option, set] of settingsByOption(values)) {
+    for (const { path } of SETTINGS)
+      if (valueAt(set, path) !== undefined) text = text.replaceAll(`'${path}'`, `'--${option}'`);
+    for (const [group, members] of Object.entries(set)) {
+      const all = SETTINGS.filter(({ path }) => path.startsWith(`${group}.`));
+      if (!isObject(members) || Object.keys(members).length < all.length) continue;
+      text = text.replaceAll(`'${group}'`, `'--${option}'`).replace(given(members), given(values[option]));
+    }
+  }
+  return text;
 }
 
 function typeOf(setting: Setting | undefined): 'string' | 'boolean' {

@@ -96,7 +96,27 @@ describe('readCommandLine', () => {
     [['--settings', '{"encodng":{}}'], "unknown setting 'encodng'; did you mean 'encoding'?"],
     [
       ['--mode', 'lossless', '--settings', '{"encoding":{"quality":80}}'],
-      "'encoding.quality' works only where 'encoding.mode' is quality (here it is lossless), '80' given",
+      "'encoding.quality' works only where '--mode' is quality (here it is lossless), '80' given",
+    ],
+    [
+      ['photos', '--mode', 'lossless', '--max-size', '100'],
+      "'--max-size' must be left out where '--mode' is lossless (pixels would change), '100' given",
+    ],
+    [
+      ['photos', '--max-size', '100', '--settings', '{"encoding":{"mode":"lossless"}}'],
+      "'--max-size' must be left out where 'encoding.mode' is lossless (pixels would change), '100' given",
+    ],
+    [
+      ['photos', '--mode', 'lossless', '--settings', '{"resize":{"maxWidth":9}}'],
+      `'resize' must be left out where '--mode' is lossless (pixels would change), '{"maxWidth":9}' given`,
+    ],
+    [
+      ['photos', '--mode', 'lossless', '--format', 'avif'],
+      "'--format' must be keep or webp where '--mode' is lossless",
+    ],
+    [
+      ['s3://b/photos/', '--settings', '{"relativeTo":"s3://b/"}'],
+      "'relativeTo' works only where 'fileList' is a list (here it is s3://b/photos/), 's3://b/' given",
     ],
     [
       ['photos', '--settings', '{"output":"in-place"}'],
