@@ -1,5 +1,6 @@
 import type { ImageFormat, KeptReason, OutputFormat } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
+import { countOf } from './readable.ts';
 
 /** What the header of an image says, read before any pixel is decoded. */
 export interface ImageFacts {
@@ -151,7 +152,7 @@ function fragileContent(
   const { recipes } = formats[facts.format];
   if (facts.contentCredentials) return keep('content-credentials');
   if (facts.trailingBytes > 0) {
-    return keep('trailing-data', `${facts.trailingBytes} bytes after the end of the image`);
+    return keep('trailing-data', `${countOf(facts.trailingBytes, 'byte')} after the end of the image`);
   }
   if (facts.gainMap) return recipes?.withGainMap?.(facts, settings, formats) ?? keep('hdr-gain-map');
   if (facts.trailingParts) return recipes?.withTrailingParts?.(facts, settings, formats);

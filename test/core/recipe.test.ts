@@ -94,6 +94,13 @@ test('docs/encoding.md says what happens to each kind of picture (UPDATE_DOCS=1 
 });
 
 describe('what a re-encode would lose', () => {
+  test.each([
+    [1, '1 byte after the end of the image'],
+    [9, '9 bytes after the end of the image'],
+  ])('is counted where %i bytes trail', (trailingBytes, detail) => {
+    expect(recipeFor(photo({ trailingBytes }))).toMatchObject({ reason: 'trailing-data', detail });
+  });
+
   test('decides before everything else, in every mode', () => {
     for (const mode of ['quality', 'lossless', 'auto'] as const) {
       for (const format of ['keep', 'jpeg', 'webp', 'avif'] as const) {
