@@ -1,3 +1,4 @@
+import { existsSync, renameSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { Folders } from '../../src/core/report.ts';
 import type { BucketFolder } from '../s3/s3-server.ts';
@@ -19,6 +20,23 @@ export const OWN_FOLDER = '.image-press';
 /** The folder with `jobs/<jobId>/`. */
 export function jobFilesIn(home: string): string {
   return path.join(home, 'job-files');
+}
+
+/**
+ * Moves the job files of earlier versions, which were in `papers`, so that `resume` finds them. A link stays there: the
+ * user may have the path of a failed.jsonl, or may be starting a job with it.
+ */
+export function moveEarlierJobFiles(home: string): void {
+  const early = path.join(home, 'papers');
+  if (!existsSync(early) || existsSync(jobFilesIn(home))) return;
+  renameSync(early, jobFilesIn(home));
+  const earlyState = stateOf(home, 'papers');
+  if (existsSync(earlyState)) renameSync(earlyState, stateOf(home, 'job-files'));
+  try {
+    symlinkSync(path.basename(jobFilesIn(home)), early, 'junction');
+  } catch {
+    // A file system without links.
+  }
 }
 
 /** The output bucket stores its job files in `home`, so that `out` contains only outputs. */

@@ -11,6 +11,7 @@ import {
   foldersOf,
   jobFilesIn,
   LIST_BUCKET,
+  moveEarlierJobFiles,
   OUTPUT_BUCKET,
   OWN_FOLDER,
   outputBuckets,
@@ -67,6 +68,7 @@ export interface Watch {
 
 /** @throws Error when a folder cannot be served or the port is taken */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
+  moveEarlierJobFiles(options.home);
   // The state of read-only folders, for this run only: in `home` it could be inside such a folder.
   const temporary = mkdtempSync(path.join(os.tmpdir(), 'image-press-'));
   const buckets = bucketsOf(options, temporary);

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { GetObjectCommand, PutObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
 import { expect, onTestFinished, test } from 'vitest';
-import { triggerBuckets } from '../../../local/cloud/local-buckets.ts';
+import { moveEarlierJobFiles, triggerBuckets } from '../../../local/cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../../../local/cloud/local-cloud.ts';
 import { makeJpeg } from '../../support/fixtures/jpeg.ts';
 import { clientOf, temporaryFolder } from '../../support/served-bucket.ts';
@@ -83,4 +83,28 @@ test('a job in place on the input bucket is undone by version id', async () => {
   const undone = await restore('s3://local-output/jobs/wednesday/undo.jsonl', cloud.endpoint);
   expect(undone.stdout).toMatch(/^restored s3:\/\/local-input\/photos\/one\.jpg from version \S+\n$/);
   expect(await bytesOf(client, 'local-input', 'photos/one.jpg')).toEqual(Buffer.from(photo));
+});
+
+test('job files of an earlier version are moved once, and still found where they were', async () => {
+  const home = await temporaryFolder();
+  const early = path.join(home, 'papers/jobs/monday');
+  await mkdir(early, { recursive: true });
+  await mkdir(path.join(home, 'state/papers'), { recursive: true });
+  await writeFile(path.join(early, 'job.json'), '{}');
+  moveEarlierJobFiles(home);
+  moveEarlierJobFiles(home);
+  expect(await readdir(path.join(home, 'job-files/jobs/monday'))).toEqual(['job.json']);
+  expect(await readdir(path.join(home, 'state'))).toEqual(['job-files']);
+  expect(await readdir(early)).toEqual(['job.json']);
+});
+
+test('job files of an earlier version stay where they are when there are newer ones', async () => {
+  const home = await temporaryFolder();
+  for (const name of ['papers', 'job-files']) {
+    await mkdir(path.join(home, name));
+    await writeFile(path.join(home, name, name), '');
+  }
+  moveEarlierJobFiles(home);
+  expect(await readdir(path.join(home, 'papers'))).toEqual(['papers']);
+  expect(await readdir(path.join(home, 'job-files'))).toEqual(['job-files']);
 });
