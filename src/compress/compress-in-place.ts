@@ -80,6 +80,7 @@ async function leaveMarked(
   if (jobId !== undefined && mark.job === jobId && mark.of === fingerprintSource(location))
     return resultFromMark(location, object, mark, context);
   if (jobId !== undefined && mayCompressAgain(mark, settings, force)) return undefined;
+  if (mark.restored) return { status: 'skipped', reason: 'restored', bytesIn: object.size };
   const same = mark.settings === fingerprintSettings(settings);
   return { status: 'skipped', reason: same ? 'up-to-date' : 'own-output', bytesIn: object.size };
 }

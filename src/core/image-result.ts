@@ -83,6 +83,7 @@ export type KeptReason = keyof typeof KEPT_REASONS;
 export const SKIPPED_REASONS = {
   'up-to-date': 'compressed before with these settings',
   'own-output': 'the source is an output of image-press',
+  restored: 'restored, not compressed again',
   'changed-meanwhile': 'replaced or deleted while it was being compressed; the newer object is kept',
   archived: 'in an archive storage class; restore it first',
   empty: 'zero bytes or a folder marker',

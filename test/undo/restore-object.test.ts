@@ -234,6 +234,7 @@ test('a restored upload is not recompressed by its own event, and a new upload i
   const { undo } = lines[0]!.details as { undo: UndoEntry };
   expect(await restoreObject(undo, store)).toMatchObject({ status: 'restored' });
   await deliver();
+  expect(lines.at(-1)?.details).toMatchObject({ status: 'skipped', reason: 'restored' });
   expect(await textOf(image)).toBe(BODY);
   expect((await store.head(image))?.metadata).toMatchObject({ camera: 'left' });
   await store.put(image, Buffer.from(BODY), OPTIONS);

@@ -97,6 +97,10 @@ describe('npm start -- serve', () => {
     await writeFile(list, JSON.stringify(JSON.parse(line).undo));
     const restored = await restore(list, endpoint);
     expect(restored).toMatch(/^restored s3:\/\/local-uploads\/undo\.jpg from version \S+\n1 restored, /);
+    await until(
+      () => printed.includes('undo.jpg skipped: restored, not compressed again\n'),
+      'why it is left',
+    );
     expect(await sizeOf('local-uploads', 'undo.jpg')).toBe(photo.length);
   });
 
