@@ -151,7 +151,9 @@ async function printOutcome(
   const folders: JobFolders = { folder: input.folder, out: input.out };
   await writeFile(path.join(path.dirname(file), JOB_FOLDERS), JSON.stringify(folders));
   const report: JobReport = JSON.parse(text);
-  const printed = async () => `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n`;
+  const log = report.failureCodes.Unexpected ? `log    ${cloud.log}\n` : '';
+  const printed = async () =>
+    `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n${log}`;
   process.stdout.write(json ? text : await printed());
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   const code = exitCodeOf(report);

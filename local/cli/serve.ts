@@ -5,13 +5,7 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { readableBytes } from '../../src/core/readable.ts';
 import { decodeEventKey } from '../../src/core/upload-event.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
-import {
-  INPUT_BUCKET,
-  jobFilesIn,
-  OUTPUT_BUCKET,
-  triggerBuckets,
-  UPLOAD_BUCKET,
-} from '../cloud/local-buckets.ts';
+import { INPUT_BUCKET, OUTPUT_BUCKET, triggerBuckets, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../cloud/local-cloud.ts';
 import { createQueue, type LocalQueue } from '../cloud/queue.ts';
 import { untrustedHost } from '../s3/loopback.ts';
@@ -136,7 +130,7 @@ async function interrupted(): Promise<void> {
   for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
 }
 
-function welcome({ endpoint }: LocalCloud, home: string, out: string): string {
+function welcome({ endpoint, jobFiles, log }: LocalCloud, home: string, out: string): string {
   const s3 = `aws --endpoint-url ${endpoint} s3`;
   return `A local S3 at ${endpoint}, for this machine only. In another terminal:
 
@@ -150,7 +144,7 @@ function welcome({ endpoint }: LocalCloud, home: string, out: string): string {
   ${s3} ls s3://${OUTPUT_BUCKET}/ --recursive
 
 The buckets are folders: ${path.join(home, UPLOAD_BUCKET)}, ${path.join(home, INPUT_BUCKET)}, ${out}
-Job files: ${jobFilesIn(home)}
-Log: ${path.join(home, 'log.jsonl')}
+Job files: ${jobFiles}
+Log: ${log}
 Press Ctrl-C to stop.`;
 }

@@ -53,6 +53,8 @@ export interface LocalCloud {
   readonly endpoint: string;
   /** The folder with jobs/<jobId>/. */
   readonly jobFiles: string;
+  /** The file with the log of the functions and tasks. */
+  readonly log: string;
   /** Which folder each bucket is. */
   readonly folders: Folders;
   execute(name: string, input: unknown, watch: Watch): Promise<ExecutionResult>;
@@ -83,7 +85,8 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
     rmSync(temporary, { recursive: true, force: true });
     throw error;
   });
-  const log = createWriteStream(path.join(options.home, 'log.jsonl'), { flags: 'a' });
+  const logFile = path.join(options.home, 'log.jsonl');
+  const log = createWriteStream(logFile, { flags: 'a' });
   const hosts = startHosts(options, environmentOf(s3.endpoint, credentials, options, folders), (line) => {
     log.write(`${line}\n`);
     options.onLog?.(line);
@@ -94,6 +97,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   return {
     endpoint: s3.endpoint,
     jobFiles: jobFilesIn(options.home),
+    log: logFile,
     folders,
     execute: async (name, input, watch) => (await machine).run(name, input, hosts.runTask, watch),
     invoke: (functionName, payload) => hosts.lambda.invoke(functionName, payload),

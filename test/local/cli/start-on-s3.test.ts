@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -97,8 +97,10 @@ describe('npm start on a list of s3:// URIs', () => {
   it('fails each image with the reason when nobody answers', async () => {
     const cwd = await emptyFolder();
     await writeFile(path.join(cwd, 'list.txt'), 's3://photos/a.jpg\ns3://photos/b.jpg\n');
-    const run = await startOn(cwd, 'http://127.0.0.1:9', ['list.txt', '--json']);
-    expect(JSON.parse(run.stdout)).toMatchObject({ planned: 2, failed: 2, lost: 0 });
-    expect(JSON.parse(run.stdout).failures[0].message).toMatch(/S3Unreachable.*ECONNREFUSED/);
+    const run = await startOn(cwd, 'http://127.0.0.1:9', ['list.txt']);
+    const report = JSON.parse(await readFile(/^data +(.*)$/m.exec(run.stdout)![1]!, 'utf8'));
+    expect(report).toMatchObject({ planned: 2, failed: 2, lost: 0, failureCodes: { Unexpected: 2 } });
+    expect(report.failures[0].message).toMatch(/S3Unreachable.*ECONNREFUSED/);
+    expect(run.stdout).toContain(`log    ${path.join(await realpath(cwd), '.image-press/log.jsonl')}\n`);
   });
 });
