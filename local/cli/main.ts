@@ -34,7 +34,7 @@ async function compressSamples(line: CommandLine): Promise<number> {
   const code = await runJob(await resolveInput(folder, out), line);
   if (code !== EXIT.someFailed) return code;
   console.error(
-    '\nOne sample is broken on purpose, to show how failures are reported. The demo still exits with 0;\nwith your own images the exit code would be 1:  npm start -- <folder>',
+    '\nOne sample is broken on purpose, to show how failures are reported. The demo exits with 0\nall the same; a job with a failed image exits with 1. Your own images: npm start -- <folder>',
   );
   return EXIT.done;
 }

@@ -214,7 +214,7 @@ function totalLines(report: JobReport, terminal: TerminalShape): string[] {
 function verdictOf(report: JobReport, cause: string): string {
   if (wasStopped(report)) return cause;
   const isOwnFailure = report.failure || report.lost > 0;
-  return `${isOwnFailure ? 'The job failed.' : 'More images failed than toleratedFailurePercentage allows.'} ${cause}`;
+  return isOwnFailure ? `The job failed. ${cause}` : cause;
 }
 
 /** Addresses are not cut, because people copy them. */

@@ -56,7 +56,7 @@ const ADVICE: Readonly<Record<FailureCode | 'Lost', string>> = {
   EncoderCrash: 'Keep the file as it is, or convert it by hand. The other images of its batch are finished.',
   OutputExists: 'Choose another output prefix, or move the object that is there.',
   Throttled: 'Run failed.jsonl again later, or with a lower concurrency.',
-  Unexpected: 'Read the message. To run failed.jsonl again helps if the cause was temporary.',
+  Unexpected: 'Read the message. Running failed.jsonl again helps only if the cause was temporary.',
   Lost: 'Run failed.jsonl again: these images have no result.',
 };
 

@@ -74,6 +74,7 @@ describe('the report on a terminal', () => {
     expect(text).toContain('CorruptImage: cannot be decoded without errors. Restore the original');
     expect(text).toContain('    premature end of JPEG image');
     expect(text).toContain('3 images: 1 compressed, 1 kept, 1 failed (3.5 s)');
+    expect(text).toContain('\nOf 3 images, 1 failed (33.33 %, tolerated 10 %).\n');
     expect(text).toContain('2.00 MB → 505 kB, 74.8 % smaller');
     expect(text).toContain(`/tmp/job-files/jobs/${JOB_ID}/report.html`);
     expect(text).toContain(`/tmp/job-files/jobs/${JOB_ID}/failed.jsonl`);
