@@ -59,7 +59,7 @@ ${settings?.dryRun && html`<span class="status good">Dry run: no image was writt
 }
 
 function hero(report: JobReport): Markup {
-  const { savedPercent, bytesIn, bytesOut, compressed, kept } = report;
+  const { savedPercent, bytesIn, bytesOut } = report;
   if (bytesIn === 0)
     return html`<section class="hero"><div><div class="saved">0 %</div>
 <p class="soft">saved</p></div><p>No image was compressed.</p></section>`;
@@ -67,8 +67,15 @@ function hero(report: JobReport): Markup {
 <div><div class="saved">${readablePercent(savedPercent)}</div>
 <p class="soft">smaller, ${readableBytes(Math.max(0, bytesIn - bytesOut))} saved</p></div>
 <div>${beforeAndAfter(bytesIn, bytesOut)}
-<p class="soft">${countOf(compressed + kept, 'image')} in the output, ${readableCount(compressed)} of them compressed</p></div>
+<p class="soft">${shareCompressed(report)}</p></div>
 </section>`;
+}
+
+function shareCompressed({ settings, planned, compressed, kept }: JobReport): string {
+  const count = readableCount(compressed);
+  return settings?.dryRun
+    ? `${count} of ${countOf(planned, 'image')} would be compressed`
+    : `${countOf(compressed + kept, 'image')} in the output, ${count} of them compressed`;
 }
 
 function beforeAndAfter(bytesIn: number, bytesOut: number): Markup {

@@ -61,6 +61,10 @@ summary { cursor: pointer; font-weight: 600; }
 @media (max-width: 44rem) {
   .hero, .two { grid-template-columns: 1fr; }
   main { padding: 1.2rem .8rem 3rem; }
+  section { padding: 1.1rem 1rem; min-width: 0; overflow-x: auto; }
+  table { font-size: .82rem; }
+  th { font-size: .76rem; }
+  th, td { padding-right: .5rem; }
 }
 @media print {
   :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --line: #ddd; }

@@ -38,7 +38,7 @@ function savingsColumn(tenth: number, count: number, most: number): Markup {
   return html`<g><title>${tenth * 10} to ${tenth * 10 + 10} %: ${countOf(count, 'image')}</title>
 <rect x="${tenth * 10 + 1}%" y="${(128 - height).toFixed(1)}" width="8%" height="${height.toFixed(1)}" rx="2" fill="var(--good)"/>
 ${count > 0 && html`<text x="${tenth * 10 + 5}%" y="${(123 - height).toFixed(1)}" text-anchor="middle" style="font-size:11px">${shortCount(count)}</text>`}
-<text x="${tenth * 10 + 5}%" y="146" text-anchor="middle" style="font-size:11px;fill:var(--soft)">${tenth * 10}</text></g>`;
+<text x="${tenth * 10 + 5}%" y="146" text-anchor="middle" style="font-size:11px;fill:var(--soft)">${tenth * 10} %</text></g>`;
 }
 
 /** Ten columns are narrow: `12k` fits where `12,345` does not. */
@@ -56,7 +56,7 @@ export function formatsSection({ byFormat }: JobReport): Markup | undefined {
 <table><thead><tr><th>Format</th><th class="number">Images</th><th class="number">Before</th><th class="number">After</th><th class="number">Saved</th></tr></thead>
 <tbody>${rows.map(
     ([format, { images, bytesIn, bytesOut }]) =>
-      html`<tr><td>${format}</td><td class="number">${readableCount(images)}</td>${beforeAfterSaved(bytesIn, bytesOut)}</tr>`,
+      html`<tr><td>${format}</td><td class="number">${readableCount(images)}</td>${byteCells(bytesIn, bytesOut)}${percentCell(bytesIn, bytesOut)}</tr>`,
   )}</tbody></table>
 </section>`;
 }
@@ -65,14 +65,18 @@ export function topSavingsSection({ topSavings, folders }: JobReport): Markup | 
   if (topSavings.length === 0) return undefined;
   return html`<section class="long">
 <h2>Biggest savings</h2>
-<table><thead><tr><th>Image</th><th class="number">Before</th><th class="number">After</th><th class="number">Saved</th></tr></thead>
+<table><thead><tr><th>Image</th><th class="number">Before</th><th class="number">After</th><th class="number">Saved</th><th class="number">Percent</th></tr></thead>
 <tbody>${topSavings.map(
     ({ source, bytesIn, bytesOut }) =>
-      html`<tr><td class="key">${nameInFolder(source, folders)}</td>${beforeAfterSaved(bytesIn, bytesOut)}</tr>`,
+      html`<tr><td class="key">${nameInFolder(source, folders)}</td>${byteCells(bytesIn, bytesOut, bytesIn - bytesOut)}${percentCell(bytesIn, bytesOut)}</tr>`,
   )}</tbody></table>
 </section>`;
 }
 
-function beforeAfterSaved(bytesIn: number, bytesOut: number): Markup {
-  return html`<td class="number">${readableBytes(bytesIn)}</td><td class="number">${readableBytes(bytesOut)}</td><td class="number">${readablePercent(percentSaved(bytesIn, bytesOut))}</td>`;
+function byteCells(...sizes: number[]): Markup[] {
+  return sizes.map((bytes) => html`<td class="number">${readableBytes(bytes)}</td>`);
+}
+
+function percentCell(bytesIn: number, bytesOut: number): Markup {
+  return html`<td class="number">${readablePercent(percentSaved(bytesIn, bytesOut))}</td>`;
 }

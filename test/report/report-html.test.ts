@@ -119,7 +119,24 @@ describe('the report page', () => {
   });
 
   it('says that nothing was written in a dry run', () => {
-    expect(pageOf([], { job: { ...JOB, dryRun: true } })).toContain('Dry run: no image was written');
+    const kept = resultOf(image('b.jpg', 1), { status: 'kept', reason: 'hdr-gain-map', bytesIn: 10 });
+    const results = [resultOf(image('a.jpg'), compressed(1000, 500)), kept];
+    const page = pageOf(results, { job: { ...JOB, dryRun: true } });
+    expect(page).toContain('Dry run: no image was written');
+    expect(page).toContain('1 of 2 images would be compressed');
+    expect(page).not.toContain('in the output');
+    expect(pageOf(results)).toContain('2 images in the output, 1 of them compressed');
+  });
+
+  it('says how many bytes each of the biggest savings saved', () => {
+    const page = pageOf([resultOf(image('a.jpg'), compressed(2_000_000, 500_000))]);
+    const [, savings = ''] = page.split('<h2>Biggest savings</h2>');
+    expect(savings.match(/<td class="number">[^<]*/g)?.map((cell) => cell.slice(19))).toEqual([
+      '2.00 MB',
+      '500 kB',
+      '1.50 MB',
+      '75.0 %',
+    ]);
   });
 
   it('is self-contained: no script, and nothing that is loaded from elsewhere', () => {
