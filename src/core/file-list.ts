@@ -156,6 +156,6 @@ export function isByteCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-export function withoutQuotes(etag: string): string {
+function withoutQuotes(etag: string): string {
   return etag.replace(/^(W\/)?"(.*)"$/, '$2');
 }

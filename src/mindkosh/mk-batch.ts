@@ -37,7 +37,7 @@ export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<Report
 }
 
 /** `mindkosh-batch_1-b58a3ed1-20261121T100000000Z`: distinct by batch and by start, so that parallel containers never share a job. */
-export function mkJobId({ batch }: MkBatch, startedAt: string): string {
+function mkJobId({ batch }: MkBatch, startedAt: string): string {
   const time = startedAt.replace(/[-:.]/g, '');
   const exact = hash('sha256', batch).slice(0, 8);
   return `mindkosh-${safeBatchId(batch).slice(0, 40)}-${exact}-${time}`;

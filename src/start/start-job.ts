@@ -40,7 +40,7 @@ export async function startJobs(
  * The same event gives the same name, so that its second delivery starts nothing; writing the file again gives
  * another. At most 80 characters, all of them allowed in the names of executions and in S3 keys.
  */
-export function jobIdFor({ bucket, key }: S3Location, sequencer: string): string {
+function jobIdFor({ bucket, key }: S3Location, sequencer: string): string {
   const readable = key
     .slice(key.lastIndexOf('/') + 1)
     .replace(/[^A-Za-z0-9]+/g, '-')
