@@ -84,7 +84,7 @@ function statedReason({ name, message }: AnsweredError): string | undefined {
 /** False for an error of ours that passed through the SDK: a list that could not be read while it was uploaded. */
 export function isOfSdk(error: unknown): error is AnsweredError {
   if (!(error instanceof Error)) return false;
-  const isOfNetwork = 'code' in error && /^(E[A-Z]+|ERR_STREAM)/.test(String(error.code));
+  const isOfNetwork = 'code' in error && /^(E[A-Z]+|ERR_STREAM.*)$/.test(String(error.code));
   return '$metadata' in error || '$fault' in error || isOfNetwork;
 }
 
