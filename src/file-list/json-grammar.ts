@@ -54,7 +54,13 @@ export class JsonScanner {
 
   /** @throws JsonSyntaxError */
   write(bytes: Uint8Array): void {
-    this.#tokenizer.write(bytes);
+    try {
+      this.#tokenizer.write(bytes);
+    } catch (error) {
+      if (!isEncodingError(error)) throw error;
+      const received = 'a string in another encoding: save the list as UTF-8';
+      throw new JsonSyntaxError(this.#lastToken + 1, 'UTF-8', received);
+    }
     this.#position += bytes.byteLength;
     if (this.#position - this.#lastToken > MAX_TOKEN_BYTES + bytes.byteLength)
       throw new JsonSyntaxError(
@@ -164,6 +170,11 @@ function isValue(token: TokenType): boolean {
     token !== TokenType.COLON &&
     token !== TokenType.COMMA
   );
+}
+
+/** The tokenizer decodes strings strictly, and passes on what the decoder throws. */
+function isEncodingError(error: unknown): boolean {
+  return error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
 }
 
 /** The tokenizer names the position only in its message. */

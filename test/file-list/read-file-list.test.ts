@@ -259,6 +259,11 @@ describe('refuses what is not a list', () => {
       /Expected UTF-8 at line 2 .*straße/,
     ],
     [
+      'Latin-1 in JSON',
+      Buffer.from('["s3://photos/a",\n "s3://photos/stra\xdfe"]', 'latin1'),
+      /^Expected UTF-8 at line 1, column 18 of .* received a string in another encoding: save the list as UTF-8$/,
+    ],
+    [
       'broken gzip',
       gzipSync('s3://photos/a'.repeat(99)).subarray(0, 40),
       /Expected gzip in s3:\/\/lists\/list but received broken data/,
