@@ -6,6 +6,7 @@ import { sameBytes } from '../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
 import { inspectImage, readMetadata, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
+import { readPng } from '../../src/codec/png/chunks.ts';
 import { makeAvif } from '../support/fixtures/avif.ts';
 import { ascii, concat, uint16, uint32 } from '../support/fixtures/bytes.ts';
 import { mutated } from '../support/fixtures/damage.ts';
@@ -354,6 +355,24 @@ describe('applyMetadata', () => {
     });
     expect(inspectImage(result)).toMatchObject({ pages: 4 });
     expect((await sharp(result, { animated: true }).metadata()).pages).toBe(4);
+  });
+
+  // Viewers ignore colours that follow the pixels: moved in front of them, they would change the picture.
+  test.each([
+    ['gAMA', pngGamma(100_000)],
+    ['cICP', pngChunk('cICP', Uint8Array.of(9, 16, 0, 1))],
+  ])('leaves a %s behind the pixels where it has no effect', (type, chunk) => {
+    const source = makePng({ chunks: [pngText('Author', 'Ann')], chunksAfter: [chunk] });
+    const from = { format: 'png', bytes: source } as const;
+    const result = applyMetadata(from, makePng({ colourType: 3 }), 'png', 'keep', { orientation: 1 });
+    expect(readPng(result).chunks.map((one) => one.type)).toEqual([
+      'IHDR',
+      'tEXt',
+      'PLTE',
+      'IDAT',
+      type,
+      'IEND',
+    ]);
   });
 
   test.each(

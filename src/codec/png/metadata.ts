@@ -45,9 +45,12 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
 export const writePngMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const png = readPng(output);
   const icc = transfer.ownsIcc ? undefined : metadata.icc;
-  const added =
-    transfer.source.format === 'png' ? chunksFromPng(png, transfer) : metadataChunks({ ...metadata, icc });
-  return writePng([...png.chunks.slice(0, 1), ...added, ...png.chunks.slice(1)]);
+  const { before, after } =
+    transfer.source.format === 'png'
+      ? chunksFromPng(png, transfer)
+      : { before: metadataChunks({ ...metadata, icc }), after: [] };
+  const [header, rest, end] = [png.chunks.slice(0, 1), png.chunks.slice(1, -1), png.chunks.slice(-1)];
+  return writePng([...header, ...before, ...rest, ...after, ...end]);
 };
 
 function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
@@ -58,15 +61,24 @@ function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
   ];
 }
 
-function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): NewChunk[] {
+function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): PngMetadata {
   const from = readPng(source.bytes);
   // Some describe the old pixels, or must follow the palette, and the output has its own.
   const plain = { ...from, chunks: from.chunks.filter(({ type }) => !chunkKind(type)?.inColourType) };
   const { before, after } = chunksOfCopy(plain, pixelFormatOf(output), policy, orientation)!;
   const present = new Set(output.chunks.map(({ type }) => type));
-  return [...before, ...after].filter(
-    ({ type }) => !(ownsIcc && chunkKind(type)?.colour) && !(present.has(type) && type !== 'tEXt'),
-  );
+  const isWanted = ({ type }: NewChunk) =>
+    !(ownsIcc && chunkKind(type)?.colour) && !(present.has(type) && type !== 'tEXt');
+  // Viewers ignore colours that follow the pixels; EXIF and texts count anywhere, but libvips reads them only before.
+  const moved = after.filter(({ type }) => !chunkKind(type)?.appearance);
+  const ineffective = after.filter(({ type }) => chunkKind(type)?.appearance);
+  return { before: [...before, ...moved].filter(isWanted), after: ineffective.filter(isWanted) };
+}
+
+/** The metadata of a PNG by its position: what is after the pixels has no effect on their colours. */
+export interface PngMetadata {
+  readonly before: readonly NewChunk[];
+  readonly after: readonly NewChunk[];
 }
 
 const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['author', 'artist', 'copyright']);
@@ -86,7 +98,7 @@ export function chunksOfCopy(
   target: PngPixelFormat,
   policy: MetadataPolicy,
   orientation: number,
-): { before: NewChunk[]; after: NewChunk[] } | undefined {
+): PngMetadata | undefined {
   const firstData = source.chunks.findIndex(({ type }) => type === 'IDAT');
   const xmp = source.chunks.find(isXmpChunk);
   const own = pixelFormatOf(source);

@@ -3,10 +3,10 @@ import { countTrailing, sameBytes } from '../bytes.ts';
 import { fromEngine, openSharp } from '../engines.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
-import { findChunk, type NewChunk, type Png, readPng, writePng } from './chunks.ts';
+import { findChunk, type Png, readPng, writePng } from './chunks.ts';
 import { pixelFormatOf } from './fit-chunks.ts';
 import { type ApngFrame, apngFrames } from './frames.ts';
-import { chunksOfCopy } from './metadata.ts';
+import { chunksOfCopy, type PngMetadata } from './metadata.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
 
 /**
@@ -50,10 +50,7 @@ async function repack(bytes: Uint8Array, source: Png, policy: MetadataPolicy, op
 }
 
 /** The pixel chunks of a PNG with these metadata chunks, in the order that the specification demands. */
-export function assemblePng(
-  { chunks }: Pick<Png, 'chunks'>,
-  metadata: { readonly before: readonly NewChunk[]; readonly after: readonly NewChunk[] },
-): Uint8Array {
+export function assemblePng({ chunks }: Pick<Png, 'chunks'>, metadata: PngMetadata): Uint8Array {
   const pixels = chunks.filter(({ type }) => chunkKind(type)?.pixels);
   const [head, rest] = [pixels.slice(0, 1), pixels.slice(1)];
   const firstData = rest.findIndex(({ type }) => type === 'IDAT' || type === 'fcTL');
