@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import path from 'node:path';
 import type { SQSBatchResponse } from 'aws-lambda';
 import { jobKeys } from '../../src/core/job-keys.ts';
-import { readableBytes } from '../../src/core/readable.ts';
 import { decodeEventKey } from '../../src/core/upload-event.ts';
 import type { ReportSummary } from '../../src/report/report-job.ts';
 import { INPUT_BUCKET, OUTPUT_BUCKET, triggerBuckets, UPLOAD_BUCKET } from '../cloud/local-buckets.ts';
@@ -16,8 +15,9 @@ import { EXIT } from './exit-codes.ts';
 import { DEFAULT_OUT } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
 import { UsageError } from './run-command.ts';
+import { printable } from './terminal-text.ts';
 import { unexpectedErrorIn } from './unexpected-errors.ts';
-import { createUploadOutcomes } from './upload-outcomes.ts';
+import { createUploadOutcomes, deadLetterLine } from './upload-outcomes.ts';
 
 const STATE_MACHINE = 'arn:aws:states:us-east-1:000000000000:stateMachine:compress-images';
 
@@ -63,7 +63,7 @@ export async function serve({ out, port }: CommandLine): Promise<number> {
     await stepFunctions.close();
     throw asUsageError(error, port);
   });
-  const uploads = uploadQueue(cloud);
+  const uploads = uploadQueue(cloud, path.join(home, 'log.jsonl'));
   console.log(welcome(cloud, home, outFolder));
 
   await interrupted();
@@ -89,17 +89,14 @@ function asUsageError(error: unknown, port: number): unknown {
 function route(record: S3EventRecord, cloud: LocalCloud, uploads: LocalQueue): void {
   if (!record.eventName.startsWith('ObjectCreated:')) return;
   const { bucket, object } = record.s3;
-  if (bucket.name === UPLOAD_BUCKET) {
-    console.log(`${bucket.name}/${decodeEventKey(object.key)}: ${readableBytes(object.size ?? 0)}`);
-    uploads.send(JSON.stringify({ Records: [record] }));
-  }
+  if (bucket.name === UPLOAD_BUCKET) uploads.send(JSON.stringify({ Records: [record] }));
   if (bucket.name !== INPUT_BUCKET || !object.key.startsWith('lists/')) return;
   const report = ({ message }: Error) =>
-    console.error(`${decodeEventKey(object.key)}: cannot start a job: ${message}`);
+    console.error(printable(`${decodeEventKey(object.key)}: cannot start a job: ${message}`));
   cloud.invoke('start-job', { Records: [record] }).catch(report);
 }
 
-function uploadQueue(cloud: LocalCloud): LocalQueue {
+function uploadQueue(cloud: LocalCloud, log: string): LocalQueue {
   return createQueue({
     name: 'uploads',
     invoke: (event) => cloud.invoke('recompress-upload', event) as Promise<SQSBatchResponse>,
@@ -107,7 +104,7 @@ function uploadQueue(cloud: LocalCloud): LocalQueue {
     concurrency: 1,
     maxReceiveCount: 5,
     retryDelayMs: 2000,
-    onDeadLetter: ({ body }) => console.error(`failed after 5 attempts, see log.jsonl: ${body}`),
+    onDeadLetter: ({ body }) => console.error(deadLetterLine(body, log)),
   });
 }
 

@@ -8,6 +8,7 @@ import {
 import { parseJson } from '../../src/core/parse-json.ts';
 import { readableBytes, readablePercent } from '../../src/core/readable.ts';
 import { percentSaved } from '../../src/core/report.ts';
+import { readUploadEvent } from '../../src/core/upload-event.ts';
 import { printable } from './terminal-text.ts';
 
 /** A log line of recompress-upload with the outcome of an upload. */
@@ -32,6 +33,12 @@ export function createUploadOutcomes(): (logLine: string) => string | undefined 
     if (upload.status === 'compressed') justWritten.add(upload.source);
     return isOwnWrite ? undefined : printable(`${upload.source.slice('s3://'.length)} ${outcomeOf(upload)}`);
   };
+}
+
+/** The line for an event that was delivered to recompress-upload in vain. @throws UploadEventError for another body */
+export function deadLetterLine(body: string, log: string): string {
+  const uploads = readUploadEvent(body).map(({ bucket, key }) => `${bucket}/${key}`);
+  return printable(`${uploads.join(', ')}: failed 5 times, see ${log}`);
 }
 
 function outcomeOf(upload: LoggedUpload): string {
