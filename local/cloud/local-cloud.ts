@@ -17,7 +17,7 @@ import {
   outputBuckets,
   SOURCE_BUCKET,
 } from './local-buckets.ts';
-import { createTaskResources, type RunTask, TASK_PARAMETERS } from './task-resources.ts';
+import { createTaskResources, JOB_FUNCTIONS, type RunTask, TASK_PARAMETERS } from './task-resources.ts';
 
 const LAMBDA_SECONDS = 900;
 /** The memory that gives a Lambda one core. */
@@ -130,8 +130,7 @@ function startHosts(
   onLog: (line: string) => void,
 ) {
   const memoryMegabytes = MEGABYTES_PER_CORE * os.availableParallelism();
-  const names = ['plan-job', 'compress-batch', 'report-job', ...moreFunctions];
-  const functions = names.map((name) => {
+  const functions = [...JOB_FUNCTIONS, ...moreFunctions].map((name) => {
     const module = new URL(`../../functions/${name}.ts`, import.meta.url);
     return [name, { module, timeoutSeconds: LAMBDA_SECONDS, memoryMegabytes }];
   });

@@ -6,7 +6,15 @@ import { type ContainerOptions, createRunTask, runTaskParameters } from './run-f
 
 export type RunTask = StateMachineHost['runTask'];
 
-const invokeParameters = z.strictObject({ FunctionName: z.string(), Payload: z.unknown().default({}) });
+/** The functions of the state machine. */
+export const JOB_FUNCTIONS = ['plan-job', 'compress-batch', 'report-job'];
+
+const invokeParameters = z.strictObject({
+  FunctionName: z
+    .string()
+    .refine((name) => JOB_FUNCTIONS.includes(nameIn(name)), `expected one of ${JOB_FUNCTIONS.join(', ')}`),
+  Payload: z.unknown().default({}),
+});
 
 /** Each Resource of the project's state machine, with the Parameters that its local replacement reads. */
 export const TASK_PARAMETERS = {
@@ -38,7 +46,11 @@ async function invokeFunction(
   { FunctionName, Payload }: z.infer<typeof invokeParameters>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  // `plan-job` of `plan-job`, `plan-job:$LATEST` and `arn:aws:lambda:…:function:plan-job`.
-  const name = FunctionName.replace(/^.*:function:/, '').replace(/:[^:]+$/, '');
-  return { ExecutedVersion: '$LATEST', Payload: await lambda.invoke(name, Payload, signal), StatusCode: 200 };
+  const result = await lambda.invoke(nameIn(FunctionName), Payload, signal);
+  return { ExecutedVersion: '$LATEST', Payload: result, StatusCode: 200 };
+}
+
+/** `plan-job` of `plan-job`, `plan-job:$LATEST` and `arn:aws:lambda:…:function:plan-job`. */
+function nameIn(functionName: string): string {
+  return functionName.replace(/^.*:function:/, '').replace(/:[^:]+$/, '');
 }

@@ -2,8 +2,8 @@ import { parseDocument } from 'yaml';
 
 /** What a deployment knows about the template, or local mode in its place. */
 export interface DeploymentNames {
-  /** The name behind a Ref or Fn::GetAtt. */
-  nameOf(logicalId: string): string;
+  /** The value of a Ref, or of Fn::GetAtt with its attribute. @throws Error for a name that is unknown */
+  nameOf(logicalId: string, attribute?: string): string;
   /** Whether a condition of the template holds. */
   holds(condition: string): boolean;
 }
@@ -22,7 +22,10 @@ export function readDefinition(text: string, names: DeploymentNames): unknown {
 
 const FUNCTIONS: Readonly<Record<string, (operand: unknown, names: DeploymentNames) => unknown>> = {
   Ref: (logicalId, names) => names.nameOf(String(logicalId)),
-  'Fn::GetAtt': (operand, names) => names.nameOf(String([operand].flat()[0])),
+  'Fn::GetAtt': (operand, names) => {
+    if (!Array.isArray(operand) || operand.length !== 2) throw unsupported('Fn::GetAtt without two operands');
+    return names.nameOf(String(operand[0]), String(operand[1]));
+  },
   'Fn::If': (operand, names) => {
     if (!Array.isArray(operand) || operand.length !== 3) throw unsupported('Fn::If without three operands');
     const [condition, yes, no] = operand;

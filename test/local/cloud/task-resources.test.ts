@@ -188,6 +188,10 @@ it.each<[work: () => Promise<unknown>, message: string]>([
   ],
   [() => invokes({ InvocationType: 'DryRun' }), 'Notify: Parameters.InvocationType "DryRun": the field is'],
   [() => invokes({ Qualifier: '$LATEST' }), 'Notify: Parameters.Qualifier "$LATEST": the field is not'],
+  [
+    () => invokes({ FunctionName: 'report-jbo' }),
+    'Notify: Parameters.FunctionName "report-jbo": expected one of plan-job, compress-batch, report-job',
+  ],
   [() => runs({ Count: 2 }), 'Notify: Parameters.Count 2: the field is not supported'],
   [() => runs({ LaunchType: 'EC2' }), 'Notify: Parameters.LaunchType "EC2": the field is not supported'],
   [

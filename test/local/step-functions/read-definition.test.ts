@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { LOCAL_NAMES } from '../../../local/cloud/local-definition.ts';
 import { TASK_PARAMETERS } from '../../../local/cloud/task-resources.ts';
 import { parseDefinition } from '../../../local/step-functions/parse-definition.ts';
 import { readDefinition } from '../../../local/step-functions/read-definition.ts';
@@ -50,6 +51,7 @@ describe('readDefinition', () => {
       'a: { Fn::If: [Yes, b] }',
       'it uses Fn::If without three operands',
     ],
+    ['an Fn::GetAtt in one text', 'a: { Fn::GetAtt: a.Arn }', 'uses Fn::GetAtt without two operands'],
     ['a variable', `a: "\${param:width}"`, `it uses the variable in "\${param:width}"`],
   ])('refuses %s by name', (_what, text, message) => {
     expect(() => readDefinition(text, names)).toThrow(message);
@@ -59,7 +61,7 @@ describe('readDefinition', () => {
     const file = new URL('../../../statemachines/compress-images.asl.yml', import.meta.url);
     const text = await readFile(file, 'utf8');
     for (const isDeployed of [true, false]) {
-      const definition = readDefinition(text, { ...names, holds: () => isDeployed });
+      const definition = readDefinition(text, { ...LOCAL_NAMES, holds: () => isDeployed });
       expect(() => parseDefinition(definition, TASK_PARAMETERS)).not.toThrow();
     }
   });
