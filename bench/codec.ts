@@ -76,10 +76,7 @@ async function reportCost(jpegs: readonly Picture[]): Promise<void> {
   }
 }
 
-async function compressAll(
-  pictures: readonly Picture[],
-  settings: CompressionSettings,
-): Promise<BytesOutcome[]> {
+async function compressAll(pictures: readonly Picture[], settings: CompressionSettings): Promise<BytesOutcome[]> {
   const outcomes = [];
   for (const { bytes } of pictures) outcomes.push(await compressBytes(bytes, settings, { budget }));
   return outcomes;
@@ -118,9 +115,7 @@ print(least, size)
 function reportPillow(jpegs: readonly Picture[]): void {
   console.log('\nThe fast preset against the Pillow loop, quality 70, the same files in turn');
   const files = jpegs.filter(({ facts }) => facts.colour === 'rgb').map(({ file }) => file);
-  const python = ['/usr/bin/python3', 'python3'].find(
-    (name) => spawnSync(name, ['-c', 'import PIL']).status === 0,
-  );
+  const python = ['/usr/bin/python3', 'python3'].find((name) => spawnSync(name, ['-c', 'import PIL']).status === 0);
   if (!python) {
     row('Pillow', 'not installed');
     return;
@@ -205,13 +200,7 @@ async function reportDamage(pictures: readonly Picture[]): Promise<void> {
   for (const [name, count] of counts) row(name, String(count));
 }
 
-const DAMAGE = [
-  'pixels changed',
-  'grown',
-  'orientations lost',
-  'profiles lost',
-  'damaged sources compressed',
-] as const;
+const DAMAGE = ['pixels changed', 'grown', 'orientations lost', 'profiles lost', 'damaged sources compressed'] as const;
 
 type Damage = (typeof DAMAGE)[number];
 
@@ -247,10 +236,7 @@ async function reportMemory(folder: string): Promise<void> {
   const image = photo
     ? sharp(photo.bytes)
     : sharp({ create: { width: 100, height: 100, channels: 3, background: '#963' } });
-  await image
-    .resize(10_000, 10_000, { fit: 'fill' })
-    .jpeg({ quality: 80, optimiseCoding: false })
-    .toFile(file);
+  await image.resize(10_000, 10_000, { fit: 'fill' }).jpeg({ quality: 80, optimiseCoding: false }).toFile(file);
   const child = spawnSync(process.execPath, [process.argv[1]!, '--memory', file]);
   const [before, peak] = numbersFrom(child);
   row(
@@ -265,8 +251,7 @@ async function runMemory(file: string): Promise<void> {
   const before = process.memoryUsage.rss();
   const bytes = readFileSync(file);
   const outcome = await compressBytes(bytes, { ...EAGER, effort: 'fast' }, { budget });
-  if (outcome.status !== 'compressed')
-    throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
+  if (outcome.status !== 'compressed') throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
   console.log(Math.round(before / 1e6), Math.round(peakRss() / 1e6));
 }
 

@@ -3,11 +3,7 @@
  * random points, until there were so many kills. `node bench/kill.ts [kills] [seed]`
  */
 import { killAtRandom, randomFrom } from '../test/support/crash/kill-points.ts';
-import {
-  type CrashTestJob,
-  type CrashTestResult,
-  runCrashTest,
-} from '../test/support/crash/run-crash-test.ts';
+import { type CrashTestJob, type CrashTestResult, runCrashTest } from '../test/support/crash/run-crash-test.ts';
 
 const wanted = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? 1);

@@ -6,12 +6,7 @@ import sharp from 'sharp';
 const require = createRequire(import.meta.url);
 
 /** `count` different camera-like JPEGs of width × height: crops of real photographs, enlarged, with grain. */
-export async function makePhotos(
-  folder: string,
-  count: number,
-  width: number,
-  height: number,
-): Promise<void> {
+export async function makePhotos(folder: string, count: number, width: number, height: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   const sources = [
     require.resolve('exif-js/example/Bloated-Hero.jpg'),
@@ -24,13 +19,7 @@ export async function makePhotos(
   }
 }
 
-async function makePhoto(
-  source: string,
-  n: number,
-  width: number,
-  height: number,
-  file: string,
-): Promise<void> {
+async function makePhoto(source: string, n: number, width: number, height: number, file: string): Promise<void> {
   const image = sharp(source);
   const size = await image.metadata();
   const share = 0.55 + ((n * 7) % 40) / 100;

@@ -29,8 +29,7 @@ export function readPicture(file: string): Picture | undefined {
 
 /** Undamaged and of a single picture: what every peer can compress. */
 export function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
-  if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk')
-    return false;
+  if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk') return false;
   const fault = findMarkerFault(bytes) ?? findScanFault(bytes);
   return fault === undefined || fault === 'unknown-kind';
 }

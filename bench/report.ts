@@ -53,9 +53,7 @@ async function writeJobFiles(root: string, images: number, batches: number): Pro
     const first = batch * perBatch;
     const count = Math.min(perBatch, images - first);
     const batchId = `batch-${String(batch + 1).padStart(6, '0')}`;
-    refs.push(
-      JSON.stringify({ jobId: JOB_ID, batchId, bucket: 'work', start: 0, end: 0, count, host: 'lambda' }),
-    );
+    refs.push(JSON.stringify({ jobId: JOB_ID, batchId, bucket: 'work', start: 0, end: 0, count, host: 'lambda' }));
     const folder = path.join(root, jobKeys.batchResults(JOB_ID, batchId));
     await mkdir(folder, { recursive: true });
     for (let from = 0; from < count; from += LINES_PER_PART) {
@@ -64,10 +62,7 @@ async function writeJobFiles(root: string, images: number, batches: number): Pro
       );
       const text = lines.join('');
       bytes += text.length;
-      await writeFile(
-        path.join(folder, `001-aaaaaaaa-${String(from / LINES_PER_PART).padStart(5, '0')}.jsonl`),
-        text,
-      );
+      await writeFile(path.join(folder, `001-aaaaaaaa-${String(from / LINES_PER_PART).padStart(5, '0')}.jsonl`), text);
     }
   }
   await writeFile(path.join(root, jobKeys.batches(JOB_ID)), `${refs.join('\n')}\n`);
@@ -165,7 +160,5 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const [images, batches] = process.argv.slice(2).map(Number);
   const { bytes, seconds, cpuSeconds, bareCpuSeconds, peakMegabytes } = await benchReport(images, batches);
   console.log(`${Math.round(bytes / 1e6)} MB of results, ${seconds.toFixed(1)} s, peak ${peakMegabytes} MB`);
-  console.log(
-    `CPU ${cpuSeconds.toFixed(1)} s, ${(cpuSeconds / bareCpuSeconds).toFixed(2)} × bare read and parse`,
-  );
+  console.log(`CPU ${cpuSeconds.toFixed(1)} s, ${(cpuSeconds / bareCpuSeconds).toFixed(2)} × bare read and parse`);
 }

@@ -59,9 +59,7 @@ async function measured<T>(work: () => Promise<T>): Promise<Measured<T>> {
 
 function printTimes(what: string, { seconds, cpuSeconds }: Measured<unknown>): void {
   const pace = (uploads / seconds).toFixed(1);
-  console.log(
-    `  ${what.padEnd(16)} ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of CPU, ${pace} images/s`,
-  );
+  console.log(`  ${what.padEnd(16)} ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of CPU, ${pace} images/s`);
 }
 
 async function readPhotos(folder: string): Promise<Buffer[]> {

@@ -24,8 +24,7 @@ export default class BuildTaskImage {
         if (taskImage.isDockerMissing) log.notice(WITHOUT_DOCKER);
         if (taskImage.mode === 'none') return;
         const { Properties } = serverless.service.resources.Resources.CompressBatchTask;
-        Properties.ContainerDefinitions[0].Image =
-          taskImage.uri ?? (await build(serverless, architecture.docker));
+        Properties.ContainerDefinitions[0].Image = taskImage.uri ?? (await build(serverless, architecture.docker));
       },
     };
   }

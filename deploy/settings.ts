@@ -79,8 +79,7 @@ function uploadConcurrency(param: ReadParameter) {
   const reserved = param('uploadReservedConcurrency');
   return {
     uploadConcurrency: concurrency,
-    uploadReservedConcurrency:
-      reserved.text === '' ? { Ref: 'AWS::NoValue' } : integer(reserved, concurrency, 1000),
+    uploadReservedConcurrency: reserved.text === '' ? { Ref: 'AWS::NoValue' } : integer(reserved, concurrency, 1000),
   };
 }
 

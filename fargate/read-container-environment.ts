@@ -1,12 +1,7 @@
 import { z } from 'zod';
 import type { BatchRef } from '../src/core/job.ts';
 import { parseJson } from '../src/core/parse-json.ts';
-import {
-  type Environment,
-  EnvironmentError,
-  type MkBatch,
-  readMkEnvironment,
-} from '../src/mindkosh/mk-environment.ts';
+import { type Environment, EnvironmentError, type MkBatch, readMkEnvironment } from '../src/mindkosh/mk-environment.ts';
 
 /** The task of a container: a batch of a job, or one under Mindkosh's contract. */
 export type ContainerTask =
@@ -34,9 +29,7 @@ function readOurs({ JOB_BUCKET, BATCH_REF }: Environment): ContainerTask {
   const ref = BATCH_LINE.safeParse(parseJson(BATCH_REF));
   if (ref.success) return { contract: 'image-press', workBucket: JOB_BUCKET, ref: ref.data };
   const expected = 'Expected BATCH_REF to be a line of batches.jsonl';
-  throw new EnvironmentError(
-    ref.error.issues.map(({ path, message }) => [expected, ...path, message].join(': ')),
-  );
+  throw new EnvironmentError(ref.error.issues.map(({ path, message }) => [expected, ...path, message].join(': ')));
 }
 
 const ORDINAL = z.int().min(0);

@@ -42,9 +42,7 @@ async function compressForMindkosh(mk: MkBatch, closing: AbortSignal, startedAt 
   try {
     const summary = await compressMkBatch(mk, host);
     if (!summary) {
-      console.error(
-        `Stopped before ${mk.batch} was done: start it again, finished images are not compressed twice`,
-      );
+      console.error(`Stopped before ${mk.batch} was done: start it again, finished images are not compressed twice`);
       return EXIT.callAgain;
     }
     await printMkReport(summary, mk, store);

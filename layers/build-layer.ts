@@ -72,9 +72,7 @@ async function installPackages(folder: string, cpu: Cpu): Promise<void> {
     await promisify(execFile)('npm', ['ci', `--cpu=${cpu}`, ...FLAGS], { cwd: folder, shell });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
-    throw new Error(
-      `The layer could not be installed: npm ci in ${folder} failed with\n${stderr ?? message}`,
-    );
+    throw new Error(`The layer could not be installed: npm ci in ${folder} failed with\n${stderr ?? message}`);
   }
   // The first differs from run to run, the second has no use in a layer.
   await rm(path.join(folder, 'node_modules/.package-lock.json'), { force: true });

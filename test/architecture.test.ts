@@ -16,8 +16,7 @@ describe('the folders', () => {
   it('stand in the table of docs/architecture.md, which allows imports from rows above only', () => {
     const rows = [...table.keys()];
     for (const [folder, allowed] of table) {
-      for (const one of allowed)
-        expect(rows.indexOf(one), `${folder} → ${one}`).toBeLessThan(rows.indexOf(folder));
+      for (const one of allowed) expect(rows.indexOf(one), `${folder} → ${one}`).toBeLessThan(rows.indexOf(folder));
     }
     expect(codeFiles(ROOT, TOP).filter((file) => rowOf(file) === undefined)).toEqual([]);
     expect(rows.filter((folder) => codeFiles(ROOT, [folder]).length === 0)).toEqual([]);
@@ -33,9 +32,7 @@ describe('the folders', () => {
 
   it('use every import that the table allows', () => {
     const used = new Set(imports.map(({ file, to }) => `${rowOf(file)} → ${rowOf(to)}`));
-    const allowed = [...table].flatMap(([folder, others]) =>
-      [...others].map((other) => `${folder} → ${other}`),
-    );
+    const allowed = [...table].flatMap(([folder, others]) => [...others].map((other) => `${folder} → ${other}`));
     expect(allowed.filter((one) => !one.startsWith('bench ') && !used.has(one))).toEqual([]);
   });
 
@@ -49,9 +46,7 @@ describe('the folders', () => {
   });
 
   it('leave no file in the root of src/', () => {
-    const files = readdirSync(path.join(ROOT, 'src'), { withFileTypes: true }).filter((entry) =>
-      entry.isFile(),
-    );
+    const files = readdirSync(path.join(ROOT, 'src'), { withFileTypes: true }).filter((entry) => entry.isFile());
     expect(files.map(({ name }) => name)).toEqual([]);
   });
 });
@@ -85,9 +80,7 @@ describe('src/core', () => {
 
 describe('src/codec', () => {
   it('uses neither AWS nor a host', () => {
-    const wrong = importsOf('src/codec').filter(({ to }) =>
-      /^@?aws|^@middy|^(functions|local|fargate)\//.test(to),
-    );
+    const wrong = importsOf('src/codec').filter(({ to }) => /^@?aws|^@middy|^(functions|local|fargate)\//.test(to));
     expect(wrong.map(arrow)).toEqual([]);
   });
 });
@@ -107,9 +100,7 @@ describe('functions/', () => {
     for (const [name, { handler }] of Object.entries<{ handler: string }>(functions)) {
       expect(handler).toBe(`functions/${name}.handler`);
     }
-    const called = [
-      ...read('statemachines/compress-images.asl.yml').matchAll(/FunctionName: .*\[(\S+), Arn\]/g),
-    ];
+    const called = [...read('statemachines/compress-images.asl.yml').matchAll(/FunctionName: .*\[(\S+), Arn\]/g)];
     expect(called.map(([, name]) => name).filter((name) => !files.includes(name ?? ''))).toEqual([]);
     expect(called.length).toBeGreaterThan(2);
   });
@@ -136,9 +127,7 @@ function isOurs(to: string): boolean {
 
 /** The row of a file: the longest folder of the table that holds it. */
 function rowOf(file: string): string | undefined {
-  return [...table.keys()]
-    .filter((folder) => file.startsWith(`${folder}/`))
-    .sort((a, b) => b.length - a.length)[0];
+  return [...table.keys()].filter((folder) => file.startsWith(`${folder}/`)).sort((a, b) => b.length - a.length)[0];
 }
 
 /** Rows are `| folder | what it owns | what it may import |`; of the third column the names of folders count. */

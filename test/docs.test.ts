@@ -7,8 +7,9 @@ import { parseJobInput } from '../src/settings/job-input.ts';
 import { codeFiles } from './support/import-graph.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
-const FOLDERS =
-  'src|functions|fargate|local|layers|deploy|bench|test|docs|statemachines|permission_templates'.split('|');
+const FOLDERS = 'src|functions|fargate|local|layers|deploy|bench|test|docs|statemachines|permission_templates'.split(
+  '|',
+);
 const CODE = ['src', 'functions', 'fargate', 'local', 'layers', 'deploy', 'bench', 'test'];
 const PAGES = [
   ...markdownIn('.'),
@@ -86,9 +87,7 @@ describe('comments and messages in the code', () => {
 
 describe('.ci/run', () => {
   it('runs the commands that the README and CONTRIBUTING.md name', () => {
-    const commands = [...read('.ci/run').matchAll(/^npm (?:ci|test|run [a-z:]+)/gm)].map(
-      ([command]) => command,
-    );
+    const commands = [...read('.ci/run').matchAll(/^npm (?:ci|test|run [a-z:]+)/gm)].map(([command]) => command);
     expect(commands).toEqual(['npm ci', 'npm run check', 'npm test']);
     for (const page of ['README.md', 'CONTRIBUTING.md']) {
       const text = read(page);

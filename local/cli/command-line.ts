@@ -2,13 +2,7 @@ import path from 'node:path';
 import { parseS3Prefix } from '../../src/core/s3-uri.ts';
 import { mergeSettings } from '../../src/settings/merge-settings.ts';
 import { parseOptions, UsageError, wholeNumber } from './run-command.ts';
-import {
-  adviceOnOption,
-  checkSettings,
-  readSettings,
-  SETTINGS_HELP,
-  SETTINGS_OPTIONS,
-} from './settings-options.ts';
+import { adviceOnOption, checkSettings, readSettings, SETTINGS_HELP, SETTINGS_OPTIONS } from './settings-options.ts';
 
 export interface CommandLine {
   readonly command: 'samples' | 'run' | 'serve';

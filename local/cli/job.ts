@@ -21,13 +21,7 @@ import { EXIT, exitCodeOf, INPUT_ERRORS } from './exit-codes.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { newJobId, parseOptions, runCommand, UsageError } from './run-command.ts';
-import {
-  adviceOnOption,
-  checkSettings,
-  readSettings,
-  SETTINGS_HELP,
-  SETTINGS_OPTIONS,
-} from './settings-options.ts';
+import { adviceOnOption, checkSettings, readSettings, SETTINGS_HELP, SETTINGS_OPTIONS } from './settings-options.ts';
 
 const HELP = `image-press job: start a job in AWS, follow it, print its report
 
@@ -87,17 +81,14 @@ function warnWithoutBackup(job: Job | undefined): void {
 async function clientOfRegion(): Promise<SFNClient> {
   const client = new SFNClient({});
   await client.config.region().catch((error: Error) => {
-    throw new UsageError(
-      `Expected a region but ${error.message}: set AWS_REGION, or choose a profile that has one`,
-    );
+    throw new UsageError(`Expected a region but ${error.message}: set AWS_REGION, or choose a profile that has one`);
   });
   return client;
 }
 
 function fileListOf(positionals: readonly string[]): string {
   const [fileList] = positionals;
-  if (positionals.length === 1 && fileList && (parseS3Uri(fileList) || parseS3Prefix(fileList)))
-    return fileList;
+  if (positionals.length === 1 && fileList && (parseS3Uri(fileList) || parseS3Prefix(fileList))) return fileList;
   throw new UsageError(
     `Expected one s3://bucket/list.json or s3://bucket/prefix/ but received ${positionals.join(' ') || 'nothing'}. See npm run job -- --help`,
   );

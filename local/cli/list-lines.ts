@@ -27,14 +27,10 @@ export interface ListInput {
 export async function linesOf({ input, out, bucket }: ListInput): Promise<AsyncIterable<ListLine>> {
   const kind = await stat(input).catch(() => undefined);
   if (bucket !== undefined && !kind?.isFile())
-    throw new UsageError(
-      `'--bucket' works only with a file of lines that 'aws s3 ls' printed, '${bucket}' given`,
-    );
+    throw new UsageError(`'--bucket' works only with a file of lines that 'aws s3 ls' printed, '${bucket}' given`);
   if (input.startsWith('s3:')) return linesFromS3(input);
   if (!kind)
-    throw new UsageError(
-      `Expected a file, a folder or an s3:// prefix but there is no ${path.resolve(input)}`,
-    );
+    throw new UsageError(`Expected a file, a folder or an s3:// prefix but there is no ${path.resolve(input)}`);
   if (kind.isDirectory()) return linesFromFolder(path.resolve(input), out);
   return linesFromFile(input, out, bucket);
 }

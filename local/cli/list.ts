@@ -79,9 +79,7 @@ async function refuseFolder(out: string): Promise<void> {
   if (out === '-' || out.startsWith('s3:')) return;
   const place = path.resolve(out);
   if ((await stat(place).catch(() => undefined))?.isDirectory())
-    throw new UsageError(
-      `Expected --out to be a file, e.g. ${path.join(out, 'list.json')}, but ${place} is a folder`,
-    );
+    throw new UsageError(`Expected --out to be a file, e.g. ${path.join(out, 'list.json')}, but ${place} is a folder`);
 }
 
 async function write(list: MadeList, out: string): Promise<void> {
@@ -115,9 +113,7 @@ function summaryOf({ images, batches }: MadeList, out: string): string {
 /** Whatever fails, no list is written: exit code 2. */
 function asUsageError(error: unknown): never {
   const { name, message } = error instanceof Error ? error : new Error(String(error));
-  const explained = [UsageError, InputError, FileListError, MakeListError].some(
-    (kind) => error instanceof kind,
-  );
+  const explained = [UsageError, InputError, FileListError, MakeListError].some((kind) => error instanceof kind);
   const text = explained ? message.replaceAll(LIST_FOLDER, 'the folder of the list') : `${name}: ${message}`;
   throw new UsageError(text, { cause: error });
 }

@@ -40,15 +40,12 @@ export async function resolveInput(input: string, out: string | undefined): Prom
   const outFolder = path.resolve(out ?? DEFAULT_OUT);
   if (parseS3Uri(input) || parseS3Prefix(input)) return { fileList: input, out: outFolder };
   if (input.startsWith('s3://'))
-    throw new InputError(
-      `Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`,
-    );
+    throw new InputError(`Expected s3://bucket/list.json or s3://bucket/prefix/ but received ${JSON.stringify(input)}`);
   const place = path.resolve(input);
   const kind = await stat(place).catch(() => undefined);
   if (!kind) throw new InputError(`Expected a folder, an image or a file list but there is no ${place}`);
   if (kind.isDirectory()) return folderInput(place, outFolder);
-  if (!kind.isFile())
-    throw new InputError(`Expected a folder, an image or a file list but ${place} is neither`);
+  if (!kind.isFile()) throw new InputError(`Expected a folder, an image or a file list but ${place} is neither`);
   return (await isImage(place)) ? imageInput(place, outFolder) : listInput(place, out);
 }
 

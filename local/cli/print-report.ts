@@ -1,13 +1,7 @@
 import { newFinalResults } from '../../src/core/final-results.ts';
 import { type Encoding, type ImageResult, SKIPPED_REASONS } from '../../src/core/image-result.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
-import {
-  countOf,
-  readableBytes,
-  readableCount,
-  readablePercent,
-  readableSeconds,
-} from '../../src/core/readable.ts';
+import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../../src/core/readable.ts';
 import {
   addressOf,
   imagesToCheck,
@@ -156,17 +150,11 @@ function reasonLines(report: JobReport, terminal: TerminalShape): string[] {
   const width = Math.max(...groups.map(({ count }) => readableCount(count).length));
   return [
     toned('Not compressed', 'bold', terminal),
-    ...groups.map(({ count, meaning }) =>
-      cutEnd(`${padStart(readableCount(count), width)}  ${meaning}`, columns),
-    ),
+    ...groups.map(({ count, meaning }) => cutEnd(`${padStart(readableCount(count), width)}  ${meaning}`, columns)),
   ];
 }
 
-function failureLines(
-  failures: readonly ReportedFailure[],
-  report: JobReport,
-  terminal: TerminalShape,
-): string[] {
+function failureLines(failures: readonly ReportedFailure[], report: JobReport, terminal: TerminalShape): string[] {
   const all = imagesToCheck(report);
   if (all === 0) return [];
   const nameOf = shortNames(failures, report);
@@ -220,8 +208,7 @@ function verdictOf(report: JobReport, cause: string): string {
 /** Addresses are not cut, because people copy them. */
 function addressLines(report: JobReport, terminal: TerminalShape): string[] {
   const { jobFiles, jobId, output, folders, settings } = report;
-  const line = (name: string, address: string) =>
-    `${toned(padEnd(name, 7), 'soft', terminal)}${printable(address)}`;
+  const line = (name: string, address: string) => `${toned(padEnd(name, 7), 'soft', terminal)}${printable(address)}`;
   const hasOutputs = output.startsWith('s3://') && !settings?.dryRun;
   return [
     ...(hasOutputs ? [line('output', inFolders(output, folders))] : []),

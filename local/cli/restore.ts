@@ -59,8 +59,7 @@ function checkPlace(place: string): void {
   }
   const file = statSync(place, { throwIfNoEntry: false });
   if (!file) throw new UsageError(`Expected an undo.jsonl but there is no ${path.resolve(place)}`);
-  if (file.isDirectory())
-    throw new UsageError(`Expected an undo.jsonl but ${path.resolve(place)} is a folder`);
+  if (file.isDirectory()) throw new UsageError(`Expected an undo.jsonl but ${path.resolve(place)} is a folder`);
 }
 
 async function restoreAll(

@@ -152,8 +152,7 @@ async function printOutcome(
   await writeFile(path.join(path.dirname(file), JOB_FOLDERS), JSON.stringify(folders));
   const report: JobReport = JSON.parse(text);
   const log = report.failureCodes.Unexpected ? `log    ${cloud.log}\n` : '';
-  const printed = async () =>
-    `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n${log}`;
+  const printed = async () => `${await printReport(report, results(jobId, cloud.jobFiles))}data   ${file}\n${log}`;
   process.stdout.write(json ? text : await printed());
   if (execution.status === 'ABORTED') return EXIT.interrupted;
   const code = exitCodeOf(report);

@@ -13,8 +13,7 @@ export async function makeSampleImages(folder: string): Promise<void> {
   const photos = path.join(path.dirname(require.resolve('exif-js/package.json')), 'example');
   const baboon = path.join(path.dirname(require.resolve('baboon-image/package.json')), 'baboon.png');
   const hero = await readFile(path.join(photos, 'Bloated-Hero.jpg'));
-  for (const name of ['photos', 'shop', 'web', 'broken'])
-    await mkdir(path.join(folder, name), { recursive: true });
+  for (const name of ['photos', 'shop', 'web', 'broken']) await mkdir(path.join(folder, name), { recursive: true });
   const at = (name: string) => path.join(folder, name);
   const rotated = sharp(hero).resize(900).rotate(90);
   await Promise.all([

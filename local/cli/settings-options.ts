@@ -47,10 +47,7 @@ export function readSettings(values: Settings, refused: Readonly<Record<string, 
  * @returns the job, or undefined for a retry
  * @throws UsageError
  */
-export function checkSettings(
-  input: Settings & { readonly fileList: string },
-  values: Settings,
-): Job | undefined {
+export function checkSettings(input: Settings & { readonly fileList: string }, values: Settings): Job | undefined {
   try {
     if (input.fileList.endsWith('failed.jsonl')) return void parseSettings(JOB_SETTINGS, input);
     return parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });

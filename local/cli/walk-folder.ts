@@ -53,8 +53,7 @@ async function* walkBelow(root: string, key: string): AsyncGenerator<Found> {
     const childKey = key + child.name;
     if (child.isDirectory()) {
       if (child.name !== OWN_FOLDER) yield* walkBelow(root, `${childKey}/`);
-    } else if (child.isFile())
-      yield { key: childKey, kind: 'file', stat: () => statSync(placeOf(root, childKey)) };
+    } else if (child.isFile()) yield { key: childKey, kind: 'file', stat: () => statSync(placeOf(root, childKey)) };
     else if (child.isSymbolicLink()) yield await linkAt(root, childKey);
   }
 }

@@ -75,11 +75,7 @@ interface Stopped {
   readonly code: 'EssentialContainerExited' | 'TaskFailedToStart' | 'UserInitiated';
 }
 
-async function runProcess(
-  request: RunTaskRequest,
-  options: ContainerOptions,
-  signal: AbortSignal,
-): Promise<Stopped> {
+async function runProcess(request: RunTaskRequest, options: ContainerOptions, signal: AbortSignal): Promise<Stopped> {
   const startedAt = new Date();
   if (signal.aborted) return { startedAt, reason: 'Stopped before it began', code: 'UserInitiated' };
   // A process group of its own: Ctrl-C reaches only the parent, which sends SIGTERM to the task.

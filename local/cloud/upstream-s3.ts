@@ -66,8 +66,7 @@ type ObjectName = Record<'Bucket' | 'Key', string>;
 function putCommand(request: IncomingMessage, response: ServerResponse, object: ObjectName) {
   if (request.headers['x-amz-copy-source']) throw notImplemented('copies into a bucket that is not local');
   const length = request.headers['x-amz-decoded-content-length'] ?? request.headers['content-length'];
-  if (length === undefined)
-    throw new S3Error(411, 'MissingContentLength', 'You must provide the Content-Length.');
+  if (length === undefined) throw new S3Error(411, 'MissingContentLength', 'You must provide the Content-Length.');
   const body = Readable.from(payloadOf({ request, response }), { objectMode: false });
   return new PutObjectCommand({ ...object, Body: body, ContentLength: Number(length) });
 }

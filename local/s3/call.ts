@@ -40,12 +40,7 @@ export function sendXml(
 
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-export function sendError(
-  response: ServerResponse,
-  error: S3Error,
-  resource: string,
-  withBody: boolean,
-): void {
+export function sendError(response: ServerResponse, error: S3Error, resource: string, withBody: boolean): void {
   if (!withBody) {
     sendEmpty(response, error.status, { 'x-amz-error-code': error.code });
     return;
@@ -61,12 +56,7 @@ export function sendError(
   sendDocument(response, error.status, `<Error>${inner}</Error>`);
 }
 
-function sendDocument(
-  response: ServerResponse,
-  status: number,
-  root: string,
-  headers: OutgoingHttpHeaders = {},
-): void {
+function sendDocument(response: ServerResponse, status: number, root: string, headers: OutgoingHttpHeaders = {}): void {
   const body = Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${root}`);
   const about = { 'content-type': 'application/xml', 'content-length': body.length };
   response.writeHead(status, { ...about, ...headers }).end(body);

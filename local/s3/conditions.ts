@@ -10,8 +10,7 @@ export function checkWriteConditions({ request, bucket, key }: Call): void {
   const current = bucket.find(key)?.record;
   if (match !== undefined && noneMatch !== undefined) throw notImplemented('If-Match beside If-None-Match');
   if (match === '*') throw notImplemented('If-Match: * for writes');
-  if (noneMatch !== undefined && noneMatch !== '*')
-    throw notImplemented('If-None-Match with an ETag for writes');
+  if (noneMatch !== undefined && noneMatch !== '*') throw notImplemented('If-None-Match with an ETag for writes');
   if (noneMatch === '*' && current) throw preconditionFailed('If-None-Match');
   if (match === undefined) return;
   checkMatch(match, key, current);
@@ -24,10 +23,7 @@ export function checkMatch(match: string, key: string, current: ObjectRecord | u
 }
 
 /** The conditions of GET and HEAD, in the order of RFC 9110. @throws S3Error 412 */
-export function checkReadConditions(
-  headers: IncomingHttpHeaders,
-  record: ObjectRecord,
-): 'send' | 'not-modified' {
+export function checkReadConditions(headers: IncomingHttpHeaders, record: ObjectRecord): 'send' | 'not-modified' {
   // Last-Modified has whole seconds, so whole seconds are compared.
   const modifiedMs = Math.floor(record.mtimeMs / 1000) * 1000;
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
@@ -36,9 +32,7 @@ export function checkReadConditions(
     throw preconditionFailed('If-Unmodified-Since');
   }
   if (noneMatch !== undefined) return names(noneMatch, record.etag) ? 'not-modified' : 'send';
-  return modifiedMs <= dateOf(headers['if-modified-since'], Number.NEGATIVE_INFINITY)
-    ? 'not-modified'
-    : 'send';
+  return modifiedMs <= dateOf(headers['if-modified-since'], Number.NEGATIVE_INFINITY) ? 'not-modified' : 'send';
 }
 
 /** The `x-amz-copy-source-if-…` headers. @throws S3Error 412 */

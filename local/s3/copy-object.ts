@@ -37,8 +37,7 @@ export function openCopySource(call: Call) {
   const [location = '', search] = String(headers['x-amz-copy-source']).replace(/^\//, '').split('?');
   const path = decodeURIComponent(location);
   const slash = path.indexOf('/');
-  if (slash < 1)
-    throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
+  if (slash < 1) throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
   const bucket = call.bucketNamed(path.slice(0, slash));
   const versionId = new URLSearchParams(search).get('versionId');
   const found = existingObject(bucket, path.slice(slash + 1), versionId);
@@ -98,7 +97,5 @@ export function copyResult(copy: Pick<ObjectRecord, 'mtimeMs' | 'etag' | 'checks
 }
 
 export function etagAndChecksum({ etag, checksum }: Pick<ObjectRecord, 'etag' | 'checksum'>): string {
-  return (
-    element('ETag', `"${etag}"`) + (checksum ? element(`Checksum${checksum.algorithm}`, checksum.value) : '')
-  );
+  return element('ETag', `"${etag}"`) + (checksum ? element(`Checksum${checksum.algorithm}`, checksum.value) : '');
 }

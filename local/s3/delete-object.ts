@@ -51,9 +51,7 @@ export async function deleteObjects(call: Call): Promise<void> {
   const keys = objects.map((one) => textOf(one, 'Key') ?? '');
   const deleted = keys.map((key) => {
     const deleteMarker = removeAndNotify(call, key);
-    const marked = deleteMarker
-      ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleteMarker)
-      : '';
+    const marked = deleteMarker ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleteMarker) : '';
     return `<Deleted>${element('Key', key)}${marked}</Deleted>`;
   });
   const isQuiet = textOf(xml, 'Quiet') === 'true';

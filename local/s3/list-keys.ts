@@ -19,9 +19,7 @@ export function keysAfter(bucket: Bucket, prefix: string, position: Position): G
 
 /** The keys of some of the bucket's files: plain files merged with odd keys. */
 function* keysIn(files: KeyFiles, bucket: Bucket, prefix: string, position: Position): Generator<string> {
-  const odd = [...files.oddKeys()]
-    .filter((key) => key.startsWith(prefix) && isAfter(key, position))
-    .sort(compareKeys);
+  const odd = [...files.oddKeys()].filter((key) => key.startsWith(prefix) && isAfter(key, position)).sort(compareKeys);
   for (const key of merged(plainKeys(files, prefix, position, ''), odd.values()))
     if (bucket.filesOf(key) === files) yield key;
 }

@@ -41,8 +41,7 @@ function readQuestion(query: URLSearchParams) {
 
 function readMaxKeys(text: string | null): number {
   if (text === null || text === '') return 1000;
-  if (!/^\d{1,10}$/.test(text))
-    throw invalidArgument('Provided max-keys not an integer or within integer range');
+  if (!/^\d{1,10}$/.test(text)) throw invalidArgument('Provided max-keys not an integer or within integer range');
   return Math.min(Number(text), 1000);
 }
 

@@ -9,15 +9,7 @@ import { commit, withTemporaryFile } from './put-object.ts';
 import { badDigest, readDocument, receiveBody, type WrittenFile, writeFileFrom } from './receive-body.ts';
 import { invalidArgument, S3Error } from './s3-error.ts';
 import { chunksOf, openFile } from './send-file.ts';
-import {
-  keepPart,
-  newUpload,
-  openUpload,
-  type Part,
-  partFile,
-  readPart,
-  type Upload,
-} from './upload-folder.ts';
+import { keepPart, newUpload, openUpload, type Part, partFile, readPart, type Upload } from './upload-folder.ts';
 import { element, elementsOf, textOf } from './xml.ts';
 
 const MIN_PART_BYTES = 5 * 1024 * 1024;

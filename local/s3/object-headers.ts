@@ -56,8 +56,7 @@ export function keptTags(header: string | string[] | undefined): string | undefi
 export function checkedTags(tags: readonly (readonly [string, string])[]): string | undefined {
   const names = new Set(tags.map(([name]) => name));
   if (tags.length > 10) throw new S3Error(400, 'BadRequest', 'Object tags cannot be greater than 10');
-  if (names.size < tags.length)
-    throw new S3Error(400, 'InvalidTag', 'Cannot provide multiple Tags with the same key');
+  if (names.size < tags.length) throw new S3Error(400, 'InvalidTag', 'Cannot provide multiple Tags with the same key');
   if (tags.some(([name, value]) => name.length === 0 || name.length > 128 || value.length > 256)) {
     throw new S3Error(400, 'InvalidTag', 'A tag key takes 1 to 128 characters, a tag value up to 256.');
   }
@@ -103,12 +102,10 @@ function refuseUnsupported(sent: IncomingHttpHeaders): void {
   if ((acl && !SUPPORTED_ACLS.includes(String(acl))) || hasGrant) {
     throw new S3Error(400, 'AccessControlListNotSupported', 'The bucket does not allow ACLs');
   }
-  if (sent['x-amz-server-side-encryption-customer-algorithm'])
-    throw notImplemented('encryption with customer keys');
+  if (sent['x-amz-server-side-encryption-customer-algorithm']) throw notImplemented('encryption with customer keys');
   if (sent['x-amz-write-offset-bytes']) throw notImplemented('appending to objects');
   const [mode, until] = ['x-amz-object-lock-mode', 'x-amz-object-lock-retain-until-date'];
-  if (Boolean(sent[mode]) !== Boolean(sent[until]))
-    throw invalidArgument(`${until} and ${mode} must both be supplied`);
+  if (Boolean(sent[mode]) !== Boolean(sent[until])) throw invalidArgument(`${until} and ${mode} must both be supplied`);
 }
 
 function checkMetadata(kept: Record<string, string>): void {

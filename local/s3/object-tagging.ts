@@ -14,9 +14,7 @@ export function getObjectTagging(call: Call): void {
 
 export async function putObjectTagging(call: Call): Promise<void> {
   const xml = await readDocument(call, 'Tagging');
-  const tags = elementsOf(xml, 'Tag').map(
-    (tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? ''] as const,
-  );
+  const tags = elementsOf(xml, 'Tag').map((tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? ''] as const);
   const { record } = existingObject(call.bucket, call.key);
   call.bucket.filesOf(call.key).setTags(record, checkedTags(tags));
   sendEmpty(call.response, 200);

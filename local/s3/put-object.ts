@@ -25,10 +25,7 @@ export async function putObject(call: Call): Promise<void> {
 }
 
 /** Runs `work` with the path of a file that is removed afterwards, unless it was moved. */
-export async function withTemporaryFile<T>(
-  { bucket, key }: Call,
-  work: (file: string) => Promise<T>,
-): Promise<T> {
+export async function withTemporaryFile<T>({ bucket, key }: Call, work: (file: string) => Promise<T>): Promise<T> {
   const file = bucket.filesOf(key).temporaryFile();
   try {
     return await work(file);

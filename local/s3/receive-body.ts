@@ -83,9 +83,7 @@ export async function writeFileFrom(
 
 function isAwsChunked(headers: IncomingHttpHeaders): boolean {
   const encoding = String(headers['content-encoding'] ?? '');
-  return (
-    encoding.includes('aws-chunked') || String(headers['x-amz-content-sha256'] ?? '').startsWith('STREAMING-')
-  );
+  return encoding.includes('aws-chunked') || String(headers['x-amz-content-sha256'] ?? '').startsWith('STREAMING-');
 }
 
 const NOT_A_CHECKSUM = ['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'];
@@ -108,9 +106,7 @@ function announcedAlgorithm(headers: IncomingHttpHeaders): ChecksumAlgorithm | u
 }
 
 function checkLength(headers: IncomingHttpHeaders, size: number): void {
-  const expected = isAwsChunked(headers)
-    ? headers['x-amz-decoded-content-length']
-    : headers['content-length'];
+  const expected = isAwsChunked(headers) ? headers['x-amz-decoded-content-length'] : headers['content-length'];
   if (expected === undefined || Number(expected) === size) return;
   const message = 'You did not provide the number of bytes specified by the Content-Length HTTP header';
   throw new S3Error(400, 'IncompleteBody', `${message}: expected ${expected}, received ${size}.`);

@@ -22,8 +22,7 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'POST bucket?delete': deleteObjects,
   'GET object': getObject,
   'HEAD object': getObject,
-  'PUT object': (call: Call) =>
-    call.request.headers['x-amz-copy-source'] ? copyObject(call) : putObject(call),
+  'PUT object': (call: Call) => (call.request.headers['x-amz-copy-source'] ? copyObject(call) : putObject(call)),
   'DELETE object': deleteObject,
   'GET object?versionId': getObject,
   'HEAD object?versionId': getObject,

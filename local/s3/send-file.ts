@@ -10,12 +10,7 @@ export function openFile(file: string | Buffer, flags: 'r' | 'wx') {
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Sends bytes `start` to `end` (inclusive) of an open file in chunks of 1 MiB, no faster than the client reads. */
-export async function sendFile(
-  response: ServerResponse,
-  fd: number,
-  start: number,
-  end: number,
-): Promise<void> {
+export async function sendFile(response: ServerResponse, fd: number, start: number, end: number): Promise<void> {
   for (let position = start; position <= end; ) {
     const chunk = readChunk(fd, position, end);
     position += chunk.length;

@@ -104,11 +104,7 @@ export function recordOfUntouched(key: string, file: fs.Stats): ObjectRecord {
   return { key, ...identityOf(file), etag, headers: { 'content-type': contentTypeByName(key) } };
 }
 
-export function identityOf({
-  ino,
-  size,
-  mtimeMs,
-}: fs.Stats): Pick<ObjectRecord, 'inode' | 'size' | 'mtimeMs'> {
+export function identityOf({ ino, size, mtimeMs }: fs.Stats): Pick<ObjectRecord, 'inode' | 'size' | 'mtimeMs'> {
   return { inode: ino, size, mtimeMs };
 }
 

@@ -25,9 +25,7 @@ function compileComparison({ Variable, ...comparison }: Fields): Rule['holds'] {
   const operator = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
   if (!operator || others.length > 0) {
     const known = Object.keys(OPERATORS).join(', ');
-    throw new SyntaxError(
-      `expected one of ${known}; '${[name, ...others].join("' and '")}' is not supported`,
-    );
+    throw new SyntaxError(`expected one of ${known}; '${[name, ...others].join("' and '")}' is not supported`);
   }
   const path = parsePath(Variable, STATE_ROOTS);
   const test = operator(comparison[name]);
@@ -53,10 +51,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
 
 type Comparable = string | number;
 
-function compareTo(
-  type: 'string' | 'number',
-  holds: (value: Comparable, operand: Comparable) => boolean,
-): Operator {
+function compareTo(type: 'string' | 'number', holds: (value: Comparable, operand: Comparable) => boolean): Operator {
   const isComparable = (value: unknown): value is Comparable => typeof value === type;
   return (operand) => {
     if (!isComparable(operand)) throw new SyntaxError(`expected a ${type} to compare with`);

@@ -7,11 +7,7 @@ import { findCatcher, RetryPolicy } from './retry-and-catch.ts';
 import { limitPayload, StatesError } from './states-error.ts';
 
 /** Runs a machine's states from StartAt to an end and returns the output. @throws StatesError, ExecutionAborted */
-export async function executeStates(
-  machine: Machine,
-  input: unknown,
-  execution: Execution,
-): Promise<unknown> {
+export async function executeStates(machine: Machine, input: unknown, execution: Execution): Promise<unknown> {
   let name: string | undefined = machine.StartAt;
   let data = input;
   while (name !== undefined) {
@@ -87,10 +83,7 @@ async function attemptState(visit: Visit): Promise<Outcome> {
   }
 }
 
-async function attemptTask(
-  { name, state, input, execution }: Visit<StateOf<'Task'>>,
-  scope: Scope,
-): Promise<Outcome> {
+async function attemptTask({ name, state, input, execution }: Visit<StateOf<'Task'>>, scope: Scope): Promise<Outcome> {
   const result = await runTask(state, name, state.Parameters(scope), execution);
   const selected = state.ResultSelector({ ...scope, data: result });
   const merged = writePath(state.ResultPath, input, selected);

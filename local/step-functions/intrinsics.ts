@@ -52,8 +52,7 @@ function parseArguments(list: string): Argument[] {
   for (let separator: string | undefined = ','; separator === ','; ) {
     const at = argument.lastIndex;
     const match = argument.exec(list);
-    if (!match)
-      throw new SyntaxError(`expected a quoted string, a path or a number at '${list.slice(at).trim()}'`);
+    if (!match) throw new SyntaxError(`expected a quoted string, a path or a number at '${list.slice(at).trim()}'`);
     const [, quoted, path, number] = match;
     separator = match[4];
     found.push(path === undefined ? { literal: quoted ?? Number(number) } : { path });

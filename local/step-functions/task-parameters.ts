@@ -10,8 +10,7 @@ type Issue = z.core.$ZodIssue;
 export function taskIssues(machine: Machine, definition: unknown, resources: Resources, place: Place = []) {
   return Object.entries(machine.States).flatMap(([name, one]): Issue[] => {
     const at = [...place, 'States', name];
-    if (one.Type === 'Map')
-      return taskIssues(one.ItemProcessor, definition, resources, [...at, 'ItemProcessor']);
+    if (one.Type === 'Map') return taskIssues(one.ItemProcessor, definition, resources, [...at, 'ItemProcessor']);
     if (one.Type !== 'Task') return [];
     const schema = Object.hasOwn(resources, one.Resource) ? resources[one.Resource] : undefined;
     if (schema) return parameterIssues(schema, definition, [...at, 'Parameters']);

@@ -27,8 +27,7 @@ function compileTemplate(template: unknown, roots: Roots): Template {
 }
 
 function compileExpression(text: unknown, roots: Roots): Template {
-  if (typeof text !== 'string')
-    throw new SyntaxError('expected a path or a function in a field that ends in .$');
+  if (typeof text !== 'string') throw new SyntaxError('expected a path or a function in a field that ends in .$');
   if (!text.startsWith('$')) return compileIntrinsic(text, roots);
   const path = parsePath(text, roots);
   return (scope) => readPath(path, scope);

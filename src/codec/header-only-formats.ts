@@ -31,8 +31,7 @@ export const HEADER_ONLY_FORMATS = {
   bmp: {
     name: 'BMP',
     contentType: 'image/bmp',
-    sniff: (bytes) =>
-      startsWith(bytes, 'BM') && bytes.length >= 26 && BMP_HEADERS.includes(uint32At(bytes, 14, true)),
+    sniff: (bytes) => startsWith(bytes, 'BM') && bytes.length >= 26 && BMP_HEADERS.includes(uint32At(bytes, 14, true)),
     inspect: (bytes) => sizeAt(bytes, 18, 22, true),
   },
   ico: {

@@ -70,8 +70,7 @@ async function compressUnfinished(
     read((n) => !done.has(n) && n !== quarantined?.n && belongs(n));
   if (quarantined) {
     // Before any checkpoint: until this result is written, the journal of the crashed worker has to stand.
-    for await (const image of read((n) => n === quarantined.n))
-      await batch.quarantine(image, quarantined.crashes);
+    for await (const image of read((n) => n === quarantined.n)) await batch.quarantine(image, quarantined.crashes);
     await batch.flush();
   }
   const oneByOne = (belongs: (n: number) => boolean) => compressOneByOne(unfinished(belongs), host, batch);

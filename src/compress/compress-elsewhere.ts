@@ -92,8 +92,7 @@ async function compressSource(source: StoredObject, of: Pick<OfSource, 'image' |
   if (isDone && mark.of !== fingerprintSource(image))
     return { status: 'skipped', reason: 'own-output', bytesIn: source.size } as const;
   const outcome = isDone ? alreadyCompressed(source) : await context.compress(source.body, job.compression);
-  if (outcome.status === 'skipped' || outcome.status === 'failed')
-    return { ...outcome, bytesIn: source.size };
+  if (outcome.status === 'skipped' || outcome.status === 'failed') return { ...outcome, bytesIn: source.size };
   const ofSource = { ...of, source, lossyBefore: mark?.lossy ?? false };
   // The codec checks it as well: nothing larger than its source is ever written.
   if (outcome.status === 'compressed' && outcome.bytes.byteLength < source.size)
@@ -167,8 +166,7 @@ async function write(
   outcome: Outcome,
 ): Promise<Outcome> {
   const place = await look(location);
-  if (isTaken(place))
-    return place.object.checksumSha256 === attributes.checksumSha256 ? outcome : outputExists(place);
+  if (isTaken(place)) return place.object.checksumSha256 === attributes.checksumSha256 ? outcome : outputExists(place);
   if (job.dryRun) return outcome;
   const written = await putOnce(store, location, bytes, {
     attributes: { ...carriedElsewhere(source), ...attributes },

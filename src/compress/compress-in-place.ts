@@ -101,12 +101,10 @@ async function resultFromMark(
 async function replace(original: Original, context: InPlaceContext): Promise<Outcome> {
   const { source } = original;
   const writes = context.countWrite?.(readMark(source.metadata)?.writes);
-  if (context.countWrite && !writes)
-    return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
+  if (context.countWrite && !writes) return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
   // In place an image keeps its format: its key, and the links to it, name it.
   const outcome = await context.compress(source.body, { ...context.settings, format: 'keep' });
-  if (outcome.status === 'skipped' || outcome.status === 'failed')
-    return { ...outcome, bytesIn: source.size };
+  if (outcome.status === 'skipped' || outcome.status === 'failed') return { ...outcome, bytesIn: source.size };
   const remark = contentTypeRemark(source.contentType, outcome.contentType);
   if (outcome.status === 'kept') return kept(source, outcome.reason, outcome.detail, remark);
 

@@ -28,7 +28,5 @@ function outcomeOfError(cause: unknown): Outcome {
   if (code === 'Archived') return { status: 'skipped', reason: 'archived' };
   if (code === 'PreconditionFailed') return { status: 'skipped', reason: 'changed-meanwhile' };
   if (code === 'TooLarge') return { status: 'failed', code, message, hostTooSmall: true };
-  return code === 'Unexpected'
-    ? { status: 'failed', code, message, cause }
-    : { status: 'failed', code, message };
+  return code === 'Unexpected' ? { status: 'failed', code, message, cause } : { status: 'failed', code, message };
 }

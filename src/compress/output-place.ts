@@ -35,9 +35,7 @@ export async function lookAtOutput(
   const mark = await confirmMark(store, location, object);
   if (!mark) return { state: 'foreign', location, object };
   const ofThisSource = mark.of === fingerprintSource(image) || (job.force && mark.job !== job.jobId);
-  return ofThisSource
-    ? { state: 'ours', location, object, mark }
-    : { state: 'of-another-source', location, object };
+  return ofThisSource ? { state: 'ours', location, object, mark } : { state: 'of-another-source', location, object };
 }
 
 export function isTaken(place: OutputPlace): place is TakenPlace {

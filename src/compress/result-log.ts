@@ -50,8 +50,7 @@ export function openResultLog(store: ObjectStore, bucket: string, ref: BatchRef,
     addUndo: (entry: UndoEntry) => void undo.push(entry),
     add: async (result: ImageResult) => {
       results.push(result);
-      if (results.length >= LINES_PER_PART || performance.now() - flushedAt > SECONDS_PER_PART * 1000)
-        await flush();
+      if (results.length >= LINES_PER_PART || performance.now() - flushedAt > SECONDS_PER_PART * 1000) await flush();
     },
   };
 }

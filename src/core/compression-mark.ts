@@ -66,19 +66,14 @@ export function isTooLongForMark(metadata: TextMap): boolean {
  * Whether an object with this confirmed mark may be compressed with `settings`. Pixels are compressed lossily once at
  * most, also with `force`; and what was made with the same settings is up to date.
  */
-export function mayCompressAgain(
-  mark: CompressionMark,
-  settings: CompressionSettings,
-  force: boolean,
-): boolean {
+export function mayCompressAgain(mark: CompressionMark, settings: CompressionSettings, force: boolean): boolean {
   if (mark.lossy && isLossy(settings)) return false;
   return force || mark.settings !== fingerprintSettings(settings);
 }
 
 /** 64 bits of everything that decides how an output looks, including the revision of our own encoding rules. */
 export function fingerprintSettings(settings: CompressionSettings): string {
-  const known =
-    fingerprints.get(settings) ?? fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
+  const known = fingerprints.get(settings) ?? fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
   fingerprints.set(settings, known);
   return known;
 }

@@ -19,9 +19,7 @@ function plainCause(cause: string): string {
 }
 
 function plainTask(task: Record<string, unknown>): string {
-  const containers: { ExitCode?: number; Reason?: string }[] = Array.isArray(task.Containers)
-    ? task.Containers
-    : [];
+  const containers: { ExitCode?: number; Reason?: string }[] = Array.isArray(task.Containers) ? task.Containers : [];
   const exits = containers.flatMap(({ ExitCode, Reason }) => [
     ...(ExitCode === undefined ? [] : [`exit code ${ExitCode}`]),
     ...(Reason ? [Reason] : []),

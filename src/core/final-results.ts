@@ -8,8 +8,7 @@ export function newFinalResults(planned: number) {
   let ranks = new Uint8Array(Math.max(planned, 1));
   return {
     offer: ({ index, status }: ImageResult): void => {
-      if (index >= ranks.length)
-        ranks = new Uint8Array(ranks.buffer.transfer(Math.max(index + 1, ranks.length * 2)));
+      if (index >= ranks.length) ranks = new Uint8Array(ranks.buffer.transfer(Math.max(index + 1, ranks.length * 2)));
       ranks[index] = Math.max(ranks[index] ?? 0, RANKS[status]);
     },
     /** True once per image: for its first result of the best status. */

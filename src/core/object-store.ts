@@ -28,11 +28,7 @@ export interface ObjectStore {
   put(location: S3Location, body: Uint8Array, options?: PutOptions): Promise<Written>;
 
   /** Streams an object of unknown length (multipart above 5 MiB). When `chunks` throws, nothing is written. */
-  upload(
-    location: S3Location,
-    chunks: AsyncIterable<Uint8Array | string>,
-    contentType: string,
-  ): Promise<void>;
+  upload(location: S3Location, chunks: AsyncIterable<Uint8Array | string>, contentType: string): Promise<void>;
 
   /** Objects below a prefix, in key order, page by page; with `startAfter` only those after that key. */
   list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ObjectSummary>;

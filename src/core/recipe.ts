@@ -92,11 +92,7 @@ export interface FormatRecipes {
   readonly withTrailingParts?: FormatRecipe;
 }
 
-type FormatRecipe = (
-  facts: ImageFacts,
-  settings: CompressionSettings,
-  formats: FormatTable,
-) => Recipe | undefined;
+type FormatRecipe = (facts: ImageFacts, settings: CompressionSettings, formats: FormatTable) => Recipe | undefined;
 
 /** Bytes per pixel (docs/encoding.md); where one is absent, the default of src/core/admission.ts. */
 export interface FormatMemory {
@@ -144,11 +140,7 @@ const AUTO_FALLBACK_QUALITY = 86;
 export const SEARCH_RANGE = { lowest: 60, highest: 90 } as const;
 
 // What a re-encode would silently throw away: mozjpeg and libvips keep none of it.
-function fragileContent(
-  facts: ImageFacts,
-  settings: CompressionSettings,
-  formats: FormatTable,
-): Recipe | undefined {
+function fragileContent(facts: ImageFacts, settings: CompressionSettings, formats: FormatTable): Recipe | undefined {
   const { recipes } = formats[facts.format];
   if (facts.contentCredentials) return keep('content-credentials');
   if (facts.trailingBytes > 0) {

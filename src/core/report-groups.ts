@@ -1,10 +1,4 @@
-import {
-  FAILURE_CODES,
-  type FailureCode,
-  KEPT_REASONS,
-  type KeptReason,
-  SKIPPED_REASONS,
-} from './image-result.ts';
+import { FAILURE_CODES, type FailureCode, KEPT_REASONS, type KeptReason, SKIPPED_REASONS } from './image-result.ts';
 import { countOf } from './readable.ts';
 import { imagesToCheck, type JobReport } from './report.ts';
 

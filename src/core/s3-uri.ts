@@ -14,9 +14,7 @@ export function parseS3Uri(text: string): S3Location | undefined {
 }
 
 /** Reads `s3://bucket/` or `s3://bucket/some/prefix/`: a URI that ends in a slash names everything below it. */
-export function parseS3Prefix(
-  text: string,
-): { readonly bucket: string; readonly prefix: string } | undefined {
+export function parseS3Prefix(text: string): { readonly bucket: string; readonly prefix: string } | undefined {
   const [, bucket = '', prefix = ''] = /^s3:\/\/([^/]+)\/((?:.*\/)?)$/s.exec(text) ?? [];
   return isBucketName(bucket) ? { bucket, prefix } : undefined;
 }

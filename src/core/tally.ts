@@ -61,10 +61,7 @@ export function countResult(tally: Tally, result: ImageResult): void {
   }
 }
 
-function countCompressed(
-  tally: Tally,
-  { source, output, bytesIn, bytesOut, encoding }: Compressed & ImageResult,
-) {
+function countCompressed(tally: Tally, { source, output, bytesIn, bytesOut, encoding }: Compressed & ImageResult) {
   tally.bytesIn += bytesIn;
   tally.bytesOut += bytesOut;
   const format = tally.byFormat[encoding.format] ?? { images: 0, bytesIn: 0, bytesOut: 0 };

@@ -15,10 +15,8 @@ export function readUploadEvent(body: string): readonly S3Location[] {
   const message = parse(body);
   if (Array.isArray(message.Records)) return message.Records.filter(isCreation).map(notifiedObject);
   if (message.Event === 's3:TestEvent') return [];
-  if (message.source === 'aws.s3')
-    return message['detail-type'] === 'Object Created' ? [bridgedObject(message)] : [];
-  if (message.Type === 'Notification' && typeof message.Message === 'string')
-    return readUploadEvent(message.Message);
+  if (message.source === 'aws.s3') return message['detail-type'] === 'Object Created' ? [bridgedObject(message)] : [];
+  if (message.Type === 'Notification' && typeof message.Message === 'string') return readUploadEvent(message.Message);
   throw refused(body);
 }
 

@@ -16,12 +16,8 @@ export type Row = readonly string[];
  * Rows of a CSV without line feeds inside its fields (keys are encoded, so there are none), one for each line.
  * @throws FileListError naming the line whose quotes are broken
  */
-export async function* readCsvRows(
-  bytes: AsyncIterable<Uint8Array>,
-  name: string,
-): AsyncIterable<Block<Row>> {
-  for await (const { first, lines } of readLines(bytes, name))
-    yield { first, lines: splitRows(lines, first, name) };
+export async function* readCsvRows(bytes: AsyncIterable<Uint8Array>, name: string): AsyncIterable<Block<Row>> {
+  for await (const { first, lines } of readLines(bytes, name)) yield { first, lines: splitRows(lines, first, name) };
 }
 
 /** Percent-decodes a key; undefined where `%` is not followed by two digits, or the bytes are not UTF-8. */
@@ -61,8 +57,7 @@ function readRow(row: Row): FileListEntry | Mismatch {
   if (key === undefined) return { expected: 'a percent-encoded key', received: show(encoded) };
   if (third !== '' && third !== 'null' && !/^\d{1,15}$/.test(third))
     return {
-      expected:
-        'a size in bytes in the third column (a version id cannot be chosen: the current one is read)',
+      expected: 'a size in bytes in the third column (a version id cannot be chosen: the current one is read)',
       received: show(third),
     };
   return readEntry({ bucket, key, size: /^\d+$/.test(third) ? Number(third) : undefined }, null);

@@ -1,12 +1,5 @@
 import { z } from 'zod';
-import {
-  type FileListEntry,
-  FileListError,
-  isMismatch,
-  type Mismatch,
-  readEntry,
-  show,
-} from '../core/file-list.ts';
+import { type FileListEntry, FileListError, isMismatch, type Mismatch, readEntry, show } from '../core/file-list.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
 import { percentDecoded, type Row, readCsvRows } from './csv.ts';
 import { isSelected, type Listing } from './listing.ts';
@@ -47,8 +40,7 @@ export async function* readInventory(
 /** Whether the first bytes of a JSON object are those of an inventory's manifest, not of a batch map. */
 export function looksLikeManifest(head: string): boolean {
   return (
-    /"fileSchema"\s*:\s*"/.test(head) ||
-    /^\s*\{\s*"(sourceBucket|destinationBucket|fileFormat)"\s*:\s*"/.test(head)
+    /"fileSchema"\s*:\s*"/.test(head) || /^\s*\{\s*"(sourceBucket|destinationBucket|fileFormat)"\s*:\s*"/.test(head)
   );
 }
 
@@ -103,9 +95,7 @@ function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading) {
   const names = fileSchema.split(',').map((column) => column.trim().toLowerCase());
   const [bucket, key] = [names.indexOf('bucket'), names.indexOf('key')];
   if (bucket < 0 || key < 0)
-    throw new FileListError([
-      `Expected Bucket and Key in 'fileSchema' of ${name} but received ${show(fileSchema)}`,
-    ]);
+    throw new FileListError([`Expected Bucket and Key in 'fileSchema' of ${name} but received ${show(fileSchema)}`]);
   return {
     bucket,
     key,

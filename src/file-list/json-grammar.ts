@@ -63,11 +63,7 @@ export class JsonScanner {
     }
     this.#position += bytes.byteLength;
     if (this.#position - this.#lastToken > MAX_TOKEN_BYTES + bytes.byteLength)
-      throw new JsonSyntaxError(
-        this.#lastToken,
-        `values of at most ${MAX_TOKEN_BYTES} bytes`,
-        'a longer one',
-      );
+      throw new JsonSyntaxError(this.#lastToken, `values of at most ${MAX_TOKEN_BYTES} bytes`, 'a longer one');
   }
 
   /** @throws JsonSyntaxError when the text stops in the middle of a value */
@@ -179,9 +175,6 @@ function isEncodingError(error: unknown): boolean {
 
 /** The tokenizer names the position only in its message. */
 function withOffset(error: Error): Error {
-  const [, character, offset] =
-    /^Unexpected "(.*)" at .*absolute position "(\d+)"/s.exec(error.message) ?? [];
-  return offset === undefined
-    ? error
-    : new JsonSyntaxError(Number(offset), 'JSON', JSON.stringify(character));
+  const [, character, offset] = /^Unexpected "(.*)" at .*absolute position "(\d+)"/s.exec(error.message) ?? [];
+  return offset === undefined ? error : new JsonSyntaxError(Number(offset), 'JSON', JSON.stringify(character));
 }

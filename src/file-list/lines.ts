@@ -16,10 +16,7 @@ const MAX_LINE_BYTES = 64 * 1024;
  * Cuts UTF-8 bytes into lines (LF or CRLF), a block at a time: memory holds one chunk and one line.
  * @throws FileListError for a line over 64 KiB and for bytes that are not UTF-8
  */
-export async function* readLines(
-  bytes: AsyncIterable<Uint8Array>,
-  name: string,
-): AsyncIterable<Block<string>> {
+export async function* readLines(bytes: AsyncIterable<Uint8Array>, name: string): AsyncIterable<Block<string>> {
   const splitter = new LineSplitter();
   let first = 1;
   for await (const chunk of bytes) {

@@ -26,8 +26,7 @@ export function readFileList(
   const prefix = parseS3Prefix(fileList);
   if (prefix) return checked(() => readPrefix(prefix, listing), nothingFound(fileList, select));
   const location = parseS3Uri(fileList);
-  if (!location)
-    throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
+  if (!location) throw new FileListError([`Expected s3://bucket/key of a file list but received "${fileList}"`]);
   const bytes = readObject(store, location, `a file list at ${fileList}`);
   return readListBytes(bytes, { name: fileList, relativeTo }, listing);
 }
@@ -69,11 +68,7 @@ const READERS: Readonly<Record<FileListFormat, typeof readInventory>> = {
   inventory: readInventory,
 };
 
-async function* readFormat(
-  packed: AsyncIterable<Uint8Array>,
-  reading: Reading,
-  listing: Listing,
-): EntryChunks {
+async function* readFormat(packed: AsyncIterable<Uint8Array>, reading: Reading, listing: Listing): EntryChunks {
   const { head, bytes } = await unpack(packed, reading.name);
   const format = recogniseFormat(head, reading);
   const mistake = format === 'text' ? mistakenForJson(head, reading.name) : undefined;

@@ -1,11 +1,4 @@
-import {
-  type FileListEntry,
-  isMismatch,
-  type Mismatch,
-  readEntry,
-  readLocation,
-  show,
-} from '../core/file-list.ts';
+import { type FileListEntry, isMismatch, type Mismatch, readEntry, readLocation, show } from '../core/file-list.ts';
 import { readLines } from './lines.ts';
 import { type EntryChunks, type Reading, readEachLine } from './reading.ts';
 

@@ -31,11 +31,7 @@ export async function unpack(packed: AsyncIterable<Uint8Array>, name: string): P
  * @param what the object in the message of the error
  * @throws FileListError where there is none, ObjectStoreError
  */
-export async function* readObject(
-  store: ObjectStore,
-  location: S3Location,
-  what: string,
-): AsyncIterable<Uint8Array> {
+export async function* readObject(store: ObjectStore, location: S3Location, what: string): AsyncIterable<Uint8Array> {
   try {
     yield* store.read(location);
   } catch (error) {

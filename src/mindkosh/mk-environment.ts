@@ -73,9 +73,7 @@ export function mkJobInput({ output, byCamera }: MkBatch, fileList: string): Rec
     fileList,
     output,
     // Names that end in _left, _right or _front go to folders of these names, the rest to others/.
-    ...(byCamera
-      ? { layout: 'by-suffix', suffixes: ['left', 'right', 'front'] }
-      : { layout: 'flat', suffixes: [] }),
+    ...(byCamera ? { layout: 'by-suffix', suffixes: ['left', 'right', 'front'] } : { layout: 'flat', suffixes: [] }),
     encoding: { mode: 'quality', quality: 70, format: 'jpeg' },
     // There any smaller output was written; a larger one never is here.
     minSavings: { percent: 0, bytes: 0 },

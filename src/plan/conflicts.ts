@@ -24,10 +24,7 @@ export interface Conflicts {
  * with the list: fingerprints are distributed over files, and one file at a time is searched.
  * @param distinguish the part of a source that distinguishes it from others with the same output
  */
-export function findConflicts(
-  folder: SpillFolder,
-  distinguish: (source: S3Location) => string = formatS3Uri,
-) {
+export function findConflicts(folder: SpillFolder, distinguish: (source: S3Location) => string = formatS3Uri) {
   const parts = Array.from({ length: PARTS }, () => folder.file());
   const record = Buffer.alloc(RECORD_BYTES);
   const fingerprint = rememberLast(record);

@@ -18,11 +18,7 @@ export type FinishedSources = { has(source: S3Location): boolean };
  * finished image.
  * @throws PlanError when there is no such job, or when it treated the images differently
  */
-export async function readFinished(
-  store: ObjectStore,
-  workBucket: string,
-  job: Job,
-): Promise<FinishedSources> {
+export async function readFinished(store: ObjectStore, workBucket: string, job: Job): Promise<FinishedSources> {
   const set = fingerprintSet();
   const seen = new Set<string>();
   for (let next = job.resume; next !== null && !seen.has(next); ) {
@@ -45,9 +41,7 @@ const SETTINGS_THAT_MUST_MATCH = ['output', 'layout', 'suffixes', 'compression',
 
 function refuseOtherSettings(earlier: Partial<Job>, jobId: string, job: Job): void {
   if (earlier.dryRun && !job.dryRun)
-    throw new PlanError(
-      `'resume' must name a job that wrote its outputs, '${jobId}' given: it was a dry run`,
-    );
+    throw new PlanError(`'resume' must name a job that wrote its outputs, '${jobId}' given: it was a dry run`);
   const other = SETTINGS_THAT_MUST_MATCH.find(
     (name) => earlier[name] !== undefined && !isDeepStrictEqual(earlier[name], job[name]),
   );

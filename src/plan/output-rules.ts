@@ -28,8 +28,7 @@ export function checkOutputs(job: Job, workBucket: string) {
   let total = 0;
 
   const problemOf = (source: S3Location, output: S3Location): string | undefined => {
-    if (isJobFile(output, workBucket))
-      return `${formatS3Uri(source)} -> ${formatS3Uri(output)} is among the job files`;
+    if (isJobFile(output, workBucket)) return `${formatS3Uri(source)} -> ${formatS3Uri(output)} is among the job files`;
     const isOverItself = target && output.key === source.key && output.bucket === source.bucket;
     return isOverItself ? `${formatS3Uri(source)} would overwrite itself` : undefined;
   };

@@ -92,8 +92,7 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
 function readFully(descriptor: number, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.byteLength; ) {
     const read = readSync(descriptor, into, done, into.byteLength - done, position + done);
-    if (read === 0)
-      throw new Error(`Expected ${into.byteLength} bytes in a temporary file but found ${done}`);
+    if (read === 0) throw new Error(`Expected ${into.byteLength} bytes in a temporary file but found ${done}`);
     done += read;
   }
 }

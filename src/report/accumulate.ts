@@ -1,12 +1,7 @@
 import { newFinalResults } from '../core/final-results.ts';
 import type { BatchRef, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import {
-  type FailedBatch,
-  INTERRUPTED,
-  MAX_REPORTED_FAILURES,
-  type ReportedFailure,
-} from '../core/report.ts';
+import { type FailedBatch, INTERRUPTED, MAX_REPORTED_FAILURES, type ReportedFailure } from '../core/report.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { countResult, newTally } from '../core/tally.ts';
 import { readJsonLines } from '../store/json-lines.ts';
@@ -105,8 +100,7 @@ async function* incompleteBatches(jobId: string, host: ReportHost, { plan }: Acc
 
 async function* imagesWithoutResult(ref: BatchRef, { store }: ReportHost, { final }: Accumulator) {
   const images = { bucket: ref.bucket, key: jobKeys.images(ref.jobId) };
-  for await (const image of readJsonLines<PlannedImage>(store, images, ref))
-    if (!final.has(image.n)) yield image;
+  for await (const image of readJsonLines<PlannedImage>(store, images, ref)) if (!final.has(image.n)) yield image;
 }
 
 function addFailure({ failures }: Accumulator, failure: ReportedFailure): void {

@@ -1,13 +1,6 @@
 import { jobKeys } from '../core/job-keys.ts';
 import { countOf, readableCount } from '../core/readable.ts';
-import {
-  addressOf,
-  imagesToCheck,
-  inFolders,
-  type JobReport,
-  nameInFolder,
-  wasStopped,
-} from '../core/report.ts';
+import { addressOf, imagesToCheck, inFolders, type JobReport, nameInFolder, wasStopped } from '../core/report.ts';
 import { failureGroups } from '../core/report-groups.ts';
 import { html, type Markup } from './html.ts';
 

@@ -68,8 +68,7 @@ function conflictsOf(job: Job, input: unknown): string[] {
       resize === null && Boolean(valueAt(input, 'resize')),
     [`'select.minBytes' must be at most 'select.maxBytes' (${maxBytes}), ${given(minBytes)}`]:
       (minBytes ?? 0) > (maxBytes ?? Number.POSITIVE_INFINITY),
-    [`'resume' must be the name of an earlier execution, not of this one, ${given(resume)}`]:
-      resume === job.jobId,
+    [`'resume' must be the name of an earlier execution, not of this one, ${given(resume)}`]: resume === job.jobId,
   };
   return Object.keys(rules).filter((rule) => rules[rule]);
 }

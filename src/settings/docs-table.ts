@@ -5,9 +5,7 @@ import { JOB_SETTINGS, type Setting, settingsIn, UPLOAD_SETTINGS } from './schem
 
 /** The page with its tables as the schema has them. */
 export function withTables(page: string): string {
-  const ofUploads = settingsIn(UPLOAD_SETTINGS).filter(
-    ({ path }) => !JOB.some((other) => other.path === path),
-  );
+  const ofUploads = settingsIn(UPLOAD_SETTINGS).filter(({ path }) => !JOB.some((other) => other.path === path));
   return withTable(withTable(page, 'settings of a job', JOB), 'settings of uploads', ofUploads);
 }
 

@@ -41,15 +41,13 @@ export function settingsForRetry(earlier: Job, own: Settings = {}): Settings {
 }
 
 /** How an image is compressed where a job says nothing else. */
-export const DEFAULT_COMPRESSION: CompressionSettings = toJob(
-  JOB_SETTINGS.parse({ fileList: 's3://bucket/' }),
-  { jobId: '', startedAt: '', defaultOutput: '' },
-).compression;
+export const DEFAULT_COMPRESSION: CompressionSettings = toJob(JOB_SETTINGS.parse({ fileList: 's3://bucket/' }), {
+  jobId: '',
+  startedAt: '',
+  defaultOutput: '',
+}).compression;
 
-function toJob(
-  settings: z.output<typeof JOB_SETTINGS>,
-  { jobId, startedAt, defaultOutput }: JobContext,
-): Job {
+function toJob(settings: z.output<typeof JOB_SETTINGS>, { jobId, startedAt, defaultOutput }: JobContext): Job {
   const { encoding, autoOrient, resize: sides, metadata, minSavings, ...rest } = settings;
   const resize = sides.maxWidth || sides.maxHeight ? sides : null;
   const compression = { ...encoding, autoOrient, resize, metadata, minSavings };

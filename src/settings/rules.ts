@@ -15,8 +15,7 @@ export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) => {
     .max(max, { error });
 };
 
-const textThat = (holds: (text: string) => boolean, error: string) =>
-  z.string({ error }).refine(holds, { error });
+const textThat = (holds: (text: string) => boolean, error: string) => z.string({ error }).refine(holds, { error });
 
 /** Pixels: more than any encoder here can write. */
 export const side = integer(1, 65_535);
@@ -46,10 +45,7 @@ export const jobId = textThat(
   'must be the name of an earlier execution',
 );
 
-export const colour = textThat(
-  (text) => /^#[0-9a-f]{6}$/i.test(text),
-  'must be a colour as in #ffffff',
-).toLowerCase();
+export const colour = textThat((text) => /^#[0-9a-f]{6}$/i.test(text), 'must be a colour as in #ffffff').toLowerCase();
 
 export const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
   error: 'must be a time as in 2026-01-31T00:00:00Z',

@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type CompressionMark, readMark } from '../core/compression-mark.ts';
-import {
-  type ObjectAttributes,
-  type ObjectStore,
-  ObjectStoreError,
-  type StoredObject,
-} from '../core/object-store.ts';
+import { type ObjectAttributes, type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { sha256Of } from './sha256-of.ts';
 

@@ -1,10 +1,5 @@
 import { type CompressionMark, readMark } from '../core/compression-mark.ts';
-import {
-  type ObjectStore,
-  ObjectStoreError,
-  type PutOptions,
-  type StoreErrorCode,
-} from '../core/object-store.ts';
+import { type ObjectStore, ObjectStoreError, type PutOptions, type StoreErrorCode } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import { confirmMark } from './confirm-mark.ts';
 
@@ -16,12 +11,7 @@ const UNCERTAIN: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'T
  * @returns the ETag and version that were written; 'changed' when another write came first
  * @throws ObjectStoreError
  */
-export async function putOnce(
-  store: ObjectStore,
-  location: S3Location,
-  body: Uint8Array,
-  options: PutOptions,
-) {
+export async function putOnce(store: ObjectStore, location: S3Location, body: Uint8Array, options: PutOptions) {
   try {
     return await store.put(location, body, options);
   } catch (error) {
@@ -38,9 +28,7 @@ async function findOwnWrite(store: ObjectStore, location: S3Location, { attribut
   const object = await store.head(location).catch(() => undefined);
   // A kept copy whose metadata is too long for a mark is recognised by its content alone.
   if (!wanted)
-    return object?.checksumSha256 && object.checksumSha256 === attributes?.checksumSha256
-      ? object
-      : undefined;
+    return object?.checksumSha256 && object.checksumSha256 === attributes?.checksumSha256 ? object : undefined;
   const found = object && (await confirmMark(store, location, object).catch(() => undefined));
   return found && isSameWrite(found, wanted) ? object : undefined;
 }

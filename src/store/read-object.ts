@@ -1,12 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
-import {
-  type ByteRange,
-  type ObjectStore,
-  ObjectStoreError,
-  type StoredObject,
-} from '../core/object-store.ts';
+import { type ByteRange, type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { attributesOf } from './s3-attributes.ts';
 import { isAbsent, statusOf, storeError } from './s3-errors.ts';
@@ -84,8 +79,7 @@ export async function* readObject(client: S3Client, location: S3Location, range?
     } catch (error) {
       if (progress.position > start) attempt = 1;
       // An answer that is an error: the SDK has retried what is worth it.
-      if (statusOf(error) !== undefined || attempt >= BODY_ATTEMPTS)
-        throw storeError(error, 'GetObject', location);
+      if (statusOf(error) !== undefined || attempt >= BODY_ATTEMPTS) throw storeError(error, 'GetObject', location);
       await pause(attempt);
     }
   }
@@ -101,8 +95,7 @@ async function* readOn(client: S3Client, { bucket, key }: S3Location, progress: 
     progress.position += chunk.byteLength;
     yield chunk;
   }
-  if (progress.position < expected)
-    throw new Error(`The body ended at byte ${progress.position} of ${expected}`);
+  if (progress.position < expected) throw new Error(`The body ended at byte ${progress.position} of ${expected}`);
 }
 
 function pause(attempt: number): Promise<void> {

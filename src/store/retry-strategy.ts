@@ -17,8 +17,7 @@ export function createRetryStrategy(maxAttempts: number): NonNullable<S3ClientCo
     async refreshRetryTokenForRetry(token, { errorType, error }) {
       const retry = token.getRetryCount() + 1;
       const throttled = errorType === 'THROTTLING' || error?.$metadata?.httpStatusCode === 503;
-      if (retry >= maxAttempts || (errorType === 'CLIENT_ERROR' && !throttled))
-        throw new Error('No further attempt');
+      if (retry >= maxAttempts || (errorType === 'CLIENT_ERROR' && !throttled)) throw new Error('No further attempt');
       const baseMs = throttled ? THROTTLED_DELAY_MS : TRANSIENT_DELAY_MS;
       await sleep(Math.random() * Math.min(baseMs * 2 ** (retry - 1), MAX_DELAY_MS));
       return tokenFor(retry);

@@ -7,8 +7,7 @@ type Call = 'HeadObject' | 'GetObject' | 'PutObject' | 'UploadPart' | 'ListObjec
 const PERMISSIONS: Record<Call, string> = {
   HeadObject:
     's3:GetObject, s3:ListBucket on the bucket (without it S3 answers 403 for an absent object, too), and kms:Decrypt where it is encrypted with a KMS key',
-  GetObject:
-    's3:GetObject (of a version s3:GetObjectVersion), and kms:Decrypt where it is encrypted with a KMS key',
+  GetObject: 's3:GetObject (of a version s3:GetObjectVersion), and kms:Decrypt where it is encrypted with a KMS key',
   PutObject:
     's3:PutObject (with tags s3:PutObjectTagging, with an ACL s3:PutObjectAcl, with If-Match s3:GetObject), and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   UploadPart: 's3:PutObject, and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
@@ -42,8 +41,7 @@ export function isUnfulfilled(error: unknown): boolean {
 
 function codeOf(error: AnsweredError): StoreErrorCode {
   if (error.name === 'InvalidObjectState') return 'Archived';
-  if (/^(SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|KMS\.Throttling)/.test(error.name))
-    return 'Throttled';
+  if (/^(SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|KMS\.Throttling)/.test(error.name)) return 'Throttled';
   // A disabled or deleted key is answered with 400 and a name like KMS.DisabledException.
   if (statusOf(error) === 403 || error.name.startsWith('KMS.')) return 'AccessDenied';
   if (statusOf(error) === 404) return 'NotFound';

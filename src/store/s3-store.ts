@@ -89,8 +89,7 @@ async function putObject(client: S3Client, location: S3Location, body: Uint8Arra
 async function* listObjects(client: S3Client, { bucket, key: prefix }: S3Location, startAfter?: string) {
   const input = { Bucket: bucket, Prefix: prefix, StartAfter: startAfter || undefined };
   try {
-    for await (const { Contents = [] } of paginateListObjectsV2({ client }, input))
-      yield* Contents.map(summaryOf);
+    for await (const { Contents = [] } of paginateListObjectsV2({ client }, input)) yield* Contents.map(summaryOf);
   } catch (error) {
     throw storeError(error, 'ListObjectsV2', { bucket, key: prefix });
   }

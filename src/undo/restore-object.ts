@@ -1,11 +1,6 @@
 import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
 import { type CompressionMark, fingerprintSource, withMark } from '../core/compression-mark.ts';
-import {
-  type ObjectAttributes,
-  type ObjectStore,
-  ObjectStoreError,
-  type StoredObject,
-} from '../core/object-store.ts';
+import { type ObjectAttributes, type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import { sha256Of } from '../store/sha256-of.ts';
@@ -53,8 +48,7 @@ async function findOriginal(entry: UndoEntry, store: ObjectStore) {
     return { object: version, from: `version ${versionId}`, isVersion: true };
   const place = entry.backup === undefined ? undefined : parseS3Uri(entry.backup);
   const backup = place && (await readIfThere(store.get(place)));
-  if (backup && isOriginal(backup, entry))
-    return { object: backup, from: formatS3Uri(place), isVersion: false };
+  if (backup && isOriginal(backup, entry)) return { object: backup, from: formatS3Uri(place), isVersion: false };
   return undefined;
 }
 
@@ -71,9 +65,7 @@ function isOriginal({ body }: StoredObject, { sha256 }: UndoEntry): boolean {
 async function restore(entry: UndoEntry, original: Original, present: ObjectAttributes, store: ObjectStore) {
   const { object, isVersion } = original;
   const sha256 = sha256Of(object.body);
-  const attributes = isVersion
-    ? carriedInPlace(object)
-    : { ...carriedInPlace(present), ...carriedElsewhere(object) };
+  const attributes = isVersion ? carriedInPlace(object) : { ...carriedInPlace(present), ...carriedElsewhere(object) };
   const metadata = entry.uploadSettings ? markedAsRestored(entry, object, sha256) : object.metadata;
   try {
     await store.put(entry, object.body, {

@@ -35,7 +35,6 @@ export function parseUploadSettings(text: string | undefined): UploadSettings {
 
 function parseObject(text = ''): Record<string, unknown> {
   const value = text.trim() === '' ? {} : parseJson(text);
-  if (value !== null && typeof value === 'object' && !Array.isArray(value))
-    return value as Record<string, unknown>;
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new JobInputError([`'UPLOAD_SETTINGS' must be a JSON object, '${text}' given`]);
 }

@@ -22,13 +22,7 @@ import {
   withSegments,
   xmpSegment,
 } from '../support/fixtures/jpeg.ts';
-import {
-  type ExifOptions,
-  exifBlock,
-  iccProfile,
-  xmpDescription,
-  xmpPacket,
-} from '../support/fixtures/metadata.ts';
+import { type ExifOptions, exifBlock, iccProfile, xmpDescription, xmpPacket } from '../support/fixtures/metadata.ts';
 import { photoPixels } from '../support/fixtures/pixels.ts';
 import { makePng, pngChunk, pngExif, pngGamma, pngIcc, pngText, pngXmp } from '../support/fixtures/png.ts';
 
@@ -246,13 +240,9 @@ describe('applyMetadata', () => {
         orientation: 1,
       });
       expect(sameBytes(readMetadata(format, result).exif!, before)).toBe(true);
-      const stripped = applyMetadata(
-        { format: 'jpeg', bytes: source },
-        outputs[format],
-        format,
-        'copyright',
-        { orientation: 1 },
-      );
+      const stripped = applyMetadata({ format: 'jpeg', bytes: source }, outputs[format], format, 'copyright', {
+        orientation: 1,
+      });
       expect(Buffer.from(stripped).includes('NIKON')).toBe(false);
     }
   });
@@ -284,9 +274,7 @@ describe('applyMetadata', () => {
     expect(Buffer.from(result).includes(type)).toBe(false);
   });
 
-  it.each([
-    1, 2, 3, 4, 5, 6, 7, 8,
-  ])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('turns AVIF for orientation %i as EXIF does JPEG', async (orientation) => {
     const small = photoPixels(96, 64);
     const raw = { width: 96, height: 64, channels: 3 as const };
     const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
@@ -365,19 +353,10 @@ describe('applyMetadata', () => {
     const source = makePng({ chunks: [pngText('Author', 'Ann')], chunksAfter: [chunk] });
     const from = { format: 'png', bytes: source } as const;
     const result = applyMetadata(from, makePng({ colourType: 3 }), 'png', 'keep', { orientation: 1 });
-    expect(readPng(result).chunks.map((one) => one.type)).toEqual([
-      'IHDR',
-      'tEXt',
-      'PLTE',
-      'IDAT',
-      type,
-      'IEND',
-    ]);
+    expect(readPng(result).chunks.map((one) => one.type)).toEqual(['IHDR', 'tEXt', 'PLTE', 'IDAT', type, 'IEND']);
   });
 
-  test.each(
-    FORMATS,
-  )('answers damaged metadata in %s with a sound output or CorruptImageError', async (from) => {
+  test.each(FORMATS)('answers damaged metadata in %s with a sound output or CorruptImageError', async (from) => {
     for (let round = 0; round < 250; round++) {
       const bytes = mutated(sources[from], round);
       const to = FORMATS[round % 4]!;

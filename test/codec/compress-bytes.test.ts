@@ -77,11 +77,9 @@ test('a PNG bomb of 65,500 × 65,500 is TooLarge at once and without a decode', 
 
 test('an image over the memory of its host is TooLarge, and the message says what it needs', async () => {
   const budget = createMemoryBudget(100e6);
-  const outcome = await compressBytes(
-    claiming(await makeJpeg(), 12_000, 10_000),
-    settings({ mode: 'lossless' }),
-    { budget },
-  );
+  const outcome = await compressBytes(claiming(await makeJpeg(), 12_000, 10_000), settings({ mode: 'lossless' }), {
+    budget,
+  });
   expect(outcome).toMatchObject({ status: 'failed', code: 'TooLarge' });
   expect(outcome).toHaveProperty(
     'message',
@@ -99,9 +97,7 @@ test('a photo that fits only by streaming goes through the fast preset, and the 
 test('images in progress share the memory, and all are compressed', async () => {
   const source = await makeJpeg({ quality: 95, width: 400, height: 300 });
   const budget = createMemoryBudget(2e6);
-  const outcomes = await Promise.all(
-    Array.from({ length: 12 }, () => compressBytes(source, settings(), { budget })),
-  );
+  const outcomes = await Promise.all(Array.from({ length: 12 }, () => compressBytes(source, settings(), { budget })));
   expect(outcomes.map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => 'compressed'));
   (await budget.acquire(budget.capacity))();
 });
@@ -150,12 +146,7 @@ test.each([
 
 test('whatever the bytes are, the answer is an outcome', async () => {
   const jpeg = await makeJpeg();
-  for (const bytes of [
-    new Uint8Array(1),
-    new Uint8Array([0xff, 0xd8, 0xff]),
-    PNG_SIGNATURE,
-    jpeg.subarray(0, 30),
-  ]) {
+  for (const bytes of [new Uint8Array(1), new Uint8Array([0xff, 0xd8, 0xff]), PNG_SIGNATURE, jpeg.subarray(0, 30)]) {
     expect((await compressBytes(bytes, settings(), plenty)).status).toMatch(/failed|skipped/);
   }
 });
@@ -201,11 +192,7 @@ test.each([
 });
 
 test.each([
-  [
-    '12 bits',
-    (jpeg: Buffer) => jpeg.writeUInt8(12, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 4),
-    'deep-colour',
-  ],
+  ['12 bits', (jpeg: Buffer) => jpeg.writeUInt8(12, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 4), 'deep-colour'],
   [
     'the lossless process',
     (jpeg: Buffer) => jpeg.writeUInt8(0xc3, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1),

@@ -29,9 +29,7 @@ test('a warning counts for every decode that is going on, and for none after it'
 
 test('a failed decode counts as a warning: its message may hold those of others', async () => {
   const damaged = truncated(await makeJpeg(), 0.5);
-  const { answer, warned } = await withWarnings(() =>
-    decode(damaged, 'warning').catch((error: unknown) => error),
-  );
+  const { answer, warned } = await withWarnings(() => decode(damaged, 'warning').catch((error: unknown) => error));
   expect(answer).toBeInstanceOf(EngineError);
   expect(warned).toBe(true);
 });

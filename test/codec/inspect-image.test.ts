@@ -7,13 +7,7 @@ import { makeAvif } from '../support/fixtures/avif.ts';
 import { ascii, concat, uint32 } from '../support/fixtures/bytes.ts';
 import { mutated } from '../support/fixtures/damage.ts';
 import { makeAnimation, makeWebp } from '../support/fixtures/gif-and-webp.ts';
-import {
-  exifSegment,
-  iccSegments,
-  makeJpeg,
-  makeRestartJpeg,
-  withSegments,
-} from '../support/fixtures/jpeg.ts';
+import { exifSegment, iccSegments, makeJpeg, makeRestartJpeg, withSegments } from '../support/fixtures/jpeg.ts';
 import { makeGainMapJpeg } from '../support/fixtures/jpeg-parts.ts';
 import { iccProfile } from '../support/fixtures/metadata.ts';
 import { makeApng, makePng, PNG_SIGNATURE, pngExif, pngIcc } from '../support/fixtures/png.ts';

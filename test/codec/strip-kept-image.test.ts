@@ -15,13 +15,7 @@ import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { makeAvif } from '../support/fixtures/avif.ts';
 import { ascii, concat } from '../support/fixtures/bytes.ts';
 import { withTrailingBytes } from '../support/fixtures/damage.ts';
-import {
-  extendedWebp,
-  makeAnimation,
-  makeWebp,
-  riffChunk,
-  withGifXmp,
-} from '../support/fixtures/gif-and-webp.ts';
+import { extendedWebp, makeAnimation, makeWebp, riffChunk, withGifXmp } from '../support/fixtures/gif-and-webp.ts';
 import {
   c2paSegment,
   commentSegment,
@@ -53,58 +47,56 @@ const compress = (bytes: Uint8Array, changes: Partial<CompressionSettings>, memo
   compressBytes(bytes, { ...DEFAULT_COMPRESSION, ...changes }, { budget: createMemoryBudget(memory) });
 
 /** Pictures that are kept for what their pixels are, by settings, with all kinds of metadata in them. */
-const KEPT: Record<
-  string,
-  { make: () => Promise<Uint8Array>; settings: Partial<CompressionSettings>; coded: string }
-> = {
-  'a JPEG of low quality': {
-    make: async () => {
-      const jpeg = await makeJpeg({ quality: 50 });
-      return withSegments(jpeg, [...segments(), commentSegment('from Paris')]);
+const KEPT: Record<string, { make: () => Promise<Uint8Array>; settings: Partial<CompressionSettings>; coded: string }> =
+  {
+    'a JPEG of low quality': {
+      make: async () => {
+        const jpeg = await makeJpeg({ quality: 50 });
+        return withSegments(jpeg, [...segments(), commentSegment('from Paris')]);
+      },
+      settings: { effort: 'fast' },
+      coded: '\xff\xdb',
     },
-    settings: { effort: 'fast' },
-    coded: '\xff\xdb',
-  },
-  'a JPEG that is packed tightly': {
-    make: async () => withSegments(await makeJpeg({ quality: 50, progressive: true }), segments()),
-    settings: { mode: 'lossless', minSavings: { percent: 90, bytes: 1 } },
-    coded: '\xff\xdb',
-  },
-  'a JPEG with metadata behind its tables': {
-    make: async () => withLateSegments(await makeJpeg({ quality: 50 }), segments()),
-    settings: { effort: 'fast' },
-    coded: '\xff\xda',
-  },
-  'a PNG': {
-    make: async () =>
-      makePng({
-        chunks: [pngIcc(icc), pngText('Comment', 'Paris'), pngXmp(packet())],
-        chunksAfter: [pngExif(exif), pngText('Copyright', 'hers')],
-      }),
-    settings: { minSavings: { percent: 90, bytes: 1 } },
-    coded: 'IDAT',
-  },
-  'an animated PNG': {
-    make: async () => withPngChunks(makeApng(), [pngIcc(icc), pngExif(exif)]),
-    settings: { minSavings: { percent: 90, bytes: 1 } },
-    coded: 'fcTL',
-  },
-  'a WebP': {
-    make: async () =>
-      extendedWebp(
-        await makeWebp(),
-        0x2c,
-        [riffChunk('ICCP', icc)],
-        [
-          riffChunk('EXIF', exifBlock(exif)),
-          riffChunk('XMP ', packet()),
-          riffChunk('ABCD', ascii('a serial number')),
-        ],
-      ),
-    settings: { mode: 'lossless' },
-    coded: 'VP8 ',
-  },
-};
+    'a JPEG that is packed tightly': {
+      make: async () => withSegments(await makeJpeg({ quality: 50, progressive: true }), segments()),
+      settings: { mode: 'lossless', minSavings: { percent: 90, bytes: 1 } },
+      coded: '\xff\xdb',
+    },
+    'a JPEG with metadata behind its tables': {
+      make: async () => withLateSegments(await makeJpeg({ quality: 50 }), segments()),
+      settings: { effort: 'fast' },
+      coded: '\xff\xda',
+    },
+    'a PNG': {
+      make: async () =>
+        makePng({
+          chunks: [pngIcc(icc), pngText('Comment', 'Paris'), pngXmp(packet())],
+          chunksAfter: [pngExif(exif), pngText('Copyright', 'hers')],
+        }),
+      settings: { minSavings: { percent: 90, bytes: 1 } },
+      coded: 'IDAT',
+    },
+    'an animated PNG': {
+      make: async () => withPngChunks(makeApng(), [pngIcc(icc), pngExif(exif)]),
+      settings: { minSavings: { percent: 90, bytes: 1 } },
+      coded: 'fcTL',
+    },
+    'a WebP': {
+      make: async () =>
+        extendedWebp(
+          await makeWebp(),
+          0x2c,
+          [riffChunk('ICCP', icc)],
+          [
+            riffChunk('EXIF', exifBlock(exif)),
+            riffChunk('XMP ', packet()),
+            riffChunk('ABCD', ascii('a serial number')),
+          ],
+        ),
+      settings: { mode: 'lossless' },
+      coded: 'VP8 ',
+    },
+  };
 
 function packet(): Uint8Array {
   return xmpPacket({ orientation: 6, gps: true, creator: 'Ann Artist' });
@@ -202,10 +194,7 @@ describe('metadata that cannot be cut out safely is left, and the outcome says s
     const source = await makeSource();
     const outcome = await compress(source, { mode: 'lossless', metadata: 'strip' });
     expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
-    expect(await compress(source, { mode: 'lossless' })).not.toHaveProperty(
-      'detail',
-      expect.stringContaining(LEFT),
-    );
+    expect(await compress(source, { mode: 'lossless' })).not.toHaveProperty('detail', expect.stringContaining(LEFT));
   });
 
   test('a picture over the memory of its host', async () => {

@@ -17,12 +17,7 @@ import { ascii, concat } from '../support/fixtures/bytes.ts';
 import { bitRotten, truncated } from '../support/fixtures/damage.ts';
 import { makeAnimation, makeWebp } from '../support/fixtures/gif-and-webp.ts';
 import { exifSegment, iccSegments, makeJpeg, withSegments, xmpSegment } from '../support/fixtures/jpeg.ts';
-import {
-  makeGainMapJpeg,
-  makeJpegWithPreview,
-  makeMotionVideo,
-  samsungSef,
-} from '../support/fixtures/jpeg-parts.ts';
+import { makeGainMapJpeg, makeJpegWithPreview, makeMotionVideo, samsungSef } from '../support/fixtures/jpeg-parts.ts';
 import { iccProfile, xmpPacket } from '../support/fixtures/metadata.ts';
 import { photoPixels } from '../support/fixtures/pixels.ts';
 import { makeApng, makePng, pngExif, pngIcc, pngXmp } from '../support/fixtures/png.ts';
@@ -43,8 +38,7 @@ function compress(source: Uint8Array, changes: Changes = {}): Promise<BytesOutco
 
 async function compressed(source: Uint8Array, changes: Changes = {}) {
   const outcome = await compress(source, changes);
-  if (outcome.status !== 'compressed')
-    throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
+  if (outcome.status !== 'compressed') throw new Error(`Expected compressed but it is ${JSON.stringify(outcome)}`);
   expect(outcome.bytes.length).toBeLessThan(source.length);
   return outcome;
 }
@@ -162,8 +156,7 @@ test('R05: a wide-gamut picture compressed again and again does not drift', asyn
 
 test('R06: a CMYK JPEG stays CMYK, sample by sample', async () => {
   const source = await makeJpeg({ colourspace: 'cmyk', quality: 95 });
-  const cmyk = (bytes: Uint8Array) =>
-    sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
+  const cmyk = (bytes: Uint8Array) => sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
   for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }] as const) {
     const outcome = await compressed(source, changes);
     expect([inspectImage(outcome.bytes)!.colour, outcome.encoding.lossless]).toEqual(['cmyk', true]);
@@ -220,12 +213,7 @@ test.each([
   const jpeg = await make600([xmpSegment(packet)]);
   const png = makePng({ chunks: [pngXmp(packet)] });
   const untouched = { minSavings: { percent: 95, bytes: 1 } };
-  for (const changes of [
-    {},
-    { mode: 'lossless' },
-    { format: 'webp' },
-    { mode: 'lossless', ...untouched },
-  ] as const) {
+  for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { mode: 'lossless', ...untouched }] as const) {
     for (const source of [jpeg, png]) {
       const { bytes, encoding } = await compressed(source, { ...changes, metadata });
       const { xmp } = readMetadata(encoding.format, bytes);
@@ -265,11 +253,7 @@ test('R09: a PNG of 16 bits stays one, in every mode and whatever format is want
     for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { format: 'avif' }] as const) {
       const { bytes } = await compressed(source, changes);
       const facts = inspectImage(bytes)!;
-      expect([facts.format, facts.bitsPerChannel, facts.channels]).toEqual([
-        'png',
-        16,
-        inspectImage(source)!.channels,
-      ]);
+      expect([facts.format, facts.bitsPerChannel, facts.channels]).toEqual(['png', 16, inspectImage(source)!.channels]);
       expect((await storedPixels(source)).equals(await storedPixels(bytes))).toBe(true);
     }
   }
@@ -392,12 +376,7 @@ test('R12: a preview that maker notes point at stays where it is, unless metadat
     expect(await compress(source, changes)).toMatchObject({ status: 'kept', reason: 'multi-picture' });
   }
   const untouched = { minSavings: { percent: 95, bytes: 1 } };
-  for (const changes of [
-    {},
-    { mode: 'lossless' },
-    { effort: 'fast' },
-    { mode: 'lossless', ...untouched },
-  ] as const) {
+  for (const changes of [{}, { mode: 'lossless' }, { effort: 'fast' }, { mode: 'lossless', ...untouched }] as const) {
     for (const metadata of ['strip', 'copyright'] as const) {
       const { bytes } = await compressed(source, { ...changes, metadata });
       expect(inspectImage(bytes)).toMatchObject({ multiPicture: false, trailingBytes: 0, width: 600 });
@@ -429,11 +408,7 @@ test.each([
       const outcome = await compress(truncated(whole, share), changes);
       // What is kept is handed on untouched: an AVIF in lossless mode is not even decoded.
       if (name === 'AVIF' && changes.mode === 'lossless' && outcome.status === 'kept') continue;
-      expect([share, changes, outcome]).toMatchObject([
-        share,
-        changes,
-        { status: 'failed', code: 'CorruptImage' },
-      ]);
+      expect([share, changes, outcome]).toMatchObject([share, changes, { status: 'failed', code: 'CorruptImage' }]);
     }
   }
 });
@@ -490,12 +465,9 @@ test('R14: an output that is cut, of another size, or another picture is found b
   expect(await findPixelFault(inverted, task)).toMatch('differs by');
 });
 
-test.each([
-  10, 160,
-])('R14: an icon of hard edges in %i pixels, mostly transparent, becomes a WebP', async (side) => {
+test.each([10, 160])('R14: an icon of hard edges in %i pixels, mostly transparent, becomes a WebP', async (side) => {
   const pixels = new Uint8Array(side * side * 4);
-  for (let at = 0; at < pixels.length; at += 4)
-    pixels.set(at % 12 ? [255, 255, 255, 3] : [0, 128, 0, 255], at);
+  for (let at = 0; at < pixels.length; at += 4) pixels.set(at % 12 ? [255, 255, 255, 3] : [0, 128, 0, 255], at);
   const raw = { width: side, height: side, channels: 4 } as const;
   const icon = new Uint8Array(await sharp(pixels, { raw }).png({ compressionLevel: 0 }).toBuffer());
   const { encoding } = await compressed(icon, { format: 'webp' });
@@ -528,16 +500,15 @@ test.each([
   expect(text).toContain('Ada 2024');
   expect(text).not.toMatch(/GPS|Paris|48,51/);
   // Tag 0x8825, the pointer to the GPS directory, in either byte order.
-  expect(
-    exif!.includes(Buffer.from([0x88, 0x25, 0, 4])) || exif!.includes(Buffer.from([0x25, 0x88, 4, 0])),
-  ).toBe(false);
+  expect(exif!.includes(Buffer.from([0x88, 0x25, 0, 4])) || exif!.includes(Buffer.from([0x25, 0x88, 4, 0]))).toBe(
+    false,
+  );
   expect(Buffer.from(bytes).includes(Buffer.from('48,51'))).toBe(false);
 });
 
 test('R15: strip leaves neither a place nor a name', async () => {
   const { bytes } = await compressed(await turnedJpeg(), { metadata: 'strip' });
-  for (const word of ['Ada', 'GPS', 'Paris', 'Cam'])
-    expect(Buffer.from(bytes).includes(Buffer.from(word))).toBe(false);
+  for (const word of ['Ada', 'GPS', 'Paris', 'Cam']) expect(Buffer.from(bytes).includes(Buffer.from(word))).toBe(false);
 });
 
 test('R16: EXIF, XMP and the profile are kept in WebP, PNG and AVIF as in JPEG', async () => {
@@ -611,15 +582,12 @@ test('R20: the first bytes decide what an image is, and its type tells the truth
   });
   expect(await compress(new Uint8Array())).toEqual({ status: 'skipped', reason: 'empty' });
   expect((await compressed(makePng())).contentType).toBe('image/png');
-  expect((await compressed(await makeJpeg({ quality: 95 }), { format: 'webp' })).contentType).toBe(
-    'image/webp',
-  );
+  expect((await compressed(await makeJpeg({ quality: 95 }), { format: 'webp' })).contentType).toBe('image/webp');
 });
 
 test('R21: HEIC is kept as an unsupported format, by name', async () => {
   const heic = Buffer.from((await makeAvif()).slice());
-  for (let at = heic.indexOf('avif'); at >= 0 && at < 64; at = heic.indexOf('avif', at))
-    heic.write('heic', at);
+  for (let at = heic.indexOf('avif'); at >= 0 && at < 64; at = heic.indexOf('avif', at)) heic.write('heic', at);
   const outcome = await compress(new Uint8Array(heic), { format: 'jpeg' });
   expect(outcome).toMatchObject({ status: 'kept', reason: 'unsupported-format', contentType: 'image/heic' });
   expect(outcome).toHaveProperty('detail', 'HEIC cannot be decoded here');

@@ -49,10 +49,7 @@ async function planned(
 ): Promise<BatchRef> {
   const lines = keys.map((key, n) => JSON.stringify({ bucket: 'in', key, n, ...changes[n] }));
   const text = lines.join('\n');
-  await store.put(
-    { bucket: work, key: jobKeys.job('job-1') },
-    Buffer.from(JSON.stringify({ ...job, ...jobChanges })),
-  );
+  await store.put({ bucket: work, key: jobKeys.job('job-1') }, Buffer.from(JSON.stringify({ ...job, ...jobChanges })));
   await store.put({ bucket: work, key: jobKeys.images('job-1') }, Buffer.from(text));
   return {
     jobId: 'job-1',
@@ -158,11 +155,7 @@ describe('compressBatch', () => {
     const summary = await compressBatch(await planned(['a.jpg', 'b.jpg', 'c.png', 'gone.jpg']), host());
     expect(summary).toMatchObject({ compressed: 1, skipped: 1, failed: 2, remaining: 0 });
     expect(
-      (await results()).map(({ source, status, ...rest }) => [
-        source,
-        status,
-        'code' in rest ? rest.code : '',
-      ]),
+      (await results()).map(({ source, status, ...rest }) => [source, status, 'code' in rest ? rest.code : '']),
     ).toEqual([
       ['s3://in/a.jpg', 'compressed', ''],
       ['s3://in/b.jpg', 'failed', 'CorruptImage'],
@@ -247,8 +240,7 @@ describe('compressBatch', () => {
     let left = 3;
     const crashAfterOutput = () => {
       const worker = crashableHost({ compress: halve }, (call, key) => {
-        if (left > 0 && (call === 'put' || (left < 3 && call === 'head')) && key === 'a.jpg')
-          worker.crashInFlight();
+        if (left > 0 && (call === 'put' || (left < 3 && call === 'head')) && key === 'a.jpg') worker.crashInFlight();
       });
       return worker;
     };
@@ -419,9 +411,7 @@ describe('compressBatch', () => {
 
   it('names the job file that is missing', async () => {
     const ref = await planned(['a.jpg']);
-    await expect(compressBatch({ ...ref, jobId: 'other' }, host())).rejects.toThrow(
-      's3://work/jobs/other/job.json',
-    );
+    await expect(compressBatch({ ...ref, jobId: 'other' }, host())).rejects.toThrow('s3://work/jobs/other/job.json');
   });
 });
 
@@ -452,10 +442,7 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
   ),
 });
 
-async function survives(
-  { images, poison, concurrency, gap, hosts }: Scenario,
-  output: string,
-): Promise<void> {
+async function survives({ images, poison, concurrency, gap, hosts }: Scenario, output: string): Promise<void> {
   const memory = createMemoryStore();
   store = memory;
   const keys = Array.from({ length: images }, (_, n) => `${n}.jpg`);
@@ -537,10 +524,7 @@ async function survives(
     return source.replace('s3://in/', output);
   }
 
-  function expectCompleteUndo(
-    { uris, text }: ReturnType<typeof createMemoryStore>,
-    replaced: readonly string[],
-  ) {
+  function expectCompleteUndo({ uris, text }: ReturnType<typeof createMemoryStore>, replaced: readonly string[]) {
     const parts = uris().filter((uri) => uri.startsWith(`s3://${work}/${jobKeys.undoParts('job-1')}`));
     const undone = parts.flatMap((uri) => text(uri)!.trim().split('\n')).map((line) => JSON.parse(line).key);
     expect(new Set(undone)).toEqual(new Set(replaced.map((source) => source.slice('s3://in/'.length))));

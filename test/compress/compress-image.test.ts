@@ -340,10 +340,7 @@ describe('what cannot be compressed', () => {
     const store = storeWith();
     const context = { job: JOB, batchId: 'b', store, log: NO_LOG, compress: halve };
     const { compressImage } = await import('../../src/compress/compress-image.ts');
-    const outcome = await compressImage(
-      { n: 5, bucket: 'sources', key: 'a/photo.jpg', duplicateOf: 2 },
-      context,
-    );
+    const outcome = await compressImage({ n: 5, bucket: 'sources', key: 'a/photo.jpg', duplicateOf: 2 }, context);
     expect(outcome).toMatchObject({ status: 'skipped', reason: 'duplicate' });
     expect(store.calls).toEqual([]);
   });

@@ -4,10 +4,7 @@ import { IN_PLACE, JOB, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 const MEGABYTE = 1_000_000;
-const VIDEO = Buffer.concat([
-  Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1'),
-  Buffer.alloc(MEGABYTE),
-]);
+const VIDEO = Buffer.concat([Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1'), Buffer.alloc(MEGABYTE)]);
 const JPEG = Buffer.concat([Buffer.from('\xff\xd8\xff\xe0', 'latin1'), Buffer.alloc(MEGABYTE)]);
 
 function storeWith(key: string, body: Uint8Array) {
@@ -36,9 +33,7 @@ describe('an object that is not an image is recognised by its first bytes', () =
 
   test('an image above the limit is TooLarge', async () => {
     const store = storeWith('a.jpg', JPEG);
-    await expect(
-      getSource({ bucket: 'sources', key: 'a.jpg' }, { store, maxBytes: 1000 }),
-    ).rejects.toMatchObject({
+    await expect(getSource({ bucket: 'sources', key: 'a.jpg' }, { store, maxBytes: 1000 })).rejects.toMatchObject({
       code: 'TooLarge',
     });
   });
@@ -69,9 +64,9 @@ describe.each([
       return work();
     };
     const large = { bytes: 1000, exclusive };
-    expect(
-      await runImage(storeWith('a.jpg', JPEG), 's3://sources/a.jpg', { job, maxBytes: 2e6, large }),
-    ).toMatchObject({ status: 'compressed' });
+    expect(await runImage(storeWith('a.jpg', JPEG), 's3://sources/a.jpg', { job, maxBytes: 2e6, large })).toMatchObject(
+      { status: 'compressed' },
+    );
     expect(locks).toEqual(['exclusive']);
     await runImage(storeWith('b.jpg', JPEG.subarray(0, 999)), 's3://sources/b.jpg', {
       job,

@@ -17,8 +17,7 @@ const planFor = (facts: ImageFacts, settings: CompressionSettings) => ({
 });
 const estimate = (settings = DEFAULT_COMPRESSION, facts = PHOTO) =>
   estimateMemory(planFor(facts, settings), FILE_BYTES, FORMATS) / 1e6;
-const streams = (settings: CompressionSettings, facts = PHOTO) =>
-  isStreamed(planFor(facts, settings), FORMATS);
+const streams = (settings: CompressionSettings, facts = PHOTO) => isStreamed(planFor(facts, settings), FORMATS);
 
 test('a 100 MP photo streams through the fast preset in what a small Lambda has', () => {
   expect(estimate(FAST)).toBeLessThan(250);

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Journal,
-  MAX_CRASHES_WITH_SECOND_TRY,
-  nextAttempt,
-  readJournal,
-} from '../../src/core/batch-journal.ts';
+import { type Journal, MAX_CRASHES_WITH_SECOND_TRY, nextAttempt, readJournal } from '../../src/core/batch-journal.ts';
 
 const nothingDone = () => false;
 

@@ -110,16 +110,12 @@ describe('the fingerprint of settings', () => {
     const fingerprints = new Set<string>();
     for (let quality = 1; quality <= 100; quality++)
       for (let bytes = 0; bytes < 200; bytes++)
-        fingerprints.add(
-          fingerprintSettings({ ...DEFAULT_COMPRESSION, quality, minSavings: { percent: 3, bytes } }),
-        );
+        fingerprints.add(fingerprintSettings({ ...DEFAULT_COMPRESSION, quality, minSavings: { percent: 3, bytes } }));
     expect(fingerprints.size).toBe(20_000);
   });
 
   test('of sources differs by bucket and key', () => {
-    expect(fingerprintSource({ bucket: 'a', key: 'b/c' })).not.toBe(
-      fingerprintSource({ bucket: 'a', key: 'b/d' }),
-    );
+    expect(fingerprintSource({ bucket: 'a', key: 'b/c' })).not.toBe(fingerprintSource({ bucket: 'a', key: 'b/d' }));
   });
 });
 
@@ -132,13 +128,7 @@ describe('whether an own output may be compressed again', () => {
     ['a second lossy generation', mark, quality60, false, false],
     ['a second lossy generation, forced', mark, quality60, true, false],
     ['a lossless pass over a lossy output', mark, lossless, false, true],
-    [
-      'a resized lossless pass over a lossy output',
-      mark,
-      { ...lossless, resize: { maxWidth: 9 } },
-      true,
-      false,
-    ],
+    ['a resized lossless pass over a lossy output', mark, { ...lossless, resize: { maxWidth: 9 } }, true, false],
     ['a first lossy generation after a lossless pass', unlossy, quality60, false, true],
     ['the same settings again, forced, where nothing was lossy', unlossy, DEFAULT_COMPRESSION, true, true],
   ] as const)('%s', (_case, present, settings, force, allowed) => {

@@ -1,12 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  EntryProblems,
-  FileListError,
-  isMismatch,
-  readEntry,
-  readLocation,
-} from '../../src/core/file-list.ts';
+import { EntryProblems, FileListError, isMismatch, readEntry, readLocation } from '../../src/core/file-list.ts';
 
 const ROOT = 's3://photos/root/';
 

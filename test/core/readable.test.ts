@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  countOf,
-  readableBytes,
-  readableCount,
-  readablePercent,
-  readableSeconds,
-} from '../../src/core/readable.ts';
+import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../../src/core/readable.ts';
 
 describe('readable numbers', () => {
   it.each([

@@ -11,8 +11,7 @@ type Changes = Partial<CompressionSettings>;
 const recipeFor = (facts: ImageFacts, changes: Changes = {}) =>
   chooseRecipe(facts, { ...DEFAULT_COMPRESSION, ...changes }, FORMATS);
 
-const photo = (changes: Partial<ImageFacts> = {}) =>
-  factsOf({ format: 'jpeg', sourceQuality: 95, ...changes });
+const photo = (changes: Partial<ImageFacts> = {}) => factsOf({ format: 'jpeg', sourceQuality: 95, ...changes });
 const png = (changes: Partial<ImageFacts> = {}) => factsOf({ format: 'png', lossless: true, ...changes });
 
 const METADATA = { isPointedAt: false, isMetadata: true };
@@ -76,9 +75,7 @@ function inWords(recipe: Recipe): string {
 function gateTable(): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const head = ['picture', ...RUNS.map(([name]) => name)];
-  const rows = PICTURES.map(([name, facts]) =>
-    row([name, ...RUNS.map(([, run]) => inWords(recipeFor(facts, run)))]),
-  );
+  const rows = PICTURES.map(([name, facts]) => row([name, ...RUNS.map(([, run]) => inWords(recipeFor(facts, run)))]));
   return [row(head), row(head.map(() => '---')), ...rows].join('\n');
 }
 

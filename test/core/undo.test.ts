@@ -17,11 +17,6 @@ test('a line of undo.jsonl that an earlier version wrote is read', () => {
   });
 });
 
-test.each([
-  '{"bucket":"photos","key":"a.jpg"}',
-  's3://photos/a.jpg',
-  '{',
-  'null',
-])('%s is no undo entry', (line) => {
+test.each(['{"bucket":"photos","key":"a.jpg"}', 's3://photos/a.jpg', '{', 'null'])('%s is no undo entry', (line) => {
   expect(parseUndoEntry(line)).toBeUndefined();
 });

@@ -39,8 +39,7 @@ describe('an S3 notification', () => {
     'ObjectCreated:Copy',
     'ObjectCreated:CompleteMultipartUpload',
     'ObjectCreated:Post',
-  ])('of %s is an upload', (name) =>
-    expect(readUploadEvent(notification(record('a.jpg', name)))).toHaveLength(1));
+  ])('of %s is an upload', (name) => expect(readUploadEvent(notification(record('a.jpg', name)))).toHaveLength(1));
 
   test.each([
     'ObjectRemoved:Delete',

@@ -34,10 +34,7 @@ beforeAll(async () => {
     pictures: { folder: pictures, state: path.join(folder, 'pictures-state') },
     work: { folder: path.join(folder, 'work'), state: path.join(folder, 'work-state') },
   };
-  [service, s3] = await Promise.all([
-    packageService({ architecture, taskImage: 'none' }),
-    startS3Server({ buckets }),
-  ]);
+  [service, s3] = await Promise.all([packageService({ architecture, taskImage: 'none' }), startS3Server({ buckets })]);
 });
 
 afterAll(async () => {
@@ -262,9 +259,7 @@ describe('the zips', () => {
 
   it('stay far below Lambda’s limit for unzipped code', () => {
     const layer = unzippedBytes(path.join(service.folder, 'sharp.zip'));
-    const largest = Math.max(
-      ...FUNCTIONS.map((name) => unzippedBytes(path.join(service.folder, `${name}.zip`))),
-    );
+    const largest = Math.max(...FUNCTIONS.map((name) => unzippedBytes(path.join(service.folder, `${name}.zip`))));
     expect(layer + largest).toBeLessThan(MAX_UNZIPPED_BYTES);
   });
 });

@@ -95,12 +95,7 @@ describe('the template', () => {
 
   it('leaves out all of Fargate when the condition is false', () => {
     const optional = Object.values(template.Resources).filter(({ Condition }) => Condition);
-    for (const type of [
-      'AWS::ECS::Cluster',
-      'AWS::ECS::TaskDefinition',
-      'AWS::EC2::VPC',
-      'AWS::EC2::Subnet',
-    ]) {
+    for (const type of ['AWS::ECS::Cluster', 'AWS::ECS::TaskDefinition', 'AWS::EC2::VPC', 'AWS::EC2::Subnet']) {
       expect(ofType(type).length).toBeGreaterThan(0);
       for (const [, fargate] of ofType(type)) expect(optional).toContain(fargate);
     }
@@ -218,8 +213,7 @@ describe('an uploaded image', () => {
       maxReceiveCount: 5,
     });
     expect(resource('UnfinishedUploads').Properties.MessageRetentionPeriod).toBe(14 * 24 * 3600);
-    for (const [, { Properties }] of ofType('AWS::SQS::Queue'))
-      expect(Properties.SqsManagedSseEnabled).toBe(true);
+    for (const [, { Properties }] of ofType('AWS::SQS::Queue')) expect(Properties.SqsManagedSseEnabled).toBe(true);
   });
 });
 
@@ -234,12 +228,7 @@ describe('alarms', () => {
 
   it('are raised for failed jobs, unstarted jobs, dead letters and loops', () => {
     expect(watched().sort()).toEqual([
-      [
-        'image-press-dev-failed-jobs',
-        'AWS/States',
-        'ExecutionsFailed',
-        { Ref: 'CompressImagesStateMachine' },
-      ],
+      ['image-press-dev-failed-jobs', 'AWS/States', 'ExecutionsFailed', { Ref: 'CompressImagesStateMachine' }],
       [
         'image-press-dev-unfinished-uploads',
         'AWS/SQS',
@@ -330,9 +319,7 @@ describe('permissions', () => {
   const all = () => [...permissionsByRole(template).values()].flat();
 
   it('come from the files in permission_templates only', () => {
-    const files = readdirSync(path.join(ROOT, 'permission_templates')).map((file) =>
-      path.basename(file, '.yml'),
-    );
+    const files = readdirSync(path.join(ROOT, 'permission_templates')).map((file) => path.basename(file, '.yml'));
     const used = [
       ...ofType('AWS::IAM::Role').flatMap(([, { Properties }]) => Properties.Policies),
       ...ofType('AWS::IAM::Policy').map(([, { Properties }]) => Properties),
@@ -392,12 +379,7 @@ describe('permissions', () => {
         .map((arn) => /OutputBucket|image-press-dev-input|archive|published/.exec(JSON.stringify(arn))?.[0])
         .sort();
     // Without s3:ListBucket S3 responds 403 to a HEAD of a missing object, and every image would fail.
-    expect(bucketsOf('s3:ListBucket')).toEqual([
-      'OutputBucket',
-      'archive',
-      'image-press-dev-input',
-      'published',
-    ]);
+    expect(bucketsOf('s3:ListBucket')).toEqual(['OutputBucket', 'archive', 'image-press-dev-input', 'published']);
     expect(bucketsOf('s3:PutObject')).toEqual(['OutputBucket', 'image-press-dev-input', 'published']);
     expect(bucketsOf('s3:PutObjectAcl')).toEqual(bucketsOf('s3:PutObject'));
   });

@@ -5,16 +5,7 @@ import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobReport } from '../../src/core/report.ts';
 import { makeJpeg } from '../support/fixtures/jpeg.ts';
-import {
-  deleteRun,
-  INPUT_BUCKET,
-  OUTPUT_BUCKET,
-  put,
-  RUN,
-  region,
-  STATE_MACHINE_ARN,
-  store,
-} from './stack.ts';
+import { deleteRun, INPUT_BUCKET, OUTPUT_BUCKET, put, RUN, region, STATE_MACHINE_ARN, store } from './stack.ts';
 
 const jobs: string[] = [];
 afterAll(async () => {
@@ -106,8 +97,7 @@ describe('an in-place job', () => {
       exitCode: 0,
       stderr: expect.stringContaining(`${sources.length} restored`),
     });
-    for (const key of sources)
-      expect(Buffer.from(photo).equals((await bytesOf(INPUT_BUCKET, key))!)).toBe(true);
+    for (const key of sources) expect(Buffer.from(photo).equals((await bytesOf(INPUT_BUCKET, key))!)).toBe(true);
   });
 });
 
@@ -125,9 +115,7 @@ async function executionNamed(name: string) {
   const client = new SFNClient({ region });
   for (;;) {
     await sleep(1000);
-    const { executions } = await client.send(
-      new ListExecutionsCommand({ stateMachineArn: STATE_MACHINE_ARN }),
-    );
+    const { executions } = await client.send(new ListExecutionsCommand({ stateMachineArn: STATE_MACHINE_ARN }));
     const found = executions?.find((execution) => execution.name!.startsWith(name));
     if (!found || found.status === 'RUNNING') continue;
     jobs.push(found.name!);

@@ -3,17 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MARK_KEY } from '../../src/core/compression-mark.ts';
 import { makeJpeg } from '../support/fixtures/jpeg.ts';
-import {
-  client,
-  deleteRun,
-  head,
-  put,
-  RUN,
-  store,
-  UPLOAD_BUCKET,
-  waitUntilIdle,
-  writesByKey,
-} from './stack.ts';
+import { client, deleteRun, head, put, RUN, store, UPLOAD_BUCKET, waitUntilIdle, writesByKey } from './stack.ts';
 
 afterAll(() => deleteRun(UPLOAD_BUCKET));
 
@@ -90,13 +80,7 @@ describe('many uploads at the same time', () => {
     "crowd/!-_.*'()&$@=;:,?#[].jpg",
   ];
   const plain = Array.from({ length: Number(process.env.IMAGES ?? 40) }, (_, at) => `crowd/${at}.jpg`);
-  const unchanged = [
-    'crowd/corrupt.jpg',
-    'crowd/empty.jpg',
-    'crowd/folder/',
-    'crowd/text.jpg',
-    'crowd/again.jpg',
-  ];
+  const unchanged = ['crowd/corrupt.jpg', 'crowd/empty.jpg', 'crowd/folder/', 'crowd/text.jpg', 'crowd/again.jpg'];
 
   beforeAll(async () => {
     const photo = await makeJpeg({ width: 320, height: 240 });
@@ -128,9 +112,7 @@ describe('an upload that changes while it is compressed', () => {
   const keys = Array.from({ length: 10 }, (_, at) => `moving/${at}.jpg`);
 
   beforeAll(async () => {
-    const [first, last] = await Promise.all(
-      [1, 2].map((seed) => makeJpeg({ width: 1600, height: 1200, seed })),
-    );
+    const [first, last] = await Promise.all([1, 2].map((seed) => makeJpeg({ width: 1600, height: 1200, seed })));
     const change = async (key: string, at: number) => {
       await put(UPLOAD_BUCKET, key, first!);
       await new Promise((later) => setTimeout(later, at * 100));

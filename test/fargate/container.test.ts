@@ -29,8 +29,7 @@ async function resultsOf({ store }: World): Promise<ImageResult[]> {
   const results: ImageResult[] = [];
   for await (const { key } of store.list('the-out', jobKeys.results(JOB_ID))) {
     if (!key.endsWith('.jsonl')) continue;
-    for await (const result of readJsonLines<ImageResult>(store, { bucket: 'the-out', key }))
-      results.push(result);
+    for await (const result of readJsonLines<ImageResult>(store, { bucket: 'the-out', key })) results.push(result);
   }
   return results.sort((a, b) => a.index - b.index);
 }
@@ -46,11 +45,7 @@ describe('the container, started by the state machine', () => {
     const ref = await planOneBatch(world, ['a.jpg', 'b c+d.jpg', 'gone.jpg']);
     const container = world.start(variablesOf(ref));
     expect(await container.exit, container.text()).toBe(EXIT.done);
-    expect((await resultsOf(world)).map((result) => result.status)).toEqual([
-      'compressed',
-      'failed',
-      'failed',
-    ]);
+    expect((await resultsOf(world)).map((result) => result.status)).toEqual(['compressed', 'failed', 'failed']);
   });
 
   it('finishes the images in flight at SIGTERM, and the next container continues from there', async () => {
@@ -110,9 +105,7 @@ describe('the container, started by the state machine', () => {
   it('exits with 2 and names what is missing, without a stack trace', async () => {
     const container = (await startWorld()).start({ BATCH_JOB_KEY: 'batch_1' });
     expect(await container.exit).toBe(EXIT.wrongEnvironment);
-    expect(container.text()).toContain(
-      'Expected OUT_BUCKET, the bucket for compressed images, but it is not set',
-    );
+    expect(container.text()).toContain('Expected OUT_BUCKET, the bucket for compressed images, but it is not set');
     expect(container.text()).not.toMatch(/^\s+at /m);
   });
 });
@@ -149,9 +142,7 @@ describe("the container under Mindkosh's contract", () => {
     const world = await startWorld();
     const container = world.start(VARIABLES);
     expect(await container.exit).toBe(EXIT.jobFailed);
-    expect(container.text()).toContain(
-      'Expected a file list at s3://the-in/config/files.json: no such object',
-    );
+    expect(container.text()).toContain('Expected a file list at s3://the-in/config/files.json: no such object');
   });
 });
 

@@ -26,18 +26,9 @@ describe("the container's environment", () => {
   it.each([
     [{}, 'Expected either JOB_BUCKET and BATCH_REF'],
     [{ JOB_BUCKET: 'x' }, 'Expected JOB_BUCKET and BATCH_REF, but BATCH_REF is not set'],
-    [
-      { JOB_BUCKET: 'x', BATCH_REF: 'not json' },
-      'Expected BATCH_REF to be a line of batches.jsonl: Invalid input',
-    ],
-    [
-      { JOB_BUCKET: 'x', BATCH_REF: '{"jobId":"a"}' },
-      'Expected BATCH_REF to be a line of batches.jsonl: batchId: ',
-    ],
-    [
-      { BATCH_JOB_KEY: 'batch_1' },
-      'Expected OUT_BUCKET, the bucket for compressed images, but it is not set',
-    ],
+    [{ JOB_BUCKET: 'x', BATCH_REF: 'not json' }, 'Expected BATCH_REF to be a line of batches.jsonl: Invalid input'],
+    [{ JOB_BUCKET: 'x', BATCH_REF: '{"jobId":"a"}' }, 'Expected BATCH_REF to be a line of batches.jsonl: batchId: '],
+    [{ BATCH_JOB_KEY: 'batch_1' }, 'Expected OUT_BUCKET, the bucket for compressed images, but it is not set'],
   ])('is refused by name when it is %j', (environment, problem) => {
     expect(() => readContainerEnvironment(environment)).toThrow(problem);
   });

@@ -27,9 +27,7 @@ async function superviseWorker(script: string, maxRestarts = 5, onCrash: (cause:
 }
 
 describe('the supervisor of a container', () => {
-  it.each(
-    Object.entries(EXIT),
-  )('exits with %s like its worker, and does not start it again', async (_, code) => {
+  it.each(Object.entries(EXIT))('exits with %s like its worker, and does not start it again', async (_, code) => {
     expect(await superviseWorker(`process.exit(${code})`)).toEqual({ code, starts: 1 });
   });
 

@@ -113,9 +113,7 @@ test('resolves paths against relativeTo', async () => {
   ]);
   expect(await read('img,1.jpg', { relativeTo })).toEqual([entry('2025/img,1.jpg')]);
   expect(await read('img,1.jpg', { relativeTo, key: 'list.csv' })).toEqual([{ bucket: 'img', key: '1.jpg' }]);
-  expect(await read('{"batch_1":["a.jpg"]}', { relativeTo })).toEqual([
-    entry('2025/a.jpg', { batch: 'batch_1' }),
-  ]);
+  expect(await read('{"batch_1":["a.jpg"]}', { relativeTo })).toEqual([entry('2025/a.jpg', { batch: 'batch_1' })]);
 });
 
 describe('names the position of each problem', () => {
@@ -138,16 +136,12 @@ describe('names the position of each problem', () => {
     [
       'JSON Lines',
       '{"bucket":"photos","key":"a"}\n{"bucket":"photos"}\n',
-      [
-        'Expected s3://bucket/key or an object with bucket and key at line 2 but received {"bucket":"photos"}',
-      ],
+      ['Expected s3://bucket/key or an object with bucket and key at line 2 but received {"bucket":"photos"}'],
     ],
     [
       'a line that is no JSON',
       '{"bucket":"photos","key":"a"}\n{"bucket":"photos","key":}\n',
-      [
-        'Expected a JSON value at line 2, column 26 but received "}" in "{\\"bucket\\":\\"photos\\",\\"key\\":}"',
-      ],
+      ['Expected a JSON value at line 2, column 26 but received "}" in "{\\"bucket\\":\\"photos\\",\\"key\\":}"'],
     ],
     [
       'text',
@@ -253,11 +247,7 @@ describe('refuses what is not a list', () => {
       /Expected UTF-8 text .* received binary data \(ffd8ffe00010/,
     ],
     ['UTF-16', Buffer.from('\ufeffs3://photos/a', 'utf16le'), /received UTF-16: save the list as UTF-8/],
-    [
-      'Latin-1',
-      Buffer.from('s3://photos/a\ns3://photos/stra\xdfe', 'latin1'),
-      /Expected UTF-8 at line 2 .*straße/,
-    ],
+    ['Latin-1', Buffer.from('s3://photos/a\ns3://photos/stra\xdfe', 'latin1'), /Expected UTF-8 at line 2 .*straße/],
     [
       'Latin-1 in JSON',
       Buffer.from('["s3://photos/a",\n "s3://photos/stra\xdfe"]', 'latin1'),
@@ -302,12 +292,7 @@ describe('lists the objects below a prefix', () => {
 
   test('with sizes and etags, but without the marker of the folder itself', async () => {
     const entries = await entriesOf(bucket(), 's3://photos/2025/');
-    expect(entries.map(({ key }) => key)).toEqual([
-      '2025/a.jpg',
-      '2025/b.PNG',
-      '2025/sub/',
-      '2025/sub/c.txt',
-    ]);
+    expect(entries.map(({ key }) => key)).toEqual(['2025/a.jpg', '2025/b.PNG', '2025/sub/', '2025/sub/c.txt']);
     expect(entries[0]).toMatchObject({ size: 10, etag: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
@@ -376,11 +361,7 @@ describe('reads an S3 Inventory', () => {
 
   test('without what is excluded from a prefix too', async () => {
     const isExcluded = ({ key }: { key: string }) => key.startsWith('x//');
-    const chunks = readFileList(
-      { fileList: MANIFEST, relativeTo: null, select: ALL },
-      inventory(),
-      isExcluded,
-    );
+    const chunks = readFileList({ fileList: MANIFEST, relativeTo: null, select: ALL }, inventory(), isExcluded);
     expect((await Array.fromAsync(chunks)).flat().map(({ key }) => key)).toEqual(['a b+c.jpg']);
   });
 
@@ -391,12 +372,8 @@ describe('reads an S3 Inventory', () => {
 
   test('and says why it cannot be read', async () => {
     const reason = (manifest: object) => entriesOf(inventory(manifest), MANIFEST);
-    await expect(reason({ fileFormat: 'ORC' })).rejects.toThrow(
-      /Expected an S3 Inventory in CSV .* received "ORC"/,
-    );
-    await expect(reason({ fileSchema: 'Bucket, Size' })).rejects.toThrow(
-      /Expected Bucket and Key in 'fileSchema'/,
-    );
+    await expect(reason({ fileFormat: 'ORC' })).rejects.toThrow(/Expected an S3 Inventory in CSV .* received "ORC"/);
+    await expect(reason({ fileSchema: 'Bucket, Size' })).rejects.toThrow(/Expected Bucket and Key in 'fileSchema'/);
     await expect(reason({ files: [{ key: 'inv/data/none.csv.gz' }] })).rejects.toThrow(
       /Expected the data file s3:\/\/reports\/inv\/data\/none.csv.gz that .* names: no such object/,
     );
@@ -406,27 +383,16 @@ describe('reads an S3 Inventory', () => {
 test('reads every text as entries or a FileListError, never anything else', async () => {
   const piece = fc.oneof(
     fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '\n', '\r\n', '#', '\\', '\u0000', 'null', '1e9', '-'),
-    fc.constantFrom(
-      's3://photos/a',
-      '"bucket":"photos"',
-      '"key":"k"',
-      'photos,k',
-      '"fileSchema":"Key"',
-      '"files":[',
-    ),
+    fc.constantFrom('s3://photos/a', '"bucket":"photos"', '"key":"k"', 'photos,k', '"fileSchema":"Key"', '"files":['),
     fc.string({ unit: 'binary', maxLength: 5 }),
   );
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(piece, { maxLength: 12 }),
-      fc.integer({ min: 1, max: 9 }),
-      async (pieces, chunkBytes) => {
-        const outcome = await read(pieces.join(''), { chunkBytes }).catch((error: unknown) => error);
-        if (!Array.isArray(outcome)) expect(outcome).toBeInstanceOf(FileListError);
-        for (const { bucket, key } of Array.isArray(outcome) ? outcome : [])
-          expect(`${bucket}/${key}`).toMatch(/^[a-z0-9.-]{3,63}\/./s);
-      },
-    ),
+    fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.integer({ min: 1, max: 9 }), async (pieces, chunkBytes) => {
+      const outcome = await read(pieces.join(''), { chunkBytes }).catch((error: unknown) => error);
+      if (!Array.isArray(outcome)) expect(outcome).toBeInstanceOf(FileListError);
+      for (const { bucket, key } of Array.isArray(outcome) ? outcome : [])
+        expect(`${bucket}/${key}`).toMatch(/^[a-z0-9.-]{3,63}\/./s);
+    }),
     { numRuns: 2000 },
   );
 });

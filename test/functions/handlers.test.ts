@@ -30,9 +30,9 @@ beforeAll(async () => {
   });
   await mkdir(path.join(folder, 'pictures'));
   const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
-  const picture = sharp({ create: { width: 160, height: 120, channels: 3, background: 'grey', noise } }).jpeg(
-    { quality: 95 },
-  );
+  const picture = sharp({ create: { width: 160, height: 120, channels: 3, background: 'grey', noise } }).jpeg({
+    quality: 95,
+  });
   for (let n = 0; n < IMAGES; n++) await picture.clone().toFile(path.join(folder, `pictures/${n}.jpg`));
   s3 = await startS3Server({ buckets: { pictures: place('pictures'), work: place('work') } });
   Object.assign(process.env, {

@@ -62,9 +62,7 @@ test('an upload event leaves a smaller picture, an answer without failures and o
   const answer = await handler(event as unknown as SQSEvent, context);
   expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: 'm2' }] });
   expect((await store.head(image))!.size).toBeLessThan(photo.length);
-  const metrics = lines
-    .filter((line) => line.includes('"CloudWatchMetrics"'))
-    .map((line) => JSON.parse(line));
+  const metrics = lines.filter((line) => line.includes('"CloudWatchMetrics"')).map((line) => JSON.parse(line));
   expect(metrics).toHaveLength(1);
   expect(metrics[0]).toMatchObject({
     service: 'image-press-dev-recompress-upload',

@@ -125,9 +125,7 @@ describe("a batch under Mindkosh's contract", () => {
   it('refuses two sources of one name before anything is written, where Mindkosh overwrote the first', async () => {
     const store = createMemoryStore();
     seedList(store, { batch_1: ['s3://cameras/a/x.jpg', 's3://cameras/b/x.jpg'] });
-    await expect(compressMkBatch(MK, { ...HOST, store })).rejects.toThrow(
-      /s3:\/\/cameras\/a\/x\.jpg.*x\.jpg/s,
-    );
+    await expect(compressMkBatch(MK, { ...HOST, store })).rejects.toThrow(/s3:\/\/cameras\/a\/x\.jpg.*x\.jpg/s);
     expect(store.uris().filter((uri) => uri.startsWith('s3://images/compressed/'))).toEqual([]);
   });
 
@@ -136,9 +134,7 @@ describe("a batch under Mindkosh's contract", () => {
     seedList(store, { batch_1: ['s3://cameras/a.jpg'], batch_2: ['s3://cameras/b.jpg'] });
     const error = await compressMkBatch({ ...MK, batch: 'batch_9' }, { ...HOST, store }).catch((e) => e);
     expect(error).toBeInstanceOf(EnvironmentError);
-    expect(error.message).toContain(
-      '"batch_9", in s3://lists/files.json, but it has images in batch_1, batch_2',
-    );
+    expect(error.message).toContain('"batch_9", in s3://lists/files.json, but it has images in batch_1, batch_2');
   });
 
   it('continues where it stopped when the container restarts its worker', async () => {
@@ -149,8 +145,7 @@ describe("a batch under Mindkosh's contract", () => {
     store.seed('s3://cameras/b.jpg', bytes);
     const closed = AbortSignal.abort();
     expect(await compressMkBatch(MK, { ...HOST, store, closing: closed })).toBeUndefined();
-    const plans = () =>
-      store.calls.filter((call) => call.startsWith('UPLOAD') && call.endsWith('batches.jsonl'));
+    const plans = () => store.calls.filter((call) => call.startsWith('UPLOAD') && call.endsWith('batches.jsonl'));
     expect(plans()).toHaveLength(1);
     expect(await compressMkBatch(MK, { ...HOST, store })).toMatchObject({ compressed: 2, lost: 0 });
     expect(plans()).toHaveLength(1);

@@ -68,11 +68,7 @@ describe("Mindkosh's environment", () => {
     ['DIVIDE_CAMERA_WISE', 'yes', 'Expected DIVIDE_CAMERA_WISE to be true or false but received "yes"'],
     ['IN_BUCKET', 's3://lists', 'Expected IN_BUCKET to be the name of a bucket, without s3:// or a slash,'],
     ['OUT_KEY', 's3://images/out', 'Expected OUT_KEY to be a folder inside OUT_BUCKET'],
-    [
-      'JSON_LOCATION',
-      's3://others/x.json',
-      'Expected JSON_LOCATION to be a key in IN_BUCKET or s3://lists/key',
-    ],
+    ['JSON_LOCATION', 's3://others/x.json', 'Expected JSON_LOCATION to be a key in IN_BUCKET or s3://lists/key'],
   ])('refuses %s=%s', (name, value, problem) => {
     expect(problemsOf({ ...ENVIRONMENT, [name]: value })[0]).toContain(problem);
   });

@@ -121,15 +121,7 @@ describe('accounts for images that are listed twice', () => {
       one: ['s3://photos/a', 's3://photos/b', 's3://photos/a'],
       two: ['s3://photos/ä', 's3://photos/b', 's3://photos/a', 's3://other-b/c'],
     });
-    expect(images.map(({ duplicateOf }) => duplicateOf)).toEqual([
-      undefined,
-      undefined,
-      0,
-      undefined,
-      1,
-      0,
-      undefined,
-    ]);
+    expect(images.map(({ duplicateOf }) => duplicateOf)).toEqual([undefined, undefined, 0, undefined, 1, 0, undefined]);
     expect(summary).toMatchObject({ images: 7, batches: 2 });
     expect(batches.map((batch) => imagesOf(store, batch).map(({ n }) => n))).toEqual([
       [0, 1, 2],
@@ -222,23 +214,13 @@ describe('refuses outputs that would collide, by name and before any batch is pu
     const list = Array.from({ length: 1000 }, (_, i) => `s3://photos/${i}/${i % 500}.jpg`);
     const { error } = await refusal(list, { layout: 'flat' });
     expect(error.total).toBe(500);
-    expect(error.problems[0]).toBe(
-      's3://photos/0/0.jpg and s3://photos/500/0.jpg -> s3://out/compressed/0.jpg',
-    );
-    expect(error.problems[19]).toBe(
-      's3://photos/19/19.jpg and s3://photos/519/19.jpg -> s3://out/compressed/19.jpg',
-    );
+    expect(error.problems[0]).toBe('s3://photos/0/0.jpg and s3://photos/500/0.jpg -> s3://out/compressed/0.jpg');
+    expect(error.problems[19]).toBe('s3://photos/19/19.jpg and s3://photos/519/19.jpg -> s3://out/compressed/19.jpg');
     expect(error.message).toMatch(/and 480 more$/);
   });
 
   test('but not names that only look alike, nor duplicates, nor folder markers', async () => {
-    const list = [
-      's3://photos/a.png',
-      's3://photos/a.jpg',
-      's3://photos/a.png',
-      's3://photos/x/',
-      's3://photos/y/',
-    ];
+    const list = ['s3://photos/a.png', 's3://photos/a.jpg', 's3://photos/a.png', 's3://photos/x/', 's3://photos/y/'];
     expect((await plan(list, { layout: 'flat', encoding: { format: 'jpeg' } })).summary.images).toBe(5);
     expect((await plan(list, { output: 'in-place' })).summary.images).toBe(5);
   });
@@ -282,10 +264,7 @@ test('reports that the time is up, before its host is stopped', async () => {
   const store = createMemoryStore();
   store.seed(LIST, 's3://photos/a');
   const context = contextOf(store, { closing: AbortSignal.abort() });
-  const planning = planJob(
-    { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', input: { fileList: LIST } },
-    context,
-  );
+  const planning = planJob({ jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', input: { fileList: LIST } }, context);
   await expect(planning).rejects.toThrow(/Planning ran out of time after 0 images/);
   expect(store.uris()).not.toContain('s3://work/jobs/monday/batches.jsonl');
 });
@@ -347,12 +326,7 @@ describe('a list of failed images', () => {
       toleratedFailurePercentage: 90,
     });
     // What chose that job's images does not choose again.
-    expect([limits.maxObjects, limits.maxBytes, limits.maxPixels, select.suffixes]).toEqual([
-      null,
-      null,
-      1e9,
-      null,
-    ]);
+    expect([limits.maxObjects, limits.maxBytes, limits.maxPixels, select.suffixes]).toEqual([null, null, 1e9, null]);
   });
 
   test('is run with other settings where its own input says so', async () => {
@@ -417,10 +391,7 @@ describe('resumes an earlier job', () => {
 
   test.each([
     [{ dryRun: true }, "'resume' must name a job that wrote its outputs, 'sunday' given: it was a dry run"],
-    [
-      { output: 's3://elsewhere/' },
-      `the same 'output', 'sunday' given: it had "s3://elsewhere/", this one has`,
-    ],
+    [{ output: 's3://elsewhere/' }, `the same 'output', 'sunday' given: it had "s3://elsewhere/", this one has`],
     [{ compression: { ...DEFAULT_COMPRESSION, quality: 60 } }, "with the same 'compression'"],
     [{ layout: 'flat' }, "with the same 'layout'"],
   ])('that had the same settings, not %j', async (earlier, message) => {
@@ -469,16 +440,13 @@ function endlessStore(entries: number, sample: () => void): ObjectStore {
   const kept = createMemoryStore();
   async function* list() {
     for (let i = 0; i < entries; i += 500) {
-      const line = (n: number) =>
-        `{"bucket":"photos","key":"folder/image-${n % 10 === 9 ? 9 : n}.jpg","size":1}\n`;
+      const line = (n: number) => `{"bucket":"photos","key":"folder/image-${n % 10 === 9 ? 9 : n}.jpg","size":1}\n`;
       yield Buffer.from(Array.from({ length: 500 }, (_, j) => line(i + j)).join(''));
     }
   }
   async function* plannedAgain() {
     for (let i = 0; i < entries; i += 500)
-      yield Buffer.from(
-        Array.from({ length: 500 }, (_, j) => `{"n":${i + j},"bucket":"photos","key":"k"}\n`).join(''),
-      );
+      yield Buffer.from(Array.from({ length: 500 }, (_, j) => `{"n":${i + j},"bucket":"photos","key":"k"}\n`).join(''));
   }
   return {
     ...kept,

@@ -67,9 +67,7 @@ describe('the report page', () => {
       .slice(page.indexOf('<main>'))
       .replace(/<[^>]+>/g, ' ')
       .replace(/\s+/g, ' ');
-    expect(visible.slice(0, 260)).toMatch(
-      /Succeeded .*75\.0 % smaller, 1.50 MB saved before 2.00 MB after 500 kB/,
-    );
+    expect(visible.slice(0, 260)).toMatch(/Succeeded .*75\.0 % smaller, 1.50 MB saved before 2.00 MB after 500 kB/);
   });
 
   it('says what failed, what it means and how to run it again', () => {
@@ -97,9 +95,7 @@ describe('the report page', () => {
     const page = pageOf(results, {
       job: { ...JOB, fileList: 's3://local-source/', output: 's3://local-output/', jobId: JOB_ID },
       folders: { 'local-source': '/home/me/in', 'local-output': '/home/me/out' },
-      failures: [
-        { source: 's3://local-source/c.jpg', code: 'NotFound', message: 's3://local-source/c.jpg: none' },
-      ],
+      failures: [{ source: 's3://local-source/c.jpg', code: 'NotFound', message: 's3://local-source/c.jpg: none' }],
     });
     const [text] = page.split('<details style="margin-top:.9rem"><summary>All settings');
     expect(text).toContain('<td class="key">a b.jpg</td>');

@@ -229,10 +229,7 @@ describe('lost images', () => {
     const store = createMemoryStore();
     seedLostBatch(store);
     const Key = `jobs/${JOB_ID}/map-run/5f0c/PENDING_0.json`;
-    store.seed(
-      `${JOB_FILES}/map-run/5f0c/manifest.json`,
-      JSON.stringify({ ResultFiles: { PENDING: [{ Key }] } }),
-    );
+    store.seed(`${JOB_FILES}/map-run/5f0c/manifest.json`, JSON.stringify({ ResultFiles: { PENDING: [{ Key }] } }));
     store.seed(`s3://work/${Key}`, JSON.stringify([{ Input: '{"batch":{"batchId":"two"}}' }]));
     await report(store);
     expect(written(store).failedBatches).toMatchObject([{ batchId: 'two', error: 'NeverStarted' }]);
@@ -320,9 +317,7 @@ describe('the verdict', () => {
     });
     const summary = await report(store, { failure: { Error: 'FileListError', Cause } });
     expect(summary).toMatchObject({ status: 'FAILED', planned: 0, lost: 0 });
-    expect(summary.cause).toBe(
-      'FileListError: Expected s3://bucket/key at batch_1[3] but received "http://x".',
-    );
+    expect(summary.cause).toBe('FileListError: Expected s3://bucket/key at batch_1[3] but received "http://x".');
     expect(store.text(`${JOB_FILES}/report.html`)).toContain('The job itself failed');
   });
 

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Job, MODES } from '../../src/core/job.ts';
-import {
-  DEFAULT_COMPRESSION,
-  parseJobInput,
-  settingsForRetry,
-  settingsOf,
-} from '../../src/settings/job-input.ts';
+import { DEFAULT_COMPRESSION, parseJobInput, settingsForRetry, settingsOf } from '../../src/settings/job-input.ts';
 import { JobInputError } from '../../src/settings/problems.ts';
 
 const CONTEXT = { jobId: 'monday', startedAt: '2026-01-05T00:00:00Z', defaultOutput: 's3://out/compressed/' };
@@ -98,10 +93,7 @@ test.each<[unknown, string]>([
   [{ encoding: { quality: 70.5 } }, "'encoding.quality' must be a whole number, 1 to 100, '70.5' given"],
   [{ encoding: { quality: '70' } }, "'encoding.quality' must be a whole number, 1 to 100, '70' given"],
   [{ encoding: { mode: 'lossy' } }, "'encoding.mode' must be quality, lossless or auto, 'lossy' given"],
-  [
-    { encoding: { background: 'white' } },
-    "'encoding.background' must be a colour as in #ffffff, 'white' given",
-  ],
+  [{ encoding: { background: 'white' } }, "'encoding.background' must be a colour as in #ffffff, 'white' given"],
   [{ encoding: 5 }, `'encoding' must be an object as in {"mode":"lossless"}, '5' given`],
   [{ resize: 800 }, `'resize' must be an object as in {"maxWidth":1920}, '800' given`],
   [
@@ -119,10 +111,7 @@ test.each<[unknown, string]>([
   [{ select: { suffixes: [''] } }, `'select.suffixes.0' must be an ending such as ".jpg", '' given`],
   [{ maxWritesPerHour: 5 }, "'maxWritesPerHour' works only in UPLOAD_SETTINGS, '5' given"],
   [{ images: { perBatch: 0 } }, "'images.perBatch' must be 1 or more, '0' given"],
-  [
-    { suffixes: ['a', 'a'] },
-    `'suffixes' must be a list of names without slashes, each once, '["a","a"]' given`,
-  ],
+  [{ suffixes: ['a', 'a'] }, `'suffixes' must be a list of names without slashes, each once, '["a","a"]' given`],
   [
     { select: { modifiedAfter: 'monday' } },
     "'select.modifiedAfter' must be a time as in 2026-01-31T00:00:00Z, 'monday' given",
@@ -204,9 +193,7 @@ test('and so does every job that is accepted, whatever its settings', () => {
     backup: some(undefined, undefined, 's3://originals/'),
     correctContentType: some(undefined, true, false),
   });
-  const accepted = fc
-    .sample(inputs, { numRuns: 1000, seed: 7 })
-    .filter((input) => problems(input).length === 0);
+  const accepted = fc.sample(inputs, { numRuns: 1000, seed: 7 }).filter((input) => problems(input).length === 0);
   expect(accepted.length).toBeGreaterThan(50);
   for (const input of accepted) {
     const job = parseJobInput(input, CONTEXT);
@@ -220,15 +207,9 @@ test.each([null, 'text', 5, []])('refuses %j as an input', (input) => {
 });
 
 test.each([
-  [
-    { output: 'in-place', encoding: { format: 'webp' } },
-    /'encoding.format' must be keep where 'output' is in-place/,
-  ],
+  [{ output: 'in-place', encoding: { format: 'webp' } }, /'encoding.format' must be keep where 'output' is in-place/],
   [{ output: 'in-place', layout: 'flat' }, /'layout' must be mirror where 'output' is in-place/],
-  [
-    { backup: 's3://originals/' },
-    /'backup' works only where 'output' is in-place, 's3:\/\/originals\/' given/,
-  ],
+  [{ backup: 's3://originals/' }, /'backup' works only where 'output' is in-place, 's3:\/\/originals\/' given/],
   [
     { fileList: 's3://shop/old/2020/', output: 'in-place', backup: 's3://shop/old/' },
     /'backup' must not contain 'fileList'/,
@@ -262,10 +243,7 @@ test.each([
     { encoding: { background: '#ffffff' } },
     /'encoding.background' works only where 'encoding.format' is jpeg \(here it is keep\), '#ffffff' given/,
   ],
-  [
-    { output: 'in-place', copyKept: false },
-    /'copyKept' works only where 'output' is not in-place, 'false' given/,
-  ],
+  [{ output: 'in-place', copyKept: false }, /'copyKept' works only where 'output' is not in-place, 'false' given/],
   [
     { fileList: 's3://photos/2025/', relativeTo: 's3://photos/' },
     /'relativeTo' works only where 'fileList' is a list \(here it is s3:\/\/photos\/2025\/\), 's3:\/\/photos\/' given/,
@@ -276,10 +254,7 @@ test.each([
     /'autoOrient' must be false where 'encoding.mode' is lossless .*, 'true' given/,
   ],
   [{ select: { minBytes: 5, maxBytes: 4 } }, /'select.minBytes' must be at most 'select.maxBytes'/],
-  [
-    { resume: 'monday' },
-    /'resume' must be the name of an earlier execution, not of this one, 'monday' given/,
-  ],
+  [{ resume: 'monday' }, /'resume' must be the name of an earlier execution, not of this one, 'monday' given/],
 ])('refuses settings that contradict each other: %j', (settings, message) => {
   expect(problems({ fileList: LIST, ...settings })).toEqual([expect.stringMatching(message)]);
 });
@@ -354,9 +329,7 @@ describe('the settings of a retry', () => {
 
   test('are refused where the own settings contradict them', () => {
     const lossless = parseJobInput({ fileList: LIST, encoding: { mode: 'lossless' } }, CONTEXT);
-    expect(() => ofRetry(lossless, { encoding: { quality: 80 } })).toThrow(
-      "'encoding.quality' works only where",
-    );
+    expect(() => ofRetry(lossless, { encoding: { quality: 80 } })).toThrow("'encoding.quality' works only where");
   });
 
   test('are checked before they are merged with those of the earlier job', () => {

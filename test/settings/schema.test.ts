@@ -33,8 +33,7 @@ test('the types of a job in core are those of the schema', () => {
 test('docs/settings.md has a row for each setting, as the schema has it', () => {
   const page = read('docs/settings.md');
   expect(withTables(page), 'docs/settings.md is out of date: run `npm run docs`').toBe(page);
-  for (const { path } of [...SETTINGS, ...settingsIn(UPLOAD_SETTINGS)])
-    expect(page).toContain(`\n| \`${path}\` |`);
+  for (const { path } of [...SETTINGS, ...settingsIn(UPLOAD_SETTINGS)]) expect(page).toContain(`\n| \`${path}\` |`);
 });
 
 test('the settings in the README exist and have the defaults that it names', () => {
@@ -42,9 +41,7 @@ test('the settings in the README exist and have the defaults that it names', () 
   expect(rows.length).toBeGreaterThan(5);
   const found = rows.map(([, path, fallback]) => [path, fallback?.trim()]);
   const named = SETTINGS.filter(({ path }) => found.some(([name]) => name === path));
-  expect(found).toEqual(
-    found.map(([name]) => [name, named.filter(({ path }) => path === name).map(defaultOf)[0]]),
-  );
+  expect(found).toEqual(found.map(([name]) => [name, named.filter(({ path }) => path === name).map(defaultOf)[0]]));
 });
 
 test('docs/uploads.md and the page of settings name every setting of uploads', () => {
@@ -59,8 +56,7 @@ test('--help lists every option of a setting with its allowed words', () => {
     expect(SETTINGS_HELP).toMatch(new RegExp(`^  --${option}\\b`, 'm'));
   for (const { cli, rule } of SETTINGS) {
     const line = SETTINGS_HELP.split('\n').find((text) => cli && text.startsWith(`  ${cli} `)) ?? '';
-    if (rule instanceof z.ZodEnum && cli)
-      for (const word of rule.options) expect(line).toContain(String(word));
+    if (rule instanceof z.ZodEnum && cli) for (const word of rule.options) expect(line).toContain(String(word));
   }
   expect(SETTINGS_HELP).toMatch(/--effort EFFORT .* \(best\)$/m);
   for (const line of SETTINGS_HELP.split('\n')) expect(line.length).toBeLessThan(100);

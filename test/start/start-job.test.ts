@@ -22,10 +22,7 @@ describe('startJobs', () => {
     const { inputs, startExecution } = executions();
     const Records = [record('lists/my+photos.json'), record('lists/100%25%2B%C3%BC.txt')];
     const jobs = await startJobs({ Records }, startExecution);
-    expect(jobs.map((job) => job.fileList)).toEqual([
-      's3://input/lists/my photos.json',
-      's3://input/lists/100%+ü.txt',
-    ]);
+    expect(jobs.map((job) => job.fileList)).toEqual(['s3://input/lists/my photos.json', 's3://input/lists/100%+ü.txt']);
     expect([...inputs.values()]).toEqual(jobs.map(({ fileList }) => ({ fileList })));
   });
 
@@ -54,9 +51,7 @@ describe('startJobs', () => {
 
   it('fails when Step Functions does, so that the event is delivered again', async () => {
     const failing = () => Promise.reject(new Error('ThrottlingException'));
-    await expect(startJobs({ Records: [record('lists/a.json')] }, failing)).rejects.toThrow(
-      'ThrottlingException',
-    );
+    await expect(startJobs({ Records: [record('lists/a.json')] }, failing)).rejects.toThrow('ThrottlingException');
   });
 });
 
@@ -68,9 +63,7 @@ describe('the id of a job', () => {
   };
 
   it('is a valid name for executions and keys, whatever the key', async () => {
-    const keys = fc
-      .string({ unit: 'binary', minLength: 1, maxLength: 300 })
-      .filter((key) => !key.endsWith('/'));
+    const keys = fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }).filter((key) => !key.endsWith('/'));
     await fc.assert(
       fc.asyncProperty(keys, fc.string(), async (key, sequencer) => {
         expect(await idOf(key, sequencer)).toMatch(/^[A-Za-z0-9][A-Za-z0-9-]{0,79}$/);

@@ -60,9 +60,7 @@ describe('the state machine', () => {
   });
 
   it('succeeds only after a report', () => {
-    const before = Object.entries<State>(machine.States).filter(([, state]) =>
-      next(state).includes('JobSucceeded'),
-    );
+    const before = Object.entries<State>(machine.States).filter(([, state]) => next(state).includes('JobSucceeded'));
     expect(before.map(([name]) => name)).toEqual(['ChooseOutcome']);
   });
 

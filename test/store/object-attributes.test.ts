@@ -84,11 +84,7 @@ const KMS = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd';
 
 describe('in place', () => {
   test.each([
-    [
-      'Cache-Control',
-      { CacheControl: 'public, max-age=31536000' },
-      { cacheControl: 'public, max-age=31536000' },
-    ],
+    ['Cache-Control', { CacheControl: 'public, max-age=31536000' }, { cacheControl: 'public, max-age=31536000' }],
     ['Content-Disposition', { ContentDisposition: 'attachment' }, { contentDisposition: 'attachment' }],
     ['Content-Encoding', { ContentEncoding: 'identity' }, { contentEncoding: 'identity' }],
     ['Content-Language', { ContentLanguage: 'de-AT, en' }, { contentLanguage: 'de-AT, en' }],
@@ -140,10 +136,7 @@ describe('in place', () => {
     const kept = await compressedInPlace({ ContentType: 'image/png' });
     expect(kept.outcome).toMatchObject({ detail: expect.stringContaining('image/png') });
     expect(kept.object.contentType).toBe('image/png');
-    const asked = await compressedInPlace(
-      { ContentType: 'image/png' },
-      { ...IN_PLACE, correctContentType: true },
-    );
+    const asked = await compressedInPlace({ ContentType: 'image/png' }, { ...IN_PLACE, correctContentType: true });
     expect(asked.object.contentType).toBe('image/jpeg');
   });
 

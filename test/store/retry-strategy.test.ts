@@ -32,8 +32,7 @@ describe('the retry strategy', () => {
 
   test('shares no budget: the thousandth throttled call is retried as often as the first', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
-    for (let call = 0; call < 1000; call++)
-      expect(await attemptsUntilGivenUp(3, { errorType: 'THROTTLING' })).toBe(3);
+    for (let call = 0; call < 1000; call++) expect(await attemptsUntilGivenUp(3, { errorType: 'THROTTLING' })).toBe(3);
     vi.restoreAllMocks();
   });
 

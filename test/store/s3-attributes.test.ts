@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { attributesOf, encodeTags, headersOf } from '../../src/store/s3-attributes.ts';
 
 /** Answers that the local server cannot give, as AWS documents them. */
-const head = (answer: Partial<HeadObjectCommandOutput>) =>
-  attributesOf({ $metadata: {}, ETag: '"e"', ...answer });
+const head = (answer: Partial<HeadObjectCommandOutput>) => attributesOf({ $metadata: {}, ETag: '"e"', ...answer });
 
 describe('an object is archived', () => {
   test.each([

@@ -187,11 +187,7 @@ describe('an object that does not exist or may not be read', () => {
 
   test.each([
     ['AccessDenied', 'The file system refuses access to /photos/a.jpg (EACCES).', ''],
-    [
-      'InvalidAccessKeyId',
-      'The AWS Access Key Id you provided does not exist in our records.',
-      'InvalidAccessKeyId: ',
-    ],
+    ['InvalidAccessKeyId', 'The AWS Access Key Id you provided does not exist in our records.', 'InvalidAccessKeyId: '],
   ])('%s with a stated reason is reported with it, not with a permission that would not help', async (code, message, name) => {
     faults.set('reason', () => ({ status: 403, code, message }));
     await expect(store.get(at('reason'))).rejects.toMatchObject({

@@ -43,15 +43,11 @@ export async function runFuzz(count: number, firstSeed = 0): Promise<FuzzRun> {
 
 const TIME_LIMIT_MS = 20_000;
 
-async function judge(
-  file: Uint8Array,
-  settings: CompressionSettings,
-): Promise<{ outcome: string; fault?: string }> {
+async function judge(file: Uint8Array, settings: CompressionSettings): Promise<{ outcome: string; fault?: string }> {
   const before = Buffer.from(file).toString('base64');
   const budget = createMemoryBudget(2e9);
   const result = await compressBytes(file, settings, { budget, timeLimitMs: TIME_LIMIT_MS });
-  if (Buffer.from(file).toString('base64') !== before)
-    return { outcome: result.status, fault: 'source changed' };
+  if (Buffer.from(file).toString('base64') !== before) return { outcome: result.status, fault: 'source changed' };
   if (result.status === 'failed') {
     const isNamed = result.code === 'CorruptImage' || result.code === 'TooLarge';
     return { outcome: result.code, ...(isNamed ? {} : { fault: `${result.code}: ${result.message}` }) };
@@ -65,8 +61,7 @@ async function faultOf(source: Uint8Array, output: Uint8Array, settings: Compres
   if (output.length >= source.length) return `grew from ${source.length} to ${output.length}`;
   const after = await strictPixels(output);
   if (!after) return 'a strict decoder refuses the output';
-  if (isDamagedJpeg(source) && settings.effort === 'best')
-    return 'a source with damage in its codes was compressed';
+  if (isDamagedJpeg(source) && settings.effort === 'best') return 'a source with damage in its codes was compressed';
   const before = await strictPixels(source);
   if (!before) return 'a source that a strict decoder refuses was compressed';
   if (settings.mode === 'lossless' && !before.equals(after)) return 'pixels differ';

@@ -44,11 +44,7 @@ export class FunctionError extends Error {
  */
 export async function loadFunction(packaged: PackagedFunction): Promise<LoadedFunction> {
   const root = mkdtempSync(path.join(os.tmpdir(), 'image-press-lambda-'));
-  const [task, opt, tmp] = ['task', 'opt', 'tmp'].map((name) => path.join(root, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const [task, opt, tmp] = ['task', 'opt', 'tmp'].map((name) => path.join(root, name)) as [string, string, string];
   for (const folder of [task, opt, tmp]) mkdirSync(folder);
   unpack(packaged.zip, task);
   for (const layer of packaged.layers ?? []) unpack(layer, opt);
@@ -162,8 +158,7 @@ class Sandbox {
         ...this.#packaged.environment,
       },
     });
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (line) => this.log.push(String(line)));
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (line) => this.log.push(String(line)));
     child.on('exit', (code, signal) => this.#ended(code, signal));
     this.#process = child;
   }
@@ -199,9 +194,7 @@ class Sandbox {
     this.#process = undefined;
     this.#nextRequest = undefined;
     const how = signal ? `signal: ${signal}` : `exit status ${code}`;
-    this.#fail(
-      this.#initError ?? { errorType: 'Runtime.ExitError', errorMessage: `Runtime exited with ${how}` },
-    );
+    this.#fail(this.#initError ?? { errorType: 'Runtime.ExitError', errorMessage: `Runtime exited with ${how}` });
   }
 
   #timeOut(): void {

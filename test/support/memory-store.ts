@@ -67,8 +67,7 @@ export function createMemoryStore(
     async *read(location, range) {
       record('READ', location);
       const found = objects.get(formatS3Uri(location));
-      if (!found)
-        throw new ObjectStoreError('NotFound', `GetObject ${formatS3Uri(location)}: no such object`);
+      if (!found) throw new ObjectStoreError('NotFound', `GetObject ${formatS3Uri(location)}: no such object`);
       refuseArchived(location, found);
       yield* chunksOf(cut(location, found.body, range), settings.chunkBytes ?? CHUNK_BYTES);
     },
@@ -102,8 +101,7 @@ export function createMemoryStore(
     async tags(location) {
       record('TAGS', location);
       const found = objects.get(formatS3Uri(location));
-      if (!found)
-        throw new ObjectStoreError('NotFound', `GetObjectTagging ${formatS3Uri(location)}: no such object`);
+      if (!found) throw new ObjectStoreError('NotFound', `GetObjectTagging ${formatS3Uri(location)}: no such object`);
       return found.tagSet;
     },
 
@@ -132,8 +130,7 @@ function keep(body: Uint8Array, { attributes = {}, tags = {} }: PutOptions, last
     size: body.byteLength,
     lastModified: attributes.lastModified ?? lastModified,
     checksumAlgorithm,
-    checksumSha256:
-      checksumAlgorithm === 'SHA256' ? createHash('sha256').update(body).digest('base64') : undefined,
+    checksumSha256: checksumAlgorithm === 'SHA256' ? createHash('sha256').update(body).digest('base64') : undefined,
     archived: attributes.archived ?? isArchiveClass(attributes.storageClass),
     tagCount: Object.keys(tags).length,
     tagSet: { ...tags },
@@ -157,8 +154,7 @@ function refuseArchived(location: S3Location, { archived }: Kept): void {
 /** As S3 answers: 412 when the condition does not hold, 404 for If-Match on nothing; both are one code here. */
 function refuseUnmet(location: S3Location, found: Kept | undefined, condition: PutOptions['condition']) {
   const met = condition === undefined || (condition === 'absent' ? !found : found?.etag === condition.etag);
-  if (!met)
-    throw new ObjectStoreError('PreconditionFailed', `PutObject ${formatS3Uri(location)}: condition not met`);
+  if (!met) throw new ObjectStoreError('PreconditionFailed', `PutObject ${formatS3Uri(location)}: condition not met`);
 }
 
 function refuseLongMetadata(metadata: Readonly<Record<string, string>>): void {
@@ -166,8 +162,7 @@ function refuseLongMetadata(metadata: Readonly<Record<string, string>>): void {
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
     0,
   );
-  if (bytes > 2048)
-    throw new ObjectStoreError('Unexpected', `PutObject: MetadataTooLarge, ${bytes} of 2048 bytes`);
+  if (bytes > 2048) throw new ObjectStoreError('Unexpected', `PutObject: MetadataTooLarge, ${bytes} of 2048 bytes`);
 }
 
 function cut(location: S3Location, body: Uint8Array, range?: { start: number; end: number }): Uint8Array {

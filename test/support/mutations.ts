@@ -1,21 +1,8 @@
 import { makeAvif } from './fixtures/avif.ts';
 import { concat } from './fixtures/bytes.ts';
 import { makeAnimation, makeWebp } from './fixtures/gif-and-webp.ts';
-import {
-  exifSegment,
-  iccSegments,
-  makeJpeg,
-  makeRestartJpeg,
-  withSegments,
-  xmpSegment,
-} from './fixtures/jpeg.ts';
-import {
-  makeGainMapJpeg,
-  makeJpegWithPreview,
-  makeMotionVideo,
-  makeMpo,
-  samsungSef,
-} from './fixtures/jpeg-parts.ts';
+import { exifSegment, iccSegments, makeJpeg, makeRestartJpeg, withSegments, xmpSegment } from './fixtures/jpeg.ts';
+import { makeGainMapJpeg, makeJpegWithPreview, makeMotionVideo, makeMpo, samsungSef } from './fixtures/jpeg-parts.ts';
 import { iccProfile, xmpPacket } from './fixtures/metadata.ts';
 import { randomFrom } from './fixtures/pixels.ts';
 import { makeApng, makePng, pngExif } from './fixtures/png.ts';

@@ -47,12 +47,7 @@ export function seedPlan(
   return images;
 }
 
-export function seedResults(
-  store: MemoryStore,
-  batchId: string,
-  part: string,
-  results: readonly ImageResult[],
-) {
+export function seedResults(store: MemoryStore, batchId: string, part: string, results: readonly ImageResult[]) {
   store.seed(`${JOB_FILES}/results/${batchId}/${part}.jsonl`, jsonLines(results));
 }
 

@@ -26,8 +26,7 @@ export function injectFaults(plan: FaultPlan): NonNullable<S3ServerOptions['befo
     const fault = plan({ ...request, count });
     if (fault === 'cut-body') cutBody(response);
     else if (fault === 'lose-answer') loseAnswer(response);
-    else if (fault)
-      throw new S3Error(fault.status, fault.code, fault.message ?? S3_MESSAGES[fault.code] ?? INJECTED);
+    else if (fault) throw new S3Error(fault.status, fault.code, fault.message ?? S3_MESSAGES[fault.code] ?? INJECTED);
   };
 }
 

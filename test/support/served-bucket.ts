@@ -4,12 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { onTestFinished } from 'vitest';
-import {
-  type S3EventRecord,
-  type S3Server,
-  type S3ServerOptions,
-  startS3Server,
-} from '../../local/s3/s3-server.ts';
+import { type S3EventRecord, type S3Server, type S3ServerOptions, startS3Server } from '../../local/s3/s3-server.ts';
 
 export interface ServedBucket {
   readonly server: S3Server;

@@ -1,11 +1,7 @@
 import type { ImageContext } from '../../src/compress/image-context.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
-import {
-  recompressUploads,
-  type UploadHost,
-  type UploadMetric,
-} from '../../src/uploads/recompress-upload.ts';
+import { recompressUploads, type UploadHost, type UploadMetric } from '../../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../../src/uploads/upload-settings.ts';
 import { createWriteRateLimit } from '../../src/uploads/write-rate-limit.ts';
 import { halve } from './image-jobs.ts';

@@ -111,9 +111,7 @@ describe('an original', () => {
 
   test('is restored from the backup when the version is gone', async () => {
     const { image, entry } = await replaced('versioned', BACKED_UP);
-    await client.send(
-      new DeleteObjectCommand({ Bucket: image.bucket, Key: image.key, VersionId: entry.versionId }),
-    );
+    await client.send(new DeleteObjectCommand({ Bucket: image.bucket, Key: image.key, VersionId: entry.versionId }));
     expect(await restoreObject(entry, store)).toMatchObject({ from: entry.backup });
     expect(await textOf(image)).toBe(BODY);
   });

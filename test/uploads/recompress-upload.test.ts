@@ -97,20 +97,14 @@ describe('a message', () => {
     return { again: answer.batchItemFailures.length === 1, lines, metrics };
   };
 
-  test.each([
-    'CorruptImage',
-    'TooLarge',
-  ])('of an image that is %s leaves the queue, and is reported', async (code) => {
+  test.each(['CorruptImage', 'TooLarge'])('of an image that is %s leaves the queue, and is reported', async (code) => {
     const { again, lines, metrics } = await failing(code);
     expect(again).toBe(false);
     expect(metrics).toEqual({ UploadsFailed: 1 });
     expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, reason: 'words' } }]);
   });
 
-  test.each([
-    'EncoderCrash',
-    'Unexpected',
-  ])('of a %s is tried again, with its reason in the log', async (code) => {
+  test.each(['EncoderCrash', 'Unexpected'])('of a %s is tried again, with its reason in the log', async (code) => {
     const { again, lines } = await failing(code);
     expect(again).toBe(true);
     const reason = code === 'Unexpected' ? 'Unexpected error: words' : 'words';
@@ -155,8 +149,8 @@ describe('a message', () => {
   test('of an object that is not readable yet is tried again, twice', async () => {
     const { host, metrics } = uploadHost({ store: createMemoryStore() });
     const failures = async (receives: number) =>
-      (await recompressUploads({ Records: [messageFor(uploadEvent(PHOTO), { receives })] }, host))
-        .batchItemFailures.length;
+      (await recompressUploads({ Records: [messageFor(uploadEvent(PHOTO), { receives })] }, host)).batchItemFailures
+        .length;
     expect([await failures(1), await failures(2), await failures(3)]).toEqual([1, 1, 0]);
     expect(metrics).toEqual({ UploadsMissing: 3 });
   });
@@ -199,9 +193,7 @@ describe('a message', () => {
         return halve(bytes, settings);
       },
     });
-    const Records = ['hung', 'good'].map((key) =>
-      messageFor(uploadEvent({ bucket: 'uploads', key }), { id: key }),
-    );
+    const Records = ['hung', 'good'].map((key) => messageFor(uploadEvent({ bucket: 'uploads', key }), { id: key }));
     expect(await recompressUploads({ Records }, host)).toEqual({
       batchItemFailures: [{ itemIdentifier: 'hung' }],
     });
@@ -367,10 +359,7 @@ describe('no loop', () => {
   test('guard 3 alone: of several hosts with the same upload in flight one writes', async () => {
     const bucket = createUploadBucket((store) => withoutMarks(withoutSizes(store)), inflating);
     bucket.store.seed(URI, 'x'.repeat(100));
-    const hosts = Array.from(
-      { length: 5 },
-      () => uploadHost({ store: bucket.seen, compress: inflating }).host,
-    );
+    const hosts = Array.from({ length: 5 }, () => uploadHost({ store: bucket.seen, compress: inflating }).host);
     const event = { Records: [messageFor(uploadEvent(PHOTO))] };
     await Promise.all(hosts.map((host) => recompressUploads(event, host)));
     expect(bucket.writes.get(URI)).toBe(1);
@@ -445,10 +434,9 @@ describe('uploads, copies and deletions in any order', () => {
   );
 
   test('every object ends as its latest upload or that upload recompressed, and no event follows', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.infiniteStream(fc.nat(1000)), play),
-      { numRuns: 200 },
-    );
+    await fc.assert(fc.asyncProperty(fc.array(action, { maxLength: 40 }), fc.infiniteStream(fc.nat(1000)), play), {
+      numRuns: 200,
+    });
   });
 
   /** Events are delivered late, in any order, several times, and several at once; uploads and deletions happen in between. */
@@ -487,8 +475,7 @@ describe('uploads, copies and deletions in any order', () => {
       if (kind === 'copy') {
         // An object of ours copied to another key with its mark, or only its mark on other content.
         const found = store.object(`s3://uploads/${(key + 1) % 4}`);
-        if (found)
-          put(key, key % 2 ? Buffer.from(found.body).toString() : 'edited '.repeat(30), found.metadata);
+        if (found) put(key, key % 2 ? Buffer.from(found.body).toString() : 'edited '.repeat(30), found.metadata);
       }
       if (kind === 'delete') {
         store.remove(`s3://uploads/${key}`);
@@ -496,8 +483,7 @@ describe('uploads, copies and deletions in any order', () => {
       }
       if (kind === 'deliver' && pending.length > 0)
         deliveries.push(deliver(pending.splice(key % pending.length, 1)[0]!));
-      if (kind === 'repeat' && delivered.length > 0)
-        deliveries.push(deliver(delivered[key % delivered.length]!));
+      if (kind === 'repeat' && delivered.length > 0) deliveries.push(deliver(delivered[key % delivered.length]!));
       if (chances.next().value! % 2) await new Promise(setImmediate);
     }
     await Promise.all(deliveries);

@@ -56,10 +56,7 @@ describe('the settings of uploads', () => {
     ['{"maxWritesPerHour":0}', "'maxWritesPerHour' must be 1 or more, '0' given"],
     ['{"maxWritesPerHour":"9"}', "'maxWritesPerHour' must be a whole number, 1 or more, '9' given"],
     ['{"encoding":5}', `'encoding' must be an object as in {"mode":"lossless"}, '5' given`],
-    [
-      '{"encoding.quality":80}',
-      "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)",
-    ],
+    ['{"encoding.quality":80}', "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)"],
     ['{"encodng":{}}', "unknown setting 'encodng'; did you mean 'encoding'?"],
     [
       '{"encoding":{"quality":80}}',

@@ -34,8 +34,7 @@ test('starts again after an hour', () => {
 
 test('remembers a bounded number of keys', () => {
   const { limit } = limitAt(1000);
-  for (let n = 0; n < 25_000; n++)
-    limit.record({ bucket: 'uploads', key: `${n}` }, { count: 2, since: 1000 });
+  for (let n = 0; n < 25_000; n++) limit.record({ bucket: 'uploads', key: `${n}` }, { count: 2, since: 1000 });
   expect(limit.next({ bucket: 'uploads', key: '24999' }, undefined)).toBeUndefined();
   expect(limit.next({ bucket: 'uploads', key: '0' }, undefined)).toMatchObject({ count: 1 });
 });

@@ -34,9 +34,7 @@ export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
     cropped: findBox(primary.properties, 'clap') !== undefined || undefined,
     multiPicture: hasMorePictures(image),
     trailingBytes: countForeign(image),
-    gainMap: [...items.values()].some(
-      ({ id, type }) => type === 'tmap' || isAuxiliary(image, id, GAIN_MAP_URNS),
-    ),
+    gainMap: [...items.values()].some(({ id, type }) => type === 'tmap' || isAuxiliary(image, id, GAIN_MAP_URNS)),
     contentCredentials: image.boxes.some(
       ({ type, from }) => type === 'uuid' && startsWith(bytes, C2PA_UUID, from - 16),
     ),
@@ -89,8 +87,7 @@ function countForeign({ bytes, boxes }: IsoImage): number {
 }
 
 function isAuxiliary({ bytes, items }: IsoImage, id: number, urns: readonly string[]): boolean {
-  const isOne = ({ type, from }: IsoBox) =>
-    type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4));
+  const isOne = ({ type, from }: IsoBox) => type === 'auxC' && urns.some((urn) => startsWith(bytes, urn, from + 4));
   return items.get(id)?.properties.some(isOne) ?? false;
 }
 

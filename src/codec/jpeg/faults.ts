@@ -10,15 +10,7 @@ import {
   type ScanHeader,
   type ScanWalk,
 } from './scans.ts';
-import {
-  isFrame,
-  isKnownMarker,
-  isProgressive,
-  type Jpeg,
-  type JpegFrame,
-  readJpeg,
-  SOS,
-} from './segments.ts';
+import { isFrame, isKnownMarker, isProgressive, type Jpeg, type JpegFrame, readJpeg, SOS } from './segments.ts';
 
 /** What is wrong with the markers of a JPEG: an unknown one, no end, a component without a scan; undefined if nothing is. */
 export function findMarkerFault(bytes: Uint8Array): string | undefined {
@@ -30,9 +22,7 @@ export function findMarkerFault(bytes: Uint8Array): string | undefined {
 
 function findUnknownMarker({ segments }: Jpeg): string | undefined {
   const unknown = segments.find(({ marker }) => !isKnownMarker(marker));
-  return (
-    unknown && `Expected a known marker at byte ${unknown.at} but found 0x${unknown.marker.toString(16)}`
-  );
+  return unknown && `Expected a known marker at byte ${unknown.at} but found 0x${unknown.marker.toString(16)}`;
 }
 
 /** Decoders fill a component that no scan brings with one value, and do not complain. */
@@ -74,9 +64,7 @@ function findCodeFault({ frame, segments }: Jpeg): string | undefined | 'unknown
   for (const { marker, payload, coded } of segments) {
     if (marker === DHT) readDefinitions(payload, state.definitions);
     if (marker === DRI) state.interval = uint16At(payload, 0);
-    const fault = isFrame(marker)
-      ? startFrame(frame, state)
-      : coded && findFaultInScan(payload, coded, frame, state);
+    const fault = isFrame(marker) ? startFrame(frame, state) : coded && findFaultInScan(payload, coded, frame, state);
     if (fault) return fault;
   }
   return undefined;
@@ -132,9 +120,7 @@ function walkPieces(coded: Uint8Array, { mcus }: ScanHeader, interval: number, w
     if (fault) return fault;
     first += count;
   }
-  return first === mcus
-    ? undefined
-    : `Expected ${mcus} blocks of the picture but ${mcus - first} are missing`;
+  return first === mcus ? undefined : `Expected ${mcus} blocks of the picture but ${mcus - first} are missing`;
 }
 
 function walkPiece(bits: Uint8Array, mcus: number, first: number, walk: ScanWalk): string | undefined {

@@ -88,8 +88,7 @@ function newTable(definition: Uint8Array, isAc: boolean): CodeTable {
   const codeLengths = new Uint8Array(1 << WINDOW).fill(WINDOW + 1);
   for (const { code, length, symbol } of codesIn(definition)) {
     single.fill(entryOf(symbol, length, isAc), code << (16 - length), (code + 1) << (16 - length));
-    if (length <= WINDOW)
-      codeLengths.fill(length, code << (WINDOW - length), (code + 1) << (WINDOW - length));
+    if (length <= WINDOW) codeLengths.fill(length, code << (WINDOW - length), (code + 1) << (WINDOW - length));
   }
   return { single, several: severalSteps(single, codeLengths, isAc) };
 }

@@ -29,9 +29,7 @@ export function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
     gainMap: pictures.gainMap,
     multiPicture: pictures.count > 1,
     trailingParts: pictures.trailingParts,
-    contentCredentials: segments.some(
-      ({ kind, payload }) => kind === 'jumbf' && indexOfText(payload, 'c2pa') >= 0,
-    ),
+    contentCredentials: segments.some(({ kind, payload }) => kind === 'jumbf' && indexOfText(payload, 'c2pa') >= 0),
     trailingBytes: pictures.unknownTrailingBytes,
   };
 }

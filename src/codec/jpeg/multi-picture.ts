@@ -55,8 +55,7 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const [own] = pictures;
   const isWhole = own?.start === 0 && own.length >= jpeg.end;
   const isIndexed = isWhole && others.length > 0 && others.length === pictures.length - 1;
-  const isPreview = ({ start, preview }: PictureEntry) =>
-    preview && startsWith(jpeg.bytes, '\xff\xd8', start);
+  const isPreview = ({ start, preview }: PictureEntry) => preview && startsWith(jpeg.bytes, '\xff\xd8', start);
   const arePreviews = isIndexed && others.every(isPreview);
   const isTrailer = trailer !== undefined && pictures.length <= 1;
   const isKnown = unknownTrailingBytes === 0 && !gainMap && (arePreviews || isTrailer);
@@ -153,8 +152,7 @@ function hasGainMapMarker(segments: readonly JpegSegment[]): boolean {
   return segments.some(
     ({ kind, payload }) =>
       kind === 'gain-map' ||
-      ((kind === 'xmp' || kind === 'extended-xmp') &&
-        GAIN_MAP_NAMES.some((name) => indexOfText(payload, name) >= 0)),
+      ((kind === 'xmp' || kind === 'extended-xmp') && GAIN_MAP_NAMES.some((name) => indexOfText(payload, name) >= 0)),
   );
 }
 

@@ -99,8 +99,7 @@ function layoutOf({ width, height, components }: JpegFrame, chosen: ScanHeader['
   if (only && chosen.length === 1) {
     // Not interleaved: its MCU is one block, and there are only those that the picture needs.
     const { horizontal, vertical } = samplingOf(only);
-    const blocksOf = (size: number, part: number, all: number) =>
-      Math.ceil(Math.ceil((size * part) / all) / 8);
+    const blocksOf = (size: number, part: number, all: number) => Math.ceil(Math.ceil((size * part) / all) / 8);
     return { mcus: blocksOf(width, horizontal, across) * blocksOf(height, vertical, down), blocks: chosen };
   }
   const blocks = chosen.flatMap((block) => {

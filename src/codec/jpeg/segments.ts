@@ -95,13 +95,11 @@ function readMarkers(bytes: Uint8Array): Jpeg {
   for (let marker = nextMarker(bytes, at); marker; marker = nextMarker(bytes, at)) {
     fault ??= findStray(bytes, at, marker);
     at = marker.at + 2;
-    if (marker.code === EOI)
-      return { bytes, segments, frame: readFrame(segments, at), end: at, hasEnd: true, fault };
+    if (marker.code === EOI) return { bytes, segments, frame: readFrame(segments, at), end: at, hasEnd: true, fault };
     if (isStandalone(marker.code)) continue;
     const segment = readSegment(bytes, marker);
     if (!segment) break;
-    if (segments.push(segment) > MAX_SEGMENTS)
-      throw corruptHeader('JPEG', `more than ${MAX_SEGMENTS} segments`, at);
+    if (segments.push(segment) > MAX_SEGMENTS) throw corruptHeader('JPEG', `more than ${MAX_SEGMENTS} segments`, at);
     at += 2 + segment.payload.length + (segment.coded?.length ?? 0);
   }
   fault ??= 'Expected an end-of-image marker but the file ends before it';
@@ -192,8 +190,7 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
     width: uint16At(payload, 3),
     components: Array.from({ length: count }, (_, index) => readComponent(payload, 6 + index * 3)),
   };
-  if (frame.width === 0 || frame.height === 0)
-    throw corruptHeader('JPEG', 'a width or height of 0', segment.at);
+  if (frame.width === 0 || frame.height === 0) throw corruptHeader('JPEG', 'a width or height of 0', segment.at);
   return frame;
 }
 
@@ -222,8 +219,7 @@ export const MAX_PAYLOAD = 65_533;
 
 /** A segment as it is stored in a file; throws when its payload is over 65,533 bytes. */
 export function segmentBytes(marker: number, payload: Uint8Array): Uint8Array {
-  if (payload.length > MAX_PAYLOAD)
-    throw new RangeError(`A JPEG segment holds 65,533 bytes, not ${payload.length}`);
+  if (payload.length > MAX_PAYLOAD) throw new RangeError(`A JPEG segment holds 65,533 bytes, not ${payload.length}`);
   return joinBytes([0xff, marker], uint16(payload.length + 2), payload);
 }
 

@@ -7,16 +7,16 @@ const DQT = 0xdb;
 
 // At quality 50, in zigzag order as in the file. Annex K of the JPEG standard, which libjpeg and nearly everybody scale by their quality.
 const LIBJPEG = [
-  16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58,
-  51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104, 103,
-  62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+  16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61,
+  60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87, 95, 98, 103, 104, 103, 62, 77, 113, 121,
+  112, 100, 120, 92, 101, 103, 99,
 ];
 
 // mozjpeg's default. With its trellis quantisation 74 looks like libjpeg's 70.
 const MOZJPEG = [
-  16, 16, 16, 16, 17, 16, 18, 20, 20, 18, 25, 27, 24, 27, 25, 37, 34, 31, 31, 34, 37, 56, 40, 43, 40, 43, 40,
-  56, 85, 53, 62, 53, 53, 62, 53, 85, 75, 91, 74, 69, 74, 91, 75, 135, 106, 94, 94, 106, 135, 156, 131, 124,
-  131, 156, 189, 169, 169, 189, 238, 226, 238, 311, 311, 418,
+  16, 16, 16, 16, 17, 16, 18, 20, 20, 18, 25, 27, 24, 27, 25, 37, 34, 31, 31, 34, 37, 56, 40, 43, 40, 43, 40, 56, 85,
+  53, 62, 53, 53, 62, 53, 85, 75, 91, 74, 69, 74, 91, 75, 135, 106, 94, 94, 106, 135, 156, 131, 124, 131, 156, 189, 169,
+  169, 189, 238, 226, 238, 311, 311, 418,
 ];
 
 const MOZJPEG_OFFSET = -4;
@@ -32,9 +32,7 @@ export function estimateSourceQuality(tables: readonly (readonly number[])[]): n
 
 /** What nearly every JPEG has, by its steps; where two qualities share a table, the higher. */
 const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
-  ...QUALITIES.map(
-    (quality) => [scaled(MOZJPEG, quality).join(), Math.max(1, quality + MOZJPEG_OFFSET)] as const,
-  ),
+  ...QUALITIES.map((quality) => [scaled(MOZJPEG, quality).join(), Math.max(1, quality + MOZJPEG_OFFSET)] as const),
   ...QUALITIES.map((quality) => [scaled(LIBJPEG, quality).join(), quality] as const),
 ]);
 
@@ -73,9 +71,7 @@ function readTables(payload: Uint8Array): [id: number, table: number[]][] {
     const isWide = head >> 4 !== 0;
     const values = payload.subarray(at + 1, at + 1 + (isWide ? 128 : 64));
     if (values.length < (isWide ? 128 : 64)) break;
-    const table = isWide
-      ? Array.from({ length: 64 }, (_, index) => uint16At(values, index * 2))
-      : [...values];
+    const table = isWide ? Array.from({ length: 64 }, (_, index) => uint16At(values, index * 2)) : [...values];
     tables.push([head & 15, table]);
     at += 1 + values.length;
   }

@@ -1,14 +1,7 @@
 import { buildExif, readCredits, readOrientation, withOrientation, withoutExifPrefix } from './exif.ts';
 import { creditsOnly, readIptcCredits } from './iptc.ts';
 import type { ImageMetadata, MetadataPart, MetadataPolicy } from './model.ts';
-import {
-  buildXmp,
-  NO_CREDITS,
-  readXmpCredits,
-  readXmpOrientation,
-  withCredits,
-  withXmpOrientation,
-} from './xmp.ts';
+import { buildXmp, NO_CREDITS, readXmpCredits, readXmpOrientation, withCredits, withXmpOrientation } from './xmp.ts';
 
 /** The part of it that the output gets, whose pixels are to be shown with this orientation. */
 export function underPolicy(metadata: ImageMetadata, policy: MetadataPolicy, orientation: number) {

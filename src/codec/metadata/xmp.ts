@@ -99,9 +99,7 @@ export function readXmpCredits(packet: Uint8Array): XmpCredits {
 
 /** The values of a property, written as an attribute, as an element, or as a list of elements. */
 function valuesOf(text: string, name: string): string[] {
-  const attribute = new RegExp(
-    `\\s${escapePattern(name)}\\s{0,9}=\\s{0,9}(?:"([^"<>]{0,4000})"|'([^'<>]{0,4000})')`,
-  );
+  const attribute = new RegExp(`\\s${escapePattern(name)}\\s{0,9}=\\s{0,9}(?:"([^"<>]{0,4000})"|'([^'<>]{0,4000})')`);
   const inAttribute = attribute.exec(text);
   if (inAttribute) return [unescapeXml(inAttribute[1] ?? inAttribute[2] ?? '')].filter(Boolean);
   const body = bodyOf(text, name);

@@ -43,8 +43,7 @@ export function readPng(bytes: Uint8Array): Png {
 }
 
 function readHeader(chunk: PngChunk | undefined): Png['header'] {
-  if (chunk?.type !== 'IHDR' || chunk.payload.length !== 13)
-    throw corruptHeader('PNG', 'no IHDR chunk of 13 bytes', 8);
+  if (chunk?.type !== 'IHDR' || chunk.payload.length !== 13) throw corruptHeader('PNG', 'no IHDR chunk of 13 bytes', 8);
   const { payload } = chunk;
   const header = {
     width: uint32At(payload, 0),

@@ -13,8 +13,7 @@ export function findPngFault(bytes: Uint8Array): string | undefined {
     const end = at + 8 + payload.length;
     return crc32(bytes.subarray(at + 4, end)) !== uint32At(bytes, end);
   });
-  if (damaged)
-    return `Expected chunk ${damaged.type} at byte ${damaged.at} to match its checksum but it does not`;
+  if (damaged) return `Expected chunk ${damaged.type} at byte ${damaged.at} to match its checksum but it does not`;
   const frame = findFrameFault(chunks);
   return frame ? `${frame.fault} at byte ${frame.at}` : findMissingPart(bytes, chunks);
 }

@@ -13,11 +13,7 @@ export function countFrames(png: Png): number {
   const animation = findChunk(png, 'acTL')?.payload;
   const announced = animation && animation.length >= 4 ? uint32At(animation, 0) : 0;
   if (announced > controls.length)
-    throw corruptHeader(
-      'PNG',
-      `${controls.length} of the ${announced} frames that its animation has`,
-      png.end,
-    );
+    throw corruptHeader('PNG', `${controls.length} of the ${announced} frames that its animation has`, png.end);
   return animation ? controls.length : 0;
 }
 
@@ -74,8 +70,7 @@ function findNumberFault(animation: readonly PngChunk[]): FrameFault {
   const numbered = animation.filter(({ type }) => type === 'fcTL' || type === 'fdAT');
   for (const [sequence, { payload, at }] of numbered.entries()) {
     const number = payload.length >= 4 ? uint32At(payload, 0) : undefined;
-    if (number !== sequence)
-      return { fault: `Expected number ${sequence} of the animation but found ${number}`, at };
+    if (number !== sequence) return { fault: `Expected number ${sequence} of the animation but found ${number}`, at };
   }
   return undefined;
 }
@@ -85,8 +80,7 @@ function findOrderFault(animation: readonly PngChunk[]): FrameFault {
   for (const { type, at } of animation) {
     const next: Transition = TRANSITIONS[state][type] ?? state;
     if (next === 'no data') return { fault: 'Expected the data of a frame but found none', at };
-    if (next === 'no control')
-      return { fault: 'Expected the control chunk of a frame but found its data', at };
+    if (next === 'no control') return { fault: 'Expected the control chunk of a frame but found its data', at };
     state = next;
   }
   return undefined;

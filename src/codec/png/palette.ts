@@ -16,13 +16,8 @@ const TILE = 512;
 const MAX_PIXELS_TO_SCORE = 16_000_000;
 
 /** The PNG with at most 256 colours, without metadata; undefined where the difference would be visible. @throws libvips' errors */
-export async function palettePng({
-  source,
-  facts,
-  timeLimitMs,
-}: EncodeTask): Promise<PalettePng | undefined> {
-  if (facts.width * facts.height > MAX_PIXELS_TO_SCORE || Math.min(facts.width, facts.height) < 8)
-    return undefined;
+export async function palettePng({ source, facts, timeLimitMs }: EncodeTask): Promise<PalettePng | undefined> {
+  if (facts.width * facts.height > MAX_PIXELS_TO_SCORE || Math.min(facts.width, facts.height) < 8) return undefined;
   const image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
   const options = { palette: true, quality: 90, effort: 7, compressionLevel: 9 };
   const bytes = await fromEngine(image.png(options).toBuffer());

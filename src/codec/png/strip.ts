@@ -7,8 +7,7 @@ import { assemblePng, isUnderstood } from './recompress.ts';
 
 export const pngStripper: MetadataStripper = {
   parts: ({ bytes }) => readPng(bytes).chunks.filter(isMetadataChunk).map(partWithPlainExif),
-  partsLeft: ({ bytes, orientation }, policy) =>
-    Object.values(chunksLeft(readPng(bytes), policy, orientation)).flat(),
+  partsLeft: ({ bytes, orientation }, policy) => Object.values(chunksLeft(readPng(bytes), policy, orientation)).flat(),
   strip: ({ bytes, orientation }, policy) => {
     const png = readPng(bytes);
     return isUnderstood(png) ? assemblePng(png, chunksLeft(png, policy, orientation)) : undefined;

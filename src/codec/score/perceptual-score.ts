@@ -15,8 +15,7 @@ export interface PerceptualReference {
  * @throws RangeError when a side is below 8 pixels
  */
 export function perceptualReference({ pixels, width, height }: RgbPixels): PerceptualReference {
-  if (width < 8 || height < 8)
-    throw new RangeError(`Expected at least 8 x 8 pixels but received ${width} x ${height}`);
+  if (width < 8 || height < 8) throw new RangeError(`Expected at least 8 x 8 pixels but received ${width} x ${height}`);
   const channels = channelsOf(toScales(pixels, width, height)).map(withBlurs);
   return {
     score(candidate) {
@@ -103,9 +102,7 @@ function toScore(references: readonly BlurredChannel[], others: readonly Channel
   }
   const difference = sum * 0.9562382616834844;
   const bent =
-    2.326765642916932 * difference -
-    0.020884521182843837 * difference ** 2 +
-    6.248496625763138e-5 * difference ** 3;
+    2.326765642916932 * difference - 0.020884521182843837 * difference ** 2 + 6.248496625763138e-5 * difference ** 3;
   return bent > 0 ? 100 - 10 * bent ** 0.6276336467831387 : 100;
 }
 
@@ -123,8 +120,7 @@ function compareChannel(reference: BlurredChannel, plane: Plane): { means: numbe
     const mu2 = valueAt(mean2, at);
     const shared = 1 - (mu1 - mu2) * (mu1 - mu2);
     const covariance = 2 * (valueAt(both, at) - mu1 * mu2) + STRUCTURE_CONSTANT;
-    const variances =
-      valueAt(square1, at) - mu1 * mu1 + (valueAt(square2, at) - mu2 * mu2) + STRUCTURE_CONSTANT;
+    const variances = valueAt(square1, at) - mu1 * mu1 + (valueAt(square2, at) - mu2 * mu2) + STRUCTURE_CONSTANT;
     const dissimilarity = Math.max(1 - (shared * covariance) / variances, 0);
     const dissimilarity2 = dissimilarity * dissimilarity;
     structure += dissimilarity;

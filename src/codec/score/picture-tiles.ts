@@ -22,9 +22,9 @@ export function mosaicOf(picture: RgbPixels): RgbPixels {
 
 /** So many of them at even distances, the first and the last included; some twice where there are fewer. */
 function spread<T>(all: readonly T[], count: number): T[] {
-  return Array.from({ length: count }, (_, index) =>
-    Math.round((index * (all.length - 1)) / (count - 1)),
-  ).flatMap((place) => all.slice(place, place + 1));
+  return Array.from({ length: count }, (_, index) => Math.round((index * (all.length - 1)) / (count - 1))).flatMap(
+    (place) => all.slice(place, place + 1),
+  );
 }
 
 /** Of a picture that is too narrow for tiles: as much from its middle as the tiles would hold. */
@@ -54,8 +54,7 @@ type Place = Readonly<{ x: number; y: number }>;
 function byActivity({ pixels, width, height }: RgbPixels): Place[] {
   const places: (Place & { readonly activity: number })[] = [];
   for (let y = 0; y + TILE <= height; y += TILE) {
-    for (let x = 0; x + TILE <= width; x += TILE)
-      places.push({ x, y, activity: activityAt(pixels, width, x, y) });
+    for (let x = 0; x + TILE <= width; x += TILE) places.push({ x, y, activity: activityAt(pixels, width, x, y) });
   }
   return places.sort((one, other) => one.activity - other.activity);
 }

@@ -79,8 +79,7 @@ function toXyb({ width, height, red, green, blue }: LinearRgb): Scale {
     const long = cubeRoot(0.3 * r + 0.622 * g + 0.078 * bl + BIAS) - BIAS_ROOT;
     const medium = cubeRoot(0.23 * r + 0.692 * g + 0.078 * bl + BIAS) - BIAS_ROOT;
     const short =
-      cubeRoot(0.24342268924547819 * r + 0.20476744424496821 * g + 0.5518098665095535 * bl + BIAS) -
-      BIAS_ROOT;
+      cubeRoot(0.24342268924547819 * r + 0.20476744424496821 * g + 0.5518098665095535 * bl + BIAS) - BIAS_ROOT;
     const luma = (long + medium) / 2;
     // Shifted and scaled so that all three are positive and of like weight.
     x[at] = (long - medium) * 7 + 0.42;

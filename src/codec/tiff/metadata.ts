@@ -1,12 +1,5 @@
 import { joinBytes } from '../bytes.ts';
-import {
-  buildExif,
-  directoryBytes,
-  longEntry,
-  type NewEntry,
-  readCredits,
-  tiffHeader,
-} from '../metadata/exif.ts';
+import { buildExif, directoryBytes, longEntry, type NewEntry, readCredits, tiffHeader } from '../metadata/exif.ts';
 import { asPhotoshop, readIptc } from '../metadata/iptc.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import {

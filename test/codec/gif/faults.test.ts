@@ -20,8 +20,7 @@ test.each([
 
 test('a GIF whose codes end early is reported, even if it has a trailer', async () => {
   const gif = await makeGif({ colours: 256, width: 300, height: 200 });
-  for (const share of [0.1, 0.5, 0.95, 0.99])
-    expect(findGifFault(cutAndMended(gif, share))).toMatch('300 x 200');
+  for (const share of [0.1, 0.5, 0.95, 0.99]) expect(findGifFault(cutAndMended(gif, share))).toMatch('300 x 200');
   expect(findGifFault(gif.subarray(0, -1))).toMatch('trailer');
 });
 

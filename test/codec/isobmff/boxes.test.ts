@@ -14,8 +14,7 @@ const longBox = (type: string, content: Uint8Array) =>
 const brands = ascii('avif\0\0\0\0mif1miaf');
 
 describe('readBoxes', () => {
-  const read = (bytes: Uint8Array) =>
-    readBoxes(bytes, 0, bytes.length).map(({ type, from, end }) => [type, from, end]);
+  const read = (bytes: Uint8Array) => readBoxes(bytes, 0, bytes.length).map(({ type, from, end }) => [type, from, end]);
 
   test('knows sizes of eight bytes, sizes of 0, and types of sixteen more bytes', () => {
     expect(read(concat(longBox('free', new Uint8Array(5)), box('mdat', 0, new Uint8Array(9))))).toEqual([

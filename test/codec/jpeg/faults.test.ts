@@ -156,9 +156,7 @@ test('sound photographs with Huffman tables of their own are sound', async () =>
   const folder = await mkdtemp(path.join(tmpdir(), 'image-press-scan-'));
   await makePhotos(folder, 36, 1152, 864);
   const names = await readdir(folder);
-  const faults = await Promise.all(
-    names.map(async (name) => findScanFault(await readFile(path.join(folder, name)))),
-  );
+  const faults = await Promise.all(names.map(async (name) => findScanFault(await readFile(path.join(folder, name)))));
   await rm(folder, { recursive: true, force: true });
   // Codes of different length may fill as many bits with their values: one photograph in four was taken for damaged.
   expect(faults).toEqual(names.map(() => undefined));

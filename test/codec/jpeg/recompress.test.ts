@@ -85,8 +85,7 @@ describe('recompressJpeg keeps pixels', () => {
   it('identical: CMYK with its Adobe marker (R06)', async () => {
     const source = await makeJpeg({ width: 160, height: 120, colourspace: 'cmyk' });
     const result = await recompressJpeg(source, 'keep');
-    const raw = (bytes: Uint8Array) =>
-      sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
+    const raw = (bytes: Uint8Array) => sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
     expect((await raw(source)).equals(await raw(result))).toBe(true);
     expect(inspectImage(result)).toMatchObject({ colour: 'cmyk', channels: 4 });
     expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
@@ -107,11 +106,7 @@ describe('recompressJpeg keeps pixels', () => {
     await expectSamePixels(source, await recompressJpeg(source, 'keep'));
   });
 
-  test.each([
-    'dsc_09827.jpg',
-    'Bush-dog.jpg',
-    'DSCN0614_small.jpg',
-  ])('identical: the camera file %s', async (name) => {
+  test.each(['dsc_09827.jpg', 'Bush-dog.jpg', 'DSCN0614_small.jpg'])('identical: the camera file %s', async (name) => {
     const source = new Uint8Array(await readFile(`node_modules/exif-js/example/${name}`));
     const result = await recompressJpeg(source, 'keep');
     await expectSamePixels(source, result);

@@ -12,9 +12,7 @@ async function estimateOf(options: object): Promise<number> {
   return estimateSourceQuality(quantisationTables(readJpeg(new Uint8Array(jpeg))))!;
 }
 
-test.each([
-  1, 10, 25, 37, 44, 50, 70, 75, 90, 95, 100,
-])('tells libjpeg quality %i exactly', async (quality) => {
+test.each([1, 10, 25, 37, 44, 50, 70, 75, 90, 95, 100])('tells libjpeg quality %i exactly', async (quality) => {
   expect(await estimateOf({ quality })).toBe(quality);
 });
 
@@ -27,18 +25,14 @@ test.each([
   expect(await estimateOf({ quality, mozjpeg: true })).toBe(expected);
 });
 
-test.each([
-  1, 2, 4, 5, 6, 7, 8,
-])('comes near with table %i, which is not libjpeg’s', async (quantisationTable) => {
+test.each([1, 2, 4, 5, 6, 7, 8])('comes near with table %i, which is not libjpeg’s', async (quantisationTable) => {
   for (const quality of [40, 60, 80]) {
     expect(Math.abs((await estimateOf({ quality, quantisationTable })) - quality)).toBeLessThanOrEqual(15);
   }
 });
 
 it('grows with the quality for any table', async () => {
-  const estimates = await Promise.all(
-    [30, 50, 70, 90].map((quality) => estimateOf({ quality, quantisationTable: 2 })),
-  );
+  const estimates = await Promise.all([30, 50, 70, 90].map((quality) => estimateOf({ quality, quantisationTable: 2 })));
   expect(estimates).toEqual([...estimates].sort((one, other) => one - other));
 });
 

@@ -13,9 +13,7 @@ describe('readTrailer', () => {
     expect(readTrailer(makeMotionVideo())).toEqual(content);
     expect(readTrailer(concat(makeMotionVideo(), samsungSef()))).toEqual(content);
     // A last box of size 0 reaches to the end of the file.
-    expect(readTrailer(concat(makeMotionVideo(), uint32(0), ascii('mdat'), new Uint8Array(50)))).toEqual(
-      content,
-    );
+    expect(readTrailer(concat(makeMotionVideo(), uint32(0), ascii('mdat'), new Uint8Array(50)))).toEqual(content);
     expect(readTrailer(samsungSef([note, [0x0100, 'SoundShot_000', ascii('la')]]))).toEqual(content);
     expect(readTrailer(samsungSef([[0x0001, 'Depth_Info', new Uint8Array(70_000)]]))).toEqual(content);
   });

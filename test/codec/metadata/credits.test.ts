@@ -52,26 +52,18 @@ test.each(['Author', 'author', 'Artist'])('a PNG may name its creator as %s', as
   expect(copy).toContain(`${keyword}\0Ann`);
 });
 
-test.each([
-  'keep',
-  'copyright',
-] as const)('the texts of a PNG say what its XMP does not, under %s', (policy) => {
+test.each(['keep', 'copyright'] as const)('the texts of a PNG say what its XMP does not, under %s', (policy) => {
   const texts = [pngText('Author', 'Ann'), pngText('Copyright', '(c) Ann')];
-  const credits = (packet: Uint8Array) =>
-    creditsInWebp('png', makePng({ chunks: [pngXmp(packet), ...texts] }), policy);
+  const credits = (packet: Uint8Array) => creditsInWebp('png', makePng({ chunks: [pngXmp(packet), ...texts] }), policy);
   expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ rights: 'his' }))).toMatchObject({ creators: ['Ann'] });
 });
 
-test.each([
-  'keep',
-  'copyright',
-] as const)('IPTC says what the XMP of a JPEG does not, under %s', async (policy) => {
+test.each(['keep', 'copyright'] as const)('IPTC says what the XMP of a JPEG does not, under %s', async (policy) => {
   const iptc = iptcSegment({ byline: 'Ann', copyright: '(c) Ann', city: 'Paris' });
   const jpeg = await makeJpeg();
-  const credits = (packet: Uint8Array) =>
-    creditsInWebp('jpeg', withSegments(jpeg, [xmpSegment(packet), iptc]), policy);
+  const credits = (packet: Uint8Array) => creditsInWebp('jpeg', withSegments(jpeg, [xmpSegment(packet), iptc]), policy);
   expect(credits(xmpPacket({ orientation: 1 }))).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
   expect(credits(xmpPacket({ creator: 'Bob' }))).toMatchObject({ creators: ['Bob'], rights: '(c) Ann' });
 });
@@ -126,8 +118,7 @@ describe('a TIFF', () => {
   test('hands EXIF and IPTC on under keep, as far as they mean something elsewhere', () => {
     const { exif, photoshop } = readMetadata('jpeg', intoJpeg('keep'));
     const text = Buffer.from(exif!).toString('latin1');
-    for (const kept of ['a view of Paris', 'Ann Artist', '2024:05:06', '2024:05:07'])
-      expect(text).toContain(kept);
+    for (const kept of ['a view of Paris', 'Ann Artist', '2024:05:06', '2024:05:07']) expect(text).toContain(kept);
     expect(text).not.toContain('maker note');
     expect(sameBytes(readIptc(photoshop!)!, iptc)).toBe(true);
     expect(creditsInWebp('tiff', source, 'keep')).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });

@@ -53,9 +53,9 @@ describe('credits in XMP', () => {
 
   it('come out of a new packet as they went in, and nothing with them', () => {
     const source = utf8(
-      Buffer.from(
-        xmpPacket({ creator: 'Zoë "&amp;" Ann', rights: 'hers', gps: true, orientation: 6 }),
-      ).toString('latin1'),
+      Buffer.from(xmpPacket({ creator: 'Zoë "&amp;" Ann', rights: 'hers', gps: true, orientation: 6 })).toString(
+        'latin1',
+      ),
     );
     const credits = readXmpCredits(source);
     const packet = buildXmp(credits)!;
@@ -70,17 +70,14 @@ describe('credits in XMP', () => {
     const more = withCredits(packet, { creators: ['Bob'], rights: '© Zoë' })!;
     expect(readXmpCredits(more)).toMatchObject({ creators: ['Ann'], rights: '© Zoë' });
     const [before, after] = [packet, more].map((bytes) => Buffer.from(bytes).toString('utf8'));
-    expect(
-      after!.replace(/<rdf:Description rdf:about="" xmlns:dc.*?<\/rdf:Description>(?=<\/rdf:RDF>)/, ''),
-    ).toBe(before);
+    expect(after!.replace(/<rdf:Description rdf:about="" xmlns:dc.*?<\/rdf:Description>(?=<\/rdf:RDF>)/, '')).toBe(
+      before,
+    );
   });
 
   it.each([
     ['it has them', xmpPacket({ creator: 'Ann', rights: 'hers' })],
-    [
-      'it has them in a form that is not read',
-      xmpDescription('', '<dc:creator/><dc:rights><a/></dc:rights>'),
-    ],
+    ['it has them in a form that is not read', xmpDescription('', '<dc:creator/><dc:rights><a/></dc:rights>')],
     ['it is no RDF', ascii('<x:xmpmeta/>')],
     ['it is too long to be read', ascii(`${' '.repeat(2_000_001)}</rdf:RDF>`)],
   ])('leave a packet as it is when %s', (_, packet) => {

@@ -34,15 +34,11 @@ describe('findPngFault', () => {
   const place =
     (type: string, nth = 0) =>
     (chunks: Chunk[]) =>
-      chunks.findIndex(
-        (chunk) => chunk.type === type && chunks.filter((c) => c.type === type)[nth] === chunk,
-      );
-  const without = (type: string, nth = 0) =>
-    arranged(apng, (chunks) => chunks.toSpliced(place(type, nth)(chunks), 1));
+      chunks.findIndex((chunk) => chunk.type === type && chunks.filter((c) => c.type === type)[nth] === chunk);
+  const without = (type: string, nth = 0) => arranged(apng, (chunks) => chunks.toSpliced(place(type, nth)(chunks), 1));
 
   test('finds none in stills and animations', () => {
-    for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()])
-      expect(findPngFault(png)).toBeUndefined();
+    for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()]) expect(findPngFault(png)).toBeUndefined();
   });
 
   test.each([
@@ -58,9 +54,7 @@ describe('findPngFault', () => {
     ],
     [
       'a frame twice',
-      arranged(apng, (chunks) =>
-        chunks.toSpliced(place('fcTL', 1)(chunks), 0, chunks[place('fcTL', 1)(chunks)]!),
-      ),
+      arranged(apng, (chunks) => chunks.toSpliced(place('fcTL', 1)(chunks), 0, chunks[place('fcTL', 1)(chunks)]!)),
     ],
   ])('reports %s as damage', async (_name, png) => {
     expect(findPngFault(png)).toMatch(/Expected (number \d|the data of a frame|the control chunk)/);
@@ -69,9 +63,7 @@ describe('findPngFault', () => {
 
   test('frames that the animation lacks are damage, however many', async () => {
     const announced = pngChunk('acTL', concat(uint32(2_147_483_650), uint32(0)));
-    const png = arranged(apng, (chunks) =>
-      chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: announced }),
-    );
+    const png = arranged(apng, (chunks) => chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: announced }));
     expect(await compress(png)).toMatchObject({
       code: 'CorruptImage',
       message: expect.stringContaining('3 of the 2147483650 frames'),

@@ -47,12 +47,7 @@ function payloadOf(png: Uint8Array, type: string): number[] | undefined {
 }
 
 /** Rows of one byte a sample, made by a rule. */
-function rows(
-  width: number,
-  height: number,
-  samples: number,
-  rule: (x: number, y: number) => number[],
-): Uint8Array {
+function rows(width: number, height: number, samples: number, rule: (x: number, y: number) => number[]): Uint8Array {
   const bytes = new Uint8Array(height * (1 + width * samples));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) bytes.set(rule(x, y), y * (1 + width * samples) + 1 + x * samples);
@@ -206,10 +201,7 @@ describe('recompressPng under keep', () => {
     expect(payloadOf(asGrey, 'sBIT')).toEqual([8]);
     expect(payloadOf(asGrey, 'bKGD')).toEqual([0, 9]);
     const opaqueBits = pngChunk('sBIT', Uint8Array.of(5, 6, 5, 8));
-    const asRgb = await recompressPng(
-      makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] }),
-      'keep',
-    );
+    const asRgb = await recompressPng(makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] }), 'keep');
     expect(readPng(asRgb).header.colourType).toBe(2);
     expect(payloadOf(asRgb, 'sBIT')).toEqual([5, 6, 5]);
   });

@@ -74,15 +74,12 @@ test('a picture of a few scales is judged as its larger self is', async () => {
   const [file] = PHOTOS;
   const [large, small] = [await readPixels(file!, 512), await readPixels(file!, 200)];
   const scores = [];
-  for (const photo of [large, small])
-    scores.push(perceptualReference(photo).score(await atQuality(photo, 60)));
+  for (const photo of [large, small]) scores.push(perceptualReference(photo).score(await atQuality(photo, 60)));
   expect(Math.abs(scores[0]! - scores[1]!)).toBeLessThan(8);
 });
 
 test('pictures too small or of another size are refused', async () => {
-  expect(() => perceptualReference({ pixels: new Uint8Array(7 * 9 * 3), width: 7, height: 9 })).toThrow(
-    '8 x 8',
-  );
+  expect(() => perceptualReference({ pixels: new Uint8Array(7 * 9 * 3), width: 7, height: 9 })).toThrow('8 x 8');
   const reference = perceptualReference({ pixels: new Uint8Array(8 * 8 * 3), width: 8, height: 8 });
   expect(() => reference.score(new Uint8Array(3))).toThrow('Expected 192 bytes of pixels but received 3');
 });

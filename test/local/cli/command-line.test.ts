@@ -73,10 +73,7 @@ describe('readCommandLine', () => {
 
   it.each([
     [['--mode', 'quality=0'], "'--mode quality=N' must be 1 to 100, '0' given"],
-    [
-      ['--mode', '70'],
-      "'--mode' must be quality=N, lossless or auto, '70' given; did you mean 'quality=70'?",
-    ],
+    [['--mode', '70'], "'--mode' must be quality=N, lossless or auto, '70' given; did you mean 'quality=70'?"],
     [['--mode', 'best'], "'--mode' must be quality, lossless or auto, 'best' given"],
     [['--format', 'gif'], "'--format' must be keep, jpeg, webp or avif, 'gif' given"],
     [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],

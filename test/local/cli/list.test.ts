@@ -1,13 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -101,19 +93,13 @@ test('follows links to files in the folder, names those it does not follow, and 
   expect(stderr).toContain('skipped 1 link (outside.png -> ../photos/b.PNG)');
 });
 
-test.runIf(process.platform === 'linux')(
-  'lists a file whose name is not UTF-8 as the local S3 shows it',
-  () => {
-    mkdirSync(path.join(folder, 'odd'));
-    writeFileSync(
-      Buffer.concat([Buffer.from(`${folder}/odd/caf`), Buffer.from([0xe9]), Buffer.from('.jpg')]),
-      'x',
-    );
-    const { status, stdout } = list('odd', '--batches', '1', '--out', '-');
-    expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ batch_1: ['odd/caf\uFFFD.jpg'] });
-  },
-);
+test.runIf(process.platform === 'linux')('lists a file whose name is not UTF-8 as the local S3 shows it', () => {
+  mkdirSync(path.join(folder, 'odd'));
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/odd/caf`), Buffer.from([0xe9]), Buffer.from('.jpg')]), 'x');
+  const { status, stdout } = list('odd', '--batches', '1', '--out', '-');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ batch_1: ['odd/caf\uFFFD.jpg'] });
+});
 
 test('keeps the paths of a list right where the new one is in another folder', () => {
   writeFileSync(path.join(folder, 'photos/own.txt'), 'b.PNG\ns3://other/c.jpg\n');
@@ -129,9 +115,7 @@ test('keeps the paths of a list right where the new one is in another folder', (
 test('shows its help', () => {
   const { status, stdout } = list('--help');
   expect(status).toBe(0);
-  expect(stdout).toContain(
-    'npm run list -- <file | folder | s3://bucket/prefix/> --batches N --out list.json',
-  );
+  expect(stdout).toContain('npm run list -- <file | folder | s3://bucket/prefix/> --batches N --out list.json');
 });
 
 test.each<[string[], RegExp]>([
@@ -139,18 +123,12 @@ test.each<[string[], RegExp]>([
   [['ten.txt', '--out', 'x.json'], /Expected --batches N/],
   [['ten.txt', '--batches', 'two', '--out', 'x.json'], /'--batches' must be a whole number .*'two' given/],
   [['ten.txt', '--batches', '2'], /Expected --out/],
-  [
-    ['ten.txt', '--batches', '2', '--out', 'photos'],
-    /Expected --out to be a file.* but \/.*\/photos is a folder/,
-  ],
+  [['ten.txt', '--batches', '2', '--out', 'photos'], /Expected --out to be a file.* but \/.*\/photos is a folder/],
   [
     ['ten.txt', '--batches', '2', '--out', 'ten.txt/x.json'],
     /Expected to write --out \/.*ten\.txt\/x\.json but cannot: E/,
   ],
-  [
-    ['ten.txt', '--batches', '2', '--out', 's3:oops'],
-    /Expected --out s3:\/\/bucket\/key but received s3:oops/,
-  ],
+  [['ten.txt', '--batches', '2', '--out', 's3:oops'], /Expected --out s3:\/\/bucket\/key but received s3:oops/],
   [['ls.txt', '--batches', '2', '--out', 'x.json'], /name no bucket: npm run list .* --bucket NAME/],
   [
     ['folders.txt', '--bucket', 'b-b', '--batches', '2', '--out', 'x.json'],

@@ -41,9 +41,7 @@ const FEW = [
 describe('the report on a terminal', () => {
   it('has a line for each image, in the order of the list', async () => {
     const lines = (await print(FEW)).split('\n');
-    expect(lines[1]).toMatch(
-      /^写真\/夏休み 🏖️\.png +5\.00 kB +5\.00 kB +kept {2}saves less than 3 % \(minSavings\)$/,
-    );
+    expect(lines[1]).toMatch(/^写真\/夏休み 🏖️\.png +5\.00 kB +5\.00 kB +kept {2}saves less than 3 % \(minSavings\)$/);
     expect(lines[2]).toMatch(/^photos\/bush dog\.jpg +2\.00 MB +500 kB +75\.0 % {2}jpeg$/);
     expect(lines[3]).toMatch(/^broken\/cut off\.jpg +failed {2}CorruptImage$/);
   });
@@ -51,10 +49,7 @@ describe('the report on a terminal', () => {
   it.each([
     [{ format: 'jpeg', lossless: true }, 'jpeg, lossless'],
     [{ format: 'jpeg', lossless: false, quality: 78 }, 'jpeg, encoder quality 78'],
-    [
-      { format: 'webp', lossless: false, quality: 70, score: 80.4, probes: 4 },
-      'webp, encoder quality 70, score 80.4',
-    ],
+    [{ format: 'webp', lossless: false, quality: 70, score: 80.4, probes: 4 }, 'webp, encoder quality 70, score 80.4'],
     [{ format: 'png', lossless: true }, 'png, lossless'],
     [{ format: 'png', lossless: false, score: 95.4 }, 'png, palette, score 95.4'],
   ] as const)('says how an image was encoded: %o', async (encoding, note) => {
@@ -81,10 +76,7 @@ describe('the report on a terminal', () => {
   });
 
   it('shows an image once, even if two hosts compressed it', async () => {
-    const twice = [
-      resultOf(image('a.jpg', 0), { status: 'skipped', reason: 'up-to-date' }),
-      ...FEW.slice(0, 1),
-    ];
+    const twice = [resultOf(image('a.jpg', 0), { status: 'skipped', reason: 'up-to-date' }), ...FEW.slice(0, 1)];
     const again = resultOf(image('a.jpg', 0), compressed(100, 50));
     const text = await printReport(reportOf(twice), [...twice, again], { columns: 80, colour: false });
     expect(text.match(/a\.jpg/g)).toHaveLength(1);
@@ -98,9 +90,7 @@ describe('the report on a terminal', () => {
       message: `${'y'.repeat(500)}\nsecond line`,
     } as Outcome);
     const text = await print([...FEW, long, noted], columns);
-    const wide = text
-      .split('\n')
-      .filter((line) => widthOf(line) > columns && !line.includes('/tmp/job-files'));
+    const wide = text.split('\n').filter((line) => widthOf(line) > columns && !line.includes('/tmp/job-files'));
     expect(wide).toEqual([]);
     expect(text).toContain('picture.jpg');
     expect(text).toContain('second line');
@@ -131,9 +121,7 @@ describe('the report on a terminal', () => {
     const text = (folders?: Record<string, string>) =>
       printReport(reportOf(rows, { folders }), rows, { columns: 100, colour: false });
     expect(await text()).toContain('sourceBuckets');
-    expect(await text({ in: '/home/me/in' })).toMatch(
-      /AccessDenied: .*\. Grant the permission named below\.\n/,
-    );
+    expect(await text({ in: '/home/me/in' })).toMatch(/AccessDenied: .*\. Grant the permission named below\.\n/);
   });
 
   it('says of a job that was stopped how many were not started, and names none of them', async () => {

@@ -87,9 +87,7 @@ test('refuses wrong usage and a file that is not an undo.jsonl, naming the line'
     restore([file], server.endpoint),
   ]);
   expect([noKey.code, noFile.code]).toEqual([2, 2]);
-  expect(noKey.stderr).toMatch(
-    /^Expected s3:\/\/bucket\/key of an undo\.jsonl but received s3:\/\/photos\/\n/,
-  );
+  expect(noKey.stderr).toMatch(/^Expected s3:\/\/bucket\/key of an undo\.jsonl but received s3:\/\/photos\/\n/);
   expect(noFile.stderr).toMatch(/^Expected an undo\.jsonl but there is no \/.*gone\.jsonl\n$/);
   expect([noList.code, unknownOption.code, notUndo.code]).toEqual([2, 2, 3]);
   expect(notUndo.stderr).toContain(`${file}:1 but received {"bucket":"photos","key":"a.jpg"}`);

@@ -78,10 +78,7 @@ describe('npm start -- serve', () => {
   it('recompresses an upload in place, once, without losing a pixel', async () => {
     const key = 'shop/a b+ä.jpg';
     await put('local-uploads', key, photo);
-    await until(
-      async () => ((await sizeOf('local-uploads', key)) ?? photo.length) < photo.length,
-      'a smaller upload',
-    );
+    await until(async () => ((await sizeOf('local-uploads', key)) ?? photo.length) < photo.length, 'a smaller upload');
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'local-uploads', Key: key }));
     const pixels = (bytes: Uint8Array) => sharp(bytes).raw().toBuffer();
     expect(Buffer.compare(await pixels(await Body!.transformToByteArray()), await pixels(photo))).toBe(0);
@@ -95,19 +92,14 @@ describe('npm start -- serve', () => {
     const log = path.join(cwd, '.image-press', 'log.jsonl');
     const line = await until(
       async () =>
-        (await readFile(log, 'utf8'))
-          .split('\n')
-          .find((one) => one.includes('undo.jpg') && one.includes('"undo"')),
+        (await readFile(log, 'utf8')).split('\n').find((one) => one.includes('undo.jpg') && one.includes('"undo"')),
       'the undo line in the log',
     );
     const list = path.join(cwd, 'undo.jsonl');
     await writeFile(list, JSON.stringify(JSON.parse(line).undo));
     const restored = await restore(list, endpoint);
     expect(restored).toMatch(/^restored s3:\/\/local-uploads\/undo\.jpg from version \S+\n1 restored, /);
-    await until(
-      () => printed.includes('undo.jpg skipped: restored, not compressed again\n'),
-      'why it is left',
-    );
+    await until(() => printed.includes('undo.jpg skipped: restored, not compressed again\n'), 'why it is left');
     expect(await sizeOf('local-uploads', 'undo.jpg')).toBe(photo.length);
   });
 

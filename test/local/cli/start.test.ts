@@ -78,9 +78,7 @@ describe('npm start on a folder', () => {
       skipped: 2,
       failed: 1,
     });
-    expect(report.failures).toMatchObject([
-      { source: expect.stringContaining('b/cut.jpg'), code: 'CorruptImage' },
-    ]);
+    expect(report.failures).toMatchObject([{ source: expect.stringContaining('b/cut.jpg'), code: 'CorruptImage' }]);
     expect(await contents(path.join(cwd, 'in'))).toEqual(before);
     expect(Object.keys(await contents(path.join(cwd, 'compressed')))).toEqual([
       'a',
@@ -180,10 +178,7 @@ describe('npm start on a file list', () => {
   });
 
   it.each([
-    [
-      'MK batch map',
-      (keys: string[]) => JSON.stringify({ batch_1: keys.slice(0, 1), batch_2: keys.slice(1) }),
-    ],
+    ['MK batch map', (keys: string[]) => JSON.stringify({ batch_1: keys.slice(0, 1), batch_2: keys.slice(1) })],
     ['JSON array', (keys: string[]) => JSON.stringify(keys)],
     ['JSON Lines', (keys: string[]) => keys.map((key) => JSON.stringify(key)).join('\n')],
     ['text', (keys: string[]) => `${keys.join('\n')}\n`],
@@ -213,13 +208,7 @@ describe('npm start on a file list', () => {
     const { jobFiles, jobId } = JSON.parse(first.stdout);
     await writeFile(path.join(cwd, 'late.jpg'), photo);
     const elsewhere = path.join(cwd, 'elsewhere');
-    const second = await start(
-      cwd,
-      path.join(jobFiles, 'jobs', jobId, 'failed.jsonl'),
-      '--json',
-      '--out',
-      elsewhere,
-    );
+    const second = await start(cwd, path.join(jobFiles, 'jobs', jobId, 'failed.jsonl'), '--json', '--out', elsewhere);
     expect(second.code).toBe(0);
     expect(JSON.parse(second.stdout)).toMatchObject({ planned: 1, compressed: 1 });
     expect(await readdir(elsewhere)).toEqual(['late.jpg']);
@@ -273,11 +262,7 @@ describe('wrong usage', () => {
   it.each([
     ['outputs next to one image', ['in/a.jpg', '--out', 'in'], /does not contain the folder of the image, /],
     ['no such place', ['nowhere'], 'there is no'],
-    [
-      'an empty folder',
-      ['empty'],
-      /^Expected images below \/.*\/empty\/ but found none: it contains no file\n/,
-    ],
+    ['an empty folder', ['empty'], /^Expected images below \/.*\/empty\/ but found none: it contains no file\n/],
     ['what is no file', ['/dev/null'], 'Expected a folder, an image or a file list but /dev/null is neither'],
     ['outputs below a file', ['in', '--out', 'in/a.jpg/x'], /Expected --out outside the input folder/],
     ['outputs where a file is', ['in', '--out', 'in.zip'], /in\.zip is a file/],

@@ -67,9 +67,7 @@ async function run({ batches = [], fargate = true, ...world }: World) {
     }
     const batch = payload as Batch;
     calls.push(`lambda ${batch.batchId}`);
-    return (
-      world.onLambda?.(batch, count(`lambda ${batch.batchId}`)) ?? { batchId: batch.batchId, remaining: 0 }
-    );
+    return world.onLambda?.(batch, count(`lambda ${batch.batchId}`)) ?? { batchId: batch.batchId, remaining: 0 };
   };
   const onFargate = async (parameters: never) => {
     const { Overrides, CapacityProviderStrategy } = parameters as {
@@ -81,9 +79,7 @@ async function run({ batches = [], fargate = true, ...world }: World) {
     const batch: Batch = JSON.parse(Environment.find(({ Name }) => Name === 'BATCH_REF')!.Value);
     const provider = CapacityProviderStrategy[0].CapacityProvider;
     calls.push(`${provider} ${batch.batchId}`);
-    return (
-      world.onFargate?.(batch, count(`${provider} ${batch.batchId}`), provider) ?? { TaskArn: 'arn:task' }
-    );
+    return world.onFargate?.(batch, count(`${provider} ${batch.batchId}`), provider) ?? { TaskArn: 'arn:task' };
   };
   const runTask = async ({ resource, parameters }: StateTask) => {
     if (resource !== 'arn:aws:states:::lambda:invoke') return onFargate(parameters as never);
@@ -127,13 +123,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
     const batches = [batch('a'), batch('b', 'fargate'), batch('quote " and \\')];
     const { result, calls, children } = await run({ batches });
     expect(result).toMatchObject({ status: 'SUCCEEDED', output: { status: 'SUCCEEDED' } });
-    expect(calls.toSorted()).toEqual([
-      'FARGATE_SPOT b',
-      'lambda a',
-      'lambda quote " and \\',
-      'plan',
-      'report',
-    ]);
+    expect(calls.toSorted()).toEqual(['FARGATE_SPOT b', 'lambda a', 'lambda quote " and \\', 'plan', 'report']);
     expect(children.map((child) => 'output' in child && child.output)).toContainEqual({ batchId: 'b' });
   });
 
@@ -202,8 +192,7 @@ describe('the definition of the job, as the local interpreter runs it', () => {
   });
 
   it('reports when batches were lost, too', async () => {
-    const onLambda = ({ batchId }: Batch) =>
-      batchId === 'a' ? fail('TypeError') : { batchId, remaining: 0 };
+    const onLambda = ({ batchId }: Batch) => (batchId === 'a' ? fail('TypeError') : { batchId, remaining: 0 });
     let executionState: unknown;
     const report = (event: { executionState: unknown }) => {
       executionState = event.executionState;

@@ -5,11 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type LambdaHost,
-  type LambdaHostOptions,
-  startLambdaHost,
-} from '../../../local/cloud/lambda-host.ts';
+import { type LambdaHost, type LambdaHostOptions, startLambdaHost } from '../../../local/cloud/lambda-host.ts';
 
 let folder: string;
 let host: LambdaHost;
@@ -51,8 +47,7 @@ const HANDLERS = {
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'lambda-host-'));
-  for (const [name, source] of Object.entries(HANDLERS))
-    await write(name, `export const handler = ${source};`);
+  for (const [name, source] of Object.entries(HANDLERS)) await write(name, `export const handler = ${source};`);
   await write(
     'slowToLoad',
     `await new Promise((done) => setTimeout(done, 300)); export const handler = ${HANDLERS.untilClosed};`,
@@ -67,11 +62,7 @@ const write = (name: string, text: string) => writeFile(path.join(folder, `${nam
 
 type Name = keyof typeof HANDLERS | 'broken' | 'handlerless' | 'slowToLoad';
 
-function start(
-  names: readonly Name[],
-  options: Partial<LambdaHostOptions> = {},
-  timeoutSeconds = 10,
-): LambdaHost {
+function start(names: readonly Name[], options: Partial<LambdaHostOptions> = {}, timeoutSeconds = 10): LambdaHost {
   const module = (name: string) => pathToFileURL(path.join(folder, `${name}.mjs`));
   const functions = Object.fromEntries(
     names.map((name) => [name, { module: module(name), timeoutSeconds, memoryMegabytes: 1769 }]),

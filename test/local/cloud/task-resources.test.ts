@@ -48,11 +48,7 @@ function invoke(parameters: unknown) {
   return resources()({ ...task, signal: new AbortController().signal });
 }
 
-function runTask(
-  environment: Record<string, string>,
-  signal = new AbortController().signal,
-  run = resources(),
-) {
+function runTask(environment: Record<string, string>, signal = new AbortController().signal, run = resources()) {
   const Environment = Object.entries(environment).map(([Name, Value]) => ({ Name, Value }));
   const parameters = {
     Cluster: 'press',

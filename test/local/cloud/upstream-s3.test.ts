@@ -78,23 +78,17 @@ describe('buckets that are not local', () => {
     await mkdir(path.join(far.folder, 'a b'));
     for (let index = 0; index < 9; index++) await writeFile(path.join(far.folder, `a b/${index}+.jpg`), 'x');
     const keys: string[] = [];
-    for await (const page of paginateListObjectsV2(
-      { client: near.client, pageSize: 4 },
-      { Bucket, Prefix: 'a b/' },
-    )) {
+    for await (const page of paginateListObjectsV2({ client: near.client, pageSize: 4 }, { Bucket, Prefix: 'a b/' })) {
       keys.push(...page.Contents!.map((one) => one.Key!));
     }
     expect(keys).toEqual(Array.from({ length: 9 }, (_, index) => `a b/${index}+.jpg`));
-    const first = await near.client.send(
-      new ListObjectsV2Command({ Bucket, MaxKeys: 2, StartAfter: 'a b/1+.jpg' }),
-    );
+    const first = await near.client.send(new ListObjectsV2Command({ Bucket, MaxKeys: 2, StartAfter: 'a b/1+.jpg' }));
     expect(first.Contents?.map((one) => one.Key)).toEqual(['a b/2+.jpg', 'a b/3+.jpg']);
   });
 
   it('take a PutObject with its headers and conditions, from memory and as a stream', async () => {
     const { far, near } = await serveWithUpstream();
-    const put = (Key: string, more: object) =>
-      near.client.send(new PutObjectCommand({ Bucket, Key, ...more }));
+    const put = (Key: string, more: object) => near.client.send(new PutObjectCommand({ Bucket, Key, ...more }));
     const attributes = {
       ContentType: 'image/png',
       ContentEncoding: 'gzip',
@@ -123,9 +117,7 @@ describe('buckets that are not local', () => {
     const { near } = await serveWithUpstream();
     const { client } = near;
     expect(await statusOf(client.send(new DeleteObjectCommand({ Bucket, Key: 'a' })))).toBe(501);
-    expect(
-      await statusOf(client.send(new CopyObjectCommand({ Bucket, Key: 'a', CopySource: 'photos/a' }))),
-    ).toBe(501);
+    expect(await statusOf(client.send(new CopyObjectCommand({ Bucket, Key: 'a', CopySource: 'photos/a' })))).toBe(501);
     expect(await rawRequest(near.server, 'PUT', '/archive/a?tagging', { authorization })).toMatchObject({
       status: 501,
     });
@@ -172,9 +164,7 @@ describe('buckets that are not local', () => {
       beforeRequest: injectFaults(({ method }) => (method === 'GET' ? 'cut-body' : undefined)),
     });
     await far.client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: Buffer.alloc(3_000_000) }));
-    await expect(rawRequest(near.server, 'GET', '/archive/a', { authorization })).rejects.toThrow(
-      /aborted|hang up/,
-    );
+    await expect(rawRequest(near.server, 'GET', '/archive/a', { authorization })).rejects.toThrow(/aborted|hang up/);
   });
 
   it('report missing credentials and an upstream that does not answer', async () => {

@@ -52,15 +52,7 @@ function temporaryFolderOnAnotherDisk(): string {
 it('stores keys that differ only in case or accents on a disk that ignores both', async () => {
   ignoreCaseOfNames();
   const { client, folder } = await serveBucket();
-  const keys = [
-    'Photos/IMG.JPG',
-    'Photos/img.jpg',
-    'photos/IMG.JPG',
-    'photos',
-    'Other.png',
-    'ü.jpg',
-    'u\u0308.jpg',
-  ];
+  const keys = ['Photos/IMG.JPG', 'Photos/img.jpg', 'photos/IMG.JPG', 'photos', 'Other.png', 'ü.jpg', 'u\u0308.jpg'];
   for (const key of keys) await put(client, key, 'first');
   for (const key of keys) await put(client, key, `of ${key}`);
   for (const key of keys) expect(await read(client, key)).toEqual([`of ${key}`, encodeURIComponent(key)]);
@@ -79,15 +71,7 @@ it('stores keys that differ only in case or accents on a disk that ignores both'
   expect(readdirSync(path.join(folder, 'Photos'))).toEqual(['IMG.JPG']);
 });
 
-const BY_NAME = [
-  'lstatSync',
-  'statSync',
-  'openSync',
-  'mkdirSync',
-  'unlinkSync',
-  'rmSync',
-  'copyFileSync',
-] as const;
+const BY_NAME = ['lstatSync', 'statSync', 'openSync', 'mkdirSync', 'unlinkSync', 'rmSync', 'copyFileSync'] as const;
 
 /**
  * Lets the file calls behave as on an HFS+ disk of macOS: names are found in whatever case and with whatever accents,

@@ -133,9 +133,7 @@ describe('keys that are not file names', () => {
 
   it('is a bucket like any other under random puts and deletes', async () => {
     const segment = fc.constantFrom('a', 'b', 'a-b', 'A', '', '.', '..', 'ü', '😀', 'x+y z', '%2F');
-    const key = fc
-      .array(segment, { minLength: 1, maxLength: 4 })
-      .map((segments) => segments.join('/') || '/');
+    const key = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('/') || '/');
     const step = fc.record({ key, deletes: fc.boolean(), body: fc.string({ minLength: 1, maxLength: 8 }) });
     const behavesAsMap = fc.asyncProperty(
       fc.array(step, { maxLength: 25 }),
@@ -178,17 +176,9 @@ describe('a prefix in a folder of its own', () => {
     const page = await client.send(new ListObjectsV2Command({ Bucket, Delimiter: '/' }));
     expect(page.CommonPrefixes?.map((one) => one.Prefix)).toEqual(['jobs-old/', 'jobs/', 'zoo/']);
     expect(readdirSync(path.join(root, 'job-files/jobs/a'))).toEqual(['report.json']);
-    expect(readdirSync(path.join(root, 'photos')).sort()).toEqual([
-      'jobs',
-      'jobs-new',
-      'jobs-old',
-      'jobs0',
-      'zoo',
-    ]);
+    expect(readdirSync(path.join(root, 'photos')).sort()).toEqual(['jobs', 'jobs-new', 'jobs-old', 'jobs0', 'zoo']);
     expect(await textOf(client, 'jobs/a//b')).toBe('jobs/a//b');
-    await client.send(
-      new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: 'photos/jobs/a/report.json' }),
-    );
+    await client.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: 'photos/jobs/a/report.json' }));
     expect(await textOf(client, 'copy')).toBe('jobs/a/report.json');
     for (const Key of keys) await client.send(new DeleteObjectCommand({ Bucket, Key }));
     expect(await keysByPages(client, 10)).toEqual(['copy']);
@@ -201,10 +191,7 @@ it.runIf(process.platform === 'linux')(
     const { client, folder } = await serveBucket();
     const place = Buffer.concat([Buffer.from(`${folder}/Gr`), Buffer.from([0xfc]), Buffer.from('n')]);
     mkdirSync(place);
-    writeFileSync(
-      Buffer.concat([place, Buffer.from('/caf'), Buffer.from([0xe9]), Buffer.from('.jpg')]),
-      'pixels',
-    );
+    writeFileSync(Buffer.concat([place, Buffer.from('/caf'), Buffer.from([0xe9]), Buffer.from('.jpg')]), 'pixels');
     const key = 'Gr\uFFFDn/caf\uFFFD.jpg';
     expect(await keysByPages(client, 10)).toEqual([key]);
     expect(await textOf(client, key)).toBe('pixels');
@@ -233,9 +220,7 @@ describe('listings', () => {
     expect(await keysByPages(client, 1000)).toEqual(expected);
     expect(await keysByPages(client, 997)).toEqual(expected);
     const prefix = 'e/1';
-    expect(await keysByPages(client, 7, { Prefix: prefix })).toEqual(
-      expected.filter((key) => key.startsWith(prefix)),
-    );
+    expect(await keysByPages(client, 7, { Prefix: prefix })).toEqual(expected.filter((key) => key.startsWith(prefix)));
   });
 
   it('order a-b, a.b, a/b and ab by their bytes, across the edge of the folder', async () => {
@@ -302,9 +287,7 @@ describe('listings', () => {
     expect(await list({ MaxKeys: 4 })).toEqual(['a,b/1,b/2,c', false, 4]);
     expect(await list({ MaxKeys: 3 })).toEqual(['a,b/1,b/2', true, 3]);
     expect(await list({ MaxKeys: 0 })).toEqual(['', false, 0]);
-    expect(
-      await statusOf(client.send(new ListObjectsV2Command({ Bucket, ContinuationToken: 'no token' }))),
-    ).toBe(400);
+    expect(await statusOf(client.send(new ListObjectsV2Command({ Bucket, ContinuationToken: 'no token' })))).toBe(400);
   });
 
   it('of version 1 are refused', async () => {

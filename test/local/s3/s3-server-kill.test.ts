@@ -40,9 +40,7 @@ it('keeps the old object, its ETag and its metadata when the server is killed in
 it('finds the record of an object whose writer was killed between moving the object and its record', async () => {
   const place = await newPlace();
   const before = await spawnServer(place);
-  await before.client.send(
-    new PutObjectCommand({ Bucket, Key: 'a', Body: 'x', Metadata: { version: 'new' } }),
-  );
+  await before.client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x', Metadata: { version: 'new' } }));
   await before.kill();
   const sidecars = path.join(place.state, 'sidecars');
   const [record] = readdirSync(sidecars).filter((name) => name.endsWith('.json'));

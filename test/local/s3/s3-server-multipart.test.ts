@@ -28,13 +28,7 @@ async function start(client: S3Client, more: object = {}): Promise<string> {
   return answer.UploadId!;
 }
 
-async function upload(
-  client: S3Client,
-  UploadId: string,
-  PartNumber: number,
-  Body: Buffer,
-  more: object = {},
-) {
+async function upload(client: S3Client, UploadId: string, PartNumber: number, Body: Buffer, more: object = {}) {
   const part = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ...more });
   const { ETag, ChecksumCRC32, ChecksumSHA256 } = await client.send(part);
   return { PartNumber, ETag, ChecksumCRC32, ChecksumSHA256 };
@@ -88,10 +82,9 @@ describe('multipart uploads', () => {
     for (const [index, body] of [first, second].entries()) {
       parts.push(await upload(client, id, index + 1, body, { ChecksumAlgorithm: 'SHA256' }));
     }
-    const expected = digest(
-      'sha256',
-      Buffer.concat([digest('sha256', first), digest('sha256', second)]),
-    ).toString('base64');
+    const expected = digest('sha256', Buffer.concat([digest('sha256', first), digest('sha256', second)])).toString(
+      'base64',
+    );
     expect((await complete(client, id, parts)).ChecksumSHA256).toBe(`${expected}-2`);
     const found = await client.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }));
     expect(found).toMatchObject({ ChecksumSHA256: `${expected}-2`, ChecksumType: 'COMPOSITE' });
@@ -111,10 +104,7 @@ describe('multipart uploads', () => {
   it('check conditions when they are completed', async () => {
     const { client } = await serveBucket();
     const ids = [await start(client), await start(client)] as const;
-    const parts = [
-      [await upload(client, ids[0], 1, second)],
-      [await upload(client, ids[1], 1, second)],
-    ] as const;
+    const parts = [[await upload(client, ids[0], 1, second)], [await upload(client, ids[1], 1, second)]] as const;
     expect(await statusOf(complete(client, ids[0], [...parts[0]], { IfMatch: '"00"' }))).toBe(404);
     expect(await statusOf(complete(client, ids[0], [...parts[0]], { IfNoneMatch: '*' }))).toBe(200);
     expect(await statusOf(complete(client, ids[1], [...parts[1]], { IfNoneMatch: '*' }))).toBe(412);

@@ -54,10 +54,7 @@ describe('a versioned bucket', () => {
     const third = await put(client, 'a/b.jpg', 'third');
     expect(new Set([first, second, third]).size).toBe(3);
     expect([await read(client, 'a/b.jpg'), await read(client, 'a/b.jpg', third)]).toEqual(['third', 'third']);
-    expect([await read(client, 'a/b.jpg', first), await read(client, 'a/b.jpg', second)]).toEqual([
-      'first',
-      'second',
-    ]);
+    expect([await read(client, 'a/b.jpg', first), await read(client, 'a/b.jpg', second)]).toEqual(['first', 'second']);
     const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'a/b.jpg', VersionId: first }));
     expect(head).toMatchObject({ Metadata: { nr: '1' }, TagCount: 1, VersionId: first, ContentLength: 5 });
     const tags = await client.send(new GetObjectTaggingCommand({ Bucket, Key: 'a/b.jpg', VersionId: first }));
@@ -148,8 +145,6 @@ describe('a versioned bucket', () => {
     }
     const { client: plain } = await serveBucket();
     expect(await put(plain, 'a', 'x')).toBeUndefined();
-    expect(await statusOf(plain.send(new GetObjectCommand({ Bucket, Key: 'a', VersionId: '0123' })))).toBe(
-      404,
-    );
+    expect(await statusOf(plain.send(new GetObjectCommand({ Bucket, Key: 'a', VersionId: '0123' })))).toBe(404);
   });
 });

@@ -374,13 +374,7 @@ describe('checksums', () => {
 
   it('refuses an algorithm that it does not know, and two checksums at once', async () => {
     const { server } = await serveBucket();
-    const unknown = await rawRequest(
-      server,
-      'PUT',
-      '/photos/a',
-      { 'x-amz-checksum-xxhash64': 'AAAAAAAAAAA=' },
-      body,
-    );
+    const unknown = await rawRequest(server, 'PUT', '/photos/a', { 'x-amz-checksum-xxhash64': 'AAAAAAAAAAA=' }, body);
     expect(unknown).toMatchObject({ status: 501, code: 'NotImplemented' });
     const two = { 'x-amz-checksum-crc32': known[0]![1], 'x-amz-checksum-crc32c': known[1]![1] };
     expect(await rawRequest(server, 'PUT', '/photos/a', two, body)).toMatchObject({
@@ -448,10 +442,7 @@ describe('attributes', () => {
       SSEKMSKeyId: attributes.SSEKMSKeyId,
       BucketKeyEnabled: true,
     });
-    for (const found of [
-      await head(client, 'a'),
-      await client.send(new GetObjectCommand({ Bucket, Key: 'a' })),
-    ]) {
+    for (const found of [await head(client, 'a'), await client.send(new GetObjectCommand({ Bucket, Key: 'a' }))]) {
       expect(found).toMatchObject({
         ...attributes,
         TagCount: 2,
@@ -477,11 +468,7 @@ describe('attributes', () => {
     await put(client, 'a', 'y', { ContentType: 'image/png' });
     const found = await head(client, 'a');
     expect(found).toMatchObject({ ContentType: 'image/png', Metadata: {} });
-    expect([found.CacheControl, found.StorageClass, found.TagCount]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    expect([found.CacheControl, found.StorageClass, found.TagCount]).toEqual([undefined, undefined, undefined]);
   });
 
   it('gives an object under KMS an ETag that is not an MD5', async () => {
@@ -505,17 +492,13 @@ describe('attributes', () => {
     ['customer keys', { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 501, 'NotImplemented'],
     ['appending', { 'x-amz-write-offset-bytes': '1' }, 501, 'NotImplemented'],
     ['a lock mode without a date', { 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidArgument'],
-    [
-      'eleven tags',
-      { 'x-amz-tagging': Array.from({ length: 11 }, (_, i) => `t${i}=1`).join('&') },
-      400,
-      'BadRequest',
-    ],
+    ['eleven tags', { 'x-amz-tagging': Array.from({ length: 11 }, (_, i) => `t${i}=1`).join('&') }, 400, 'BadRequest'],
   ])('refuses %s', async (_, headers, status, code) => {
     const { server } = await serveBucket();
-    expect(
-      await rawRequest(server, 'PUT', '/photos/a', headers as Record<string, string>, 'x'),
-    ).toMatchObject({ status, code });
+    expect(await rawRequest(server, 'PUT', '/photos/a', headers as Record<string, string>, 'x')).toMatchObject({
+      status,
+      code,
+    });
     expect((await rawRequest(server, 'HEAD', '/photos/a')).status).toBe(404);
   });
 
@@ -673,9 +656,7 @@ describe('events', () => {
     const { client, events } = await serveBucket();
     const key = 'in put/a+b&ü=%20(1).jpg';
     await put(client, key, 'pixels');
-    await client.send(
-      new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: encodeURIComponent(`photos/${key}`) }),
-    );
+    await client.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: encodeURIComponent(`photos/${key}`) }));
     await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
     await client.send(new DeleteObjectCommand({ Bucket, Key: 'never there' }));
     expect(events.map((event) => event.eventName)).toEqual([

@@ -314,8 +314,7 @@ describe('children', () => {
       const attempt = (attempts.get(`${state} ${id}`) ?? 0) + 1;
       attempts.set(`${state} ${id}`, attempt);
       if (state === 'OnFargate') return { left: 0 };
-      if (id === 'throttled' && attempt === 1)
-        throw new StatesError('Lambda.TooManyRequestsException', 'slow down');
+      if (id === 'throttled' && attempt === 1) throw new StatesError('Lambda.TooManyRequestsException', 'slow down');
       if (id === 'crashing') throw new StatesError('Runtime.ExitError', '{"errorType":"Runtime.ExitError"}');
       return { left: left - 1 };
     };

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import {
-  DefinitionError,
-  parseDefinition as parseFor,
-} from '../../../local/step-functions/parse-definition.ts';
+import { DefinitionError, parseDefinition as parseFor } from '../../../local/step-functions/parse-definition.ts';
 import { runStateMachine } from '../../../local/step-functions/run-state-machine.ts';
 import { ANY_RESOURCES, aMachine, aMap } from '../../support/state-machines.ts';
 
@@ -34,18 +31,10 @@ describe('parseDefinition', () => {
     ['Arguments', { ...task, Arguments: {} }, 'One: Arguments {}: the field is not supported'],
     ['Assign', { ...pass, Assign: { x: 1 } }, 'One: Assign {"x":1}: the field is not supported'],
     ['HeartbeatSeconds', { ...task, HeartbeatSeconds: 5 }, 'One: HeartbeatSeconds 5: the field is not'],
-    [
-      'TimeoutSecondsPath',
-      { ...task, TimeoutSecondsPath: '$.t' },
-      'One: TimeoutSecondsPath "$.t": the field',
-    ],
+    ['TimeoutSecondsPath', { ...task, TimeoutSecondsPath: '$.t' }, 'One: TimeoutSecondsPath "$.t": the field'],
     ['a timeout of 0', { ...task, TimeoutSeconds: 0 }, 'One: TimeoutSeconds 0: Too small'],
     ['a timeout beyond the timers', { ...task, TimeoutSeconds: 3e6 }, 'One: TimeoutSeconds 3000000: Too big'],
-    [
-      'a ResultPath of null',
-      { ...pass, ResultPath: null },
-      "One: ResultPath null: 'null' does not begin with $",
-    ],
+    ['a ResultPath of null', { ...pass, ResultPath: null }, "One: ResultPath null: 'null' does not begin with $"],
     ['a ResultPath in the context', { ...pass, ResultPath: '$$.Execution.Name' }, 'does not begin with $'],
     [
       'wildcards',
@@ -59,73 +48,29 @@ describe('parseDefinition', () => {
     ['the whole context', parameters('$$'), 'does not begin with $, $$.Execution.Name'],
     ['task tokens', parameters('$$.Task.Token'), 'does not begin with $, $$.Execution.Name'],
     ['$$.State.RetryCount', parameters('$$.State.RetryCount'), 'does not begin with $, $$.Execution.Name'],
-    [
-      '$$.Map.Item.Value outside of ItemSelector',
-      parameters('$$.Map.Item.Value'),
-      'does not begin with $, $$',
-    ],
-    [
-      'a field with .$ that is no text',
-      { ...pass, Parameters: { 'a.$': 5 } },
-      'expected a path or a function',
-    ],
+    ['$$.Map.Item.Value outside of ItemSelector', parameters('$$.Map.Item.Value'), 'does not begin with $, $$'],
+    ['a field with .$ that is no text', { ...pass, Parameters: { 'a.$': 5 } }, 'expected a path or a function'],
     ['States.ArrayLength', parameters('States.ArrayLength($.a)'), 'States.ArrayLength is not supported'],
     ['nested functions', parameters("States.Format('{}', States.UUID())"), "at 'States.UUID()'"],
     ['unfinished functions', parameters("States.Format('a"), "States.Format('a is not supported"],
     ['wildcards in functions', parameters('States.JsonToString($.a[*])'), 'is not a path of plain names'],
-    [
-      'a function without an argument',
-      parameters('States.MathAdd(1)'),
-      'States.MathAdd received 1 arguments',
-    ],
-    [
-      'NumericGreaterThan',
-      choice({ Variable: '$.a', NumericGreaterThan: 1 }),
-      "'NumericGreaterThan' is not supported",
-    ],
-    [
-      'two operators in a rule',
-      choice({ Variable: '$.a', StringEquals: 'a', NumericEquals: 1 }),
-      'is not supported',
-    ],
+    ['a function without an argument', parameters('States.MathAdd(1)'), 'States.MathAdd received 1 arguments'],
+    ['NumericGreaterThan', choice({ Variable: '$.a', NumericGreaterThan: 1 }), "'NumericGreaterThan' is not supported"],
+    ['two operators in a rule', choice({ Variable: '$.a', StringEquals: 'a', NumericEquals: 1 }), 'is not supported'],
     ['a rule without an operator', choice({ Variable: '$.a' }), 'expected one of StringEquals'],
-    [
-      'an operand of another type',
-      choice({ Variable: '$.a', NumericEquals: '1' }),
-      'expected a number to compare',
-    ],
+    ['an operand of another type', choice({ Variable: '$.a', NumericEquals: '1' }), 'expected a number to compare'],
     ['Or', choice({ Or: [{ Variable: '$.a', StringEquals: 'a' }] }), "'Or' is not supported"],
-    [
-      'Not inside And',
-      choice({ And: [{ Not: { Variable: '$.a', StringEquals: 'a' } }] }),
-      "'Not' is not supported",
-    ],
+    ['Not inside And', choice({ And: [{ Not: { Variable: '$.a', StringEquals: 'a' } }] }), "'Not' is not supported"],
     ['And with no comparison', choice({ And: [null] }), 'expected one of StringEquals'],
     ['a Variable in a list', choice({ Variable: ['$.a'], StringEquals: 'a' }), 'is not a path'],
     ['a ResultPath in a list', { ...pass, ResultPath: ['$.a'] }, 'One: ResultPath ["$.a"]: '],
-    [
-      'Parameters that are a text',
-      { ...task, Parameters: '$.a' },
-      'One: Parameters "$.a": expected an object',
-    ],
-    [
-      'Parameters that are a list',
-      { ...pass, Parameters: ['a'] },
-      'One: Parameters ["a"]: expected an object',
-    ],
+    ['Parameters that are a text', { ...task, Parameters: '$.a' }, 'One: Parameters "$.a": expected an object'],
+    ['Parameters that are a list', { ...pass, Parameters: ['a'] }, 'One: Parameters ["a"]: expected an object'],
     ['a ResultSelector of null', { ...task, ResultSelector: null }, 'One: ResultSelector null: expected an'],
     ['And beside an operator', choice({ And: [{}], StringEquals: 'a' }), "without 'StringEquals'"],
-    [
-      'a rule without Next',
-      { Type: 'Choice', Choices: [{}], Default: 'One' },
-      'One: Choices.0 {}: expected a rule',
-    ],
+    ['a rule without Next', { Type: 'Choice', Choices: [{}], Default: 'One' }, 'One: Choices.0 {}: expected a rule'],
     ['a Choice without Default', { ...choice({}), Default: undefined }, 'One: Default missing'],
-    [
-      'Error of a Fail',
-      { Type: 'Fail', Error: 'A', Cause: 'b' },
-      'One: Error "A": the field is not supported',
-    ],
+    ['Error of a Fail', { Type: 'Fail', Error: 'A', Cause: 'b' }, 'One: Error "A": the field is not supported'],
     ['a Next to no state', { Type: 'Pass', Next: 'Two' }, 'One: the next state "Two" does not exist'],
     [
       'a Catch to no state',
@@ -188,26 +133,14 @@ describe('parseDefinition', () => {
       },
       'Each: ItemProcessor.ProcessorConfig.ExecutionType "EXPRESS": expected "STANDARD"',
     ],
-    [
-      'a Map inside a Map',
-      { ItemProcessor: { ...ItemProcessor, States: { Inner: aMap } } },
-      'Inner: Type "Map"',
-    ],
+    ['a Map inside a Map', { ItemProcessor: { ...ItemProcessor, States: { Inner: aMap } } }, 'Inner: Type "Map"'],
     ['Iterator', { Iterator: one(pass) }, 'Each: Iterator {'],
     ['ItemsPath', { ItemsPath: '$.a' }, 'Each: ItemsPath "$.a": the field is not supported'],
     ['ItemBatcher', { ItemBatcher: { MaxItemsPerBatch: 5 } }, 'Each: ItemBatcher {"MaxItemsPerBatch":5}'],
     ['MaxConcurrencyPath', { MaxConcurrencyPath: '$.n' }, 'Each: MaxConcurrencyPath "$.n"'],
     ['a MaxConcurrency of 0', { MaxConcurrency: 0 }, 'Each: MaxConcurrency 0: Too small'],
-    [
-      'ToleratedFailureCount',
-      { ToleratedFailureCount: 1 },
-      'Each: ToleratedFailureCount 1: the field is not',
-    ],
-    [
-      'a tolerance above 100 %',
-      { ToleratedFailurePercentage: 101 },
-      'Each: ToleratedFailurePercentage 101: Too big',
-    ],
+    ['ToleratedFailureCount', { ToleratedFailureCount: 1 }, 'Each: ToleratedFailureCount 1: the field is not'],
+    ['a tolerance above 100 %', { ToleratedFailurePercentage: 101 }, 'Each: ToleratedFailurePercentage 101: Too big'],
     ['Retry of a Map', { Retry: [retrier] }, 'Each: Retry [{'],
     [
       'CSV',
@@ -252,16 +185,8 @@ describe('parseDefinition', () => {
   });
 
   it.each<[what: string, fields: object, message: string]>([
-    [
-      'JSONata',
-      { QueryLanguage: 'JSONata' },
-      'The machine: QueryLanguage "JSONata": the field is not supported',
-    ],
-    [
-      'a timeout of the execution',
-      { TimeoutSeconds: 60 },
-      'The machine: TimeoutSeconds 60: the field is not',
-    ],
+    ['JSONata', { QueryLanguage: 'JSONata' }, 'The machine: QueryLanguage "JSONata": the field is not supported'],
+    ['a timeout of the execution', { TimeoutSeconds: 60 }, 'The machine: TimeoutSeconds 60: the field is not'],
     ['a StartAt that is no state', { StartAt: 'Two' }, 'StartAt: the next state "Two" does not exist'],
     ['no states', { States: undefined }, 'The machine: States missing'],
   ])('refuses a machine with %s, naming field and value', (_what, fields, message) => {
@@ -297,18 +222,10 @@ describe('parseDefinition', () => {
   };
   const working = (Parameters: object) => ({ ...task, Parameters: { Name: 'a', ...Parameters } });
   it.each<[what: string, state: object, message: string]>([
-    [
-      'a Resource',
-      { ...task, Resource: 'arn:mail' },
-      'One: Resource "arn:mail": expected arn:work or arn:other',
-    ],
+    ['a Resource', { ...task, Resource: 'arn:mail' }, 'One: Resource "arn:mail": expected arn:work or arn:other'],
     ['no Parameters', task, 'One: Parameters missing: expected object'],
     ['a parameter', working({ Count: 2 }), 'One: Parameters.Count 2: the field is not supported'],
-    [
-      'a parameter with a path',
-      working({ 'Count.$': '$.n' }),
-      'One: Parameters.Count "$.n": the field is not',
-    ],
+    ['a parameter with a path', working({ 'Count.$': '$.n' }), 'One: Parameters.Count "$.n": the field is not'],
     ['a value', working({ Weight: 0 }), 'One: Parameters.Weight 0: expected 1'],
     ['a path for a fixed value', working({ 'Weight.$': '$.n' }), 'One: Parameters.Weight "$.n": expected 1'],
     [

@@ -26,8 +26,7 @@ describe('readDefinition', () => {
       asked.push(logicalId);
       return 'name';
     };
-    const text =
-      'a: { Fn::If: [Yes, { x: { Ref: A } }, { Ref: B }] }\nb: { Fn::If: [No, { Ref: C }, plain] }';
+    const text = 'a: { Fn::If: [Yes, { x: { Ref: A } }, { Ref: B }] }\nb: { Fn::If: [No, { Ref: C }, plain] }';
     expect(readDefinition(text, { ...names, nameOf })).toEqual({ a: { x: 'name' }, b: 'plain' });
     expect(asked).toEqual(['A']);
   });
@@ -46,11 +45,7 @@ describe('readDefinition', () => {
     ['Fn::Sub', 'a: { Fn::Sub: text }', 'it uses Fn::Sub'],
     ['Fn::Sub after another field', 'a: { b: 1, Fn::Sub: text }', 'it uses Fn::Sub'],
     ['a Ref beside another field', 'a: { b: 1, Ref: OutputBucket }', 'it uses Ref beside other fields'],
-    [
-      'an Fn::If without the other branch',
-      'a: { Fn::If: [Yes, b] }',
-      'it uses Fn::If without three operands',
-    ],
+    ['an Fn::If without the other branch', 'a: { Fn::If: [Yes, b] }', 'it uses Fn::If without three operands'],
     ['an Fn::GetAtt in one text', 'a: { Fn::GetAtt: a.Arn }', 'uses Fn::GetAtt without two operands'],
     ['a variable', `a: "\${param:width}"`, `it uses the variable in "\${param:width}"`],
   ])('refuses %s by name', (_what, text, message) => {

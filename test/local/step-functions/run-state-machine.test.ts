@@ -65,12 +65,7 @@ describe('the data of a state', () => {
     ['an input of null is an input', { Parameters: { 'a.$': '$' } }, null, { a: null }],
     ['the input is passed on without Parameters', {}, { a: 1 }, { a: 1 }],
     ['ResultPath $ replaces the input', { ResultPath: '$', Result: 1 }, { a: 1 }, 1],
-    [
-      'ResultPath creates objects on its way',
-      { ResultPath: '$.x.y', Result: 1 },
-      { a: 1 },
-      { a: 1, x: { y: 1 } },
-    ],
+    ['ResultPath creates objects on its way', { ResultPath: '$.x.y', Result: 1 }, { a: 1 }, { a: 1, x: { y: 1 } }],
     ['a Result of 0 counts', { Result: 0 }, { a: 1 }, 0],
     ['a Result of false counts', { Result: false }, { a: 1 }, false],
     ['a Result of null counts', { Result: null }, { a: 1 }, null],
@@ -136,9 +131,7 @@ describe('the data of a state', () => {
   ])('lets the failure of %s be caught by its name', async (text) => {
     const Catch = [{ ErrorEquals: ['States.IntrinsicFailure'], Next: 'Caught' }];
     const One = task({ Parameters: { 'x.$': text }, Catch });
-    expect(
-      await run(aMachine({ One, Caught: { Type: 'Succeed' } }), { text: 'no JSON', n: 1 }),
-    ).toMatchObject({
+    expect(await run(aMachine({ One, Caught: { Type: 'Succeed' } }), { text: 'no JSON', n: 1 })).toMatchObject({
       status: 'SUCCEEDED',
       output: { Error: 'States.IntrinsicFailure' },
     });

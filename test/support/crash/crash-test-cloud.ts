@@ -50,10 +50,7 @@ export async function startCrashTestCloud(options: CrashTestCloudOptions = {}): 
   const processIds = path.join(home, 'processes');
   mkdirSync(processIds);
   const folderOf = (bucket: string) => path.join(home, bucket);
-  const buckets = BUCKETS.map((name) => [
-    name,
-    { folder: folderOf(name), state: path.join(home, 'state', name) },
-  ]);
+  const buckets = BUCKETS.map((name) => [name, { folder: folderOf(name), state: path.join(home, 'state', name) }]);
   const s3 = await startS3Server({
     buckets: Object.fromEntries(buckets),
     onEvent: (record) => options.onWritten?.(record),
@@ -77,9 +74,7 @@ export async function startCrashTestCloud(options: CrashTestCloudOptions = {}): 
   const lambda = startLambdaHost({
     functions: {
       'plan-job': functionAt(new URL('functions/plan-job.ts', root)),
-      'compress-batch': functionAt(
-        program('functions/compress-batch.ts', 'test/support/crash/poisoned-function.ts'),
-      ),
+      'compress-batch': functionAt(program('functions/compress-batch.ts', 'test/support/crash/poisoned-function.ts')),
       'report-job': functionAt(new URL('functions/report-job.ts', root)),
     },
     processes: 1,

@@ -25,8 +25,7 @@ export function killAtRandom(
   gap: number,
 ): KillWhen {
   const left = { plan: 0, report: 0, ...kills };
-  const drawGap = (part: keyof Kills) =>
-    1 + Math.floor(random() * (part === 'compress' ? gap : FEW_REQUESTS));
+  const drawGap = (part: keyof Kills) => 1 + Math.floor(random() * (part === 'compress' ? gap : FEW_REQUESTS));
   const gaps = { plan: drawGap('plan'), compress: drawGap('compress'), report: drawGap('report') };
   let stage: KillPoint['stage'] | 'between' = 'requested';
   return (point) => {

@@ -182,9 +182,7 @@ async function findProblems(evidence: Evidence): Promise<string[]> {
   return [
     ...accountProblems(evidence),
     ...failureProblems(evidence),
-    ...(evidence.job.output === 'in-place'
-      ? await inPlaceProblems(evidence)
-      : await outputProblems(evidence)),
+    ...(evidence.job.output === 'in-place' ? await inPlaceProblems(evidence) : await outputProblems(evidence)),
   ];
 }
 
@@ -219,12 +217,10 @@ async function outputProblems({ originals, cloud, report, results }: Evidence): 
   const found = filesBelow(folder).sort();
   if (String(found) !== String(wanted)) problems.push(`outputs ${found} instead of ${wanted}`);
   const bytesOut = found.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
-  if (bytesOut !== report.bytesOut)
-    problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
+  if (bytesOut !== report.bytesOut) problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
   const bytesIn = wanted.reduce((sum, name) => sum + originals.get(name)!.byteLength, 0);
   if (bytesIn !== report.bytesIn) problems.push(`${bytesIn} bytes in, ${report.bytesIn} are reported`);
-  for (const name of found)
-    if (!(await isComplete(path.join(folder, name)))) problems.push(`${name} is incomplete`);
+  for (const name of found) if (!(await isComplete(path.join(folder, name)))) problems.push(`${name} is incomplete`);
   for (const [name, body] of originals) {
     if (!readFileSync(path.join(cloud.folderOf('pictures'), name)).equals(body))
       problems.push(`the source ${name} changed`);
@@ -245,8 +241,7 @@ async function inPlaceProblems({ originals, cloud, report, results }: Evidence):
     }
     const isOriginal = Buffer.from(object.body).equals(original);
     const isCompressed = readMark(object.metadata)?.sha256 === sha256Of(object.body);
-    if (isOriginal === isCompressed)
-      problems.push(`${key} is neither its original nor its compressed version`);
+    if (isOriginal === isCompressed) problems.push(`${key} is neither its original nor its compressed version`);
     const status = resultOf.get(key)?.status;
     if (isCompressed !== (status === 'compressed'))
       problems.push(`${key} is reported as ${status}, but the object is not`);
@@ -256,8 +251,7 @@ async function inPlaceProblems({ originals, cloud, report, results }: Evidence):
     if (undo.get(key) !== object.etag) problems.push(`undo.jsonl does not name ${key} as it is now`);
   }
   for (const key of undo.keys()) if (!originals.has(key)) problems.push(`undo.jsonl names ${key}`);
-  if (bytesOut !== report.bytesOut)
-    problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
+  if (bytesOut !== report.bytesOut) problems.push(`${bytesOut} bytes are stored, ${report.bytesOut} are reported`);
   return problems;
 }
 
