@@ -48,10 +48,7 @@ const SAID_OTHERWISE = {
   fileList: 'the command line names what is compressed',
   output: 'outputs go to the folder that --out names',
 };
-const SAID_OTHERWISE_LOCALLY = {
-  ...SAID_OTHERWISE,
-  relativeTo: "paths are relative to the list's own folder",
-};
+const SAID_OTHERWISE_LOCALLY = { ...SAID_OTHERWISE, relativeTo: "paths are relative to the list's own folder" };
 
 /** Reads the command line. @throws UsageError with what was expected; @returns 'help' when that was asked for. */
 export function readCommandLine(args: readonly string[]): CommandLine | 'help' {

@@ -98,9 +98,7 @@ async function write(list: MadeList, out: string): Promise<void> {
     await rename(unfinished, place);
   } catch (cause) {
     await rm(unfinished, { force: true }).catch(() => {});
-    throw new UsageError(`Expected to write --out ${place} but cannot: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new UsageError(`Expected to write --out ${place} but cannot: ${(cause as Error).message}`, { cause });
   }
 }
 

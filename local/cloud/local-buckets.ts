@@ -48,11 +48,7 @@ export function outputBuckets(home: string, out: string): Readonly<Record<string
 
 /** The buckets where an object starts work. Both are versioned, as in deploy/buckets.yml. */
 export function triggerBuckets(home: string): Readonly<Record<string, BucketFolder>> {
-  const place = (name: string) => ({
-    folder: path.join(home, name),
-    state: stateOf(home, name),
-    versioned: true,
-  });
+  const place = (name: string) => ({ folder: path.join(home, name), state: stateOf(home, name), versioned: true });
   return { [INPUT_BUCKET]: place(INPUT_BUCKET), [UPLOAD_BUCKET]: place(UPLOAD_BUCKET) };
 }
 

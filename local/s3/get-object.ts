@@ -38,11 +38,7 @@ export function versionHeaders(bucket: Bucket, record: ObjectRecord): OutgoingHt
 
 async function answerGet(call: Call, fd: number, record: ObjectRecord): Promise<void> {
   const { request, response } = call;
-  const headers = {
-    ...answerHeaders(record),
-    ...versionHeaders(call.bucket, record),
-    ...overrides(call.query),
-  };
+  const headers = { ...answerHeaders(record), ...versionHeaders(call.bucket, record), ...overrides(call.query) };
   if (checkReadConditions(request.headers, record) === 'not-modified') {
     return sendEmpty(response, 304, { etag: headers.etag, 'last-modified': headers['last-modified'] });
   }

@@ -130,17 +130,11 @@ const map = z
     ItemSelector: itemTemplate,
     ItemProcessor: z.strictObject({
       ...comment,
-      ProcessorConfig: z.strictObject({
-        Mode: z.literal('DISTRIBUTED'),
-        ExecutionType: z.literal('STANDARD'),
-      }),
+      ProcessorConfig: z.strictObject({ Mode: z.literal('DISTRIBUTED'), ExecutionType: z.literal('STANDARD') }),
       StartAt: z.string(),
       States: z.record(z.string(), childState),
     }),
-    ResultWriter: z.strictObject({
-      Resource: z.literal('arn:aws:states:::s3:putObject'),
-      Parameters: s3Prefix,
-    }),
+    ResultWriter: z.strictObject({ Resource: z.literal('arn:aws:states:::s3:putObject'), Parameters: s3Prefix }),
     ResultPath: resultPath,
     Catch: catchers,
   })
@@ -150,11 +144,7 @@ const state = z.discriminatedUnion('Type', [task, pass, choice, succeed, fail, m
   error: 'expected a state of Type Task, Pass, Choice, Succeed, Fail or Map',
 });
 
-export const machine = z.strictObject({
-  ...comment,
-  StartAt: z.string(),
-  States: z.record(z.string(), state),
-});
+export const machine = z.strictObject({ ...comment, StartAt: z.string(), States: z.record(z.string(), state) });
 
 export type State = z.infer<typeof state>;
 export type StateOf<Type extends State['Type']> = Extract<State, { readonly Type: Type }>;

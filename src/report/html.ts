@@ -15,10 +15,4 @@ function render(part: Part): string {
   return String(part).replace(/[&<>"']/g, (letter) => ENTITIES[letter] ?? letter);
 }
 
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };

@@ -22,11 +22,7 @@ export function chunkKind(type: string): ChunkKind | undefined {
 const KINDS: ReadonlyMap<string, ChunkKind> = new Map([
   ...kinds('IHDR PLTE tRNS IDAT IEND acTL fcTL fdAT', { pixels: true }),
   // mDCv and cLLi are the names of mDCV and cLLI in drafts of the third edition of PNG.
-  ...kinds('cHRM gAMA iCCP sRGB cICP mDCV cLLI mDCv cLLi', {
-    appearance: true,
-    colour: true,
-    beforePalette: true,
-  }),
+  ...kinds('cHRM gAMA iCCP sRGB cICP mDCV cLLI mDCv cLLi', { appearance: true, colour: true, beforePalette: true }),
   ...kinds('sBIT', { appearance: true, beforePalette: true, inColourType: true }),
   ...kinds('bKGD', { appearance: true, inColourType: true }),
   ...kinds('hIST', { inColourType: true }),
