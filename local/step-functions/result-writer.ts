@@ -99,10 +99,7 @@ function recordOf(child: ChildResult): object {
 
 const REDRIVABLE = { RedriveStatus: 'REDRIVABLE_BY_MAP_RUN' };
 const REDRIVE = {
-  SUCCEEDED: {
-    RedriveStatus: 'NOT_REDRIVABLE',
-    RedriveStatusReason: 'Execution is SUCCEEDED and cannot be redriven',
-  },
+  SUCCEEDED: { RedriveStatus: 'NOT_REDRIVABLE', RedriveStatusReason: 'Execution is SUCCEEDED and cannot be redriven' },
   FAILED: REDRIVABLE,
   ABORTED: REDRIVABLE,
 };

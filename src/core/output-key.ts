@@ -3,9 +3,8 @@ import type { Job } from './job.ts';
 import { parseS3Prefix, type S3Location } from './s3-uri.ts';
 
 /**
- * Where the compressed copy of `source` goes; in place it is the source itself.
- * The extension changes only when the format does: `format` is that of the output, given only for an image
- * that was (or may be) converted.
+ * Where the compressed copy of `source` goes; in place it is the source itself. The extension changes only when the
+ * format does: `format` is that of the output, given only for an image that was (or may be) converted.
  */
 export function outputFor(source: S3Location, job: OutputSettings, format?: ImageFormat): S3Location {
   return outputRule(job, format)(source);

@@ -18,9 +18,7 @@ export function lambdaLimits(megabytes: number): { concurrency: number; memoryBy
   };
 }
 
-/**
- * A signal that is aborted on SIGTERM, and `marginMs` before the remaining time is over (at most two fifths of it).
- */
+/** A signal that is aborted on SIGTERM, and `marginMs` before the remaining time is over (at most two fifths of it). */
 export function closingBefore(remainingMs: number, marginMs: number): Disposable & { readonly signal: AbortSignal } {
   const closing = new AbortController();
   const close = () => closing.abort();

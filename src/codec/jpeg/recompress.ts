@@ -7,11 +7,10 @@ import { isMovable, readMultiPicture } from './multi-picture.ts';
 import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
 
 /**
- * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker
- * and accepts damaged files, so markers are put back here, and the caller decodes the source strictly before.
- * Trailing parts are carried along whole (under `keep`), left out (if they are metadata, where that has to go), or the
- * source is returned as it is.
- * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
+ * The same coefficients with better Huffman codes and scans: pixels are identical. The engine drops every marker and
+ * accepts damaged files, so markers are put back here, and the caller decodes the source strictly before. Trailing
+ * parts are carried along whole (under `keep`), left out (if they are metadata, where that has to go), or the source is
+ * returned as it is. Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
 export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
   const source = readJpeg(bytes);

@@ -25,12 +25,7 @@ export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
   };
   const photoshop = value(TAG.photoshop);
   const iptc = value(TAG.iptc) ?? (photoshop && readIptc(photoshop));
-  return {
-    exif: exifOf(tiff, first),
-    xmp: value(TAG.xmp),
-    icc: value(TAG.icc),
-    photoshop: iptc && asPhotoshop(iptc),
-  };
+  return { exif: exifOf(tiff, first), xmp: value(TAG.xmp), icc: value(TAG.icc), photoshop: iptc && asPhotoshop(iptc) };
 }
 
 // The tags that describe the picture and not the layout of the file: the main directory of EXIF has the same.
