@@ -34,19 +34,12 @@ export interface BatchItem {
   readonly batch?: string;
 }
 
-export interface BatchPlanner {
-  /** Takes the next line of images.jsonl. @returns the batch that it closed */
-  add(item: BatchItem): BatchRef | undefined;
-  /** The last batch. */
-  end(): BatchRef | undefined;
-}
-
 /**
  * Divides the lines of images.jsonl into batches as they are written: the user's own where the list names them,
  * else by count and by bytes.
  * @param bucket the work bucket
  */
-export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bucket: string): BatchPlanner {
+export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bucket: string) {
   let batches = 0;
   let open: OpenBatch | undefined;
   let position = 0;
@@ -70,7 +63,8 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
   };
 
   return {
-    add(item) {
+    /** Takes the next line of images.jsonl. @returns the batch that it closed */
+    add(item: BatchItem): BatchRef | undefined {
       const closed = open && belongs(item, open, images) ? undefined : close();
       open ??= { name: item.batch, start: position, count: 0, bytes: 0 };
       open.count += 1;
@@ -78,6 +72,7 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
       position += item.lineBytes;
       return closed;
     },
+    /** The last batch. */
     end: close,
   };
 }
@@ -87,7 +82,9 @@ export function planBatches({ jobId, images }: Pick<Job, 'jobId' | 'images'>, bu
  * every other byte becomes `!XX`, so that different names stay different.
  */
 export function safeBatchId(name: string): string {
-  const encoded = /^\.*$/.test(name) ? encode(name, /\./g) : encode(name, /[^A-Za-z0-9_.-]/gu);
+  const unsafe = /^\.*$/.test(name) ? /\./g : /[^A-Za-z0-9_.-]/gu;
+  const hexOf = (text: string) => Buffer.from(text).toString('hex').toUpperCase();
+  const encoded = name.toWellFormed().replace(unsafe, (character) => hexOf(character).replace(/../g, '!$&'));
   if (encoded.length > MAX_BATCH_ID) return `${encoded.slice(0, MAX_BATCH_ID - 20)}!!${fnv1a64(name)}`;
   return encoded === '' ? '!' : encoded;
 }
@@ -107,9 +104,4 @@ function belongs(item: BatchItem, open: OpenBatch, images: Job['images']): boole
   if (item.batch !== undefined) return true;
   if (open.count >= images.perBatch) return false;
   return images.perBatchBytes === null || open.bytes + item.bytes <= images.perBatchBytes;
-}
-
-function encode(name: string, unsafe: RegExp): string {
-  const hexOf = (text: string) => Buffer.from(text).toString('hex').toUpperCase();
-  return name.toWellFormed().replace(unsafe, (character) => hexOf(character).replace(/../g, '!$&'));
 }

@@ -148,10 +148,7 @@ export function nameInFolder(source: string, folders: Folders = {}): string {
   return Object.hasOwn(folders, bucket) ? source.slice(`s3://${bucket}/`.length) : source;
 }
 
-interface Judged extends JobCircumstances {
-  readonly failed: number;
-  readonly lost: number;
-}
+type Judged = JobCircumstances & Pick<JobReport, 'failed' | 'lost'>;
 
 /** Why the job failed, in one sentence; undefined when it did not. */
 function causeOfFailure(judged: Judged): string | undefined {

@@ -1,6 +1,6 @@
 import type { FileListEntry } from '../core/file-list.ts';
 import type { Job } from '../core/job.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { ObjectStore, ObjectSummary } from '../core/object-store.ts';
 import type { S3Location } from '../core/s3-uri.ts';
 import type { EntryChunks } from './reading.ts';
 
@@ -29,19 +29,14 @@ export interface Listing {
   readonly isExcluded?: ((location: S3Location) => boolean) | undefined;
 }
 
-/** What a listing says about an object. */
-interface Listed {
-  readonly key: string;
-  /** NaN where it is unknown. */
-  readonly size: number;
-  readonly lastModified?: Date | undefined;
-}
-
 /** As many as S3 lists in one response. */
 const ENTRIES_PER_CHUNK = 1000;
 
-/** Whether an object below a prefix belongs to the job. Case of suffixes is ignored. */
-export function isSelected({ key, size, lastModified }: Listed, select: Job['select']): boolean {
+/** Whether an object below a prefix belongs to the job. Case of suffixes is ignored; an unknown size is NaN. */
+export function isSelected(
+  { key, size, lastModified }: Pick<ObjectSummary, 'key' | 'size' | 'lastModified'>,
+  select: Job['select'],
+): boolean {
   const { suffixes, minBytes, maxBytes, modifiedAfter } = select;
   if (suffixes && !suffixes.some((suffix) => key.toLowerCase().endsWith(suffix.toLowerCase()))) return false;
   if (minBytes !== null && !(size >= minBytes)) return false;

@@ -1,9 +1,5 @@
 /** The words nearest to a mistyped one, for the user to choose from; none where no word is near. */
-export function nearestWords(
-  written: string,
-  words: readonly string[],
-  nameOf = (word: string) => word,
-): readonly string[] {
+export function nearestWords(written: string, words: readonly string[], nameOf = (word: string) => word) {
   const distances = words.map((word) => editDistance(written.toLowerCase(), nameOf(word).toLowerCase()));
   const smallest = Math.min(...distances);
   const maxDistance = written.length <= 3 ? 1 : 2;

@@ -8,11 +8,8 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
 
 export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`;
-  const error = `must be ${range}`;
-  return z
-    .int({ error: `must be a whole number, ${range}` })
-    .min(min, { error })
-    .max(max, { error });
+  const outside = { error: `must be ${range}` };
+  return z.int(`must be a whole number, ${range}`).min(min, outside).max(max, outside);
 };
 
 const textThat = (holds: (text: string) => boolean, error: string) => z.string({ error }).refine(holds, { error });
@@ -20,11 +17,8 @@ const textThat = (holds: (text: string) => boolean, error: string) => z.string({
 /** Pixels: more than any encoder here can write. */
 export const side = integer(1, 65_535);
 
-const PERCENTAGE_RULE = 'must be 0 to 100';
-export const percentage = z
-  .number({ error: PERCENTAGE_RULE })
-  .min(0, { error: PERCENTAGE_RULE })
-  .max(100, { error: PERCENTAGE_RULE });
+const PERCENTAGE = { error: 'must be 0 to 100' };
+export const percentage = z.number(PERCENTAGE).min(0, PERCENTAGE).max(100, PERCENTAGE);
 
 export const flag = z.boolean({ error: 'must be true or false' });
 
@@ -52,20 +46,13 @@ export const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
 });
 
 /** Names of folders: they become parts of keys. */
-const NAMES_RULE = 'must be a list of names without slashes, each once';
+const name = textThat((text) => /^[^/]+$/.test(text), 'must be a name without slashes');
+const NAMES = { error: 'must be a list of names without slashes, each once' };
 export const names = z
-  .array(
-    textThat((text) => /^[^/]+$/.test(text), 'must be a name without slashes'),
-    { error: NAMES_RULE },
-  )
-  .refine((all) => new Set(all).size === all.length, { error: NAMES_RULE })
+  .array(name, NAMES)
+  .refine((all) => new Set(all).size === all.length, NAMES)
   .readonly();
 
-const ENDINGS_RULE = 'must be a list of endings such as ".jpg"';
-export const nameEndings = z
-  .array(
-    textThat((text) => text !== '', 'must be an ending such as ".jpg"'),
-    { error: ENDINGS_RULE },
-  )
-  .min(1, { error: ENDINGS_RULE })
-  .readonly();
+const ending = textThat((text) => text !== '', 'must be an ending such as ".jpg"');
+const ENDINGS = { error: 'must be a list of endings such as ".jpg"' };
+export const nameEndings = z.array(ending, ENDINGS).min(1, ENDINGS).readonly();
