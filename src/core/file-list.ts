@@ -99,9 +99,9 @@ function readEntryObject(
   if (isMismatch(location)) return location;
   if (!isMissing(size) && !isByteCount(size))
     return { expected: 'a size in bytes (a whole number)', received: show(size) };
-  if (!isMissing(etag) && !isEntityTag(etag))
+  if (!isMissing(etag) && (typeof etag !== 'string' || etag.length > MAX_ETAG))
     return { expected: `an etag (at most ${MAX_ETAG} characters)`, received: show(etag) };
-  const entryTag = isMissing(etag) ? undefined : withoutQuotes(etag);
+  const entryTag = isMissing(etag) ? undefined : etag.replace(/^(W\/)?"(.*)"$/, '$2');
   return { bucket: location.bucket, key: location.key, size: size ?? undefined, etag: entryTag };
 }
 
@@ -144,18 +144,10 @@ function resolveSteps(path: string): string | undefined {
   return steps.join('/');
 }
 
-function isEntityTag(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_ETAG;
-}
-
 function isMissing(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
 export function isByteCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function withoutQuotes(etag: string): string {
-  return etag.replace(/^(W\/)?"(.*)"$/, '$2');
 }

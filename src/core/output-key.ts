@@ -23,11 +23,9 @@ export function outputRule(job: OutputSettings, format?: ImageFormat): (source: 
  * The places where the output of an image may go: under its converted name first, and under its own. Where the format
  * may change, which of them it is shows only afterwards, because a kept copy keeps its name.
  */
-export function possibleOutputs(
-  job: OutputSettings & Pick<Job, 'compression'>,
-): (source: S3Location) => readonly S3Location[] {
+export function possibleOutputs(job: OutputSettings & Pick<Job, 'compression'>) {
   const [converted, unconverted] = [outputRule(job, targetFormat(job)), outputRule(job)];
-  return (source) => {
+  return (source: S3Location): readonly S3Location[] => {
     const [first, second] = [converted(source), unconverted(source)];
     return first.key === second.key ? [second] : [first, second];
   };
@@ -51,11 +49,7 @@ const FORMATS = new Map<string, ImageFormat>(
   ),
 );
 
-function arrange(
-  key: string,
-  { layout, suffixes }: Pick<Job, 'layout' | 'suffixes'>,
-  format: ImageFormat | undefined,
-): string {
+function arrange(key: string, { layout, suffixes }: OutputSettings, format: ImageFormat | undefined): string {
   const renamed = format ? withExtension(key, format) : key;
   if (layout === 'mirror') return renamed;
   if (layout === 'flat') return basename(renamed);

@@ -30,8 +30,10 @@ export function failureGroups(report: JobReport) {
     ...report.failureCodes,
     ...(lost > 0 && { Lost: lost }),
   };
+  // On the user's own machine nothing was deployed, so there are no deployment parameters to change.
+  const advice = report.folders ? { ...ADVICE, AccessDenied: 'Grant the permission named below.' } : ADVICE;
   return entriesOf(counts)
-    .map(([code, count]) => ({ code, count, meaning: MEANINGS[code], advice: adviceOn(code, report) }))
+    .map(([code, count]) => ({ code, count, meaning: MEANINGS[code], advice: advice[code] }))
     .sort((a, b) => b.count - a.count);
 }
 
@@ -53,11 +55,6 @@ const ADVICE: Readonly<Record<FailureCode | 'Lost', string>> = {
   Unexpected: 'Read the message. Running failed.jsonl again helps only if the cause was temporary.',
   Lost: 'Run failed.jsonl again: these images have no result.',
 };
-
-/** On the user's own machine nothing was deployed, so there are no deployment parameters to change. */
-function adviceOn(code: FailureCode | 'Lost', { folders }: JobReport): string {
-  return folders && code === 'AccessDenied' ? 'Grant the permission named below.' : ADVICE[code];
-}
 
 function entriesOf<Key extends string>(counts: Partial<Record<Key, number>>): [Key, number][] {
   return Object.entries(counts) as [Key, number][];

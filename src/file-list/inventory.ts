@@ -18,8 +18,10 @@ export async function* readInventory(
 ): EntryChunks {
   const manifest = await readManifest(bytes, reading);
   const columns = columnsOf(manifest, reading);
+  // `arn:aws:s3:::bucket`, as manifests have it, or the plain name.
+  const bucket = manifest.destinationBucket.slice(manifest.destinationBucket.lastIndexOf(':') + 1);
   for (const { key } of manifest.files) {
-    const location = { bucket: bucketOf(manifest.destinationBucket), key };
+    const location = { bucket, key };
     const file = formatS3Uri(location);
     const packed = readObject(store, location, `the data file ${file} that ${reading.name} names`);
     const { bytes: csv } = await unpack(packed, file);
@@ -107,11 +109,6 @@ function columnsOf({ fileFormat, fileSchema }: Manifest, { name }: Reading) {
   };
 }
 type Columns = ReturnType<typeof columnsOf>;
-
-/** `arn:aws:s3:::bucket`, as manifests have it, or the plain name. */
-function bucketOf(destination: string): string {
-  return destination.slice(destination.lastIndexOf(':') + 1);
-}
 
 function isCurrent(row: Row, { isLatest, isDeleteMarker }: Columns): boolean {
   return row[isLatest]?.toLowerCase() !== 'false' && row[isDeleteMarker]?.toLowerCase() !== 'true';
