@@ -14,8 +14,11 @@ export interface Format extends FormatTraits {
   findFault?(bytes: Uint8Array): string | undefined;
   /** The same in the coded pixels, which takes longer; 'unknown-kind' where it cannot be known. */
   findScanFault?(bytes: Uint8Array): string | undefined | 'unknown-kind';
-  /** What of a source is checked before it is kept as it is; nothing where absent. */
-  readonly keptCheck?: KeptCheck;
+  /**
+   * What of a source is checked before it is kept as it is; nothing where absent. A strict decode by libvips; with
+   * `findFault` after it, or instead of it where the image is too large for a decode.
+   */
+  readonly keptCheck?: 'decode' | 'decode-and-faults' | 'faults-unless-decoded';
   /** Of a format of which libvips reads only some kinds. */
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */
@@ -43,6 +46,3 @@ export interface WritableFormat extends Format {
   /** An encoder's output with this metadata. @throws CorruptImageError */
   writeMetadata(output: Uint8Array, metadata: ImageMetadata, transfer: MetadataTransfer): Uint8Array;
 }
-
-/** A strict decode by libvips; with `findFault` after it, or instead of it where the image is too large for a decode. */
-export type KeptCheck = 'decode' | 'decode-and-faults' | 'faults-unless-decoded';

@@ -3,7 +3,7 @@ import { CorruptImageError } from './corrupt-image-error.ts';
 import { FORMATS } from './formats.ts';
 
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
-export type BytesOutcome = CompressedBytes | KeptBytes | SkippedBytes | FailedBytes;
+export type BytesOutcome = CompressedBytes | KeptBytes | Omit<Skipped, 'bytesIn'> | FailedBytes;
 
 interface CompressedBytes extends Omit<Compressed, 'output' | 'bytesIn' | 'bytesOut'> {
   readonly bytes: Uint8Array;
@@ -15,7 +15,6 @@ export interface KeptBytes extends Omit<Kept, 'output' | 'bytesIn'> {
   readonly contentType: string;
 }
 
-type SkippedBytes = Omit<Skipped, 'bytesIn'>;
 type FailedBytes = Omit<Failed, 'bytesIn'>;
 
 /** The encoder threw, hung or wrote something that is not the picture; the source is sound. */

@@ -9,18 +9,15 @@ export interface Gif {
   /** Some frame has a transparent colour. */
   readonly transparent: boolean;
   readonly interlaced: boolean;
-  readonly applications: GifApplication[];
+  /** Application extensions: an identifier of eight letters with a code of three, and their data. */
+  readonly applications: {
+    readonly name: string;
+    /** From the length of the first sub-block to the zero after the last. */
+    readonly from: number;
+    readonly end: number;
+  }[];
   readonly comments: boolean;
   /** Where the trailer ends, or the file when there is none. */
-  readonly end: number;
-}
-
-/** An application extension. */
-export interface GifApplication {
-  /** Its identifier of eight letters and its code of three. */
-  readonly name: string;
-  /** Its data: from the length of the first sub-block to the zero after the last. */
-  readonly from: number;
   readonly end: number;
 }
 
@@ -34,9 +31,8 @@ const MAX_APPLICATIONS = 1000;
 
 /** Reads the blocks of a GIF; throws CorruptImageError when its screen has no size or the header is cut off. */
 export function readGif(bytes: Uint8Array): Gif {
-  if (bytes.length < 13) {
+  if (bytes.length < 13)
     throw new CorruptImageError(`Expected a readable GIF header but the file ends at byte ${bytes.length}`);
-  }
   const [width, height] = [uint16At(bytes, 6, true), uint16At(bytes, 8, true)];
   if (width === 0 || height === 0) throw corruptHeader('GIF', 'a width or height of 0', 6);
   const nothing = { frames: 0, transparent: false, interlaced: false, comments: false, applications: [] };

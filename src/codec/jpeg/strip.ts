@@ -1,7 +1,7 @@
 import { countTrailing } from '../bytes.ts';
 import type { MetadataPart, MetadataStripper } from '../metadata/model.ts';
 import { segmentsOfCopy } from './metadata.ts';
-import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
+import { codingStart, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './segments.ts';
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
@@ -18,7 +18,7 @@ export const jpegStripper: MetadataStripper = {
   },
 };
 
-function asPart({ marker, payload }: { marker: number; payload: Uint8Array }): MetadataPart {
+function asPart({ marker, payload }: NewSegment): MetadataPart {
   return { type: String.fromCharCode(marker), payload };
 }
 

@@ -17,14 +17,10 @@ export const PHOTOSHOP_PREFIX = 'Photoshop 3.0\0';
 
 /** IPTC (IIM) in Photoshop's image resources. */
 
-type Dataset = Readonly<{ record: number; id: number; value: Uint8Array }>;
-
 const IPTC_RESOURCE = 0x0404;
 
 /** Programs other than Photoshop mark their resources in its list with signatures of their own. */
 const SIGNATURES: ReadonlySet<string> = new Set(['8BIM', 'MeSa', 'AgHg', 'PHUT', 'DCSR']);
-
-const UTF8 = latin1('\x1b%G');
 
 /** By-line, by-line title, credit, source, copyright; with the character set they are written in. */
 const CREDIT_IDS: ReadonlySet<string> = new Set(['1:90', '2:80', '2:85', '2:110', '2:115', '2:116']);
@@ -47,9 +43,7 @@ export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
 
 /** An APP13 payload with only the credits in it; undefined when there are none. */
 export function creditsOnly(photoshop: Uint8Array): Uint8Array | undefined {
-  const iptc = readIptc(photoshop);
-  const datasets = iptc ? readDatasets(iptc) : [];
-  const credits = datasets.filter(({ record, id }) => CREDIT_IDS.has(`${record}:${id}`));
+  const credits = readDatasets(photoshop).filter(({ record, id }) => CREDIT_IDS.has(`${record}:${id}`));
   if (!credits.some(({ record }) => record === 2)) return undefined;
   const rows = credits.map(({ record, id, value }) => [[0x1c, record, id], uint16(value.length), value]);
   return asPhotoshop(joinAll(rows.flat()));
@@ -62,11 +56,8 @@ export function asPhotoshop(iptc: Uint8Array): Uint8Array {
 }
 
 export function readIptcCredits(photoshop: Uint8Array): Credits {
-  const iptc = readIptc(photoshop);
-  const datasets = iptc ? readDatasets(iptc) : [];
-  const isUtf8 = datasets.some(
-    ({ record, id, value }) => record === 1 && id === 90 && startsWith(value, textAt(UTF8, 0, 3)),
-  );
+  const datasets = readDatasets(photoshop);
+  const isUtf8 = datasets.some(({ record, id, value }) => record === 1 && id === 90 && startsWith(value, '\x1b%G'));
   const texts = (wanted: number) =>
     datasets
       .filter(({ record, id }) => record === 2 && id === wanted)
@@ -74,8 +65,9 @@ export function readIptcCredits(photoshop: Uint8Array): Credits {
   return { creators: texts(80), rights: texts(116)[0] };
 }
 
-function readDatasets(iptc: Uint8Array): Dataset[] {
-  const datasets: Dataset[] = [];
+function readDatasets(photoshop: Uint8Array) {
+  const iptc = readIptc(photoshop) ?? new Uint8Array();
+  const datasets: { record: number; id: number; value: Uint8Array }[] = [];
   for (let at = 0; at + 5 <= iptc.length && iptc[at] === 0x1c; ) {
     const length = uint16At(iptc, at + 3);
     // The top bit marks an extended length, which no credit needs.

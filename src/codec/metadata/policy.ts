@@ -8,16 +8,14 @@ export function underPolicy(metadata: ImageMetadata, policy: MetadataPolicy, ori
   return POLICIES[policy](metadata, orientation);
 }
 
-type ApplyPolicy = (metadata: ImageMetadata, orientation: number) => ImageMetadata;
-
-const POLICIES: Readonly<Record<MetadataPolicy, ApplyPolicy>> = {
+const POLICIES: Readonly<Record<MetadataPolicy, (metadata: ImageMetadata, orientation: number) => ImageMetadata>> = {
   // Where the orientation stays, every byte does, even if XMP and EXIF disagree on it.
   keep: (metadata, orientation) =>
     orientation === readOrientation(metadata.exif)
       ? metadata
       : {
           ...metadata,
-          exif: withOrientation(metadata.exif ?? NO_EXIF, orientation),
+          exif: withOrientation(metadata.exif ?? new Uint8Array(), orientation),
           xmp: metadata.xmp && withXmpOrientation(metadata.xmp, orientation),
         },
   copyright: ({ exif, xmp, icc, photoshop }, orientation) => ({
@@ -42,8 +40,6 @@ function orientationOnlyInXmp({ exif, xmp }: ImageMetadata, orientation: number)
   const inXmp = !isInExif && xmp ? readXmpOrientation(xmp) : undefined;
   return inXmp === 1 ? undefined : inXmp;
 }
-
-const NO_EXIF = new Uint8Array();
 
 /** A new EXIF of credits and orientation: what is not written into it cannot leak. */
 function creditsExif(exif: Uint8Array | undefined, orientation: number): Uint8Array | undefined {

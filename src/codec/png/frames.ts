@@ -24,15 +24,11 @@ function isWithin({ width, height }: Png['header'], control: Uint8Array): boolea
   return left + frameWidth <= width && top + frameHeight <= height;
 }
 
-export interface ApngFrame {
-  /** The frame alone as a PNG of its own, in its own size. */
-  readonly png: Uint8Array;
-  /** Where and how long it is shown: fcTL without its sequence number. */
-  readonly control: Uint8Array;
-}
-
-/** The frames of an animated PNG; none when it is a still. */
-export function apngFrames(bytes: Uint8Array): ApngFrame[] {
+/**
+ * The frames of an animated PNG, none when it is a still: each alone as a PNG of its own, in its own size, and where and
+ * how long it is shown (fcTL without its sequence number).
+ */
+export function apngFrames(bytes: Uint8Array): Readonly<Record<'png' | 'control', Uint8Array>>[] {
   const png = readPng(bytes);
   const { chunks } = png;
   const header = findChunk(png, 'IHDR')?.payload;

@@ -40,11 +40,9 @@ export function xmpChunk(packet: Uint8Array): NewChunk {
   return { type: 'iTXt', payload: joinBytes(latin1(`${XMP_KEYWORD}\0\0\0\0\0`), packet) };
 }
 
-const TEXT_CHUNKS: ReadonlySet<string> = new Set(['tEXt', 'zTXt', 'iTXt']);
-
 /** Keyword of a tEXt, zTXt or iTXt chunk, without reading its value, which may be compressed. */
 export function keywordOf({ type, payload }: NewChunk): string | undefined {
-  if (!TEXT_CHUNKS.has(type)) return undefined;
+  if (!['tEXt', 'zTXt', 'iTXt'].includes(type)) return undefined;
   const end = payload.subarray(0, 80).indexOf(0);
   return end < 1 ? undefined : textAt(payload, 0, end);
 }

@@ -81,8 +81,6 @@ export interface PngMetadata {
   readonly after: readonly NewChunk[];
 }
 
-const CREDIT_KEYWORDS: ReadonlySet<string> = new Set(['author', 'artist', 'copyright']);
-
 /** Neither part of the pixels nor wrong in every copy. */
 export function isMetadataChunk({ type }: NewChunk): boolean {
   const kind = chunkKind(type);
@@ -122,13 +120,12 @@ function isCarried(chunk: NewChunk, policy: MetadataPolicy): boolean {
   if (!isMetadataChunk(chunk)) return false;
   if (policy === 'keep' || chunkKind(chunk.type)?.appearance) return true;
   const keyword = policy === 'strip' ? undefined : keywordOf(chunk);
-  return keyword !== undefined && CREDIT_KEYWORDS.has(keyword.toLowerCase());
+  return keyword !== undefined && ['author', 'artist', 'copyright'].includes(keyword.toLowerCase());
 }
 
 function withOrientationIn(chunk: NewChunk, orientation: number): NewChunk {
-  if (chunk.type === 'eXIf') {
+  if (chunk.type === 'eXIf')
     return { type: 'eXIf', payload: withOrientation(withoutExifPrefix(chunk.payload), orientation) };
-  }
   if (!isXmpChunk(chunk)) return chunk;
   const packet = readText(chunk)?.value;
   const upright = packet && withXmpOrientation(packet, orientation);
@@ -138,8 +135,7 @@ function withOrientationIn(chunk: NewChunk, orientation: number): NewChunk {
 /** EXIF and XMP that the policy allows in a new form, or that hold an orientation no other chunk holds. */
 function rewrittenChunks(source: Png, policy: MetadataPolicy, orientation: number): NewChunk[] {
   const exif = findChunk(source, 'eXIf')?.payload;
-  if (policy === 'keep') {
+  if (policy === 'keep')
     return exif || orientation === 1 ? [] : [{ type: 'eXIf', payload: buildExif({ orientation }) }];
-  }
   return metadataChunks(underPolicy(withPlainExif({ exif, xmp: readPngXmp(source) }), policy, orientation));
 }

@@ -5,7 +5,7 @@ import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
 import { findChunk, type Png, readPng, writePng } from './chunks.ts';
 import { pixelFormatOf } from './fit-chunks.ts';
-import { type ApngFrame, apngFrames } from './frames.ts';
+import { apngFrames } from './frames.ts';
 import { chunksOfCopy, type PngMetadata } from './metadata.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
 
@@ -79,23 +79,20 @@ function bitsPerPixel({ header }: Png): number {
 export function isUnderstood(png: Png): boolean {
   // Safe to copy: ancillary, and by its last letter independent of the pixels.
   const isSafe = png.chunks.every(({ type }) => chunkKind(type) || /^[a-z]..[a-z]$/s.test(type));
-  return isSafe && !hasUnannouncedFrames(png);
-}
-
-/** Viewers show a still picture; the engine treats it as a damaged animation. */
-function hasUnannouncedFrames(png: Png): boolean {
-  return png.chunks.some(({ type }) => type === 'fcTL' || type === 'fdAT') && !findChunk(png, 'acTL');
+  // Without acTL viewers show a still picture; the engine treats it as a damaged animation.
+  const hasFrames = png.chunks.some(({ type }) => type === 'fcTL' || type === 'fdAT');
+  return isSafe && (!hasFrames || findChunk(png, 'acTL') !== undefined);
 }
 
 /** Decoders of stills see only one frame, so each is decoded on its own. */
 async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boolean> {
-  const decoded = ({ png }: ApngFrame) => fromEngine(openSharp(png).raw().toBuffer());
+  const decoded = (png: Uint8Array) => fromEngine(openSharp(png).raw().toBuffer());
   const [before, after] = [apngFrames(source), apngFrames(result)];
   if (before.length !== after.length) return false;
   for (const [index, frame] of before.entries()) {
     const other = after[index];
     if (!other || !sameBytes(frame.control, other.control)) return false;
-    if (!sameBytes(await decoded(frame), await decoded(other))) return false;
+    if (!sameBytes(await decoded(frame.png), await decoded(other.png))) return false;
   }
   return true;
 }

@@ -3,25 +3,19 @@ import { type Plane, type Scale, toScales, valueAt } from './xyb-scales.ts';
 /** Pixels as red, green, blue bytes without gaps. */
 export type RgbPixels = Readonly<{ pixels: Uint8Array; width: number; height: number }>;
 
-/** A picture that others are scored against; what depends on it alone is computed once. */
-export interface PerceptualReference {
-  /** SSIMULACRA2: 100 is identical, 90 is visually lossless, 70 is high and 50 medium quality, below 30 low. */
-  score(pixels: Uint8Array): number;
-}
-
 /**
  * SSIMULACRA2 in plain TypeScript: some five times faster than the WebAssembly port of the Rust one in a search,
  * and without a file that a bundle would have to find at run time. The tests compare it with that port.
- * @throws RangeError when a side is below 8 pixels
+ * 100 is identical, 90 is visually lossless, 70 is high and 50 medium quality, below 30 low. What depends on the
+ * reference alone is computed once. @throws RangeError when a side is below 8 pixels
  */
-export function perceptualReference({ pixels, width, height }: RgbPixels): PerceptualReference {
+export function perceptualReference({ pixels, width, height }: RgbPixels) {
   if (width < 8 || height < 8) throw new RangeError(`Expected at least 8 x 8 pixels but received ${width} x ${height}`);
   const channels = channelsOf(toScales(pixels, width, height)).map(withBlurs);
   return {
-    score(candidate) {
-      if (candidate.length !== pixels.length) {
+    score(candidate: Uint8Array): number {
+      if (candidate.length !== pixels.length)
         throw new RangeError(`Expected ${pixels.length} bytes of pixels but received ${candidate.length}`);
-      }
       return toScore(channels, channelsOf(toScales(candidate, width, height)));
     },
   };

@@ -11,13 +11,11 @@ export function valueAt(plane: Plane, index: number): number {
 /** A picture at one of its sizes, in the opponent colours of JPEG XL. */
 export type Scale = Readonly<{ width: number; height: number; x: Plane; y: Plane; b: Plane }>;
 
-const SCALES = 6;
-
 /** The picture and its halves down to 8 pixels, six at the most. @param pixels red, green and blue bytes without gaps */
 export function toScales(pixels: Uint8Array, width: number, height: number): Scale[] {
   const scales: Scale[] = [];
   let linear = toLinear(pixels, width, height);
-  while (scales.length < SCALES && linear.width >= 8 && linear.height >= 8) {
+  while (scales.length < 6 && linear.width >= 8 && linear.height >= 8) {
     scales.push(toXyb(linear));
     linear = halve(linear);
   }

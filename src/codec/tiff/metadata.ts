@@ -64,9 +64,11 @@ function entriesFor(directory: TiffDirectory | undefined, isWanted: (entry: Tiff
   return entries.filter((entry) => isWanted(entry) && (entry.type <= 12 || entry.type === 129));
 }
 
-type Directory = Readonly<{ pointer: number; entries: readonly TiffEntry[] }>;
-
-function writeExif(tiff: Tiff, main: readonly TiffEntry[], others: readonly Directory[]): Uint8Array {
+function writeExif(
+  tiff: Tiff,
+  main: readonly TiffEntry[],
+  others: readonly { pointer: number; entries: readonly TiffEntry[] }[],
+): Uint8Array {
   const { littleEndian } = tiff;
   const copied = (entry: TiffEntry): NewEntry => ({ ...entry, value: valueBytes(tiff, entry) });
   const present = others.filter(({ entries }) => entries.length > 0);

@@ -52,9 +52,7 @@ function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   return chunks;
 }
 
-type Size = Pick<WebP, 'width' | 'height' | 'alpha'>;
-
-function readSize({ type, payload }: RiffChunk): Size | undefined {
+function readSize({ type, payload }: RiffChunk): Pick<WebP, 'width' | 'height' | 'alpha'> | undefined {
   if (type === 'VP8X' && payload.length >= 10) {
     const width = (uint32At(payload, 4, true) & 0xffffff) + 1;
     const height = (uint32At(payload, 7, true) & 0xffffff) + 1;
