@@ -93,9 +93,9 @@ function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undef
 function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
   const { facts, recipe, settings } = task;
   // Packing it tighter was planned only because re-encoding it would gain nothing.
-  if (recipe.lossless && settings.mode !== 'lossless' && facts.format === 'jpeg') {
+  if (recipe.lossless && settings.mode !== 'lossless' && facts.format === 'jpeg')
     return keptOutcome(facts.format, 'already-compressed', 'too large to be packed tighter on this host');
-  }
+  const megabytes = (bytes: number) => Math.round(bytes / 1e6);
   throw new HostTooSmallError(
     `Expected at most ${megabytes(budget.capacity)} MB of memory for an image but ${facts.width} x ${facts.height} ` +
       `needs about ${megabytes(memoryFor(task))} MB: give the host more memory or send the image to a larger one`,
@@ -104,10 +104,6 @@ function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
 
 function memoryFor(task: PlannedTask): number {
   return estimateMemory(task, task.source.length, FORMATS);
-}
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 1e6);
 }
 
 async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {

@@ -196,6 +196,4 @@ function kept({ facts }: EncodeTask, reason: KeptReason, detail?: string): Bytes
   return keptOutcome(facts.format, reason, detail);
 }
 
-function rounded(score: number): number {
-  return Math.round(score * 10) / 10;
-}
+const rounded = (score: number) => Math.round(score * 10) / 10;

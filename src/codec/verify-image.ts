@@ -34,11 +34,9 @@ function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
   return facts.format === 'jpeg' && recipe.format === 'jpeg' && !recipe.reshape;
 }
 
-const COMPARE_ONE_IN = 16;
-
-// By length: as good as at random, and the same for the same output.
+// One in sixteen, by length: as good as at random, and the same for the same output.
 function isCompared(output: Uint8Array, { replacesSource = false }: EncodeTask): boolean {
-  return replacesSource || output.length % COMPARE_ONE_IN === 0;
+  return replacesSource || output.length % 16 === 0;
 }
 
 async function findPlainJpegFault(output: Uint8Array, facts: ImageFacts, task: EncodeTask) {
@@ -112,11 +110,6 @@ function storedPixels(image: Sharp, facts: ImageFacts): Sharp {
   return image.toColourspace('srgb').ensureAlpha().raw();
 }
 
-// Rounded down: a little above an eighth, and the decoder would have to work at a quarter.
-function anEighthOf(side: number): number {
-  return Math.max(1, Math.floor(side / 8));
-}
-
 async function downscaledCopy(
   bytes: Uint8Array,
   facts: ImageFacts,
@@ -129,6 +122,8 @@ async function downscaledCopy(
   const isTurned = turnsByProperty && !recipe.reshape?.upright && source.orientation >= 5;
   const { width, height } = recipe.reshape ?? source;
   const [across, down] = isTurned ? [height, width] : [width, height];
+  // Rounded down: a little above an eighth, and the decoder would have to work at a quarter.
+  const anEighthOf = (side: number) => Math.max(1, Math.floor(side / 8));
   const view = shrink(openImage(bytes, facts), facts, anEighthOf(across), anEighthOf(down));
   const isUpright = recipe.reshape?.upright || turnsByProperty;
   const flat = (isSource && isUpright ? view.autoOrient() : view)
@@ -141,9 +136,7 @@ async function downscaledCopy(
 const MAX_MEAN_DIFFERENCE = 16;
 
 function findDifference(source: Uint8Array, output: Uint8Array): string | undefined {
-  if (source.length !== output.length) {
-    return `Expected ${source.length} samples but the output has ${output.length}`;
-  }
+  if (source.length !== output.length) return `Expected ${source.length} samples but the output has ${output.length}`;
   let sum = 0;
   for (let at = 0; at < source.length; at++) sum += Math.abs(byteAt(source, at) - byteAt(output, at));
   const mean = sum / source.length;

@@ -57,9 +57,8 @@ function writeMeta(
     const rewrite = rewritten[type];
     return rewrite ? isoBox(type, rewrite(bytes.subarray(from, end))) : bytes.subarray(at, end);
   });
-  if (!findBox(metaBoxes, 'iref') && added.length > 0) {
+  if (!findBox(metaBoxes, 'iref') && added.length > 0)
     boxes.push(isoBox('iref', joinBytes([0, 0, 0, 0], ...referencesTo(image, added))));
-  }
   return isoBox('meta', joinBytes(bytes.subarray(meta.from, meta.from + 4), ...boxes));
 }
 

@@ -96,11 +96,9 @@ function findFaultInScan(payload: Uint8Array, coded: Uint8Array, frame: JpegFram
 /** How the codes of a scan are walked through, or what is wrong with its header. */
 type OpenScan = (header: ScanHeader) => ScanWalk | string;
 
-// Four is CMYK; decoders take ten at the most.
-const MAX_COMPONENTS = 4;
-
 function scanOpener({ marker, components }: JpegFrame): OpenScan | undefined {
-  if (components.length > MAX_COMPONENTS) return undefined;
+  // Four is CMYK; decoders take ten at the most.
+  if (components.length > 4) return undefined;
   if (marker === SOF2) return progressiveWalks();
   return marker === SOF0 || marker === SOF1 ? walkBaseline : undefined;
 }

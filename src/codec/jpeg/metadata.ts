@@ -89,8 +89,7 @@ export const writeJpegMetadata: WritableFormat['writeMetadata'] = (output, metad
   return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(codingStart(jpeg), jpeg.end)]);
 };
 
-function segmentsFromJpeg(metadata: ImageMetadata, transfer: MetadataTransfer): readonly NewSegment[] {
-  const { source, policy, orientation } = transfer;
+function segmentsFromJpeg(metadata: ImageMetadata, { source, policy, orientation }: MetadataTransfer): NewSegment[] {
   const jpeg = readJpeg(source.bytes);
   if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
   return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];

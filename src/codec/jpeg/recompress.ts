@@ -32,7 +32,6 @@ function assertSameFrame(source: Jpeg, result: Jpeg): void {
     const samplings = components.map(({ id, horizontal, vertical }) => [id, horizontal, vertical]);
     return JSON.stringify([width, height, bits, samplings]);
   };
-  if (describe(source) !== describe(result) || !result.hasEnd) {
+  if (describe(source) !== describe(result) || !result.hasEnd)
     throw new EngineError(`Expected a JPEG of ${describe(source)} but the engine made ${describe(result)}`);
-  }
 }

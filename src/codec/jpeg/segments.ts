@@ -39,15 +39,8 @@ export interface JpegFrame {
 
 type JpegComponent = Readonly<Record<'id' | 'horizontal' | 'vertical' | 'table', number>>;
 
-const SOI = 0xd8;
-const EOI = 0xd9;
-export const SOS = 0xda;
-const TEM = 0x01;
-const APP0 = 0xe0;
-export const APP1 = 0xe1;
-export const APP2 = 0xe2;
-export const APP13 = 0xed;
-const COM = 0xfe;
+const [SOI, EOI, TEM, APP0, COM] = [0xd8, 0xd9, 0x01, 0xe0, 0xfe] as const;
+export const [SOS, APP1, APP2, APP13] = [0xda, 0xe1, 0xe2, 0xed] as const;
 
 export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';
 export const EXTENDED_XMP_PREFIX = 'http://ns.adobe.com/xmp/extension/\0';
@@ -96,7 +89,8 @@ function readMarkers(bytes: Uint8Array): Jpeg {
     fault ??= findStray(bytes, at, marker);
     at = marker.at + 2;
     if (marker.code === EOI) return { bytes, segments, frame: readFrame(segments, at), end: at, hasEnd: true, fault };
-    if (isStandalone(marker.code)) continue;
+    // Without a length: TEM, and restarts, which some writers also put between two segments.
+    if (marker.code === SOI || marker.code === TEM || isRestart(marker.code)) continue;
     const segment = readSegment(bytes, marker);
     if (!segment) break;
     if (segments.push(segment) > MAX_SEGMENTS) throw corruptHeader('JPEG', `more than ${MAX_SEGMENTS} segments`, at);
@@ -130,11 +124,6 @@ function findStray(bytes: Uint8Array, from: number, { code, at }: Marker): strin
   const stray = bytes.subarray(from, at).findIndex((byte) => byte !== 0xff);
   if (stray >= 0) return `Expected a marker at byte ${from + stray} but found ${byteAt(bytes, from + stray)}`;
   return code === SOI ? `Expected one start of an image but found a second at byte ${at}` : undefined;
-}
-
-/** Without a length: TEM, and restarts, which some writers also put between two segments. */
-function isStandalone(marker: number): boolean {
-  return marker === SOI || marker === TEM || isRestart(marker);
 }
 
 function isRestart(marker: number): boolean {

@@ -14,12 +14,8 @@ import {
 
 /** EXIF is a TIFF structure; in this file always without the prefix `Exif\0\0`. */
 
-const ARTIST = 0x013b;
-const XP_AUTHOR = 0x9c9d;
-const COPYRIGHT = 0x8298;
-const TYPE_BYTE = 1;
-const TYPE_SHORT = 3;
-const TYPE_LONG = 4;
+const [ARTIST, XP_AUTHOR, COPYRIGHT] = [0x013b, 0x9c9d, 0x8298] as const;
+const [TYPE_BYTE, TYPE_SHORT, TYPE_LONG] = [1, 3, 4] as const;
 
 /** EXIF without the prefix that JPEG demands and some writers of PNG, WebP and AVIF add. */
 export function withoutExifPrefix(block: Uint8Array): Uint8Array {
