@@ -17,11 +17,7 @@ const NO_FILTER: Job['select'] = { suffixes: null, minBytes: null, maxBytes: nul
 /** Stands for the folder of a local list while its paths are read; it never gets into a list. */
 export const LIST_FOLDER = 's3://paths-of-this-list/';
 
-export interface ListInput {
-  readonly input: string;
-  readonly out: string;
-  readonly bucket: string | undefined;
-}
+export type ListInput = Readonly<{ input: string; out: string; bucket: string | undefined }>;
 
 /** The lines of the new list, from a file, a folder, or S3. @throws UsageError, and FileListError while they are read */
 export async function linesOf({ input, out, bucket }: ListInput): Promise<AsyncIterable<ListLine>> {

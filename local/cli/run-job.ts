@@ -68,9 +68,7 @@ export async function runJob(input: LocalInput, line: CommandLine): Promise<numb
 }
 
 /** What Ctrl-C has to know about the job. */
-interface Phase {
-  isPlanned: boolean;
-}
+type Phase = { isPlanned: boolean };
 
 /** Without an answer from S3 the job would fail too, but only after the timeout of every call in it. */
 async function refuseUnreachableS3({ fileList, folder }: LocalInput, stop: AbortSignal): Promise<void> {

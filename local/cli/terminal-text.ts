@@ -1,8 +1,5 @@
 /** The terminal that a text is printed on. */
-export interface TerminalShape {
-  readonly columns: number;
-  readonly colour: boolean;
-}
+export type TerminalShape = Readonly<{ columns: number; colour: boolean }>;
 
 const COLUMNS_OF_A_PIPE = 100;
 const MIN_COLUMNS = 40;

@@ -1,12 +1,7 @@
 import { parseJson } from '../../src/core/parse-json.ts';
 import { printable } from './terminal-text.ts';
 
-interface ErrorText {
-  readonly name: string;
-  readonly message: string;
-  readonly stack?: string;
-  readonly cause?: ErrorText;
-}
+type ErrorText = Readonly<Pick<Error, 'name' | 'message' | 'stack'> & { cause?: ErrorText }>;
 
 /** The stack of an unexpected error as lines for the terminal, when this log line of a function or task carries one. */
 export function unexpectedErrorIn(logLine: string): string | undefined {
@@ -19,6 +14,5 @@ export function unexpectedErrorIn(logLine: string): string | undefined {
 
 function stackLines({ name, message, stack, cause }: ErrorText): string[] {
   const lines = (stack ?? `${name}: ${message}`).split('\n');
-  if (!cause?.message) return lines;
-  return [...lines, 'caused by', ...stackLines(cause)];
+  return cause?.message ? [...lines, 'caused by', ...stackLines(cause)] : lines;
 }

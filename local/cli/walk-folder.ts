@@ -7,7 +7,7 @@ import { findUndecodable, readableFile } from '../s3/file-names.ts';
 import { InputError } from './input-error.ts';
 
 /** One thing in a folder, by its path below it, as the local S3 serves the folder. */
-export type Found = { readonly key: string } & (
+type Found = { readonly key: string } & (
   | { readonly kind: 'file'; stat(): Stats }
   /** A link that is not followed: out of the folder, to a folder, or dangling. */
   | { readonly kind: 'link'; readonly target: string }

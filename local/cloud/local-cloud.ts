@@ -26,7 +26,7 @@ const MEGABYTES_PER_CORE = 1769;
 /** The caller has waited for its jobs before it closes: what still runs then hangs. */
 const GRACE_MS = 2000;
 
-export interface LocalCloudOptions {
+interface LocalCloudOptions {
   /** The folder for job files, sidecars and logs: `.image-press` beside the outputs. */
   readonly home: string;
   readonly out: string;
@@ -62,7 +62,7 @@ export interface LocalCloud {
   close(): Promise<void>;
 }
 
-export interface Watch {
+interface Watch {
   readonly signal?: AbortSignal;
   /** Called with the result of each task that succeeded. */
   onTask?(state: string, result: unknown): void;

@@ -71,19 +71,7 @@ function putCommand(request: IncomingMessage, response: ServerResponse, object: 
   return new PutObjectCommand({ ...object, Body: body, ContentLength: Number(length) });
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Readable;
-}
-
-/** The parts of the SDK's HTTP messages that are used here. */
-type SentMessage = Readonly<Record<'headers' | 'query', Record<string, string>>>;
-interface ReceivedMessage {
-  readonly statusCode: number;
-  headers: Record<string, string>;
-  body: Readable;
-}
+type Answer = Readonly<{ status: number; headers: OutgoingHttpHeaders; body: Readable }>;
 
 async function send(
   client: S3Client,
@@ -95,7 +83,7 @@ async function send(
   let answer: Answer | undefined;
   command.middlewareStack.add(
     (next) => (args) => {
-      const message = args.request as SentMessage;
+      const message = args.request as Readonly<Record<'headers' | 'query', Record<string, string>>>;
       Object.assign(message.headers, forwardedHeaders(request.headers));
       for (const [name, value] of address.query) if (!/^x-amz-/i.test(name)) message.query[name] = value;
       return next(args);
@@ -105,7 +93,7 @@ async function send(
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      const message = result.response as ReceivedMessage;
+      const message = result.response as { statusCode: number; headers: Record<string, string>; body: Readable };
       answer = { status: message.statusCode, headers: answeredHeaders(message.headers), body: message.body };
       // The SDK parses an empty answer instead: the real body is streamed to the client.
       if (message.statusCode < 300) Object.assign(message, { headers: {}, body: Readable.from([]) });

@@ -3,10 +3,7 @@ import { linesIn } from '../core/lines.ts';
 import type { SpillFile, SpillFolder } from './spill.ts';
 
 /** One image of the new list: its entry, and its size where it is known. */
-export interface ListLine {
-  readonly entry: string;
-  readonly size?: number | undefined;
-}
+export type ListLine = Readonly<{ entry: string; size?: number | undefined }>;
 
 export interface ListDivision {
   readonly batches: number;

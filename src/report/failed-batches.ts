@@ -30,16 +30,8 @@ export async function readFailedBatches(
   return failures;
 }
 
-interface Manifest {
-  readonly ResultFiles?: Partial<Record<'FAILED' | 'PENDING', readonly { readonly Key: string }[]>>;
-}
-
-interface Child {
-  readonly Input?: unknown;
-  readonly Status?: string;
-  readonly Error?: string;
-  readonly Cause?: string;
-}
+type Manifest = { readonly ResultFiles?: Partial<Record<'FAILED' | 'PENDING', readonly { readonly Key: string }[]>> };
+type Child = Readonly<{ Input?: unknown } & Partial<Record<'Status' | 'Error' | 'Cause', string>>>;
 
 /** A redrive writes another manifest: the latest record of a batch counts. */
 async function manifestsInOrder(store: ObjectStore, bucket: string, jobId: string): Promise<ObjectSummary[]> {

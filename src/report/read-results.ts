@@ -23,10 +23,7 @@ export async function* readResults(jobId: string, host: ReportHost) {
   for (const loading of pending) yield await loading;
 }
 
-interface ResultFiles {
-  readonly batchId: string;
-  readonly files: ObjectSummary[];
-}
+type ResultFiles = Readonly<{ batchId: string; files: ObjectSummary[] }>;
 
 /** The result files of each batch. One listing names them all, those of one batch in sequence. */
 async function* resultFiles(jobId: string, host: ReportHost): AsyncGenerator<ResultFiles> {
