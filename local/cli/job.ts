@@ -20,7 +20,7 @@ import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { EXIT, exitCodeOf, INPUT_ERRORS } from './exit-codes.ts';
 import { printReport } from './print-report.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { newJobId, parseOptions, runCommand, UsageError } from './run-command.ts';
+import { newJobId, parseOptions, printHelp, runCommand, UsageError } from './run-command.ts';
 import { adviceOnOption, checkSettings, readSettings, SETTINGS_HELP, SETTINGS_OPTIONS } from './settings-options.ts';
 
 const HELP = `image-press job: start a job in AWS, follow it, print its report
@@ -52,10 +52,7 @@ const POLL_INTERVAL_MS = 3000;
 /** `npm run job`: starts an execution of the deployed state machine. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm run job -- --help', adviceOnOption);
-  if (values.help) {
-    console.log(HELP);
-    return EXIT.done;
-  }
+  if (values.help) return printHelp(HELP);
   const settings = readSettings(values, { fileList: 'the command line names what is compressed' });
   const output = values.output && { output: values.output };
   const input = { ...settings, ...output, fileList: fileListOf(positionals) };

@@ -9,7 +9,7 @@ import { openSpillFolder } from '../../src/plan/spill.ts';
 import { EXIT } from './exit-codes.ts';
 import { InputError } from './input-error.ts';
 import { LIST_FOLDER, type ListInput, linesOf, s3Store } from './list-lines.ts';
-import { parseOptions, runCommand, UsageError, wholeNumber } from './run-command.ts';
+import { parseOptions, printHelp, runCommand, UsageError, wholeNumber } from './run-command.ts';
 
 const HELP = `image-press list: make a file list with the images divided into batches
 
@@ -40,10 +40,7 @@ const OPTIONS = {
 /** `npm run list`: divides the images of a file, a folder or a prefix into batches. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const command = readCommand(args);
-  if (command === 'help') {
-    console.log(HELP);
-    return EXIT.done;
-  }
+  if (command === 'help') return printHelp(HELP);
   await refuseFolder(command.out);
   const folder = openSpillFolder();
   try {

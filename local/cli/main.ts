@@ -4,15 +4,12 @@ import { type CommandLine, HELP, readCommandLine } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import { DEFAULT_OUT, resolveInput } from './local-input.ts';
 import { homeOf, prepareOutput } from './output-folder.ts';
-import { runCommand } from './run-command.ts';
+import { printHelp, runCommand } from './run-command.ts';
 
 /** `npm start`: compresses samples or the user's own images, or serves the local S3. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const line = readCommandLine(args);
-  if (line === 'help') {
-    console.log(HELP);
-    return EXIT.done;
-  }
+  if (line === 'help') return printHelp(HELP);
   if (line.command === 'serve') {
     const { serve } = await import('./serve.ts');
     return serve(line);

@@ -89,10 +89,9 @@ function imageTable(results: readonly ImageResult[], report: JobReport, terminal
 }
 
 function savingsTable(report: JobReport, terminal: TerminalShape): string[] {
-  const { topSavings } = report;
-  if (topSavings.length === 0) return [];
-  const nameOf = shortNames(topSavings, report);
-  const lines = topSavings.map((image) => ({ name: nameOf(image), figures: figuresOf(image), note: '' }));
+  if (report.topSavings.length === 0) return [];
+  const nameOf = shortNames(report.topSavings, report);
+  const lines = report.topSavings.map((image) => ({ name: nameOf(image), figures: figuresOf(image), note: '' }));
   return [toned('Biggest savings', 'bold', terminal), ...table([HEADER, ...lines], terminal)];
 }
 
@@ -201,8 +200,7 @@ function totalLines(report: JobReport, terminal: TerminalShape): string[] {
 /** Too many bad images are not a failure of the job itself: its exit code is that of failed images. */
 function verdictOf(report: JobReport, cause: string): string {
   if (wasStopped(report)) return cause;
-  const isOwnFailure = report.failure || report.lost > 0;
-  return isOwnFailure ? `The job failed. ${cause}` : cause;
+  return report.failure || report.lost > 0 ? `The job failed. ${cause}` : cause;
 }
 
 /** Addresses are not cut, because people copy them. */

@@ -7,7 +7,7 @@ import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
 import { EXIT } from './exit-codes.ts';
-import { parseOptions, runCommand, UsageError } from './run-command.ts';
+import { parseOptions, printHelp, runCommand, UsageError } from './run-command.ts';
 
 const HELP = `image-press restore: restore the originals of images that were replaced in place
 
@@ -27,10 +27,7 @@ const CONCURRENCY = 8;
 /** `npm run restore`: restores every line of an undo.jsonl, several at once. @returns the exit code */
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, OPTIONS, 'npm run restore -- --help');
-  if (values.help) {
-    console.log(HELP);
-    return EXIT.done;
-  }
+  if (values.help) return printHelp(HELP);
   const [place] = positionals;
   if (place === undefined || positionals.length > 1)
     throw new UsageError(

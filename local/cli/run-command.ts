@@ -49,6 +49,12 @@ export function parseOptions<T extends ParseArgsOptionsConfig>(
   }
 }
 
+/** @returns the exit code */
+export function printHelp(text: string): number {
+  console.log(text);
+  return EXIT.done;
+}
+
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;

@@ -26,8 +26,11 @@ export const TASK_PARAMETERS = {
 export function createTaskResources(hosts: { lambda: LambdaHost; fargate: ContainerOptions }): RunTask {
   const runFargateTask = createRunTask(hosts.fargate);
   const resources: Readonly<Record<keyof typeof TASK_PARAMETERS, RunTask>> = {
-    'arn:aws:states:::lambda:invoke': ({ parameters, signal }) =>
-      invokeFunction(hosts.lambda, evaluated(invokeParameters, parameters), signal),
+    'arn:aws:states:::lambda:invoke': async ({ parameters, signal }) => {
+      const { FunctionName, Payload } = evaluated(invokeParameters, parameters);
+      const result = await hosts.lambda.invoke(nameIn(FunctionName), Payload, signal);
+      return { ExecutedVersion: '$LATEST', Payload: result, StatusCode: 200 };
+    },
     'arn:aws:states:::ecs:runTask.sync': ({ parameters, signal }) =>
       runFargateTask(evaluated(runTaskParameters, parameters), signal),
   };
@@ -39,15 +42,6 @@ function evaluated<T>(schema: z.ZodType<T>, parameters: unknown): T {
   const { data, error } = schema.safeParse(parameters);
   if (error) throw new StatesError('States.Runtime', `The Parameters do not run locally: ${error.message}`);
   return data as T;
-}
-
-async function invokeFunction(
-  lambda: LambdaHost,
-  { FunctionName, Payload }: z.infer<typeof invokeParameters>,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const result = await lambda.invoke(nameIn(FunctionName), Payload, signal);
-  return { ExecutedVersion: '$LATEST', Payload: result, StatusCode: 200 };
 }
 
 /** `plan-job` of `plan-job`, `plan-job:$LATEST` and `arn:aws:lambda:…:function:plan-job`. */

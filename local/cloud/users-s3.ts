@@ -1,13 +1,11 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { createS3Client } from '../../src/store/s3-store.ts';
 
-/** Few, because clients of the local S3 retry as well: the attempts of both multiply. */
-const ATTEMPTS = 3;
-
 /** The client for the S3 that the user's own AWS settings name. */
 export function createUsersS3(): S3Client {
   const region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? 'us-east-1';
-  return createS3Client({ region, attempts: ATTEMPTS });
+  // Few, because clients of the local S3 retry as well: the attempts of both multiply.
+  return createS3Client({ region, attempts: 3 });
 }
 
 /** Whether no credentials were found, or those found have expired. */

@@ -27,11 +27,13 @@ export interface Conflicts {
 export function findConflicts(folder: SpillFolder, distinguish: (source: S3Location) => string = formatS3Uri) {
   const parts = Array.from({ length: PARTS }, () => folder.file());
   const record = Buffer.alloc(RECORD_BYTES);
-  const fingerprint = rememberLast(record);
+  let last: string | undefined;
 
   const put = (n: number, kind: number, output: string, source: string) => {
     writeFingerprint(output, record, OUTPUT_AT);
-    fingerprint(source);
+    // Consecutive sources often share the part that counts (their bucket): its fingerprint is then still in the record.
+    if (source !== last) writeFingerprint(source, record, SOURCE_AT);
+    last = source;
     record.writeUInt32LE(n % 2 ** 32, ORDINAL_AT);
     record.writeUInt32LE(Math.floor(n / 2 ** 32) * 2 + kind, KIND_AT);
     parts[record.readUInt8(OUTPUT_AT) % PARTS]?.append(record);
@@ -70,15 +72,6 @@ const ORDINAL_AT = 2 * FINGERPRINT_BYTES;
 const KIND_AT = ORDINAL_AT + 4;
 const RECORD_BYTES = KIND_AT + 4;
 const RECORD_WORDS = RECORD_BYTES / 4;
-
-/** Consecutive sources often share the part that counts (their bucket): its fingerprint is then still in the record. */
-function rememberLast(record: Buffer): (source: string) => void {
-  let last: string | undefined;
-  return (source) => {
-    if (source !== last) writeFingerprint(source, record, SOURCE_AT);
-    last = source;
-  };
-}
 
 /** A hash table over the records of one part; of several with one output only the first is entered. */
 function findEqualOutputs(words: Int32Array, table: Int32Array, found: Findings): void {

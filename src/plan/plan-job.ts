@@ -107,7 +107,10 @@ async function* draftLines(
   let chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let filled = 0;
   for await (const entries of readFileList(job, store, isNoSource(job, workBucket))) {
-    if (closing?.aborted) throw outOfTime(draft.summary());
+    if (closing?.aborted)
+      throw new PlanError(
+        `Planning ran out of time after ${draft.summary().images} images; nothing was compressed. Split the file list, or use an S3 Inventory manifest instead of a prefix: it reads many times faster than a listing.`,
+      );
     for (const entry of entries) {
       filled += draft.add(entry, chunk, filled);
       if (filled + MAX_LINE_BYTES < CHUNK_BYTES) continue;
@@ -118,10 +121,4 @@ async function* draftLines(
   }
   draft.end();
   if (filled > 0) yield chunk.subarray(0, filled);
-}
-
-function outOfTime({ images }: PlanSummary): PlanError {
-  return new PlanError(
-    `Planning ran out of time after ${images} images; nothing was compressed. Split the file list, or use an S3 Inventory manifest instead of a prefix: it reads many times faster than a listing.`,
-  );
 }

@@ -14,7 +14,7 @@ export function reportHtml(report: JobReport): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${titleOf(report)}</title>
+<title>${report.status === 'FAILED' ? endOf(report) : `${readablePercent(report.savedPercent)} saved`}: ${report.jobId}</title>
 <style>${{ markup: REPORT_STYLE }}</style>
 </head>
 <body>
@@ -36,11 +36,6 @@ ${jobSection(report)}
 </html>
 `;
   return page.markup;
-}
-
-function titleOf(report: JobReport): string {
-  const { status, savedPercent, jobId } = report;
-  return `${status === 'FAILED' ? endOf(report) : `${readablePercent(savedPercent)} saved`}: ${jobId}`;
 }
 
 function endOf(report: JobReport): string {
