@@ -3,6 +3,7 @@
  * photographs]`. Without folders it works on photographs that npm packages ship and on enlarged ones with grain.
  * Peers (Pillow, jpegtran, jpegoptim) are compared where they are installed, and skipped where they are not.
  */
+
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { compressBytes } from '../src/codec/compress-bytes.ts';
 import { encodeImage } from '../src/codec/encode-image.ts';
+import { ImageFile } from '../src/codec/image-file.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
 import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import type { BytesOutcome } from '../src/codec/outcome.ts';
@@ -86,7 +88,7 @@ async function encodeAll(pictures: readonly Picture[], settings: CompressionSett
   const format = settings.format === 'keep' ? 'jpeg' : settings.format;
   const recipe: EncodeRecipe = { action: 'encode', format, lossless: false, quality: settings.quality };
   for (const { bytes: source, facts } of pictures) {
-    await encodeImage({ source, facts, recipe, settings, timeLimitMs: 300_000 });
+    await encodeImage({ source: new ImageFile(source), facts, recipe, settings, timeLimitMs: 300_000 });
   }
 }
 
@@ -206,7 +208,7 @@ type Damage = (typeof DAMAGE)[number];
 
 async function damageDone({ bytes, facts }: Picture, outcome?: BytesOutcome): Promise<Damage[]> {
   if (outcome?.status !== 'compressed') return [];
-  const after = inspectImage(outcome.bytes);
+  const after = inspectImage(new ImageFile(outcome.bytes));
   const [one, other] = [await strictPixels(bytes), await strictPixels(outcome.bytes)];
   const isSame = one !== undefined && other?.equals(one) === true;
   const found: Readonly<Record<Damage, boolean>> = {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ImageFile } from '../src/codec/image-file.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
 import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
 import type { ImageFacts } from '../src/core/recipe.ts';
@@ -20,7 +21,7 @@ export function readPictures(folder: string): Picture[] {
 export function readPicture(file: string): Picture | undefined {
   const bytes = readFileSync(file);
   try {
-    const facts = inspectImage(bytes);
+    const facts = inspectImage(new ImageFile(bytes));
     return facts && { file, bytes, facts };
   } catch {
     return undefined;
@@ -30,7 +31,7 @@ export function readPicture(file: string): Picture | undefined {
 /** Undamaged and of a single picture: what every peer can compress. */
 export function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
   if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk') return false;
-  const fault = findMarkerFault(bytes) ?? findScanFault(bytes);
+  const fault = findMarkerFault(new ImageFile(bytes)) ?? findScanFault(new ImageFile(bytes));
   return fault === undefined || fault === 'unknown-kind';
 }
 

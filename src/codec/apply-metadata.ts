@@ -1,6 +1,7 @@
 import type { OutputFormat } from '../core/image-result.ts';
 import { textAt } from './bytes.ts';
 import { FORMATS } from './formats.ts';
+import type { ImageFile } from './image-file.ts';
 import { inspectImage, readMetadata } from './inspect-image.ts';
 import type { MetadataPolicy, MetadataSource, MetadataTransfer } from './metadata/model.ts';
 import { underPolicy, withIptcAsXmp } from './metadata/policy.ts';
@@ -12,31 +13,31 @@ import { underPolicy, withIptcAsXmp } from './metadata/policy.ts';
  */
 export function applyMetadata(
   source: MetadataSource,
-  output: Uint8Array,
+  output: ImageFile,
   outputFormat: OutputFormat,
   policy: MetadataPolicy,
   { orientation }: Pick<MetadataTransfer, 'orientation'>,
 ): Uint8Array {
   const { turnsByProperty, holdsPhotoshop, writeMetadata } = FORMATS[outputFormat];
-  const all = readMetadata(source.format, source.bytes);
+  const all = readMetadata(source);
   const found = holdsPhotoshop ? all : withIptcAsXmp(all);
-  const own = readMetadata(outputFormat, output);
+  const own = readMetadata({ format: outputFormat, file: output });
   const icc = own.icc ?? fittingProfile(found.icc, source, output);
   const metadata = { ...underPolicy(found, policy, turnsByProperty ? 1 : orientation), icc };
   return writeMetadata(output, metadata, { source, policy, orientation, ownsIcc: own.icc !== undefined });
 }
 
 /** A profile is for one kind of colours: it goes with an output of that kind, or of the kind it came with. */
-function fittingProfile(icc: Uint8Array | undefined, source: MetadataSource, output: Uint8Array) {
+function fittingProfile(icc: Uint8Array | undefined, source: MetadataSource, output: ImageFile) {
   if (!icc) return undefined;
   const kind = kindOfColour(output);
   const model = PROFILE_MODELS[textAt(icc, 16, 4)];
-  return model === kind || kindOfColour(source.bytes) === kind ? icc : undefined;
+  return model === kind || kindOfColour(source.file) === kind ? icc : undefined;
 }
 
 const PROFILE_MODELS: Readonly<Record<string, string>> = { 'RGB ': 'rgb', GRAY: 'grey', CMYK: 'cmyk' };
 
-function kindOfColour(bytes: Uint8Array): string {
-  const colour = inspectImage(bytes)?.colour ?? 'other';
+function kindOfColour(file: ImageFile): string {
+  const colour = inspectImage(file)?.colour ?? 'other';
   return colour === 'palette' ? 'rgb' : colour;
 }

@@ -3,6 +3,7 @@ import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { EngineError, fromEngine, openImage, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
+import type { ImageFile } from './image-file.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { PlannedTask } from './task.ts';
 
@@ -23,15 +24,15 @@ export function assertWholeScan({ source, facts }: PlannedTask): void {
   if (fault && fault !== 'unknown-kind') throw new CorruptImageError(fault);
 }
 
-function assertNoFault(source: Uint8Array, { format }: ImageFacts): void {
+function assertNoFault(source: ImageFile, { format }: ImageFacts): void {
   const fault = FORMATS[format].findFault?.(source);
   if (fault) throw new CorruptImageError(fault);
 }
 
 /** @throws CorruptImageError where a strict decoder warns of anything */
-export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Promise<void> {
+export async function decodeStrictly(source: ImageFile, facts: ImageFacts): Promise<void> {
   try {
-    await fromEngine(shrunkAfterDecoding(openImage(source, facts), facts, 8, 8).raw().toBuffer());
+    await fromEngine(shrunkAfterDecoding(openImage(source.bytes, facts), facts, 8, 8).raw().toBuffer());
   } catch (error) {
     if (error instanceof EngineError) throw new CorruptImageError(error.message, { cause: error });
     throw error;
@@ -39,12 +40,12 @@ export async function decodeStrictly(source: Uint8Array, facts: ImageFacts): Pro
 }
 
 /** A kept image is stored as it is, but damage in it has to be reported. @throws CorruptImageError */
-export async function checkKept(source: Uint8Array, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
+export async function checkKept(source: ImageFile, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
   const { keptCheck: check, canDecode } = FORMATS[facts.format];
   if (!check) return;
   if (canDecode?.(facts) === false) return assertNoFault(source, facts);
   const pixels = facts.width * facts.height * facts.pages;
-  const bytes = source.length + pixels * (facts.progressive ? 6 : 4);
+  const bytes = source.bytes.length + pixels * (facts.progressive ? 6 : 4);
   if (pixels > MAX_PIXELS || bytes > budget.capacity) {
     // What is too large to be decoded here may be a false size: the codes of a GIF show it without a decode.
     if (check === 'faults-unless-decoded') assertNoFault(source, facts);

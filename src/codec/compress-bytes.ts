@@ -5,6 +5,7 @@ import { checkKept } from './check-source.ts';
 import { compressTask } from './compress-task.ts';
 import { configureLibvips } from './engines.ts';
 import { FORMATS } from './formats.ts';
+import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import {
@@ -40,9 +41,10 @@ export async function compressBytes(
   if (source.length === 0) return { status: 'skipped', reason: 'empty' };
   configureLibvips();
   try {
-    const facts = inspectImage(source);
+    const file = new ImageFile(source);
+    const facts = inspectImage(file);
     if (!facts) return { status: 'skipped', reason: 'not-an-image' };
-    const image = { source, facts, settings, replacesSource: host.replacesSource };
+    const image = { source: file, facts, settings, replacesSource: host.replacesSource };
     const outcome = await compressInspected(image, host);
     return outcome.status === 'kept' ? await stripKeptImage(outcome, image, host.budget) : outcome;
   } catch (error) {
@@ -103,7 +105,7 @@ function keptForItsSize(task: PlannedTask, budget: MemoryBudget): BytesOutcome {
 }
 
 function memoryFor(task: PlannedTask): number {
-  return estimateMemory(task, task.source.length, FORMATS);
+  return estimateMemory(task, task.source.bytes.length, FORMATS);
 }
 
 async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {

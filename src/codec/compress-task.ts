@@ -6,6 +6,7 @@ import { CorruptImageError } from './corrupt-image-error.ts';
 import { encodeImage } from './encode-image.ts';
 import { EngineError, withWarnings } from './engines.ts';
 import { FORMATS } from './formats.ts';
+import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
 import { type PalettePng, palettePng } from './png/palette.ts';
@@ -55,18 +56,18 @@ async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
   const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));
   if (warned) assertWholeScan(task);
-  const { bytes } = encoded;
-  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
-  if (isNearTarget(bytes.length, task)) return kept(task, 'already-compressed', NEAR_TARGET);
-  if (mergesFrames(bytes, task)) return kept(task, 'animation', MERGES_FRAMES);
-  const fault = await findPixelFault(bytes, task).catch(knownMessage);
+  const { file } = encoded;
+  if (!savesEnough(file, task)) return noGain(file, task);
+  if (isNearTarget(file, task)) return kept(task, 'already-compressed', NEAR_TARGET);
+  if (mergesFrames(file, task)) return kept(task, 'animation', MERGES_FRAMES);
+  const fault = await findPixelFault(file, task).catch(knownMessage);
   if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
-  return verifyOutput(withMetadata({ bytes, encoding: { ...encoded.encoding, ...receipt } }, task), task);
+  return verifyOutput(withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task), task);
 }
 
 // libwebp merges equal frames into one that is shown for longer. That looks the same, but it has fewer frames.
-function mergesFrames(output: Uint8Array, { facts }: EncodeTask): boolean {
+function mergesFrames(output: ImageFile, { facts }: EncodeTask): boolean {
   return facts.pages > 1 && (inspectImage(output)?.pages ?? 0) < facts.pages;
 }
 
@@ -74,9 +75,9 @@ const MERGES_FRAMES = 'the encoder would merge its equal frames';
 
 // WebP and AVIF do not store their quality. Encoded again at the same one they lose 1 to 14 % of their bytes each time
 // (23 % of pure grain), and a little of the picture; a source that is truly better loses more than a quarter.
-function isNearTarget(bytesOut: number, { source, facts, recipe }: EncodeTask): boolean {
+function isNearTarget({ bytes }: ImageFile, { source, facts, recipe }: EncodeTask): boolean {
   const isAgain = recipe.format === facts.format && FORMATS[facts.format].hidesQuality && !recipe.reshape;
-  return isAgain === true && bytesOut > source.length * 0.75;
+  return isAgain === true && bytes.length > source.bytes.length * 0.75;
 }
 
 const NEAR_TARGET = 'saves less than 25 %: its quality is about the wanted one';
@@ -84,9 +85,9 @@ const NEAR_TARGET = 'saves less than 25 %: its quality is about the wanted one';
 async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
   const before = await sourceDigest(task);
   const encoded = await attributeError(task, encodeImage);
-  if (!savesEnough(encoded.bytes.length, task)) return noGain(encoded.bytes.length, task);
-  if (mergesFrames(encoded.bytes, task)) return kept(task, 'animation', MERGES_FRAMES);
-  if ((await outputDigest(encoded.bytes)) !== before) return kept(task, 'not-identical');
+  if (!savesEnough(encoded.file, task)) return noGain(encoded.file, task);
+  if (mergesFrames(encoded.file, task)) return kept(task, 'animation', MERGES_FRAMES);
+  if ((await outputDigest(encoded.file)) !== before) return kept(task, 'not-identical');
   return verifyOutput(withMetadata(encoded, task), task);
 }
 
@@ -94,18 +95,18 @@ async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
 async function repack(task: EncodeTask): Promise<BytesOutcome> {
   const { source, facts, settings } = task;
   const before = await sourceDigest(task);
-  const bytes = await repackedBytes(task);
-  if (bytes === source) return kept(task, ...unchangedReason(facts));
-  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
-  if ((await outputDigest(bytes)) !== before) return kept(task, 'not-identical');
-  const progressive = facts.format === 'jpeg' ? { progressive: inspectImage(bytes)?.progressive } : {};
+  const file = new ImageFile(await repackedBytes(task));
+  if (file.bytes === source.bytes) return kept(task, ...unchangedReason(facts));
+  if (!savesEnough(file, task)) return noGain(file, task);
+  if ((await outputDigest(file)) !== before) return kept(task, 'not-identical');
+  const progressive = facts.format === 'jpeg' ? { progressive: inspectImage(file)?.progressive } : {};
   const encoding = { format: facts.format, lossless: true, effort: settings.effort, ...progressive };
-  return verifyOutput({ bytes, encoding }, task);
+  return verifyOutput({ file, encoding }, task);
 }
 
 async function repackedBytes({ source, facts, settings }: EncodeTask): Promise<Uint8Array> {
   try {
-    return (await FORMATS[facts.format].repack?.(source, settings.metadata)) ?? source;
+    return (await FORMATS[facts.format].repack?.(source, settings.metadata)) ?? source.bytes;
   } catch (error) {
     if (error instanceof CorruptImageError) throw error;
     throw new EncoderCrashError(knownMessage(error), { cause: error });
@@ -124,37 +125,37 @@ function unchangedReason(facts: ImageFacts): [KeptReason, string?] {
 async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<BytesOutcome> {
   const exact = await repack(task);
   const encoding = { format: 'png', lossless: false, effort: 'best', score: rounded(palette.score) } as const;
-  const output = withMetadata({ bytes: palette.bytes, encoding }, task);
-  const smallest = exact.status === 'compressed' ? exact.bytes.length : task.source.length;
+  const output = withMetadata({ file: new ImageFile(palette.bytes), encoding }, task);
+  const smallest = exact.status === 'compressed' ? exact.bytes.length : task.source.bytes.length;
   const isWhole = exact.status === 'compressed' || (exact.status === 'kept' && exact.reason === 'no-gain');
-  return isWhole && output.bytes.length <= smallest * 0.9 ? verifyOutput(output, task) : exact;
+  return isWhole && output.file.bytes.length <= smallest * 0.9 ? verifyOutput(output, task) : exact;
 }
 
 async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
   try {
-    return await pixelDigest(source, facts);
+    return await pixelDigest(source.bytes, facts);
   } catch (error) {
     throw new CorruptImageError(knownMessage(error), { cause: error });
   }
 }
 
-async function outputDigest(bytes: Uint8Array): Promise<string> {
-  const facts = inspectImage(bytes);
+async function outputDigest(output: ImageFile): Promise<string> {
+  const facts = inspectImage(output);
   if (!facts) throw new EncoderCrashError('Expected an image but the encoder wrote none');
-  return pixelDigest(bytes, facts).catch((error) => {
+  return pixelDigest(output.bytes, facts).catch((error) => {
     throw new EncoderCrashError(knownMessage(error), { cause: error });
   });
 }
 
 /** The encoder's output with the metadata that belongs to it. */
-function withMetadata({ bytes, encoding }: Encoded, task: EncodeTask): Encoded {
+function withMetadata({ file, encoding }: Encoded, task: EncodeTask): Encoded {
   const { source, facts, recipe, settings } = task;
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
-  const from = { format: facts.format, bytes: source };
-  const output = applyMetadata(from, bytes, recipe.format, settings.metadata, { orientation });
+  const from = { format: facts.format, file: source };
+  const output = applyMetadata(from, file, recipe.format, settings.metadata, { orientation });
   const carries = keepsTrailingParts(task) && !facts.trailingParts?.isPointedAt;
   const carried = carries ? FORMATS[recipe.format].carryTrailingParts?.(source, output) : undefined;
-  return { bytes: carried ?? output, encoding };
+  return { file: new ImageFile(carried ?? output), encoding };
 }
 
 function keepsTrailingParts({ facts, settings, recipe }: EncodeTask): boolean {
@@ -163,9 +164,9 @@ function keepsTrailingParts({ facts, settings, recipe }: EncodeTask): boolean {
 }
 
 /** @throws EncoderCrashError where the output is not the picture that was asked for */
-function verifyOutput({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutcome {
-  if (!savesEnough(bytes.length, task)) return noGain(bytes.length, task);
-  const output = inspectImage(bytes);
+function verifyOutput({ file, encoding }: Encoded, task: EncodeTask): BytesOutcome {
+  if (!savesEnough(file, task)) return noGain(file, task);
+  const output = inspectImage(file);
   const fault = output
     ? (findHeaderFault(output, task) ?? findOrientationFault(output, task))
     : 'Expected an image but its metadata broke it';
@@ -177,18 +178,19 @@ function verifyOutput({ bytes, encoding }: Encoded, task: EncodeTask): BytesOutc
   // New pixels may be stored without loss; what counts in the receipt is whether they are the source's.
   const receipt = task.recipe.reshape ? { ...encoding, lossless: false } : encoding;
   const { contentType } = FORMATS[encoding.format];
-  return { status: 'compressed', bytes, contentType, encoding: receipt };
+  return { status: 'compressed', bytes: file.bytes, contentType, encoding: receipt };
 }
 
-function savesEnough(bytesOut: number, { source, settings }: EncodeTask): boolean {
-  const saved = source.length - bytesOut;
+function savesEnough(output: ImageFile, { source, settings }: EncodeTask): boolean {
+  const total = source.bytes.length;
+  const saved = total - output.bytes.length;
   const { percent, bytes } = settings.minSavings;
-  return saved > 0 && saved >= bytes && saved >= (source.length * percent) / 100;
+  return saved > 0 && saved >= bytes && saved >= (total * percent) / 100;
 }
 
-function noGain(bytesOut: number, task: EncodeTask): BytesOutcome {
+function noGain(output: ImageFile, task: EncodeTask): BytesOutcome {
   const { percent, bytes } = task.settings.minSavings;
-  const detail = `${task.source.length} bytes would become ${bytesOut}; minSavings is ${percent} % and ${bytes} bytes`;
+  const detail = `${task.source.bytes.length} bytes would become ${output.bytes.length}; minSavings is ${percent} % and ${bytes} bytes`;
   return kept(task, 'no-gain', detail);
 }
 

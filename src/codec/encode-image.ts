@@ -11,7 +11,7 @@ export async function encodeImage(task: EncodeTask): Promise<Encoded> {
 
 /** What an encoder is given: the source, upright, resized and flattened as the recipe asks. */
 export function pixelsToEncode({ source, facts, recipe, timeLimitMs }: EncodeTask): Sharp {
-  let image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
+  let image = openImage(source.bytes, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
   if (recipe.reshape?.upright) image = image.autoOrient();
   if (recipe.reshape) image = image.resize(recipe.reshape.width, recipe.reshape.height, { fit: 'fill' });
   if (recipe.flattenOn) image = image.flatten({ background: recipe.flattenOn });

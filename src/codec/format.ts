@@ -1,5 +1,6 @@
 import type { Sharp } from 'sharp';
 import type { FormatTraits, ImageFacts } from '../core/recipe.ts';
+import type { ImageFile } from './image-file.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataStripper, MetadataTransfer } from './metadata/model.ts';
 import type { Encoded, EncodePlan } from './task.ts';
 
@@ -9,11 +10,11 @@ export interface Format extends FormatTraits {
   /** By the first 4,096 bytes. */
   sniff(bytes: Uint8Array): boolean;
   /** What the header says beyond the defaults. @throws CorruptImageError where it cannot be read */
-  inspect?(bytes: Uint8Array): Partial<ImageFacts>;
+  inspect?(file: ImageFile): Partial<ImageFacts>;
   /** Damage that a strict decode by libvips does not report. */
-  findFault?(bytes: Uint8Array): string | undefined;
+  findFault?(file: ImageFile): string | undefined;
   /** The same in the coded pixels, which takes longer; 'unknown-kind' where it cannot be known. */
-  findScanFault?(bytes: Uint8Array): string | undefined | 'unknown-kind';
+  findScanFault?(file: ImageFile): string | undefined | 'unknown-kind';
   /**
    * What of a source is checked before it is kept as it is; nothing where absent. A strict decode by libvips; with
    * `findFault` after it, or instead of it where the image is too large for a decode.
@@ -22,9 +23,9 @@ export interface Format extends FormatTraits {
   /** Of a format of which libvips reads only some kinds. */
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */
-  readMetadata?(bytes: Uint8Array): ImageMetadata;
+  readMetadata?(file: ImageFile): ImageMetadata;
   /** Whether it has metadata, or may have some, that is not read here. */
-  holdsUnreadMetadata?(bytes: Uint8Array): boolean;
+  holdsUnreadMetadata?(file: ImageFile): boolean;
   readonly stripper?: MetadataStripper;
   /** Viewers rotate it by properties of the file, not by EXIF, and libvips decodes it upright. */
   readonly turnsByProperty?: true;
@@ -33,9 +34,9 @@ export interface Format extends FormatTraits {
   /** The file does not store the quality that it was written at. */
   readonly hidesQuality?: true;
   /** The same pixels packed tighter; the same bytes where that is not possible without loss. */
-  repack?(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array>;
+  repack?(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array>;
   /** The output with what follows the end of its source; undefined where that is not possible. */
-  carryTrailingParts?(source: Uint8Array, output: Uint8Array): Uint8Array | undefined;
+  carryTrailingParts?(source: ImageFile, output: Uint8Array): Uint8Array | undefined;
 }
 
 /** A format that is also written. */
@@ -44,5 +45,5 @@ export interface WritableFormat extends Format {
   /** The encoder of libvips. @throws EngineError */
   encode(image: Sharp, plan: EncodePlan): Promise<Encoded>;
   /** An encoder's output with this metadata. @throws CorruptImageError */
-  writeMetadata(output: Uint8Array, metadata: ImageMetadata, transfer: MetadataTransfer): Uint8Array;
+  writeMetadata(output: ImageFile, metadata: ImageMetadata, transfer: MetadataTransfer): Uint8Array;
 }

@@ -97,7 +97,7 @@ export const FORMATS: {
     findFault: findGifFault,
     keptCheck: 'faults-unless-decoded',
     readMetadata: readGifMetadata,
-    holdsUnreadMetadata: (bytes) => readGif(bytes).comments,
+    holdsUnreadMetadata: (file) => file.read(readGif).comments,
   },
   tiff: {
     name: 'TIFF',

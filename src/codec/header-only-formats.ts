@@ -19,7 +19,7 @@ export const HEADER_ONLY_FORMATS = {
     name: 'PSD',
     contentType: 'image/vnd.adobe.photoshop',
     sniff: (bytes) => startsWith(bytes, '8BPS'),
-    inspect: (bytes) => sizeAt(bytes, 18, 14, false),
+    inspect: ({ bytes }) => sizeAt(bytes, 18, 14, false),
     holdsUnreadMetadata: () => true,
   },
   svg: {
@@ -32,7 +32,7 @@ export const HEADER_ONLY_FORMATS = {
     name: 'BMP',
     contentType: 'image/bmp',
     sniff: (bytes) => startsWith(bytes, 'BM') && bytes.length >= 26 && BMP_HEADERS.includes(uint32At(bytes, 14, true)),
-    inspect: (bytes) => sizeAt(bytes, 18, 22, true),
+    inspect: ({ bytes }) => sizeAt(bytes, 18, 22, true),
   },
   ico: {
     name: 'ICO',
@@ -56,7 +56,7 @@ export const HEADER_ONLY_FORMATS = {
     name: 'QOI',
     contentType: 'image/qoi',
     sniff: (bytes) => startsWith(bytes, 'qoif'),
-    inspect: (bytes) => sizeAt(bytes, 4, 8, false),
+    inspect: ({ bytes }) => sizeAt(bytes, 4, 8, false),
   },
 } as const satisfies Record<string, Format>;
 

@@ -1,16 +1,17 @@
 import type { ImageFormat } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { FORMATS } from './formats.ts';
-import type { ImageMetadata } from './metadata/model.ts';
+import type { ImageFile } from './image-file.ts';
+import type { ImageMetadata, MetadataSource } from './metadata/model.ts';
 
 /**
  * What the header says, without decoding a pixel; undefined when these bytes are no image. Throws
  * CorruptImageError when the format is known and its header cannot be read.
  */
-export function inspectImage(bytes: Uint8Array): ImageFacts | undefined {
-  const format = sniffFormat(bytes);
+export function inspectImage(file: ImageFile): ImageFacts | undefined {
+  const format = sniffFormat(file.bytes);
   if (!format) return undefined;
-  return { ...NOTHING_SPECIAL, format, ...FORMATS[format].inspect?.(bytes) };
+  return { ...NOTHING_SPECIAL, format, ...FORMATS[format].inspect?.(file) };
 }
 
 const NOTHING_SPECIAL = {
@@ -37,6 +38,6 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | undefined {
 }
 
 /** Everything that these bytes carry. @throws CorruptImageError where their header cannot be read */
-export function readMetadata(format: ImageFormat, bytes: Uint8Array): ImageMetadata {
-  return FORMATS[format].readMetadata?.(bytes) ?? {};
+export function readMetadata({ format, file }: MetadataSource): ImageMetadata {
+  return FORMATS[format].readMetadata?.(file) ?? {};
 }

@@ -37,8 +37,8 @@ export async function searchQuality(task: EncodeTask): Promise<QualityFound | un
   const scoreAt = async (quality: number) => {
     const image = openSharp(mosaic.pixels, { raw: { width, height, channels: 3 } });
     const recipe = { ...task.recipe, quality };
-    const { bytes } = await FORMATS[recipe.format].encode(image, { ...task, recipe });
-    return reference.score((await rgbPixels(openSharp(bytes), GREY)).pixels);
+    const { file } = await FORMATS[recipe.format].encode(image, { ...task, recipe });
+    return reference.score((await rgbPixels(openSharp(file.bytes), GREY)).pixels);
   };
   return findLowest(scoreAt, task.facts.sourceQuality);
 }

@@ -7,6 +7,7 @@ import { assertSound } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { EngineError } from './engines.ts';
 import { FORMATS } from './formats.ts';
+import { ImageFile } from './image-file.ts';
 import { inspectImage, readMetadata } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { ImageMetadata, MetadataPart, MetadataPolicy, StripSource } from './metadata/model.ts';
@@ -25,11 +26,11 @@ export async function stripKeptImage(
   budget: MemoryBudget,
 ): Promise<BytesOutcome> {
   const { source, facts, settings } = image;
-  const file = { format: facts.format, bytes: source, orientation: facts.orientation };
+  const file = { format: facts.format, file: source, orientation: facts.orientation };
   if (settings.metadata === 'keep' || !holdsMoreThan(settings.metadata, file)) return kept;
   const isFragile = NEVER_CUT.has(kept.reason);
   const bytes = isFragile ? undefined : FORMATS[facts.format].stripper?.strip(file, settings.metadata);
-  if (!bytes || bytes.length >= source.length || !(await isSamePicture(bytes, image, budget)))
+  if (!bytes || bytes.length >= source.bytes.length || !(await isSamePicture(bytes, image, budget)))
     return { ...kept, detail: [kept.detail, 'its metadata was left in it'].filter(Boolean).join('; ') };
   return {
     status: 'compressed',
@@ -52,7 +53,7 @@ const NEVER_CUT: ReadonlySet<KeptReason> = new Set([
 /** Whether the file holds anything that the policy removes, or may hold it where it is not read here. */
 export function holdsMoreThan(policy: MetadataPolicy, image: StripSource): boolean {
   const { stripper, holdsUnreadMetadata } = FORMATS[image.format];
-  if (!stripper) return holdsUnreadMetadata?.(image.bytes) || losesSome(policy, image);
+  if (!stripper) return holdsUnreadMetadata?.(image.file) || losesSome(policy, image);
   const left = new Set(stripper.partsLeft(image, policy).map(keyOf));
   return stripper.parts(image).some((part) => !left.has(keyOf(part)));
 }
@@ -61,9 +62,9 @@ function keyOf({ type, payload }: MetadataPart): string {
   return createHash('sha256').update(type).update(payload).digest('base64');
 }
 
-function losesSome(policy: MetadataPolicy, { format, bytes, orientation }: StripSource): boolean {
-  const found = readMetadata(format, bytes);
-  const left = underPolicy(found, policy, FORMATS[format].turnsByProperty ? 1 : orientation);
+function losesSome(policy: MetadataPolicy, image: StripSource): boolean {
+  const found = readMetadata(image);
+  const left = underPolicy(found, policy, FORMATS[image.format].turnsByProperty ? 1 : image.orientation);
   const names = ['exif', 'xmp', 'photoshop'] as const satisfies readonly (keyof ImageMetadata)[];
   return names.some((name) => {
     const [before, after] = [found[name], left[name]];
@@ -74,16 +75,17 @@ function losesSome(policy: MetadataPolicy, { format, bytes, orientation }: Strip
 /** The checks that every lossless output goes through; what cannot be decoded here does not pass them. */
 async function isSamePicture(bytes: Uint8Array, image: InspectedImage, budget: MemoryBudget) {
   const { source, facts } = image;
-  const memory = estimateDecoding(facts, source.length, FORMATS);
+  const memory = estimateDecoding(facts, source.bytes.length, FORMATS);
   if (facts.width * facts.height * facts.pages > MAX_PIXELS || memory > budget.capacity) return false;
   const release = await budget.acquire(memory);
   try {
     const format = facts.format as OutputFormat;
     const task: PlannedTask = { ...image, recipe: { action: 'encode', format, lossless: true } };
     assertSound(task);
-    const output = inspectImage(bytes);
-    if (!output || !isShownAlike(bytes, output, task)) return false;
-    return (await pixelDigest(source, facts)) === (await pixelDigest(bytes, output));
+    const copy = new ImageFile(bytes);
+    const output = inspectImage(copy);
+    if (!output || !isShownAlike(copy, output, task)) return false;
+    return (await pixelDigest(source.bytes, facts)) === (await pixelDigest(bytes, output));
   } catch (error) {
     if (error instanceof EngineError || error instanceof CorruptImageError) return false;
     throw error;
@@ -93,9 +95,9 @@ async function isSamePicture(bytes: Uint8Array, image: InspectedImage, budget: M
 }
 
 /** The same header, orientation and colour profile. */
-function isShownAlike(bytes: Uint8Array, output: ImageFacts, task: PlannedTask): boolean {
+function isShownAlike(copy: ImageFile, output: ImageFacts, task: PlannedTask): boolean {
   const { source, facts } = task;
   if (findHeaderFault(output, task) || findOrientationFault(output, task)) return false;
-  const [before, after] = [source, bytes].map((file) => readMetadata(facts.format, file).icc);
+  const [before, after] = [source, copy].map((file) => readMetadata({ format: facts.format, file }).icc);
   return before && after ? sameBytes(before, after) : !facts.icc && !output.icc;
 }

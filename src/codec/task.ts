@@ -1,9 +1,10 @@
 import type { EncodingPlan } from '../core/admission.ts';
 import type { Encoding } from '../core/image-result.ts';
+import type { ImageFile } from './image-file.ts';
 
 /** An image that was inspected, and what is wanted of it. */
 export interface InspectedImage extends Omit<EncodingPlan, 'recipe'> {
-  readonly source: Uint8Array;
+  readonly source: ImageFile;
   /** The output takes the place of its source: every check there is. */
   readonly replacesSource?: boolean;
 }
@@ -19,4 +20,4 @@ export interface EncodeTask extends PlannedTask {
 export type EncodePlan = Pick<EncodingPlan, 'recipe' | 'settings'>;
 
 /** An encoder's output, without any metadata. */
-export type Encoded = Readonly<{ bytes: Uint8Array; encoding: Encoding }>;
+export type Encoded = Readonly<{ file: ImageFile; encoding: Encoding }>;

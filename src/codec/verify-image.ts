@@ -4,6 +4,7 @@ import type { ImageFacts } from '../core/recipe.ts';
 import { byteAt } from './bytes.ts';
 import { fromEngine, openImage, openSharp, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
+import type { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
 
@@ -11,7 +12,7 @@ import type { EncodeTask, PlannedTask } from './task.ts';
  * What is wrong with the pixels of an output, or undefined. Decodes the output to its end and compares a downscaled
  * copy with one of the source, which shows a wrong colour, rotation, frame or crop.
  */
-export async function findPixelFault(output: Uint8Array, task: EncodeTask): Promise<string | undefined> {
+export async function findPixelFault(output: ImageFile, task: EncodeTask): Promise<string | undefined> {
   const facts = inspectImage(output);
   if (!facts) return 'Expected an image but the encoder wrote none';
   const fault = findHeaderFault(facts, task) ?? (await findTimingFault(output, task));
@@ -35,17 +36,17 @@ function isPlainJpeg({ facts, recipe }: EncodeTask): boolean {
 }
 
 // One in sixteen, by length: as good as at random, and the same for the same output.
-function isCompared(output: Uint8Array, { replacesSource = false }: EncodeTask): boolean {
-  return replacesSource || output.length % 16 === 0;
+function isCompared({ bytes }: ImageFile, { replacesSource = false }: EncodeTask): boolean {
+  return replacesSource || bytes.length % 16 === 0;
 }
 
-async function findPlainJpegFault(output: Uint8Array, facts: ImageFacts, task: EncodeTask) {
+async function findPlainJpegFault(output: ImageFile, facts: ImageFacts, task: EncodeTask) {
   const { findFault, findScanFault } = FORMATS[facts.format];
   const fault = findFault?.(output);
   if (fault) return fault;
   const scanFault = findScanFault?.(output);
   if (scanFault !== 'unknown-kind') return scanFault;
-  await downscaledCopy(output, facts, task, resized, false);
+  await downscaledCopy(output.bytes, facts, task, resized, false);
   return undefined;
 }
 
@@ -53,14 +54,14 @@ type Shrink = (image: Sharp, facts: ImageFacts, width: number, height: number) =
 
 const resized: Shrink = (image, _facts, width, height) => image.resize({ width, height, fit: 'fill' });
 
-async function comparePictures(output: Uint8Array, facts: ImageFacts, task: EncodeTask, shrink: Shrink) {
-  const after = await downscaledCopy(output, facts, task, shrink, false);
-  return findDifference(await downscaledCopy(task.source, task.facts, task, shrink, true), after);
+async function comparePictures(output: ImageFile, facts: ImageFacts, task: EncodeTask, shrink: Shrink) {
+  const after = await downscaledCopy(output.bytes, facts, task, shrink, false);
+  return findDifference(await downscaledCopy(task.source.bytes, task.facts, task, shrink, true), after);
 }
 
-async function findTimingFault(output: Uint8Array, { source, facts }: EncodeTask) {
+async function findTimingFault(output: ImageFile, { source, facts }: EncodeTask) {
   if (facts.pages === 1) return undefined;
-  const [before, after] = [await timingOf(source), await timingOf(output)];
+  const [before, after] = [await timingOf(source.bytes), await timingOf(output.bytes)];
   return before === after ? undefined : `Expected the timing ${before} but the output has ${after}`;
 }
 

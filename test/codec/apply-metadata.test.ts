@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage, readMetadata, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { readXmpOrientation } from '../../src/codec/metadata/xmp.ts';
 import { readPng } from '../../src/codec/png/chunks.ts';
@@ -65,8 +66,8 @@ beforeAll(async () => {
     chunksAfter: [pngExif({ ...exif, thumbnail })],
   });
   for (const format of ['webp', 'avif'] as const) {
-    const jpeg = { format: 'jpeg', bytes: sources.jpeg } as const;
-    sources[format] = applyMetadata(jpeg, outputs[format], format, 'keep', { orientation: 6 });
+    const jpeg = { format: 'jpeg', file: new ImageFile(sources.jpeg) } as const;
+    sources[format] = applyMetadata(jpeg, new ImageFile(outputs[format]), format, 'keep', { orientation: 6 });
   }
 });
 
@@ -85,18 +86,20 @@ const pairs = FORMATS.flatMap((from) => FORMATS.map((to) => [from, to] as const)
 
 describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
   const apply = (policy: 'keep' | 'copyright' | 'strip', orientation: number) =>
-    applyMetadata({ format: from, bytes: sources[from] }, outputs[to], to, policy, { orientation });
+    applyMetadata({ format: from, file: new ImageFile(sources[from]) }, new ImageFile(outputs[to]), to, policy, {
+      orientation,
+    });
 
   it('carries EXIF, XMP, profile and orientation under keep (R16)', async () => {
     const result = apply('keep', 6);
-    expect(inspectImage(result)).toMatchObject({
+    expect(inspectImage(new ImageFile(result))).toMatchObject({
       format: to,
       orientation: 6,
       icc: true,
       width: 96,
       height: 64,
     });
-    const found = readMetadata(to, result);
+    const found = readMetadata({ format: to, file: new ImageFile(result) });
     expect(sameBytes(found.icc!, icc)).toBe(true);
     const text = Buffer.from(found.exif!).toString('latin1');
     for (const kept of ['Ann Artist', 'serial number', '2024:05:06']) expect(text.includes(kept)).toBe(true);
@@ -110,8 +113,8 @@ describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
     const turned = await sharp(apply('keep', 6)).autoOrient().toBuffer({ resolveWithObject: true });
     expect([turned.info.width, turned.info.height]).toEqual([64, 96]);
     const upright = apply('keep', 1);
-    expect(inspectImage(upright)?.orientation).toBe(1);
-    expect(readXmpOrientation(readMetadata(to, upright).xmp!)).toBe(1);
+    expect(inspectImage(new ImageFile(upright))?.orientation).toBe(1);
+    expect(readXmpOrientation(readMetadata({ format: to, file: new ImageFile(upright) }).xmp!)).toBe(1);
     const { info } = await sharp(upright).autoOrient().toBuffer({ resolveWithObject: true });
     expect([info.width, info.height]).toEqual([96, 64]);
   });
@@ -122,7 +125,7 @@ describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
 
   it('keeps credits and nothing of the place under copyright (R15)', () => {
     const result = apply('copyright', 6);
-    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6, icc: true });
     const text = Buffer.from(result).toString('latin1');
     for (const credit of ['Ann Artist', '(c) Ann', 'Ann X', 'hers']) expect(text.includes(credit)).toBe(true);
     expect(SECRETS.filter((secret) => text.includes(secret))).toEqual([]);
@@ -130,11 +133,11 @@ describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
 
   it('keeps profile and orientation only under strip (R01, R04)', () => {
     const result = apply('strip', 6);
-    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
-    const { exif: left, xmp } = readMetadata(to, result);
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6, icc: true });
+    const { exif: left, xmp } = readMetadata({ format: to, file: new ImageFile(result) });
     expect(xmp).toBeUndefined();
     expect(left?.length ?? 0).toBeLessThan(30);
-    expect(readMetadata(to, apply('strip', 1)).exif).toBeUndefined();
+    expect(readMetadata({ format: to, file: new ImageFile(apply('strip', 1)) }).exif).toBeUndefined();
     const text = Buffer.from(result).toString('latin1');
     expect([...SECRETS, 'Ann'].filter((secret) => secret !== 'Ann' && text.includes(secret))).toEqual([]);
   });
@@ -142,12 +145,20 @@ describe.each(pairs)('applyMetadata from %s to %s', (from, to) => {
 
 describe('applyMetadata', () => {
   it('carries EXIF byte for byte but for the orientation', () => {
-    const before = readMetadata('jpeg', sources.jpeg).exif!;
+    const before = readMetadata({ format: 'jpeg', file: new ImageFile(sources.jpeg) }).exif!;
     const bytesOf = (orientation: number) =>
-      readMetadata(
-        'jpeg',
-        applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, outputs.jpeg, 'jpeg', 'keep', { orientation }),
-      ).exif!;
+      readMetadata({
+        format: 'jpeg',
+        file: new ImageFile(
+          applyMetadata(
+            { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+            new ImageFile(outputs.jpeg),
+            'jpeg',
+            'keep',
+            { orientation },
+          ),
+        ),
+      }).exif!;
     expect(sameBytes(bytesOf(6), before)).toBe(true);
     const upright = bytesOf(1);
     expect(upright.length).toBe(before.length);
@@ -157,9 +168,15 @@ describe('applyMetadata', () => {
   });
 
   it('keeps comments, IPTC, density and unknown segments of a JPEG in their order', () => {
-    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, outputs.jpeg, 'jpeg', 'keep', {
-      orientation: 6,
-    });
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+      new ImageFile(outputs.jpeg),
+      'jpeg',
+      'keep',
+      {
+        orientation: 6,
+      },
+    );
     const text = Buffer.from(result).toString('latin1');
     for (const kept of ['JFIF', '8BIM', 'a comment from Paris']) expect(text.includes(kept)).toBe(true);
     expect(text.indexOf('JFIF')).toBe(6);
@@ -167,26 +184,49 @@ describe('applyMetadata', () => {
 
   it('leaves the profile that the encoder wrote', async () => {
     const own = new Uint8Array(await sharp(outputs.png).withIccProfile('srgb').jpeg().toBuffer());
-    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, own, 'jpeg', 'keep', {
-      orientation: 6,
-    });
-    expect(sameBytes(readMetadata('jpeg', result).icc!, readMetadata('jpeg', own).icc!)).toBe(true);
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+      new ImageFile(own),
+      'jpeg',
+      'keep',
+      {
+        orientation: 6,
+      },
+    );
+    expect(
+      sameBytes(
+        readMetadata({ format: 'jpeg', file: new ImageFile(result) }).icc!,
+        readMetadata({ format: 'jpeg', file: new ImageFile(own) }).icc!,
+      ),
+    ).toBe(true);
   });
 
   it('does not put a profile for RGB on a grey picture', async () => {
     const grey = new Uint8Array(await sharp(outputs.png).toColourspace('b-w').jpeg().toBuffer());
-    const result = applyMetadata({ format: 'png', bytes: sources.png }, grey, 'jpeg', 'keep', {
-      orientation: 1,
-    });
-    expect(inspectImage(result)).toMatchObject({ colour: 'grey', icc: false });
+    const result = applyMetadata(
+      { format: 'png', file: new ImageFile(sources.png) },
+      new ImageFile(grey),
+      'jpeg',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ colour: 'grey', icc: false });
   });
 
   it('says the credits of IPTC in XMP where a format has no place for IPTC', async () => {
     const source = withSegments(await makeJpeg(), [iptcSegment({ byline: 'Ann IPTC', city: 'Paris' })]);
-    const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'copyright', {
-      orientation: 1,
-    });
-    const { xmp } = readMetadata('webp', result);
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(source) },
+      new ImageFile(outputs.webp),
+      'webp',
+      'copyright',
+      {
+        orientation: 1,
+      },
+    );
+    const { xmp } = readMetadata({ format: 'webp', file: new ImageFile(result) });
     expect(Buffer.from(xmp!).toString()).toMatch(/<dc:creator>.*Ann IPTC/);
   });
 
@@ -197,25 +237,43 @@ describe('applyMetadata', () => {
       xmpSegment(xmpPacket({ creator: 'Ann', extended: guid })),
       ...extendedXmpSegments(xmpDescription('', long), guid),
     ]);
-    const webp = applyMetadata({ format: 'jpeg', bytes: source }, outputs.webp, 'webp', 'keep', {
-      orientation: 1,
-    });
-    const packet = Buffer.from(readMetadata('webp', webp).xmp!).toString();
+    const webp = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(source) },
+      new ImageFile(outputs.webp),
+      'webp',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
+    const packet = Buffer.from(readMetadata({ format: 'webp', file: new ImageFile(webp) }).xmp!).toString();
     expect(packet.includes(long) && packet.includes('Ann') && !packet.includes('HasExtendedXMP')).toBe(true);
-    const jpeg = applyMetadata({ format: 'webp', bytes: webp }, outputs.jpeg, 'jpeg', 'keep', {
-      orientation: 1,
-    });
-    expect(Buffer.from(readMetadata('jpeg', jpeg).xmp!).includes(long)).toBe(true);
+    const jpeg = applyMetadata(
+      { format: 'webp', file: new ImageFile(webp) },
+      new ImageFile(outputs.jpeg),
+      'jpeg',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
+    expect(Buffer.from(readMetadata({ format: 'jpeg', file: new ImageFile(jpeg) }).xmp!).includes(long)).toBe(true);
   });
 
   it('leaves a second EXIF as it is when an orientation does not fit into it', async () => {
     const empty = concat(ascii('Exif\0\0MM\0*'), uint32(8), uint16(0), uint32(0));
     const full = { marker: 0xe1, payload: concat(empty, new Uint8Array(65_533 - empty.length)) };
     const source = withSegments(await makeJpeg(), [exifSegment({ orientation: 6 }), full]);
-    const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs.jpeg, 'jpeg', 'keep', {
-      orientation: 6,
-    });
-    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(source) },
+      new ImageFile(outputs.jpeg),
+      'jpeg',
+      'keep',
+      {
+        orientation: 6,
+      },
+    );
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6 });
     expect(Buffer.from(result).includes(Buffer.from(full.payload))).toBe(true);
   });
 
@@ -224,25 +282,43 @@ describe('applyMetadata', () => {
     ['orientation alone', { artist: 'x'.repeat(70_000) }, ''],
   ])('hands the %s on of an EXIF that is too large for a JPEG', (_, options, credit) => {
     const png = makePng({ chunks: [pngExif({ orientation: 6, ...options })] });
-    const result = applyMetadata({ format: 'png', bytes: png }, outputs.jpeg, 'jpeg', 'keep', {
-      orientation: 6,
-    });
-    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    const result = applyMetadata(
+      { format: 'png', file: new ImageFile(png) },
+      new ImageFile(outputs.jpeg),
+      'jpeg',
+      'keep',
+      {
+        orientation: 6,
+      },
+    );
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6 });
     expect(Buffer.from(result).toString('latin1')).toContain(credit);
     expect(result.length - outputs.jpeg.length).toBeLessThan(200);
   });
 
   it('carries the metadata of a real camera file', async () => {
     const source = new Uint8Array(await readFile('node_modules/exif-js/example/DSCN0614_small.jpg'));
-    const before = readMetadata('jpeg', source).exif!;
+    const before = readMetadata({ format: 'jpeg', file: new ImageFile(source) }).exif!;
     for (const format of FORMATS) {
-      const result = applyMetadata({ format: 'jpeg', bytes: source }, outputs[format], format, 'keep', {
-        orientation: 1,
-      });
-      expect(sameBytes(readMetadata(format, result).exif!, before)).toBe(true);
-      const stripped = applyMetadata({ format: 'jpeg', bytes: source }, outputs[format], format, 'copyright', {
-        orientation: 1,
-      });
+      const result = applyMetadata(
+        { format: 'jpeg', file: new ImageFile(source) },
+        new ImageFile(outputs[format]),
+        format,
+        'keep',
+        {
+          orientation: 1,
+        },
+      );
+      expect(sameBytes(readMetadata({ format: format, file: new ImageFile(result) }).exif!, before)).toBe(true);
+      const stripped = applyMetadata(
+        { format: 'jpeg', file: new ImageFile(source) },
+        new ImageFile(outputs[format]),
+        format,
+        'copyright',
+        {
+          orientation: 1,
+        },
+      );
       expect(Buffer.from(stripped).includes('NIKON')).toBe(false);
     }
   });
@@ -251,9 +327,15 @@ describe('applyMetadata', () => {
     const source = makePng({
       chunks: [pngGamma(50_000), pngText('Title', 'a'), pngText('Title', 'b')],
     });
-    const result = applyMetadata({ format: 'png', bytes: source }, outputs.png, 'png', 'keep', {
-      orientation: 1,
-    });
+    const result = applyMetadata(
+      { format: 'png', file: new ImageFile(source) },
+      new ImageFile(outputs.png),
+      'png',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
     const text = Buffer.from(result).toString('latin1');
     expect(text.match(/tEXtTitle/g)).toHaveLength(2);
     expect(text.includes('gAMA')).toBe(true);
@@ -269,7 +351,9 @@ describe('applyMetadata', () => {
   ])('drops %s where the encoder wrote a profile of its own', async (type) => {
     const source = makePng({ chunks: [pngChunk(type, new Uint8Array(24))] });
     const own = new Uint8Array(await sharp(outputs.png).withIccProfile('srgb').png().toBuffer());
-    const result = applyMetadata({ format: 'png', bytes: source }, own, 'png', 'keep', { orientation: 1 });
+    const result = applyMetadata({ format: 'png', file: new ImageFile(source) }, new ImageFile(own), 'png', 'keep', {
+      orientation: 1,
+    });
     expect(Buffer.from(result).includes('iCCP')).toBe(true);
     expect(Buffer.from(result).includes(type)).toBe(false);
   });
@@ -279,11 +363,15 @@ describe('applyMetadata', () => {
     const raw = { width: 96, height: 64, channels: 3 as const };
     const avif = new Uint8Array(await sharp(small, { raw }).avif({ effort: 0, lossless: true }).toBuffer());
     const jpeg = withSegments(await makeJpeg(), [exifSegment({ orientation })]);
-    const result = applyMetadata({ format: 'jpeg', bytes: jpeg }, avif, 'avif', 'keep', { orientation });
-    expect(inspectImage(result)).toMatchObject({ orientation, width: 96, height: 64 });
+    const result = applyMetadata({ format: 'jpeg', file: new ImageFile(jpeg) }, new ImageFile(avif), 'avif', 'keep', {
+      orientation,
+    });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation, width: 96, height: 64 });
     const seen = await sharp(result).removeAlpha().raw().toBuffer({ resolveWithObject: true });
     const png = new Uint8Array(await sharp(avif).removeAlpha().png().toBuffer());
-    const flat = applyMetadata({ format: 'jpeg', bytes: jpeg }, png, 'png', 'keep', { orientation });
+    const flat = applyMetadata({ format: 'jpeg', file: new ImageFile(jpeg) }, new ImageFile(png), 'png', 'keep', {
+      orientation,
+    });
     const expected = await sharp(flat).autoOrient().removeAlpha().raw().toBuffer({ resolveWithObject: true });
     expect([seen.info.width, seen.info.height]).toEqual([expected.info.width, expected.info.height]);
     expect(seen.data.equals(expected.data)).toBe(true);
@@ -291,17 +379,29 @@ describe('applyMetadata', () => {
 
   it('keeps transparency of AVIF and WebP', async () => {
     const avif = await makeAvif({ alpha: true });
-    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, avif, 'avif', 'keep', {
-      orientation: 6,
-    });
-    expect(inspectImage(result)).toMatchObject({ alpha: true, orientation: 6 });
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+      new ImageFile(avif),
+      'avif',
+      'keep',
+      {
+        orientation: 6,
+      },
+    );
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ alpha: true, orientation: 6 });
     expect((await sharp(result).metadata()).hasAlpha).toBe(true);
     const webp = await makeWebp({ alpha: true, lossless: true });
-    const second = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
-      orientation: 1,
-    });
+    const second = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+      new ImageFile(webp),
+      'webp',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
     expect((await pixelsOf(second)).equals(await pixelsOf(webp))).toBe(true);
-    expect(inspectImage(second)).toMatchObject({ alpha: true });
+    expect(inspectImage(new ImageFile(second))).toMatchObject({ alpha: true });
   });
 
   it.each([
@@ -311,11 +411,17 @@ describe('applyMetadata', () => {
   ] as const)('carries chunks of WebP that nobody knows under %s: %s', (policy, carries) => {
     const foreign = riffChunk('ABCD', ascii('who knows what'));
     const source = extendedWebp(outputs.webp, 0, [], [foreign]);
-    const result = applyMetadata({ format: 'webp', bytes: source }, outputs.webp, 'webp', policy, {
-      orientation: 1,
-    });
+    const result = applyMetadata(
+      { format: 'webp', file: new ImageFile(source) },
+      new ImageFile(outputs.webp),
+      'webp',
+      policy,
+      {
+        orientation: 1,
+      },
+    );
     expect(Buffer.from(result).includes(Buffer.from(foreign))).toBe(carries);
-    expect(inspectImage(result)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
   });
 
   it('applies no profile and no orientation that a WebP has but does not announce, as viewers do', async () => {
@@ -325,23 +431,37 @@ describe('applyMetadata', () => {
       [riffChunk('ICCP', icc)],
       [riffChunk('EXIF', exifBlock({ orientation: 6, artist: 'Ann Artist' }))],
     );
-    expect(inspectImage(source)).toMatchObject({ icc: false, orientation: 1 });
+    expect(inspectImage(new ImageFile(source))).toMatchObject({ icc: false, orientation: 1 });
     for (const to of FORMATS) {
-      const result = applyMetadata({ format: 'webp', bytes: source }, outputs[to], to, 'keep', {
-        orientation: 1,
-      });
-      expect(inspectImage(result)).toMatchObject({ icc: false, orientation: 1 });
+      const result = applyMetadata(
+        { format: 'webp', file: new ImageFile(source) },
+        new ImageFile(outputs[to]),
+        to,
+        'keep',
+        {
+          orientation: 1,
+        },
+      );
+      expect(inspectImage(new ImageFile(result))).toMatchObject({ icc: false, orientation: 1 });
       expect((await sharp(result).metadata()).icc).toBeUndefined();
-      expect(Buffer.from(readMetadata(to, result).exif!).includes('Ann Artist')).toBe(true);
+      expect(Buffer.from(readMetadata({ format: to, file: new ImageFile(result) }).exif!).includes('Ann Artist')).toBe(
+        true,
+      );
     }
   });
 
   it('keeps the animation of WebP (R07)', async () => {
     const webp = await makeAnimation('webp');
-    const result = applyMetadata({ format: 'jpeg', bytes: sources.jpeg }, webp, 'webp', 'keep', {
-      orientation: 1,
-    });
-    expect(inspectImage(result)).toMatchObject({ pages: 4 });
+    const result = applyMetadata(
+      { format: 'jpeg', file: new ImageFile(sources.jpeg) },
+      new ImageFile(webp),
+      'webp',
+      'keep',
+      {
+        orientation: 1,
+      },
+    );
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ pages: 4 });
     expect((await sharp(result, { animated: true }).metadata()).pages).toBe(4);
   });
 
@@ -351,8 +471,8 @@ describe('applyMetadata', () => {
     ['cICP', pngChunk('cICP', Uint8Array.of(9, 16, 0, 1))],
   ])('leaves a %s behind the pixels where it has no effect', (type, chunk) => {
     const source = makePng({ chunks: [pngText('Author', 'Ann')], chunksAfter: [chunk] });
-    const from = { format: 'png', bytes: source } as const;
-    const result = applyMetadata(from, makePng({ colourType: 3 }), 'png', 'keep', { orientation: 1 });
+    const from = { format: 'png', file: new ImageFile(source) } as const;
+    const result = applyMetadata(from, new ImageFile(makePng({ colourType: 3 })), 'png', 'keep', { orientation: 1 });
     expect(readPng(result).chunks.map((one) => one.type)).toEqual(['IHDR', 'tEXt', 'PLTE', 'IDAT', type, 'IEND']);
   });
 
@@ -362,11 +482,17 @@ describe('applyMetadata', () => {
       const to = FORMATS[round % 4]!;
       const policy = (['keep', 'copyright', 'strip'] as const)[round % 3]!;
       try {
-        const result = applyMetadata({ format: from, bytes }, outputs[to], to, policy, {
-          orientation: 1 + (round % 8),
-        });
+        const result = applyMetadata(
+          { format: from, file: new ImageFile(bytes) },
+          new ImageFile(outputs[to]),
+          to,
+          policy,
+          {
+            orientation: 1 + (round % 8),
+          },
+        );
         expect(sniffFormat(result)).toBe(to);
-        expect(inspectImage(result)).toMatchObject({ width: 96, height: 64 });
+        expect(inspectImage(new ImageFile(result))).toMatchObject({ width: 96, height: 64 });
         if (round % 10 === 0) expect((await pixelsOf(result)).length).toBe(96 * 64 * 3);
       } catch (error) {
         expect(error).toBeInstanceOf(CorruptImageError);

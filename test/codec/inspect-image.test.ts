@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage, sniffFormat } from '../../src/codec/inspect-image.ts';
 import { withinCpuSecond } from '../support/cpu-limit.ts';
 import { makeAvif } from '../support/fixtures/avif.ts';
@@ -48,7 +49,7 @@ describe('sniffFormat', () => {
 
   it('goes by the bytes, not by the name (R20)', async () => {
     expect(sniffFormat(await makeWebp())).toBe('webp');
-    expect(inspectImage(ascii('<html>png</html>'))).toBeUndefined();
+    expect(inspectImage(new ImageFile(ascii('<html>png</html>')))).toBeUndefined();
   });
 });
 
@@ -63,7 +64,7 @@ test('inspectImage agrees with libvips on size, channels and depth', async () =>
   ];
   for (const bytes of files) {
     const { width, height, channels, hasAlpha } = await sharp(bytes).metadata();
-    expect(inspectImage(bytes)).toMatchObject({ width, height, channels, alpha: hasAlpha });
+    expect(inspectImage(new ImageFile(bytes))).toMatchObject({ width, height, channels, alpha: hasAlpha });
   }
 });
 
@@ -90,7 +91,7 @@ describe('inspectImage on hostile bytes', () => {
         const bytes = mutated(seed, round);
         withinCpuSecond(() => {
           try {
-            inspectImage(bytes);
+            inspectImage(new ImageFile(bytes));
           } catch (error) {
             expect(error).toBeInstanceOf(CorruptImageError);
           }

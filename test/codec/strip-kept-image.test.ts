@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { applyMetadata } from '../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../src/codec/bytes.ts';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage, readMetadata } from '../../src/codec/inspect-image.ts';
 import { recompressJpeg } from '../../src/codec/jpeg/recompress.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
@@ -135,9 +136,9 @@ describe.each(Object.entries(KEPT))('%s that is kept', (_name, { make: makeSourc
     const text = Buffer.from(bytes).toString('latin1');
     expect(SECRETS.filter((secret) => text.includes(secret))).toEqual([]);
     expect(text.includes('Ann Artist')).toBe(metadata === 'copyright');
-    const facts = inspectImage(source)!;
-    expect(inspectImage(bytes)).toEqual(facts);
-    expect(sameBytes(readMetadata(facts.format, bytes).icc!, icc)).toBe(true);
+    const facts = inspectImage(new ImageFile(source))!;
+    expect(inspectImage(new ImageFile(bytes))).toEqual(facts);
+    expect(sameBytes(readMetadata({ format: facts.format, file: new ImageFile(bytes) }).icc!, icc)).toBe(true);
     expect(codedFrom(bytes, coded)).toBe(codedFrom(source, coded));
     expect(await pixelsOf(bytes)).toEqual(await pixelsOf(source));
   });
@@ -179,8 +180,8 @@ describe('metadata that cannot be cut out safely is left, and the outcome says s
     'several pictures': async () => withMultiPicture(await photo(), await makeJpeg({ seed: 2 })),
     'unknown chunks that lean on the pixels': () => makePng({ chunks: [pngChunk('ukNO'), pngExif(exif)] }),
     'an AVIF': async () => {
-      const source = { format: 'jpeg', bytes: await photo() } as const;
-      return applyMetadata(source, await makeAvif(), 'avif', 'keep', { orientation: 1 });
+      const source = { format: 'jpeg', file: new ImageFile(await photo()) } as const;
+      return applyMetadata(source, new ImageFile(await makeAvif()), 'avif', 'keep', { orientation: 1 });
     },
     'a TIFF': async () => withTiffTags(await makeTiff(), [tiffText(270, 'Paris')]),
     'a GIF with XMP': async () => withGifXmp(await makeAnimation('gif'), packet()),
@@ -246,7 +247,7 @@ describe.each(POLICIES)('an output holds nothing more than %s lets through', (po
   };
   test.each(Object.entries(sources))('made of %s', async (_name, makeSource) => {
     const source = await makeSource();
-    const { format, orientation } = inspectImage(source)!;
+    const { format, orientation } = inspectImage(new ImageFile(source))!;
     const outputs = {
       jpeg: await makeJpeg(),
       png: makePng(),
@@ -254,11 +255,13 @@ describe.each(POLICIES)('an output holds nothing more than %s lets through', (po
       avif: await makeAvif(),
     };
     for (const to of ['jpeg', 'png', 'webp', 'avif'] as const) {
-      const bytes = applyMetadata({ format, bytes: source }, outputs[to], to, policy, { orientation });
-      expect([to, holdsMoreThan(policy, { format: to, bytes, orientation })]).toEqual([to, false]);
+      const bytes = applyMetadata({ format, file: new ImageFile(source) }, new ImageFile(outputs[to]), to, policy, {
+        orientation,
+      });
+      expect([to, holdsMoreThan(policy, { format: to, file: new ImageFile(bytes), orientation })]).toEqual([to, false]);
     }
     if (format === 'webp') return;
-    const bytes = await (format === 'jpeg' ? recompressJpeg : recompressPng)(source, policy);
-    expect(holdsMoreThan(policy, { format, bytes, orientation })).toBe(false);
+    const bytes = await (format === 'jpeg' ? recompressJpeg : recompressPng)(new ImageFile(source), policy);
+    expect(holdsMoreThan(policy, { format, file: new ImageFile(bytes), orientation })).toBe(false);
   });
 });

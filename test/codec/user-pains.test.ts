@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage, readMetadata } from '../../src/codec/inspect-image.ts';
 import { readPictureEntries } from '../../src/codec/jpeg/multi-picture.ts';
 import { readJpeg } from '../../src/codec/jpeg/segments.ts';
@@ -89,14 +90,14 @@ test.each([
 test('R01: a lossless run keeps the orientation under every metadata policy', async () => {
   for (const metadata of ['keep', 'copyright', 'strip'] as const) {
     const { bytes } = await compressed(await turnedJpeg(), { mode: 'lossless', metadata });
-    expect(inspectImage(bytes)!.orientation).toBe(6);
+    expect(inspectImage(new ImageFile(bytes))!.orientation).toBe(6);
   }
 });
 
 test('R02: pixels turned upright carry no orientation in EXIF or XMP, so nothing turns twice', async () => {
   const source = await turnedJpeg();
   const { bytes } = await compressed(source, { autoOrient: true });
-  const facts = inspectImage(bytes)!;
+  const facts = inspectImage(new ImageFile(bytes))!;
   expect([facts.width, facts.height, facts.orientation]).toEqual([64, 96, 1]);
   const { xmp } = await sharp(bytes).metadata();
   expect(xmp?.toString() ?? '').not.toMatch(/Orientation(="|>)[2-8]/);
@@ -106,16 +107,16 @@ test('R02: pixels turned upright carry no orientation in EXIF or XMP, so nothing
 test('R03: stored width and height never swap or change unless asked, whatever the format', async () => {
   const source = await turnedJpeg();
   for (const format of ['keep', 'webp', 'avif'] as const) {
-    const facts = inspectImage((await compressed(source, { format })).bytes)!;
+    const facts = inspectImage(new ImageFile((await compressed(source, { format })).bytes))!;
     expect([format, facts.width, facts.height, facts.orientation]).toEqual([format, 96, 64, 6]);
   }
 });
 
 test('R03: a resize keeps the proportions, never enlarges, and is meant for the picture as it is seen', async () => {
   const source = await turnedJpeg(80);
-  const smaller = inspectImage((await compressed(source, { resize: { maxWidth: 32 } })).bytes)!;
+  const smaller = inspectImage(new ImageFile((await compressed(source, { resize: { maxWidth: 32 } })).bytes))!;
   expect([smaller.width, smaller.height, smaller.orientation]).toEqual([48, 32, 6]);
-  const same = inspectImage((await compressed(source, { resize: { maxWidth: 4000 } })).bytes)!;
+  const same = inspectImage(new ImageFile((await compressed(source, { resize: { maxWidth: 4000 } })).bytes))!;
   expect([same.width, same.height]).toEqual([96, 64]);
 });
 
@@ -151,7 +152,7 @@ test('R05: a wide-gamut picture compressed again and again does not drift', asyn
     (await sharp(bytes, { ignoreIcc: true }).stats()).channels.map((c) => c.mean);
   const [before, after] = [await average(source), await average(file)];
   for (const [channel, mean] of before.entries()) expect(Math.abs(mean - after[channel]!)).toBeLessThan(1.5);
-  expect(inspectImage(file)!.icc).toBe(true);
+  expect(inspectImage(new ImageFile(file))!.icc).toBe(true);
 });
 
 test('R06: a CMYK JPEG stays CMYK, sample by sample', async () => {
@@ -159,7 +160,7 @@ test('R06: a CMYK JPEG stays CMYK, sample by sample', async () => {
   const cmyk = (bytes: Uint8Array) => sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
   for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }] as const) {
     const outcome = await compressed(source, changes);
-    expect([inspectImage(outcome.bytes)!.colour, outcome.encoding.lossless]).toEqual(['cmyk', true]);
+    expect([inspectImage(new ImageFile(outcome.bytes))!.colour, outcome.encoding.lossless]).toEqual(['cmyk', true]);
     expect((await cmyk(source)).equals(await cmyk(outcome.bytes))).toBe(true);
   }
 });
@@ -180,7 +181,7 @@ test('R07: an animated GIF is kept with its reason, becomes an animated WebP, an
   expect(await compress(source)).toMatchObject({ status: 'kept', reason: 'animation', format: 'gif' });
   expect(await compress(source, { format: 'jpeg' })).toMatchObject({ status: 'kept', reason: 'animation' });
   const { bytes, contentType } = await compressed(source, { format: 'webp', quality: 30 });
-  expect([contentType, inspectImage(bytes)!.pages]).toEqual(['image/webp', 4]);
+  expect([contentType, inspectImage(new ImageFile(bytes))!.pages]).toEqual(['image/webp', 4]);
 });
 
 test('R07: a GIF whose frames have no length becomes a WebP that viewers show as they showed the GIF', async () => {
@@ -201,7 +202,7 @@ test.each([
 ] as const)('R02: an orientation that only the XMP of a %s tells stays as it is', async (_name, make, changes) => {
   const packet = xmpPacket({ creator: 'Ada', orientation: 3 });
   const { bytes, encoding } = await compressed(await make(packet), changes);
-  const after = readMetadata(encoding.format, bytes).xmp;
+  const after = readMetadata({ format: encoding.format, file: new ImageFile(bytes) }).xmp;
   expect(Buffer.from(after!).toString()).toBe(Buffer.from(packet).toString());
 });
 
@@ -216,7 +217,7 @@ test.each([
   for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { mode: 'lossless', ...untouched }] as const) {
     for (const source of [jpeg, png]) {
       const { bytes, encoding } = await compressed(source, { ...changes, metadata });
-      const { xmp } = readMetadata(encoding.format, bytes);
+      const { xmp } = readMetadata({ format: encoding.format, file: new ImageFile(bytes) });
       expect(readXmpOrientation(xmp!)).toBe(3);
       expect(Buffer.from(xmp!).toString()).not.toMatch(/GPS/);
       expect(Buffer.from(xmp!).includes('Ada')).toBe(metadata === 'copyright');
@@ -227,7 +228,7 @@ test.each([
   }
   const told = await make600([exifSegment({ orientation: 6 }), xmpSegment(packet)]);
   const { bytes } = await compressed(told, { metadata: 'strip' });
-  expect(readMetadata('jpeg', bytes).xmp).toBeUndefined();
+  expect(readMetadata({ format: 'jpeg', file: new ImageFile(bytes) }).xmp).toBeUndefined();
 });
 
 test('R08: an APNG keeps its frames in every mode and is converted to nothing else', async () => {
@@ -239,11 +240,9 @@ test('R08: an APNG keeps its frames in every mode and is converted to nothing el
     { format: 'jpeg', background: '#ffffff' },
   ] as const) {
     const outcome = await compressed(source, changes);
-    expect([outcome.contentType, inspectImage(outcome.bytes)!.pages, outcome.encoding.lossless]).toEqual([
-      'image/png',
-      3,
-      true,
-    ]);
+    expect([outcome.contentType, inspectImage(new ImageFile(outcome.bytes))!.pages, outcome.encoding.lossless]).toEqual(
+      ['image/png', 3, true],
+    );
   }
 });
 
@@ -252,8 +251,12 @@ test('R09: a PNG of 16 bits stays one, in every mode and whatever format is want
     const source = makePng({ colourType, bitDepth: 16 });
     for (const changes of [{}, { mode: 'lossless' }, { format: 'webp' }, { format: 'avif' }] as const) {
       const { bytes } = await compressed(source, changes);
-      const facts = inspectImage(bytes)!;
-      expect([facts.format, facts.bitsPerChannel, facts.channels]).toEqual(['png', 16, inspectImage(source)!.channels]);
+      const facts = inspectImage(new ImageFile(bytes))!;
+      expect([facts.format, facts.bitsPerChannel, facts.channels]).toEqual([
+        'png',
+        16,
+        inspectImage(new ImageFile(source))!.channels,
+      ]);
       expect((await storedPixels(source)).equals(await storedPixels(bytes))).toBe(true);
     }
   }
@@ -270,7 +273,7 @@ test.each([
 ] as const)('R10: a PNG of colour type %i with %i bits is not inflated', async (colourType, bitDepth) => {
   const source = makePng({ width: 200, height: 150, colourType, bitDepth, compressionLevel: 0 });
   for (const mode of ['quality', 'lossless'] as const) {
-    const facts = inspectImage((await compressed(source, { mode })).bytes)!;
+    const facts = inspectImage(new ImageFile((await compressed(source, { mode })).bytes))!;
     expect(['grey', 'palette']).toContain(facts.colour);
     expect(facts.bitsPerChannel).toBeLessThanOrEqual(bitDepth);
   }
@@ -279,7 +282,9 @@ test.each([
 test('R10: a grey JPEG stays of one channel, also as the JPEG of a grey PNG', async () => {
   const jpeg = await compressed(await makeJpeg({ colourspace: 'b-w', quality: 95 }));
   const png = await compressed(makePng({ colourType: 0 }), { format: 'jpeg' });
-  expect([inspectImage(jpeg.bytes)!.channels, inspectImage(png.bytes)!.channels]).toEqual([1, 1]);
+  expect([inspectImage(new ImageFile(jpeg.bytes))!.channels, inspectImage(new ImageFile(png.bytes))!.channels]).toEqual(
+    [1, 1],
+  );
 });
 
 test('R11: transparency is never flattened silently: the format is kept, or the background was given', async () => {
@@ -294,7 +299,7 @@ test('R11: transparency is never flattened silently: the format is kept, or the 
   expect(contentType).toBe('image/jpeg');
   expect(difference(await seen(source, '#ff0000'), await seen(bytes))).toBeLessThan(4);
   for (const format of ['webp', 'avif'] as const) {
-    expect(inspectImage((await compressed(source, { format })).bytes)!.alpha).toBe(true);
+    expect(inspectImage(new ImageFile((await compressed(source, { format })).bytes))!.alpha).toBe(true);
   }
 });
 
@@ -312,7 +317,7 @@ test.each([
       expect(outcome).toMatchObject({ status: 'compressed', encoding: { format: 'jpeg', lossless: true } });
       const { bytes } = outcome as Extract<BytesOutcome, { status: 'compressed' }>;
       expect(Buffer.compare(bytes.subarray(bytes.length - 400), map)).toBe(0);
-      expect(inspectImage(bytes)!.gainMap).toBe(true);
+      expect(inspectImage(new ImageFile(bytes))!.gainMap).toBe(true);
     }
   }
   expect(await compress(source, { metadata: 'strip' })).toMatchObject({
@@ -334,7 +339,7 @@ test.each([
   expect(encoding).toMatchObject({ format: 'jpeg', lossless });
   const picture = readJpeg(bytes);
   expect(Buffer.compare(bytes.subarray(picture.end), preview)).toBe(0);
-  expect(inspectImage(bytes)).toMatchObject({ multiPicture: true, trailingBytes: 0 });
+  expect(inspectImage(new ImageFile(bytes))).toMatchObject({ multiPicture: true, trailingBytes: 0 });
   const [own, other] = readPictureEntries(picture);
   expect(own).toMatchObject({ start: 0, length: picture.end });
   expect(other).toMatchObject({ start: picture.end, length: preview.length });
@@ -379,7 +384,7 @@ test('R12: a preview that maker notes point at stays where it is, unless metadat
   for (const changes of [{}, { mode: 'lossless' }, { effort: 'fast' }, { mode: 'lossless', ...untouched }] as const) {
     for (const metadata of ['strip', 'copyright'] as const) {
       const { bytes } = await compressed(source, { ...changes, metadata });
-      expect(inspectImage(bytes)).toMatchObject({ multiPicture: false, trailingBytes: 0, width: 600 });
+      expect(inspectImage(new ImageFile(bytes))).toMatchObject({ multiPicture: false, trailingBytes: 0, width: 600 });
       expect(readJpeg(bytes).end).toBe(bytes.length);
     }
   }
@@ -447,22 +452,24 @@ test('R13: flipped bits that a strict libvips does not report are found as well'
 
 test('R14: an output that is cut, of another size, or another picture is found before it is handed on', async () => {
   const source = await makeJpeg({ quality: 95 });
-  const facts = inspectImage(source)!;
+  const facts = inspectImage(new ImageFile(source))!;
   for (const effort of ['best', 'fast'] as const) {
     const recipe = { action: 'encode', format: 'jpeg', lossless: false, quality: 60 } as const;
-    const task = { source, facts, recipe, settings: { ...EAGER, effort }, timeLimitMs: 10_000 };
+    const task = { source: new ImageFile(source), facts, recipe, settings: { ...EAGER, effort }, timeLimitMs: 10_000 };
     const output = await makeJpeg({ quality: 60 });
-    expect(await findPixelFault(output, task)).toBeUndefined();
-    expect(await findPixelFault(await makeJpeg({ width: 97 }), task)).toMatch('Expected width 96');
-    expect(await findPixelFault(await makeWebp(), task)).toMatch('Expected format jpeg');
-    expect(await findPixelFault(ascii('nonsense'), task)).toMatch('Expected an image');
-    const cut = await findPixelFault(truncated(output, 0.9), task).catch((error: Error) => error.message);
+    expect(await findPixelFault(new ImageFile(output), task)).toBeUndefined();
+    expect(await findPixelFault(new ImageFile(await makeJpeg({ width: 97 })), task)).toMatch('Expected width 96');
+    expect(await findPixelFault(new ImageFile(await makeWebp()), task)).toMatch('Expected format jpeg');
+    expect(await findPixelFault(new ImageFile(ascii('nonsense')), task)).toMatch('Expected an image');
+    const cut = await findPixelFault(new ImageFile(truncated(output, 0.9)), task).catch(
+      (error: Error) => error.message,
+    );
     expect(cut).toMatch(/end/);
   }
   const best = { action: 'encode', format: 'webp', lossless: false, quality: 60 } as const;
   const inverted = new Uint8Array(await sharp(source).negate().webp().toBuffer());
-  const task = { source, facts, recipe: best, settings: EAGER, timeLimitMs: 10_000 };
-  expect(await findPixelFault(inverted, task)).toMatch('differs by');
+  const task = { source: new ImageFile(source), facts, recipe: best, settings: EAGER, timeLimitMs: 10_000 };
+  expect(await findPixelFault(new ImageFile(inverted), task)).toMatch('differs by');
 });
 
 test.each([10, 160])('R14: an icon of hard edges in %i pixels, mostly transparent, becomes a WebP', async (side) => {
@@ -477,13 +484,19 @@ test.each([10, 160])('R14: an icon of hard edges in %i pixels, mostly transparen
 test('R14: from JPEG to JPEG every output is compared where it replaces its source, else one of sixteen', async () => {
   const source = await makeJpeg({ quality: 95 });
   const recipe = { action: 'encode', format: 'jpeg', lossless: false, quality: 60 } as const;
-  const task = { source, facts: inspectImage(source)!, recipe, settings: EAGER, timeLimitMs: 10_000 };
+  const task = {
+    source: new ImageFile(source),
+    facts: inspectImage(new ImageFile(source))!,
+    recipe,
+    settings: EAGER,
+    timeLimitMs: 10_000,
+  };
   const bytes = await sharp(source).negate().jpeg().toBuffer();
   for (let padding = 0; padding < 32; padding++) {
     const comment = { marker: 0xfe, payload: new Uint8Array(padding) };
     const inverted = withSegments(new Uint8Array(bytes), [comment]);
-    expect(await findPixelFault(inverted, { ...task, replacesSource: true })).toMatch('differs by');
-    const fault = await findPixelFault(inverted, task);
+    expect(await findPixelFault(new ImageFile(inverted), { ...task, replacesSource: true })).toMatch('differs by');
+    const fault = await findPixelFault(new ImageFile(inverted), task);
     if (inverted.length % 16 === 0) expect(fault).toMatch('differs by');
     else expect(fault).toBeUndefined();
   }
@@ -540,7 +553,7 @@ test('R17: progressive or baseline is as it was asked for, and the receipt says 
     for (const progressive of ['auto', true, false] as const) {
       const { bytes, encoding } = await compressed(source, { effort, progressive });
       const expected = progressive === 'auto' ? effort === 'best' : progressive;
-      expect([inspectImage(bytes)!.progressive, encoding.progressive]).toEqual([expected, expected]);
+      expect([inspectImage(new ImageFile(bytes))!.progressive, encoding.progressive]).toEqual([expected, expected]);
     }
   }
 });

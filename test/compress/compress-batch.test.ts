@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
 import { compressBatch } from '../../src/compress/compress-batch.ts';
 import type { Journal } from '../../src/core/batch-journal.ts';
@@ -84,7 +85,7 @@ async function bitFlipThatDecodes(jpeg: Uint8Array): Promise<Uint8Array> {
         () => true,
         () => false,
       );
-    if (isAccepted && findScanFault(rotten)) return rotten;
+    if (isAccepted && findScanFault(new ImageFile(rotten))) return rotten;
   }
   throw new Error('Expected libvips to decode one flipped bit of a hundred');
 }

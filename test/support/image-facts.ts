@@ -1,3 +1,4 @@
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import type { ImageFacts } from '../../src/core/recipe.ts';
 
@@ -24,5 +25,5 @@ export function factsOf(changes: Partial<ImageFacts> & Pick<ImageFacts, 'format'
 
 /** The facts of a picture that can be read. */
 export async function inspected(bytes: Uint8Array | Promise<Uint8Array>): Promise<ImageFacts> {
-  return inspectImage(await bytes)!;
+  return inspectImage(new ImageFile(await bytes))!;
 }

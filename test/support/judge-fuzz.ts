@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage } from '../../src/codec/inspect-image.ts';
 import { findScanFault } from '../../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
@@ -65,7 +66,10 @@ async function faultOf(source: Uint8Array, output: Uint8Array, settings: Compres
   const before = await strictPixels(source);
   if (!before) return 'a source that a strict decoder refuses was compressed';
   if (settings.mode === 'lossless' && !before.equals(after)) return 'pixels differ';
-  if (!settings.autoOrient && inspectImage(source)!.orientation !== inspectImage(output)!.orientation) {
+  if (
+    !settings.autoOrient &&
+    inspectImage(new ImageFile(source))!.orientation !== inspectImage(new ImageFile(output))!.orientation
+  ) {
     return 'orientation lost';
   }
   return undefined;
@@ -82,7 +86,7 @@ async function strictPixels(bytes: Uint8Array): Promise<Buffer | undefined> {
 }
 
 function isDamagedJpeg(source: Uint8Array): boolean {
-  if (inspectImage(source)?.format !== 'jpeg') return false;
-  const fault = findScanFault(source);
+  if (inspectImage(new ImageFile(source))?.format !== 'jpeg') return false;
+  const fault = findScanFault(new ImageFile(source));
   return fault !== undefined && fault !== 'unknown-kind';
 }

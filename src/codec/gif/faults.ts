@@ -1,8 +1,10 @@
 import { byteAt } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { IMAGE, readBlocks, readSubBlocks, sizeOfFrame, TRAILER } from './blocks.ts';
 
 /** What a GIF lacks: codes for all pixels of a frame, or its end; undefined when both are there. */
-export function findGifFault(bytes: Uint8Array): string | undefined {
+export function findGifFault(file: ImageFile): string | undefined {
+  const { bytes } = file;
   const lengths = new Uint16Array(MAX_CODES);
   for (const { kind, at, dataAt } of readBlocks(bytes)) {
     if (kind === TRAILER) return undefined;

@@ -1,10 +1,11 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { readGif } from './blocks.ts';
 
 /** @throws CorruptImageError when the screen has no size or the header is cut off */
-export function inspectGif(bytes: Uint8Array): Partial<ImageFacts> {
-  const gif = readGif(bytes);
+export function inspectGif(file: ImageFile): Partial<ImageFacts> {
+  const gif = file.read(readGif);
   return {
     width: gif.width,
     height: gif.height,
@@ -15,6 +16,6 @@ export function inspectGif(bytes: Uint8Array): Partial<ImageFacts> {
     progressive: gif.interlaced,
     lossless: true,
     contentCredentials: gif.applications.some(({ name }) => name.startsWith('C2PA_GIF')),
-    trailingBytes: countTrailing(bytes, gif.end),
+    trailingBytes: countTrailing(file.bytes, gif.end),
   };
 }

@@ -1,4 +1,5 @@
 import { startsWith } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { readGif } from './blocks.ts';
 
@@ -7,9 +8,9 @@ import { readGif } from './blocks.ts';
 const XMP_TRAILER_LENGTH = 258;
 
 /** The XMP packet in its application extension. */
-export function readGifMetadata(bytes: Uint8Array): ImageMetadata {
-  const block = readGif(bytes).applications.find(({ name }) => name === 'XMP DataXMP');
+export function readGifMetadata(file: ImageFile): ImageMetadata {
+  const block = file.read(readGif).applications.find(({ name }) => name === 'XMP DataXMP');
   const end = (block?.end ?? 0) - XMP_TRAILER_LENGTH;
-  const isWhole = block && end > block.from && startsWith(bytes, '\x01\xff\xfe', end);
-  return { xmp: isWhole ? bytes.subarray(block.from, end) : undefined };
+  const isWhole = block && end > block.from && startsWith(file.bytes, '\x01\xff\xfe', end);
+  return { xmp: isWhole ? file.bytes.subarray(block.from, end) : undefined };
 }

@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, countTrailing, startsWith, textAt, uint16At, uint32At } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
+import type { ImageFile } from '../image-file.ts';
 import { childrenOf, findBox, type IsoBox } from './boxes.ts';
 import { auxiliariesOf, type IsoImage, readIsoImage } from './image.ts';
 import { readIsoIcc } from './metadata.ts';
@@ -11,9 +12,9 @@ const ALPHA_URNS = ['urn:mpeg:mpegB:cicp:systems:auxiliary:alpha', 'urn:mpeg:hev
 const GAIN_MAP_URNS = ['urn:com:apple:photo:2020:aux:hdrgainmap', 'urn:com:photo:aux:hdrgainmap'];
 
 /** AVIF and HEIF. */
-export function inspectIso(bytes: Uint8Array): Partial<ImageFacts> {
-  const image = readIsoImage(bytes);
-  const { primary, items, brands } = image;
+export function inspectIso(file: ImageFile): Partial<ImageFacts> {
+  const image = file.read(readIsoImage);
+  const { bytes, primary, items, brands } = image;
   const size = findBox(primary.properties, 'ispe');
   if (!size || size.end - size.from < 12) throw corruptHeader('AVIF or HEIF', 'no ispe box', image.meta.at);
   const { bits, planes, subsampling } = readIsoSamples(image);

@@ -1,12 +1,13 @@
 import { startsWith, uintAt } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
+import type { ImageFile } from '../image-file.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import { type IsoImage, readIsoImage, readItemContent } from './image.ts';
 import { withIsoMetadata } from './insert-metadata.ts';
 
-export function readIsoMetadata(bytes: Uint8Array): ImageMetadata {
-  const image = readIsoImage(bytes);
+export function readIsoMetadata(file: ImageFile): ImageMetadata {
+  const image = file.read(readIsoImage);
   const items = [...image.items.values()];
   const exif = items.find(({ type }) => type === 'Exif');
   const xmp = items.find(({ type, contentType }) => type === 'mime' && contentType === 'application/rdf+xml');
@@ -29,5 +30,5 @@ export function readIsoIcc({ bytes, primary }: IsoImage): Uint8Array | undefined
 /** An encoder's AVIF with this metadata. Viewers obey the properties `irot` and `imir` alone, so EXIF has 1. */
 export const writeAvifMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const icc = transfer.ownsIcc ? undefined : metadata.icc;
-  return withIsoMetadata(output, { ...metadata, icc, orientation: transfer.orientation });
+  return withIsoMetadata(output.bytes, { ...metadata, icc, orientation: transfer.orientation });
 };

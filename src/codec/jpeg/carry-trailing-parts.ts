@@ -1,4 +1,5 @@
 import { joinBytes, sameBytes, uint32 } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { readPictureEntries } from './multi-picture.ts';
 import { codingStart, type Jpeg, readJpeg, segmentBytes } from './segments.ts';
 
@@ -7,8 +8,8 @@ import { codingStart, type Jpeg, readJpeg, segmentBytes } from './segments.ts';
  * their new places; undefined where that fails.
  * @param file a source whose trailing parts are `isMovable`
  */
-export function carryTrailingParts(file: Uint8Array, copy: Uint8Array): Uint8Array | undefined {
-  const source = readJpeg(file);
+export function carryTrailingParts(file: ImageFile, copy: Uint8Array): Uint8Array | undefined {
+  const source = file.read(readJpeg);
   const before = readPictureEntries(source);
   const trailing = source.bytes.subarray(source.end);
   if (before.length === 0) return joinBytes(copy, trailing);

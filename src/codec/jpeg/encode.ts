@@ -1,6 +1,7 @@
 import { encoderQuality, type QualityCurve } from '../../core/quality.ts';
 import { fromEngine } from '../engines.ts';
 import type { WritableFormat } from '../format.ts';
+import { ImageFile } from '../image-file.ts';
 
 export const encodeJpeg: WritableFormat['encode'] = async (image, { recipe, settings }) => {
   const { effort, progressive: wanted } = settings;
@@ -9,7 +10,7 @@ export const encodeJpeg: WritableFormat['encode'] = async (image, { recipe, sett
   const chromaSubsampling = recipe.fullChroma ? '4:4:4' : '4:2:0';
   const options = { quality, progressive, chromaSubsampling, ...EFFORTS[effort](progressive) };
   const bytes = await fromEngine(image.jpeg(options).toBuffer());
-  return { bytes, encoding: { format: 'jpeg', lossless: false, quality, effort, progressive } };
+  return { file: new ImageFile(bytes), encoding: { format: 'jpeg', lossless: false, quality, effort, progressive } };
 };
 
 export const MOZJPEG: QualityCurve = [12, 24.5, 37, 48.5, 60, 66.5, 74, 78, 83, 87.5, 92, 96.5, 100];

@@ -1,4 +1,5 @@
 import { byteAt, indexOfText, uint16At } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { walkBaseline } from './huffman-baseline.ts';
 import { progressiveWalks } from './huffman-progressive.ts';
 import {
@@ -13,8 +14,8 @@ import {
 import { isFrame, isKnownMarker, isProgressive, type Jpeg, type JpegFrame, readJpeg, SOS } from './segments.ts';
 
 /** What is wrong with the markers of a JPEG: an unknown one, no end, a component without a scan; undefined if nothing is. */
-export function findMarkerFault(bytes: Uint8Array): string | undefined {
-  const jpeg = readJpeg(bytes);
+export function findMarkerFault(file: ImageFile): string | undefined {
+  const jpeg = file.read(readJpeg);
   const unknown = findUnknownMarker(jpeg);
   if (unknown) return unknown;
   return jpeg.hasEnd ? findMissingScan(jpeg) : jpeg.fault;
@@ -50,8 +51,8 @@ const MAX_SCANS = 100;
  * 'unknown-kind' where the codes are not Huffman's (or hierarchical, or lossless).
  * @throws CorruptImageError when no frame header can be reached
  */
-export function findScanFault(bytes: Uint8Array): string | undefined | 'unknown-kind' {
-  const jpeg = readJpeg(bytes);
+export function findScanFault(file: ImageFile): string | undefined | 'unknown-kind' {
+  const jpeg = file.read(readJpeg);
   const fault = jpeg.fault ?? findUnknownMarker(jpeg);
   if (fault) return fault;
   const scans = jpeg.segments.filter(({ coded }) => coded).length;

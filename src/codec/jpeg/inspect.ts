@@ -1,5 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { indexOfText } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { readMultiPicture } from './multi-picture.ts';
 import { isProgressive, type Jpeg, type JpegFrame, readJpeg, readJpegOrientation, SOS } from './segments.ts';
 import { estimateSourceQuality, quantisationTables } from './source-quality.ts';
@@ -7,8 +8,8 @@ import { estimateSourceQuality, quantisationTables } from './source-quality.ts';
 const JPEG_COLOURS: Readonly<Record<number, ImageFacts['colour']>> = { 1: 'grey', 3: 'rgb', 4: 'cmyk' };
 
 /** @throws CorruptImageError when no frame header can be reached */
-export function inspectJpeg(bytes: Uint8Array): Partial<ImageFacts> {
-  const jpeg = readJpeg(bytes);
+export function inspectJpeg(file: ImageFile): Partial<ImageFacts> {
+  const jpeg = file.read(readJpeg);
   const { frame, segments } = jpeg;
   const channels = frame.components.length;
   const pictures = readMultiPicture(jpeg);

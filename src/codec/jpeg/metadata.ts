@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { byteAt, joinAll, joinBytes, latin1, startsWith, textAt, uint32, uint32At } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
+import type { ImageFile } from '../image-file.ts';
 import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
 import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
@@ -27,8 +28,8 @@ import {
 
 /** Metadata that one segment is too small for is joined when it is read, and split when it is written. */
 
-export function readJpegMetadata(bytes: Uint8Array): ImageMetadata {
-  const jpeg = readJpeg(bytes);
+export function readJpegMetadata(file: ImageFile): ImageMetadata {
+  const jpeg = file.read(readJpeg);
   const payload = (wanted: string) => jpeg.segments.find(({ kind }) => kind === wanted)?.payload;
   const main = payload('xmp')?.subarray(XMP_PREFIX.length);
   const extended = joinExtendedXmp(jpeg);
@@ -80,28 +81,29 @@ function joinPhotoshopSegments(jpeg: Jpeg): Uint8Array | undefined {
 /** An encoder's JPEG with this metadata; under `keep` a source that is a JPEG, too, hands on its own segments. */
 export const writeJpegMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const { source, ownsIcc } = transfer;
-  const jpeg = readJpeg(output);
+  const jpeg = output.read(readJpeg);
   const allowed = { ...metadata, icc: ownsIcc ? undefined : metadata.icc };
   const carried = source.format === 'jpeg' ? segmentsFromJpeg(allowed, transfer) : metadataSegments(allowed);
   const isJfif = ({ marker, payload }: NewSegment) => marker === 0xe0 && startsWith(payload, 'JFIF\0');
   const ownHeader = jpeg.segments.filter((segment) => isJfif(segment) && !carried.some(isJfif));
   const own = jpeg.segments.filter(({ kind }) => kind === 'adobe' || kind === 'icc');
-  return writeJpeg([...ownHeader, ...carried, ...own], [output.subarray(codingStart(jpeg), jpeg.end)]);
+  return writeJpeg([...ownHeader, ...carried, ...own], [output.bytes.subarray(codingStart(jpeg), jpeg.end)]);
 };
 
 function segmentsFromJpeg(metadata: ImageMetadata, { source, policy, orientation }: MetadataTransfer): NewSegment[] {
-  const jpeg = readJpeg(source.bytes);
+  const jpeg = source.file.read(readJpeg);
   if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
   return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];
 }
 
 /** The application segments and comments of a JPEG as they go with a copy of the same coefficients. */
-export function segmentsOfCopy(source: Jpeg, policy: MetadataPolicy): NewSegment[] {
+export function segmentsOfCopy(file: ImageFile, policy: MetadataPolicy): NewSegment[] {
+  const source = file.read(readJpeg);
   const own = source.segments.filter(({ kind }) => kind !== 'coding');
   if (policy === 'keep') return own;
   return [
     ...jfifHeader(own),
-    ...metadataSegments(underPolicy(readJpegMetadata(source.bytes), policy, readJpegOrientation(source))),
+    ...metadataSegments(underPolicy(readJpegMetadata(file), policy, readJpegOrientation(source))),
     ...own.filter(({ kind }) => kind === 'adobe'),
   ];
 }

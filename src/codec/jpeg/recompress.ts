@@ -1,5 +1,6 @@
 import { compressJpeg } from '@napi-rs/image';
 import { EngineError, fromEngine } from '../engines.ts';
+import type { ImageFile } from '../image-file.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { carryTrailingParts } from './carry-trailing-parts.ts';
 import { segmentsOfCopy } from './metadata.ts';
@@ -12,18 +13,18 @@ import { codingStart, type Jpeg, readJpeg, writeJpeg } from './segments.ts';
  * parts are carried along whole (under `keep`), left out (if they are metadata, where that has to go), or the source is
  * returned as it is. Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
-export async function recompressJpeg(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
-  const source = readJpeg(bytes);
+export async function recompressJpeg(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array> {
+  const source = file.read(readJpeg);
   const pictures = readMultiPicture(source);
   const { count, gainMap, trailingParts, unknownTrailingBytes } = pictures;
   const isAlone = count === 1 && !gainMap && !trailingParts && unknownTrailingBytes === 0;
   const standsAlone = isAlone || (policy !== 'keep' && trailingParts?.isMetadata === true);
-  if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return bytes;
-  const bare = readJpeg(await fromEngine(compressJpeg(bytes.subarray(0, source.end), { quality: 100 })));
+  if (!standsAlone && !(policy === 'keep' && isMovable(pictures))) return file.bytes;
+  const bare = readJpeg(await fromEngine(compressJpeg(file.bytes.subarray(0, source.end), { quality: 100 })));
   assertSameFrame(source, bare);
   const coded = bare.bytes.subarray(codingStart(bare), bare.end);
-  const result = writeJpeg(segmentsOfCopy(source, policy), [coded]);
-  return standsAlone ? result : (carryTrailingParts(bytes, result) ?? bytes);
+  const result = writeJpeg(segmentsOfCopy(file, policy), [coded]);
+  return standsAlone ? result : (carryTrailingParts(file, result) ?? file.bytes);
 }
 
 /** Without an Adobe marker decoders derive the colour space from component ids; the engine's own markers are dropped. */

@@ -67,21 +67,8 @@ export type SegmentKind = (typeof KINDS)[number][2] | 'application' | 'comment' 
 // Far above what any camera writes; a file with more is made to exhaust memory.
 const MAX_SEGMENTS = 50_000;
 
-/**
- * Reads a JPEG. @throws CorruptImageError when no frame header can be reached
- * @param bytes must not be changed afterwards: what was read of them is kept for as long as they are
- */
+/** Reads a JPEG. @throws CorruptImageError when no frame header can be reached */
 export function readJpeg(bytes: Uint8Array): Jpeg {
-  const jpeg = READ_JPEGS.get(bytes) ?? readMarkers(bytes);
-  READ_JPEGS.set(bytes, jpeg);
-  return jpeg;
-}
-
-// One image is asked for its parts by several questions, and finding the end of its scans costs a fiftieth of encoding
-// it by the fast preset.
-const READ_JPEGS = new WeakMap<Uint8Array, Jpeg>();
-
-function readMarkers(bytes: Uint8Array): Jpeg {
   const segments: JpegSegment[] = [];
   let fault: string | undefined;
   let at = 2;

@@ -5,16 +5,16 @@ import { codingStart, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
-  parts: ({ bytes }) => {
-    const { segments, end } = readJpeg(bytes);
+  parts: ({ file }) => {
+    const { bytes, segments, end } = file.read(readJpeg);
     const parts = segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc').map(asPart);
     if (countTrailing(bytes, end) > 0) parts.push({ type: 'trailing data', payload: bytes.subarray(end) });
     return parts;
   },
-  partsLeft: ({ bytes }, policy) => segmentsOfCopy(readJpeg(bytes), policy).map(asPart),
-  strip: ({ bytes }, policy) => {
-    const jpeg = readJpeg(bytes);
-    return jpeg.hasEnd ? writeJpeg(segmentsOfCopy(jpeg, policy), codedParts(jpeg)) : undefined;
+  partsLeft: ({ file }, policy) => segmentsOfCopy(file, policy).map(asPart),
+  strip: ({ file }, policy) => {
+    const jpeg = file.read(readJpeg);
+    return jpeg.hasEnd ? writeJpeg(segmentsOfCopy(file, policy), codedParts(jpeg)) : undefined;
   },
 };
 

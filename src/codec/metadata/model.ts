@@ -1,5 +1,6 @@
 import type { ImageFormat } from '../../core/image-result.ts';
 import type { CompressionSettings } from '../../core/job.ts';
+import type { ImageFile } from '../image-file.ts';
 
 export type MetadataPolicy = CompressionSettings['metadata'];
 
@@ -13,7 +14,7 @@ export interface ImageMetadata {
   readonly photoshop?: Uint8Array;
 }
 
-export type MetadataSource = Readonly<{ format: ImageFormat; bytes: Uint8Array }>;
+export type MetadataSource = Readonly<{ format: ImageFormat; file: ImageFile }>;
 
 /** How an encoder's output gets the metadata of its source. */
 export interface MetadataTransfer {

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { textAt, uint32At } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { PNG_SIGNATURE, type PngChunk, readPng } from './chunks.ts';
 import { findFrameFault } from './frames.ts';
 
@@ -7,8 +8,9 @@ import { findFrameFault } from './frames.ts';
  * What is wrong with the chunks of a PNG: a checksum that does not fit, no pixels or no end, a frame out of order or
  * without data; undefined when nothing is wrong. @throws CorruptImageError when the header cannot be read
  */
-export function findPngFault(bytes: Uint8Array): string | undefined {
-  const { chunks } = readPng(bytes);
+export function findPngFault(file: ImageFile): string | undefined {
+  const { bytes } = file;
+  const { chunks } = file.read(readPng);
   const damaged = chunks.find(({ at, payload }) => {
     const end = at + 8 + payload.length;
     return crc32(bytes.subarray(at + 4, end)) !== uint32At(bytes, end);

@@ -1,5 +1,6 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing, viewOf } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { findChunk, type Png, readPng } from './chunks.ts';
 import { countFrames } from './frames.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
@@ -7,8 +8,8 @@ import { readPngOrientation } from './metadata-chunks.ts';
 const PNG_COLOURS = { 0: 'grey', 2: 'rgb', 3: 'palette', 4: 'grey', 6: 'rgb' } as const;
 const PNG_CHANNELS = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 } as const;
 
-export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
-  const png = readPng(bytes);
+export function inspectPng(file: ImageFile): Partial<ImageFacts> {
+  const png = file.read(readPng);
   const { width, height, bitDepth, interlaced } = png.header;
   const colourType = png.header.colourType as keyof typeof PNG_COLOURS;
   const has = (...types: string[]) => types.some((type) => findChunk(png, type));
@@ -27,7 +28,7 @@ export function inspectPng(bytes: Uint8Array): Partial<ImageFacts> {
     lossless: true,
     gainMap: has('gmAP', 'gdAT'),
     contentCredentials: has('caBX'),
-    trailingBytes: countTrailing(bytes, png.end),
+    trailingBytes: countTrailing(file.bytes, png.end),
     ownColours: hasOwnColours(png) || undefined,
   };
 }

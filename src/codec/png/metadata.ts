@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { sameBytes } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
+import type { ImageFile } from '../image-file.ts';
 import { buildExif, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
@@ -19,8 +20,8 @@ import {
   xmpChunk,
 } from './metadata-chunks.ts';
 
-export function readPngMetadata(bytes: Uint8Array): ImageMetadata {
-  const png = readPng(bytes);
+export function readPngMetadata(file: ImageFile): ImageMetadata {
+  const png = file.read(readPng);
   return withPlainExif({
     exif: findChunk(png, 'eXIf')?.payload,
     xmp: withCredits(readPngXmp(png), readPngCredits(png)),
@@ -43,7 +44,7 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
 
 /** An encoder's PNG with this metadata. From a source that is a PNG itself, the chunks are copied. */
 export const writePngMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
-  const png = readPng(output);
+  const png = output.read(readPng);
   const icc = transfer.ownsIcc ? undefined : metadata.icc;
   const { before, after } =
     transfer.source.format === 'png'
@@ -62,7 +63,7 @@ function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
 }
 
 function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): PngMetadata {
-  const from = readPng(source.bytes);
+  const from = source.file.read(readPng);
   // Some describe the old pixels, or must follow the palette, and the output has its own.
   const plain = { ...from, chunks: from.chunks.filter(({ type }) => !chunkKind(type)?.inColourType) };
   const { before, after } = chunksOfCopy(plain, pixelFormatOf(output), policy, orientation)!;

@@ -1,4 +1,5 @@
 import { fromEngine, openImage, rgbPixels } from '../engines.ts';
+import { ImageFile } from '../image-file.ts';
 import { perceptualReference, type RgbPixels } from '../score/perceptual-score.ts';
 import { cut, type Tile } from '../score/picture-tiles.ts';
 import type { EncodeTask } from '../task.ts';
@@ -18,12 +19,12 @@ const MAX_PIXELS_TO_SCORE = 16_000_000;
 /** The PNG with at most 256 colours, without metadata; undefined where the difference would be visible. @throws libvips' errors */
 export async function palettePng({ source, facts, timeLimitMs }: EncodeTask): Promise<PalettePng | undefined> {
   if (facts.width * facts.height > MAX_PIXELS_TO_SCORE || Math.min(facts.width, facts.height) < 8) return undefined;
-  const image = openImage(source, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
+  const image = openImage(source.bytes, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
   const options = { palette: true, quality: 90, effort: 7, compressionLevel: 9 };
   const bytes = await fromEngine(image.png(options).toBuffer());
-  if (inspectPng(bytes).colour !== 'palette') return undefined;
-  const isOpaque = !facts.alpha || (await fromEngine(openImage(source, facts).stats())).isOpaque;
-  const score = await scoreTiles(source, bytes, isOpaque ? ['#ffffff'] : ['#ffffff', '#000000']);
+  if (inspectPng(new ImageFile(bytes)).colour !== 'palette') return undefined;
+  const isOpaque = !facts.alpha || (await fromEngine(openImage(source.bytes, facts).stats())).isOpaque;
+  const score = await scoreTiles(source.bytes, bytes, isOpaque ? ['#ffffff'] : ['#ffffff', '#000000']);
   return score === undefined ? undefined : { bytes, score };
 }
 

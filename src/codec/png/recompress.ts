@@ -1,6 +1,7 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
 import { countTrailing, sameBytes } from '../bytes.ts';
 import { fromEngine, openSharp } from '../engines.ts';
+import type { ImageFile } from '../image-file.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
 import { findChunk, type Png, readPng, writePng } from './chunks.ts';
@@ -14,8 +15,9 @@ import { readPngOrientation } from './metadata-chunks.ts';
  * them back. Returns the source itself where something in it would be lost.
  * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
  */
-export async function recompressPng(bytes: Uint8Array, policy: MetadataPolicy): Promise<Uint8Array> {
-  const source = readPng(bytes);
+export async function recompressPng(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array> {
+  const { bytes } = file;
+  const source = file.read(readPng);
   if (!isUnderstood(source) || countTrailing(bytes, source.end) > 0) return bytes;
   const reduced = await repack(bytes, source, policy, reductionsFor(source));
   const result = reduced ?? (await repack(bytes, source, policy, NO_REDUCTION));

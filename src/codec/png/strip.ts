@@ -6,10 +6,11 @@ import { chunksOfCopy, isMetadataChunk } from './metadata.ts';
 import { assemblePng, isUnderstood } from './recompress.ts';
 
 export const pngStripper: MetadataStripper = {
-  parts: ({ bytes }) => readPng(bytes).chunks.filter(isMetadataChunk).map(partWithPlainExif),
-  partsLeft: ({ bytes, orientation }, policy) => Object.values(chunksLeft(readPng(bytes), policy, orientation)).flat(),
-  strip: ({ bytes, orientation }, policy) => {
-    const png = readPng(bytes);
+  parts: ({ file }) => file.read(readPng).chunks.filter(isMetadataChunk).map(partWithPlainExif),
+  partsLeft: ({ file, orientation }, policy) =>
+    Object.values(chunksLeft(file.read(readPng), policy, orientation)).flat(),
+  strip: ({ file, orientation }, policy) => {
+    const png = file.read(readPng);
     return isUnderstood(png) ? assemblePng(png, chunksLeft(png, policy, orientation)) : undefined;
   },
 };

@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { startsWith } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
+import type { ImageFile } from '../image-file.ts';
 import {
   nextDirectory,
   numbersOf,
@@ -21,8 +22,8 @@ const TAG = {
   subDirectories: 330, extraSamples: 338, icc: 34675, dngVersion: 50706, contentCredentials: 52545,
 } as const;
 
-export function inspectTiff(bytes: Uint8Array): Partial<ImageFacts> {
-  const tiff = readTiff(bytes);
+export function inspectTiff(file: ImageFile): Partial<ImageFacts> {
+  const tiff = file.read(readTiff);
   const first = tiff && readDirectory(tiff, tiff.first);
   if (!tiff || !first) throw corruptHeader('TIFF', 'no directory', 4);
   const number = (tag: number) => numbersOf(tiff, first.entries.get(tag))[0];

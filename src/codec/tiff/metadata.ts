@@ -1,4 +1,5 @@
 import { joinBytes } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { buildExif, directoryBytes, longEntry, type NewEntry, readCredits, tiffHeader } from '../metadata/exif.ts';
 import { asPhotoshop, readIptc } from '../metadata/iptc.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
@@ -15,8 +16,8 @@ import {
 const TAG = { xmp: 700, iptc: 33723, photoshop: 34377, exif: 34665, icc: 34675, gps: 34853 } as const;
 
 /** The metadata of a TIFF in forms that other formats can store. */
-export function readTiffMetadata(bytes: Uint8Array): ImageMetadata {
-  const tiff = readTiff(bytes);
+export function readTiffMetadata(file: ImageFile): ImageMetadata {
+  const tiff = file.read(readTiff);
   const first = tiff && readDirectory(tiff, tiff.first);
   if (!tiff || !first) return {};
   const value = (tag: number) => {

@@ -1,11 +1,12 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
 import { readOrientation } from '../metadata/exif.ts';
 import { findAnnounced, findRiffChunk, readWebP } from './riff.ts';
 
 /** @throws CorruptImageError when the size of the picture cannot be read */
-export function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
-  const webp = readWebP(bytes);
+export function inspectWebP(file: ImageFile): Partial<ImageFacts> {
+  const webp = file.read(readWebP);
   const { width, height, alpha, lossless } = webp;
   return {
     width,
@@ -19,6 +20,6 @@ export function inspectWebP(bytes: Uint8Array): Partial<ImageFacts> {
     chromaSubsampling: lossless ? undefined : '4:2:0',
     lossless,
     contentCredentials: findRiffChunk(webp, 'C2PA') !== undefined,
-    trailingBytes: countTrailing(bytes, webp.end),
+    trailingBytes: countTrailing(file.bytes, webp.end),
   };
 }

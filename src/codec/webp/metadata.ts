@@ -1,5 +1,6 @@
 import { joinBytes, uint32 } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
+import type { ImageFile } from '../image-file.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import {
@@ -13,8 +14,8 @@ import {
   writeWebP,
 } from './riff.ts';
 
-export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
-  const webp = readWebP(bytes);
+export function readWebPMetadata(file: ImageFile): ImageMetadata {
+  const webp = file.read(readWebP);
   // Tools find EXIF and XMP even where the header does not announce them, but no viewer obeys such an orientation.
   return withPlainExif({
     exif: findRiffChunk(webp, 'EXIF'),
@@ -27,7 +28,7 @@ export function readWebPMetadata(bytes: Uint8Array): ImageMetadata {
 export const writeWebPMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const { source, policy } = transfer;
   const carriesAll = policy === 'keep' && source.format === 'webp';
-  const foreign = carriesAll ? foreignChunks(readWebP(source.bytes)) : [];
+  const foreign = carriesAll ? foreignChunks(source.file.read(readWebP)) : [];
   return withWebPMetadata(output, { ...metadata, foreign });
 };
 
@@ -40,8 +41,8 @@ function foreignChunks(webp: WebP): RiffChunk[] {
 type WebPMetadata = ImageMetadata & { readonly foreign?: readonly RiffChunk[] };
 
 /** The same pictures with exactly this metadata. */
-export function withWebPMetadata(bytes: Uint8Array, metadata: WebPMetadata): Uint8Array {
-  const webp = readWebP(bytes);
+export function withWebPMetadata(file: ImageFile, metadata: WebPMetadata): Uint8Array {
+  const webp = file.read(readWebP);
   const { icc, exif, xmp, foreign = [] } = metadata;
   const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
   const afterPictures: RiffChunk[] = [

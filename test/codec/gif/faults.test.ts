@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { readBlocks } from '../../../src/codec/gif/blocks.ts';
 import { findGifFault } from '../../../src/codec/gif/faults.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { concat } from '../../support/fixtures/bytes.ts';
 import { makeAnimation } from '../../support/fixtures/gif-and-webp.ts';
 import { photoPixels } from '../../support/fixtures/pixels.ts';
@@ -15,13 +16,14 @@ test.each([
   ['one pixel', () => makeGif({ colours: 2, width: 1, height: 1 })],
   ['a plain area, whose codes stand for thousands of pixels', () => makePlainGif(800)],
 ] as const)('a sound GIF (%s) has codes for all its pixels', async (_name, make) => {
-  expect(findGifFault(await make())).toBeUndefined();
+  expect(findGifFault(new ImageFile(await make()))).toBeUndefined();
 });
 
 test('a GIF whose codes end early is reported, even if it has a trailer', async () => {
   const gif = await makeGif({ colours: 256, width: 300, height: 200 });
-  for (const share of [0.1, 0.5, 0.95, 0.99]) expect(findGifFault(cutAndMended(gif, share))).toMatch('300 x 200');
-  expect(findGifFault(gif.subarray(0, -1))).toMatch('trailer');
+  for (const share of [0.1, 0.5, 0.95, 0.99])
+    expect(findGifFault(new ImageFile(cutAndMended(gif, share)))).toMatch('300 x 200');
+  expect(findGifFault(new ImageFile(gif.subarray(0, -1)))).toMatch('trailer');
 });
 
 async function makeGif(options: { colours: number; width: number; height: number }): Promise<Uint8Array> {

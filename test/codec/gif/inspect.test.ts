@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { concat, uint16 } from '../../support/fixtures/bytes.ts';
 import { makeAnimation, withGifApplication } from '../../support/fixtures/gif-and-webp.ts';
@@ -29,7 +30,7 @@ describe('inspectImage on GIF', () => {
       const hostile = Buffer.from(gif);
       hostile.writeUInt16LE(value, Number(at));
       const { width, pageHeight } = await sharp(hostile, { animated: true }).metadata();
-      expect(inspectImage(hostile)).toMatchObject({ width, height: pageHeight, pages: 3 });
+      expect(inspectImage(new ImageFile(hostile))).toMatchObject({ width, height: pageHeight, pages: 3 });
     }
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { withIsoMetadata } from '../../../src/codec/isobmff/insert-metadata.ts';
 import { makeAvif, makeOddAvif } from '../../support/fixtures/avif.ts';
@@ -11,7 +12,7 @@ describe('inspectImage on AVIF', () => {
       const icc = Uint8Array.of(0, primaries, 0, transfer, 0, 6, 0x80);
       const changed = Buffer.from(withIsoMetadata(avif, { icc, orientation: 1 }));
       changed.write('nclx', changed.indexOf('colrprof') + 4, 'latin1');
-      return inspectImage(changed)?.ownColours;
+      return inspectImage(new ImageFile(changed))?.ownColours;
     };
     expect([withCode(1, 13), withCode(1, 1), withCode(2, 2)]).toEqual([undefined, undefined, undefined]);
     // Display P3, and the curve of HDR10.

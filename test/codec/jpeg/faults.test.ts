@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { makePhotos } from '../../../bench/photos.ts';
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { findMarkerFault, findScanFault } from '../../../src/codec/jpeg/faults.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import type { CompressionSettings } from '../../../src/core/job.ts';
@@ -44,7 +45,7 @@ test.each([
   ['progressive, by mozjpeg', () => makeMozjpeg(203, 149)],
 ] as const)('a sound JPEG (%s) is walked through to its last code', async (_name, make) => {
   const jpeg = await make();
-  expect([findMarkerFault(jpeg), findScanFault(jpeg)]).toEqual([undefined, undefined]);
+  expect([findMarkerFault(new ImageFile(jpeg)), findScanFault(new ImageFile(jpeg))]).toEqual([undefined, undefined]);
 });
 
 async function makeMozjpeg(width: number, height: number): Promise<Uint8Array> {
@@ -59,7 +60,7 @@ test.each([
   ['mixed padding', (jpeg: Buffer) => withBefore(jpeg, 0xd9, Buffer.from([0, 0xff, 0, 0]))],
 ] as const)('%s is no damage', (_oddity, change) => {
   const jpeg = change(Buffer.from(makeRestartJpeg()));
-  expect([findMarkerFault(jpeg), findScanFault(jpeg)]).toEqual([undefined, undefined]);
+  expect([findMarkerFault(new ImageFile(jpeg)), findScanFault(new ImageFile(jpeg))]).toEqual([undefined, undefined]);
 });
 
 /** The same with these bytes before the first marker of a kind. */
@@ -99,34 +100,34 @@ function makeSeparateScans(frameMarker: number, scanned: readonly number[]): Uin
 
 test.each(KINDS)('a component without a scan is missed (%s)', async (_name, progressive) => {
   const frameMarker = progressive ? 0xc2 : 0xc0;
-  expect(findMarkerFault(makeSeparateScans(frameMarker, [1, 2]))).toMatch('number 3 has none');
-  expect(findMarkerFault(makeSeparateScans(frameMarker, []))).toMatch('number 1 has none');
+  expect(findMarkerFault(new ImageFile(makeSeparateScans(frameMarker, [1, 2])))).toMatch('number 3 has none');
+  expect(findMarkerFault(new ImageFile(makeSeparateScans(frameMarker, [])))).toMatch('number 1 has none');
 });
 
 test('a JPEG with arithmetic codes is of an unknown kind', async () => {
   const jpeg = Buffer.from(await makeJpeg());
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1] = 0xc9;
-  expect(findScanFault(jpeg)).toBe('unknown-kind');
+  expect(findScanFault(new ImageFile(jpeg))).toBe('unknown-kind');
 });
 
 test('a progressive JPEG that ends between two scans is still one', async () => {
   const jpeg = Buffer.from(await makeJpeg({ progressive: true }));
   const secondLast = jpeg.lastIndexOf(Buffer.from([0xff, 0xda]));
   const fewer = concat(jpeg.subarray(0, secondLast), [0xff, 0xd9]);
-  expect(findScanFault(fewer)).toBeUndefined();
-  expect(findScanFault(concat(jpeg.subarray(0, secondLast - 200), [0xff, 0xd9]))).toMatch('Expected');
+  expect(findScanFault(new ImageFile(fewer))).toBeUndefined();
+  expect(findScanFault(new ImageFile(concat(jpeg.subarray(0, secondLast - 200), [0xff, 0xd9])))).toMatch('Expected');
 });
 
 test.each(KINDS)('a cut is found wherever it is (%s)', async (_name, progressive) => {
   const jpeg = await makeJpeg({ progressive });
   for (const share of [0.3, 0.6, 0.9, 0.99]) {
-    expect(findMarkerFault(truncated(jpeg, share))).toMatch('end-of-image');
-    expect(findScanFault(truncated(jpeg, share))).toMatch(/end-of-image|segment/);
+    expect(findMarkerFault(new ImageFile(truncated(jpeg, share)))).toMatch('end-of-image');
+    expect(findScanFault(new ImageFile(truncated(jpeg, share)))).toMatch(/end-of-image|segment/);
   }
   // With a new end after the cut the markers are in order, and only the codes show it.
   const mended = concat(truncated(jpeg, 0.9), [0xff, 0xd9]);
-  expect(findMarkerFault(mended)).toBeUndefined();
-  expect(findScanFault(mended)).toMatch('Expected');
+  expect(findMarkerFault(new ImageFile(mended))).toBeUndefined();
+  expect(findScanFault(new ImageFile(mended))).toMatch('Expected');
 });
 
 test.each(
@@ -143,7 +144,7 @@ test.each(
         () => false,
         () => true,
       );
-    const isFound = findScanFault(rotten) !== undefined;
+    const isFound = findScanFault(new ImageFile(rotten)) !== undefined;
     if (isRefused) expect([seed, isFound]).toEqual([seed, true]);
     if (isRefused) both++;
     else if (isFound) walkedOnly++;
@@ -156,7 +157,9 @@ test('sound photographs with Huffman tables of their own are sound', async () =>
   const folder = await mkdtemp(path.join(tmpdir(), 'image-press-scan-'));
   await makePhotos(folder, 36, 1152, 864);
   const names = await readdir(folder);
-  const faults = await Promise.all(names.map(async (name) => findScanFault(await readFile(path.join(folder, name)))));
+  const faults = await Promise.all(
+    names.map(async (name) => findScanFault(new ImageFile(await readFile(path.join(folder, name))))),
+  );
   await rm(folder, { recursive: true, force: true });
   // Codes of different length may fill as many bits with their values: one photograph in four was taken for damaged.
   expect(faults).toEqual(names.map(() => undefined));
@@ -165,7 +168,10 @@ test('sound photographs with Huffman tables of their own are sound', async () =>
 test('a restart marker before the scan is no damage, in any mode', async () => {
   const jpeg = await makeJpeg({ width: 600, height: 450, quality: 95 });
   const source = withBefore(Buffer.from(jpeg), 0xda, Buffer.from([0xff, 0xd0]));
-  expect([findMarkerFault(source), findScanFault(source)]).toEqual([undefined, undefined]);
+  expect([findMarkerFault(new ImageFile(source)), findScanFault(new ImageFile(source))]).toEqual([
+    undefined,
+    undefined,
+  ]);
   const budget = createMemoryBudget(2e9);
   for (const changes of [{}, { effort: 'fast' }, { mode: 'lossless' }] as const) {
     const settings: CompressionSettings = { ...DEFAULT_COMPRESSION, ...changes };
@@ -179,5 +185,5 @@ test.each([
   ['an unknown marker', [0xff, 0x30, 0, 2]],
 ])('%s before the scan is damage', async (_name, bytes) => {
   const source = withBefore(Buffer.from(await makeJpeg()), 0xda, Buffer.from(bytes));
-  expect(findScanFault(source)).toMatch(/^Expected .* at byte \d+/);
+  expect(findScanFault(new ImageFile(source))).toMatch(/^Expected .* at byte \d+/);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { findScanFault } from '../../../src/codec/jpeg/faults.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
@@ -9,35 +10,40 @@ import { LARGE_THUMBNAIL, withMultiPicture } from '../../support/fixtures/jpeg-p
 describe('a hostile JPEG', () => {
   it('reads the bytes after a picture once, however many pictures its index names', async () => {
     const jpeg = makeCrowdedMpo(await makeJpeg(), 1000);
-    expect(withinCpuSecond(() => inspectImage(jpeg))).toMatchObject({ multiPicture: true, gainMap: false });
+    expect(withinCpuSecond(() => inspectImage(new ImageFile(jpeg)))).toMatchObject({
+      multiPicture: true,
+      gainMap: false,
+    });
   });
 
   it('does not search maker notes of any size for the offset of a preview', async () => {
     const notes = Array.from({ length: 2000 }, () => ({ marker: 0xe5, payload: new Uint8Array(65_000) }));
     const preview = await makeJpeg();
     const jpeg = withMultiPicture(withSegments(await makeJpeg(), notes), preview, LARGE_THUMBNAIL);
-    expect(withinCpuSecond(() => inspectImage(jpeg))).toMatchObject({ trailingParts: { isPointedAt: true } });
+    expect(withinCpuSecond(() => inspectImage(new ImageFile(jpeg)))).toMatchObject({
+      trailingParts: { isPointedAt: true },
+    });
   });
 });
 
 describe('the codes of a JPEG', () => {
   it('are no picture in more scans than any encoder writes', () => {
-    expect(findScanFault(makeManyScans(100))).toBeUndefined();
-    expect(findScanFault(makeManyScans(101))).toMatch('at most 100 scans');
+    expect(findScanFault(new ImageFile(makeManyScans(100)))).toBeUndefined();
+    expect(findScanFault(new ImageFile(makeManyScans(101)))).toMatch('at most 100 scans');
   });
 
   it('of a huge picture cost nothing where none of its blocks has any', () => {
     const jpeg = makeEmptyScans(90, 32_760);
     const memoryBefore = process.memoryUsage().rss;
-    expect(withinCpuSecond(() => findScanFault(jpeg))).toBeUndefined();
+    expect(withinCpuSecond(() => findScanFault(new ImageFile(jpeg)))).toBeUndefined();
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
   it('do not keep the tables of all other pictures from being remembered', () => {
-    expect(findScanFault(makeManyTables(100, 1))).toBeUndefined();
+    expect(findScanFault(new ImageFile(makeManyTables(100, 1)))).toBeUndefined();
     const plain = makeManyTables(1, 101);
     withinCpuSecond(() => {
-      for (let time = 0; time < 5000; time++) findScanFault(plain);
+      for (let time = 0; time < 5000; time++) findScanFault(new ImageFile(plain));
     });
   });
 
@@ -46,7 +52,7 @@ describe('the codes of a JPEG', () => {
     const markers = Buffer.alloc(6_000_000, concat([0xff, 0xd0]));
     const crowded = concat(jpeg.subarray(0, -2), markers, [0xff, 0xd9]);
     const memoryBefore = process.memoryUsage().rss;
-    expect(withinCpuSecond(() => findScanFault(crowded))).toMatch('more coded data');
+    expect(withinCpuSecond(() => findScanFault(new ImageFile(crowded)))).toMatch('more coded data');
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
@@ -55,7 +61,7 @@ describe('the codes of a JPEG', () => {
     const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
     const frame = jpeg.subarray(frameAt, frameAt + 13);
     const second = concat(jpeg.subarray(0, frameAt), frame, jpeg.subarray(frameAt));
-    expect(findScanFault(second)).toMatch('a second');
+    expect(findScanFault(new ImageFile(second))).toMatch('a second');
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { concat } from '../../support/fixtures/bytes.ts';
 import { withTrailingBytes } from '../../support/fixtures/damage.ts';
@@ -63,18 +64,18 @@ describe('inspectImage on JPEG', () => {
   test.each(['II', 'MM'] as const)('reads the orientation of EXIF in byte order %s', async (byteOrder) => {
     for (const orientation of [1, 3, 6, 8]) {
       const jpeg = withSegments(await makeJpeg(), [exifSegment({ byteOrder, orientation })]);
-      expect(inspectImage(jpeg)).toMatchObject({ orientation });
+      expect(inspectImage(new ImageFile(jpeg))).toMatchObject({ orientation });
     }
   });
 
   it('takes an invalid orientation for none', async () => {
     const jpeg = withSegments(await makeJpeg(), [exifSegment({ orientation: 9 })]);
-    expect(inspectImage(jpeg)).toMatchObject({ orientation: 1 });
+    expect(inspectImage(new ImageFile(jpeg))).toMatchObject({ orientation: 1 });
   });
 
   it('sees an ICC profile of several segments (R04)', async () => {
     const icc = await iccProfile(150_000);
-    expect(inspectImage(withSegments(await makeJpeg(), iccSegments(icc)))?.icc).toBe(true);
+    expect(inspectImage(new ImageFile(withSegments(await makeJpeg(), iccSegments(icc))))?.icc).toBe(true);
   });
 
   it('finds gain maps in every way they are written (R12)', async () => {
@@ -103,7 +104,7 @@ describe('inspectImage on JPEG', () => {
     const damaged = Buffer.from(preview);
     damaged[damaged.lastIndexOf(Buffer.from([0xff, 0xd8]))] = 0;
     for (const file of [damaged, preview.slice(0, -1), withTrailingBytes(preview, 9)]) {
-      expect(inspectImage(file)?.trailingParts).toBeUndefined();
+      expect(inspectImage(new ImageFile(file))?.trailingParts).toBeUndefined();
     }
   });
 
@@ -120,19 +121,19 @@ describe('inspectImage on JPEG', () => {
       [samsungSef([[0x0a30, 'MotionPhoto_Data', makeMotionVideo()]]), film],
     ] as const;
     for (const [trailer, trailingParts] of trailers) {
-      expect(inspectImage(concat(photo, trailer))).toMatchObject({ trailingParts, trailingBytes: 0 });
-      expect(inspectImage(concat(preview, trailer))).toMatchObject({
+      expect(inspectImage(new ImageFile(concat(photo, trailer)))).toMatchObject({ trailingParts, trailingBytes: 0 });
+      expect(inspectImage(new ImageFile(concat(preview, trailer)))).toMatchObject({
         trailingParts,
         multiPicture: true,
         trailingBytes: 0,
       });
-      const withMap = inspectImage(concat(gainMap, trailer));
+      const withMap = inspectImage(new ImageFile(concat(gainMap, trailer)));
       expect(withMap).toMatchObject({ gainMap: true, trailingBytes: 0 });
       expect(withMap?.trailingParts).toBeUndefined();
-      const stereo = inspectImage(concat(await makeMpo(), trailer));
+      const stereo = inspectImage(new ImageFile(concat(await makeMpo(), trailer)));
       expect(stereo).toMatchObject({ multiPicture: true, trailingBytes: 0 });
       expect(stereo?.trailingParts).toBeUndefined();
-      expect(inspectImage(concat(photo, trailer, [7]))).toMatchObject({
+      expect(inspectImage(new ImageFile(concat(photo, trailer, [7])))).toMatchObject({
         trailingBytes: trailer.length + 1,
       });
     }
@@ -149,38 +150,45 @@ describe('inspectImage on JPEG', () => {
 
   it('sees content credentials', async () => {
     const jpeg = withSegments(await makeJpeg(), [c2paSegment()]);
-    expect(inspectImage(jpeg)).toMatchObject({ contentCredentials: true });
+    expect(inspectImage(new ImageFile(jpeg))).toMatchObject({ contentCredentials: true });
   });
 
   it('counts what follows the end, but not padding', async () => {
     const jpeg = await makeJpeg();
-    expect(inspectImage(withTrailingBytes(jpeg, 500))?.trailingBytes).toBe(500);
-    expect(inspectImage(withTrailingBytes(jpeg, new Uint8Array(500)))?.trailingBytes).toBe(0);
-    expect(inspectImage(withTrailingBytes(await makeMpo(), 500))?.trailingBytes).toBe(500);
+    expect(inspectImage(new ImageFile(withTrailingBytes(jpeg, 500)))?.trailingBytes).toBe(500);
+    expect(inspectImage(new ImageFile(withTrailingBytes(jpeg, new Uint8Array(500))))?.trailingBytes).toBe(0);
+    expect(inspectImage(new ImageFile(withTrailingBytes(await makeMpo(), 500)))?.trailingBytes).toBe(500);
   });
 
   it('is not led astray by a JPEG inside a segment', async () => {
     const thumbnail = await makeJpeg({ width: 16, height: 16 });
     const jpeg = withSegments(await makeJpeg(), [exifSegment({ thumbnail })]);
-    expect(inspectImage(jpeg)).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
+    expect(inspectImage(new ImageFile(jpeg))).toMatchObject({ width: 96, height: 64, trailingBytes: 0 });
   });
 
   it('reads over restart markers and fill bytes', () => {
     const jpeg = makeRestartJpeg();
     const filled = concat(jpeg.subarray(0, 2), [0xff, 0xff], jpeg.subarray(2));
-    expect(inspectImage(filled)).toMatchObject({ width: 48, height: 32, colour: 'grey', trailingBytes: 0 });
+    expect(inspectImage(new ImageFile(filled))).toMatchObject({
+      width: 48,
+      height: 32,
+      colour: 'grey',
+      trailingBytes: 0,
+    });
   });
 
   it('names the byte where a header breaks off', async () => {
     const jpeg = await makeJpeg();
-    expect(() => inspectImage(jpeg.slice(0, 100))).toThrow(CorruptImageError);
-    expect(() => inspectImage(concat([0xff, 0xd8, 0xff, 0xd9]))).toThrow(/no frame header \(SOF\) at byte 4/);
+    expect(() => inspectImage(new ImageFile(jpeg.slice(0, 100)))).toThrow(CorruptImageError);
+    expect(() => inspectImage(new ImageFile(concat([0xff, 0xd8, 0xff, 0xd9])))).toThrow(
+      /no frame header \(SOF\) at byte 4/,
+    );
   });
 });
 
 test('sees that the colours of a JPEG come in scans of their own', async () => {
   const jpeg = Buffer.from(await makeJpeg());
-  expect(inspectImage(jpeg)?.separateScans).toBeUndefined();
+  expect(inspectImage(new ImageFile(jpeg))?.separateScans).toBeUndefined();
   jpeg[jpeg.indexOf(Buffer.from([0xff, 0xda])) + 4] = 1;
-  expect(inspectImage(new Uint8Array(jpeg))?.separateScans).toBe(true);
+  expect(inspectImage(new ImageFile(new Uint8Array(jpeg)))?.separateScans).toBe(true);
 });

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata.ts';
 import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
@@ -77,17 +78,17 @@ describe('recompressJpeg keeps pixels', () => {
     ['an odd size', { width: 101, height: 37 }],
   ])('identical: %s', async (_, options) => {
     const source = await makeJpeg({ width: 200, height: 150, ...options });
-    const result = await recompressJpeg(source, 'keep');
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     expect(result.length).toBeLessThan(source.length);
   });
 
   it('identical: CMYK with its Adobe marker (R06)', async () => {
     const source = await makeJpeg({ width: 160, height: 120, colourspace: 'cmyk' });
-    const result = await recompressJpeg(source, 'keep');
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
     const raw = (bytes: Uint8Array) => sharp(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer();
     expect((await raw(source)).equals(await raw(result))).toBe(true);
-    expect(inspectImage(result)).toMatchObject({ colour: 'cmyk', channels: 4 });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ colour: 'cmyk', channels: 4 });
     expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
   });
 
@@ -95,7 +96,7 @@ describe('recompressJpeg keeps pixels', () => {
     const plain = await makeJpeg({ width: 160, height: 120, chromaSubsampling: '4:4:4' });
     const adobe = { marker: 0xee, payload: concat(ascii('Adobe'), [0, 100, 0, 0, 0, 0, 0]) };
     const source = withSegments(plain, [adobe]);
-    const result = await recompressJpeg(source, 'keep');
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     const asYcc = await sharp(plain).raw().toBuffer();
     expect((await sharp(result).raw().toBuffer()).equals(asYcc)).toBe(false);
@@ -103,12 +104,12 @@ describe('recompressJpeg keeps pixels', () => {
 
   it('identical: restart markers', async () => {
     const source = makeRestartJpeg();
-    await expectSamePixels(source, await recompressJpeg(source, 'keep'));
+    await expectSamePixels(source, await recompressJpeg(new ImageFile(source), 'keep'));
   });
 
   test.each(['dsc_09827.jpg', 'Bush-dog.jpg', 'DSCN0614_small.jpg'])('identical: the camera file %s', async (name) => {
     const source = new Uint8Array(await readFile(`node_modules/exif-js/example/${name}`));
-    const result = await recompressJpeg(source, 'keep');
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(source)));
     expect(result.length).toBeLessThan(source.length);
@@ -117,7 +118,7 @@ describe('recompressJpeg keeps pixels', () => {
 
 describe('recompressJpeg under keep', () => {
   it('carries every marker over, byte for byte and in order (R01, R04, R16)', async () => {
-    const result = await recompressJpeg(rich, 'keep');
+    const result = await recompressJpeg(new ImageFile(rich), 'keep');
     expect(payloads(readJpeg(result))).toEqual(payloads(readJpeg(rich)));
     await expectSamePixels(rich, result);
     expect(result.length).toBeLessThan(rich.length);
@@ -134,7 +135,7 @@ describe('recompressJpeg under keep', () => {
 
   it('adds no marker that the source did not have', async () => {
     const source = await makeJpeg({ width: 200, height: 150 });
-    expect(payloads(readJpeg(await recompressJpeg(source, 'keep')))).toEqual(payloads(readJpeg(source)));
+    expect(payloads(readJpeg(await recompressJpeg(new ImageFile(source), 'keep')))).toEqual(payloads(readJpeg(source)));
   });
 
   test.each([
@@ -143,7 +144,7 @@ describe('recompressJpeg under keep', () => {
     'apple',
   ] as const)('carries a gain map (%s) whole and its index true (R12)', async (kind) => {
     const source = await makeGainMapJpeg(kind);
-    const result = await recompressJpeg(source, 'keep');
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
     expect(result.length).toBeLessThan(source.length);
     const [before, after] = [readJpeg(source), readJpeg(result)];
     expect(sameBytes(source.subarray(before.end), result.subarray(after.end))).toBe(true);
@@ -152,7 +153,7 @@ describe('recompressJpeg under keep', () => {
     const entries = 4 + 8 + 2 + 36 + 4;
     expect(index.readUInt32BE(entries + 4)).toBe(after.end);
     expect(base + index.readUInt32BE(entries + 16 + 8)).toBe(after.end);
-    expect(inspectImage(result)).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
     await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
   });
 
@@ -164,13 +165,13 @@ describe('recompressJpeg under keep', () => {
       withTrailingBytes(gainMap, 300),
       gainMap.slice(0, -20),
     ];
-    for (const file of files) expect(await recompressJpeg(file, 'keep')).toBe(file);
+    for (const file of files) expect(await recompressJpeg(new ImageFile(file), 'keep')).toBe(file);
   });
 });
 
 describe('recompressJpeg under copyright and strip', () => {
   it('keeps credits, profile and orientation, and nothing of the place (R15)', async () => {
-    const result = await recompressJpeg(rich, 'copyright');
+    const result = await recompressJpeg(new ImageFile(rich), 'copyright');
     await expectSamePixels(rich, result);
     const { orientation, icc, density, exif, xmpAsString } = await sharp(result).metadata();
     expect({ orientation, icc: icc?.length, density }).toEqual({
@@ -187,33 +188,35 @@ describe('recompressJpeg under copyright and strip', () => {
   });
 
   it('keeps profile and orientation only (R01, R04)', async () => {
-    const result = await recompressJpeg(rich, 'strip');
+    const result = await recompressJpeg(new ImageFile(rich), 'strip');
     await expectSamePixels(rich, result);
     expect(
       readJpeg(result)
         .segments.map(({ kind }) => kind)
         .filter((kind) => kind !== 'coding'),
     ).toEqual(['jfif', 'exif', 'icc', 'icc', 'icc']);
-    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6, icc: true });
     expect(Buffer.from(result).includes('Ann Artist')).toBe(false);
   });
 
   it('never lets go of a gain map or a second picture', async () => {
     for (const file of [await makeGainMapJpeg(), await makeMpo()]) {
-      expect(await recompressJpeg(file, 'strip')).toBe(file);
+      expect(await recompressJpeg(new ImageFile(file), 'strip')).toBe(file);
     }
   });
 });
 
 describe('recompressJpeg on damaged files', () => {
   it('refuses an unreadable header by name', async () => {
-    await expect(recompressJpeg(rich.slice(0, 300), 'keep')).rejects.toThrow(CorruptImageError);
+    await expect(recompressJpeg(new ImageFile(rich.slice(0, 300)), 'keep')).rejects.toThrow(CorruptImageError);
   });
 
   it('survives damage of every kind', async () => {
     const seed = withSegments(await makeJpeg(), [exifSegment({ orientation: 6 })]);
     for (let round = 0; round < 200; round++) {
-      const result = await recompressJpeg(mutated(seed, round), 'copyright').catch((error: unknown) => error);
+      const result = await recompressJpeg(new ImageFile(mutated(seed, round)), 'copyright').catch(
+        (error: unknown) => error,
+      );
       if (!(result instanceof Error)) expect(() => readJpeg(result as Uint8Array)).not.toThrow();
     }
   });

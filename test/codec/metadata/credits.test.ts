@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { applyMetadata } from '../../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../../src/codec/bytes.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage, readMetadata } from '../../../src/codec/inspect-image.ts';
 import { readIptc } from '../../../src/codec/metadata/iptc.ts';
 import type { MetadataPolicy } from '../../../src/codec/metadata/model.ts';
@@ -33,8 +34,10 @@ beforeAll(async () => {
 
 /** What a WebP made of this source says about them. */
 function creditsInWebp(format: ImageFormat, bytes: Uint8Array, policy: MetadataPolicy = 'copyright') {
-  const output = applyMetadata({ format, bytes }, webp, 'webp', policy, { orientation: 1 });
-  return readXmpCredits(readMetadata('webp', output).xmp ?? new Uint8Array());
+  const output = applyMetadata({ format, file: new ImageFile(bytes) }, new ImageFile(webp), 'webp', policy, {
+    orientation: 1,
+  });
+  return readXmpCredits(readMetadata({ format: 'webp', file: new ImageFile(output) }).xmp ?? new Uint8Array());
 }
 
 test.each([
@@ -48,7 +51,7 @@ test.each([
 test.each(['Author', 'author', 'Artist'])('a PNG may name its creator as %s', async (keyword) => {
   const source = makePng({ chunks: [pngText(keyword, 'Ann'), pngText('copyright', '(c) Ann')] });
   expect(creditsInWebp('png', source)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
-  const copy = Buffer.from(await recompressPng(source, 'copyright')).toString('latin1');
+  const copy = Buffer.from(await recompressPng(new ImageFile(source), 'copyright')).toString('latin1');
   expect(copy).toContain(`${keyword}\0Ann`);
 });
 
@@ -74,7 +77,7 @@ test('what came of two places comes out of a second copy as it went in', async (
     iptcSegment({ copyright: '(c) Ann' }),
   ]);
   const copyOf = (format: ImageFormat, bytes: Uint8Array) =>
-    applyMetadata({ format, bytes }, webp, 'webp', 'copyright', { orientation: 1 });
+    applyMetadata({ format, file: new ImageFile(bytes) }, new ImageFile(webp), 'webp', 'copyright', { orientation: 1 });
   const first = copyOf('jpeg', source);
   expect(sameBytes(copyOf('webp', first), first)).toBe(true);
 });
@@ -113,10 +116,10 @@ describe('a TIFF', () => {
   });
 
   const intoJpeg = (policy: MetadataPolicy, bytes = source) =>
-    applyMetadata({ format: 'tiff', bytes }, jpeg, 'jpeg', policy, { orientation: 1 });
+    applyMetadata({ format: 'tiff', file: new ImageFile(bytes) }, new ImageFile(jpeg), 'jpeg', policy, { orientation: 1 });
 
   test('hands EXIF and IPTC on under keep, as far as they mean something elsewhere', () => {
-    const { exif, photoshop } = readMetadata('jpeg', intoJpeg('keep'));
+    const { exif, photoshop } = readMetadata({ format: 'jpeg', file: new ImageFile(intoJpeg('keep')) });
     const text = Buffer.from(exif!).toString('latin1');
     for (const kept of ['a view of Paris', 'Ann Artist', '2024:05:06', '2024:05:07']) expect(text).toContain(kept);
     expect(text).not.toContain('maker note');
@@ -148,6 +151,6 @@ describe('a TIFF', () => {
 test.each(['keep', 'copyright'] as const)('the XMP of a GIF comes along under %s', async (policy) => {
   const packet = xmpPacket({ creator: 'Ann', rights: '(c) Ann', gps: true });
   const source = withGifXmp(await makeAnimation('gif'), packet);
-  expect(inspectImage(source)).toMatchObject({ pages: 4, trailingBytes: 0 });
+  expect(inspectImage(new ImageFile(source))).toMatchObject({ pages: 4, trailingBytes: 0 });
   expect(creditsInWebp('gif', source, policy)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
 });

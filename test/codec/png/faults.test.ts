@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import { findPngFault } from '../../../src/codec/png/faults.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
@@ -38,7 +39,8 @@ describe('findPngFault', () => {
   const without = (type: string, nth = 0) => arranged(apng, (chunks) => chunks.toSpliced(place(type, nth)(chunks), 1));
 
   test('finds none in stills and animations', () => {
-    for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()]) expect(findPngFault(png)).toBeUndefined();
+    for (const png of [makePng(), apng, makeApng(1), makeApngAfterStill()])
+      expect(findPngFault(new ImageFile(png))).toBeUndefined();
   });
 
   test.each([
@@ -57,7 +59,7 @@ describe('findPngFault', () => {
       arranged(apng, (chunks) => chunks.toSpliced(place('fcTL', 1)(chunks), 0, chunks[place('fcTL', 1)(chunks)]!)),
     ],
   ])('reports %s as damage', async (_name, png) => {
-    expect(findPngFault(png)).toMatch(/Expected (number \d|the data of a frame|the control chunk)/);
+    expect(findPngFault(new ImageFile(png))).toMatch(/Expected (number \d|the data of a frame|the control chunk)/);
     expect(await compress(png)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
   });
 
@@ -72,7 +74,7 @@ describe('findPngFault', () => {
 
   test('frames without an acTL chunk leave a still picture, which is kept', async () => {
     const png = without('acTL');
-    expect(findPngFault(png)).toBeUndefined();
+    expect(findPngFault(new ImageFile(png))).toBeUndefined();
     expect(await compress(png)).toMatchObject({ status: 'kept', reason: 'not-identical' });
   });
 });

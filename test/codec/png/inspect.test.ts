@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { concat, uint16 } from '../../support/fixtures/bytes.ts';
 import { withTrailingBytes } from '../../support/fixtures/damage.ts';
@@ -44,7 +45,7 @@ describe('inspectImage on PNG', () => {
       { colour: 'rgb', channels: 4, bitsPerChannel: 16, alpha: true },
     ],
   ] as const)('reads %j (R09, R10)', (options, expected) => {
-    expect(inspectImage(makePng(options))).toMatchObject({
+    expect(inspectImage(new ImageFile(makePng(options)))).toMatchObject({
       width: 64,
       height: 48,
       pages: 1,
@@ -54,16 +55,16 @@ describe('inspectImage on PNG', () => {
 
   it('treats tRNS as transparency', () => {
     const chunks = [pngChunk('tRNS', concat(uint16(0), uint16(0), uint16(0)))];
-    expect(inspectImage(makePng({ chunks }))).toMatchObject({ alpha: true, channels: 4 });
+    expect(inspectImage(new ImageFile(makePng({ chunks })))).toMatchObject({ alpha: true, channels: 4 });
   });
 
   it('counts the frames of an APNG (R08)', () => {
-    expect(inspectImage(makeApng(5))).toMatchObject({ pages: 5 });
+    expect(inspectImage(new ImageFile(makeApng(5)))).toMatchObject({ pages: 5 });
   });
 
   it('finds orientation, profile and content credentials', async () => {
     const chunks = [pngIcc(await iccProfile()), pngExif({ orientation: 8 }), pngC2pa()];
-    expect(inspectImage(makePng({ chunks }))).toMatchObject({
+    expect(inspectImage(new ImageFile(makePng({ chunks })))).toMatchObject({
       orientation: 8,
       icc: true,
       contentCredentials: true,
@@ -71,11 +72,11 @@ describe('inspectImage on PNG', () => {
   });
 
   it('counts the bytes after IEND', () => {
-    expect(inspectImage(withTrailingBytes(makePng(), 77))?.trailingBytes).toBe(77);
+    expect(inspectImage(new ImageFile(withTrailingBytes(makePng(), 77)))?.trailingBytes).toBe(77);
   });
 
   it('reports colours that only PNG can describe', async () => {
-    const withChunks = (...chunks: Uint8Array[]) => inspectImage(makePng({ chunks }))?.ownColours;
+    const withChunks = (...chunks: Uint8Array[]) => inspectImage(new ImageFile(makePng({ chunks })))?.ownColours;
     expect(withChunks()).toBeUndefined();
     expect(withChunks(pngGamma(45455), pngChromaticities())).toBeUndefined();
     expect(withChunks(pngGamma(100_000))).toBe(true);
@@ -86,13 +87,13 @@ describe('inspectImage on PNG', () => {
   it('names what is wrong with a header', () => {
     const broken = makePng();
     broken[24] = 3;
-    expect(() => inspectImage(broken)).toThrow(/colour type 2 with 3 bits at byte 24/);
-    expect(() => inspectImage(PNG_SIGNATURE)).toThrow(CorruptImageError);
-    expect(() => inspectImage(makePng({ width: 0 }))).toThrow(/width or height of 0/);
+    expect(() => inspectImage(new ImageFile(broken))).toThrow(/colour type 2 with 3 bits at byte 24/);
+    expect(() => inspectImage(new ImageFile(PNG_SIGNATURE))).toThrow(CorruptImageError);
+    expect(() => inspectImage(new ImageFile(makePng({ width: 0 })))).toThrow(/width or height of 0/);
   });
 
   it('counts the still picture of an APNG that is not one of its frames', () => {
-    expect(inspectImage(makeApng(1))?.pages).toBe(1);
-    expect(inspectImage(makeApngAfterStill())?.pages).toBe(2);
+    expect(inspectImage(new ImageFile(makeApng(1)))?.pages).toBe(1);
+    expect(inspectImage(new ImageFile(makeApngAfterStill()))?.pages).toBe(2);
   });
 });

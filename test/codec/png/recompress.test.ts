@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { describe, expect, it, test } from 'vitest';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { findChunk, readPng } from '../../../src/codec/png/chunks.ts';
 import { apngFrames } from '../../../src/codec/png/frames.ts';
@@ -31,7 +32,7 @@ async function expectSamePixels(one: Uint8Array, other: Uint8Array): Promise<voi
   const [left, right] = [PNG.sync.read(Buffer.from(one)), PNG.sync.read(Buffer.from(other))];
   expect([right.width, right.height]).toEqual([left.width, left.height]);
   expect(left.data.equals(right.data)).toBe(true);
-  const deep = inspectImage(one)!.bitsPerChannel === 16;
+  const deep = inspectImage(new ImageFile(one))!.bitsPerChannel === 16;
   const raw = (bytes: Uint8Array) =>
     sharp(bytes, { ignoreIcc: true })
       .toColourspace(deep ? 'rgb16' : 'srgb')
@@ -78,7 +79,7 @@ describe('recompressPng keeps pixels', () => {
     [6, 16],
   ])('identical: colour type %i with %i bits', async (colourType, bitDepth) => {
     const source = makePng({ colourType, bitDepth });
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     expect(result.length).toBeLessThan(source.length);
   });
@@ -87,9 +88,9 @@ describe('recompressPng keeps pixels', () => {
     const transparent = pngChunk('tRNS', concat(uint16(5), uint16(5), uint16(5)));
     for (const pixels of [undefined, grey, fewColours]) {
       const source = makePng({ pixels, chunks: [transparent] });
-      const result = await recompressPng(source, 'keep');
+      const result = await recompressPng(new ImageFile(source), 'keep');
       await expectSamePixels(source, result);
-      if (pixels === grey) expect(inspectImage(result)?.alpha).toBe(true);
+      if (pixels === grey) expect(inspectImage(new ImageFile(result))?.alpha).toBe(true);
     }
   });
 
@@ -98,22 +99,22 @@ describe('recompressPng keeps pixels', () => {
       colourType: 6,
       pixels: rows(64, 48, 4, (x, y) => [x * 4, y * 5, 99, (x + y) % 2 ? 255 : 0]),
     });
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     const rgba = (bytes: Uint8Array) => PNG.sync.read(Buffer.from(bytes)).data;
     expect(rgba(result).equals(rgba(source))).toBe(true);
   });
 
   it('identical: a real photograph', async () => {
     const source = new Uint8Array(await readFile('node_modules/baboon-image/baboon.png'));
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     expect(result.length).toBeLessThan(source.length);
   });
 
   it('keeps 16 bits, even where 8 would hold the same (R09)', async () => {
     const pixels = rows(64, 48, 2, (x, y) => [(x * y) & 255, (x * y) & 255]);
-    const result = await recompressPng(makePng({ colourType: 0, bitDepth: 16, pixels }), 'keep');
-    expect(inspectImage(result)).toMatchObject({ bitsPerChannel: 16, colour: 'grey' });
+    const result = await recompressPng(new ImageFile(makePng({ colourType: 0, bitDepth: 16, pixels })), 'keep');
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ bitsPerChannel: 16, colour: 'grey' });
   });
 
   test.each([
@@ -123,7 +124,7 @@ describe('recompressPng keeps pixels', () => {
     [{ colourType: 0, bitDepth: 2 }],
   ] as const)('never inflates %j (R10)', async (options) => {
     const source = makePng(options);
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     const bits = ({ header }: ReturnType<typeof readPng>) =>
       header.bitDepth * (header.colourType === 3 ? 1 : (header.colourType & 2) + 1);
     expect(bits(readPng(result))).toBeLessThanOrEqual(bits(readPng(source)));
@@ -133,7 +134,7 @@ describe('recompressPng keeps pixels', () => {
 describe('recompressPng on animations (R08)', () => {
   it('keeps every frame, its place and its time', async () => {
     const source = makeApng(4);
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     expect(result.length).toBeLessThan(source.length);
     const [before, after] = [apngFrames(source), apngFrames(result)];
     expect(after).toHaveLength(4);
@@ -141,13 +142,13 @@ describe('recompressPng on animations (R08)', () => {
       expect(sameBytes(frame.control, after[index]!.control)).toBe(true);
       await expectSamePixels(frame.png, after[index]!.png);
     }
-    expect(inspectImage(result)?.pages).toBe(4);
+    expect(inspectImage(new ImageFile(result))?.pages).toBe(4);
     const numbers = readPng(result).chunks.filter(({ type }) => type === 'fcTL' || type === 'fdAT');
     expect(numbers.map(({ payload }) => payload[3])).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   it('keeps them under strip too', async () => {
-    expect(inspectImage(await recompressPng(makeApng(3), 'strip'))?.pages).toBe(3);
+    expect(inspectImage(new ImageFile(await recompressPng(new ImageFile(makeApng(3)), 'strip')))?.pages).toBe(3);
   });
 });
 
@@ -173,14 +174,14 @@ describe('recompressPng under keep', () => {
         pngChunk('tIME', Uint8Array.of(7, 232, 5, 6, 7, 8, 9)),
       ],
     });
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     await expectSamePixels(source, result);
     const metadataOf = (png: Uint8Array) =>
       readPng(png)
         .chunks.filter(({ type }) => !['IHDR', 'IDAT', 'IEND'].includes(type))
         .map(({ type, payload }) => `${type}:${Buffer.from(payload).toString('base64')}`);
     expect(metadataOf(result).sort()).toEqual(metadataOf(source).sort());
-    expect(inspectImage(result)).toMatchObject({ orientation: 6, icc: true });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6, icc: true });
     const types = readPng(result).chunks.map(({ type }) => type);
     expect(types.indexOf('iCCP')).toBeLessThan(types.indexOf('IDAT'));
     expect(types.indexOf('tIME')).toBeGreaterThan(types.indexOf('IDAT'));
@@ -189,26 +190,32 @@ describe('recompressPng under keep', () => {
   test.each(['cICP', 'mDCV', 'mDCv', 'cLLI', 'cLLi'])('writes %s before the palette', async (type) => {
     const chunks = [pngChunk(type, new Uint8Array(type === 'cICP' ? 4 : 24))];
     const source = makePng({ colourType: 3, bitDepth: 4, chunks });
-    const types = readPng(await recompressPng(source, 'keep')).chunks.map((chunk) => chunk.type);
+    const types = readPng(await recompressPng(new ImageFile(source), 'keep')).chunks.map((chunk) => chunk.type);
     expect(types).toEqual(['IHDR', type, 'PLTE', 'IDAT', 'IEND']);
   });
 
   it('rewrites background and significant bits where the colour type changes', async () => {
     const significant = pngChunk('sBIT', Uint8Array.of(8, 8, 8));
     const background = pngChunk('bKGD', concat(uint16(9), uint16(9), uint16(9)));
-    const asGrey = await recompressPng(makePng({ pixels: grey, chunks: [significant, background] }), 'keep');
+    const asGrey = await recompressPng(
+      new ImageFile(makePng({ pixels: grey, chunks: [significant, background] })),
+      'keep',
+    );
     expect(readPng(asGrey).header.colourType).toBe(0);
     expect(payloadOf(asGrey, 'sBIT')).toEqual([8]);
     expect(payloadOf(asGrey, 'bKGD')).toEqual([0, 9]);
     const opaqueBits = pngChunk('sBIT', Uint8Array.of(5, 6, 5, 8));
-    const asRgb = await recompressPng(makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] }), 'keep');
+    const asRgb = await recompressPng(
+      new ImageFile(makePng({ colourType: 6, pixels: opaque, chunks: [opaqueBits] })),
+      'keep',
+    );
     expect(readPng(asRgb).header.colourType).toBe(2);
     expect(payloadOf(asRgb, 'sBIT')).toEqual([5, 6, 5]);
   });
 
   it('keeps the colour type where another could not express the background', async () => {
     const background = pngChunk('bKGD', concat(uint16(1), uint16(2), uint16(3)));
-    const result = await recompressPng(makePng({ pixels: grey, chunks: [background] }), 'keep');
+    const result = await recompressPng(new ImageFile(makePng({ pixels: grey, chunks: [background] })), 'keep');
     expect(readPng(result).header.colourType).toBe(2);
     expect(payloadOf(result, 'bKGD')).toEqual([0, 1, 0, 2, 0, 3]);
   });
@@ -219,7 +226,7 @@ describe('recompressPng under keep', () => {
       bitDepth: 4,
       chunks: [pngChunk('bKGD', Uint8Array.of(11))],
     });
-    const result = await recompressPng(source, 'keep');
+    const result = await recompressPng(new ImageFile(source), 'keep');
     const colourAt = (png: Uint8Array) => {
       const at = payloadOf(png, 'bKGD')![0]! * 3;
       return payloadOf(png, 'PLTE')!.slice(at, at + 3);
@@ -230,7 +237,7 @@ describe('recompressPng under keep', () => {
 
   it('leaves grey pixels with an RGB profile in RGB (R04)', async () => {
     const icc = await iccProfile();
-    const result = await recompressPng(makePng({ pixels: grey, chunks: [pngIcc(icc)] }), 'keep');
+    const result = await recompressPng(new ImageFile(makePng({ pixels: grey, chunks: [pngIcc(icc)] })), 'keep');
     expect(readPng(result).header.colourType & 2).toBe(2);
     expect(sameBytes(readPngIcc(readPng(result))!, icc)).toBe(true);
   });
@@ -238,25 +245,25 @@ describe('recompressPng under keep', () => {
   it('leaves grey with a profile grey, also where a palette would be smaller (R04, R10)', async () => {
     const pixels = rows(64, 48, 1, (x, y) => [((x * y) % 3) * 100 + 17]);
     const chunks = [pngIcc(await iccProfile())];
-    const result = await recompressPng(makePng({ colourType: 0, pixels, chunks }), 'keep');
+    const result = await recompressPng(new ImageFile(makePng({ colourType: 0, pixels, chunks })), 'keep');
     expect(readPng(result).header.colourType).toBe(0);
   });
 
   it("drops Apple's table of offsets, which would be wrong, and nothing else", async () => {
     const source = makePng({ chunks: [pngChunk('iDOT', new Uint8Array(28)), pngText('a', 'b')] });
-    const types = readPng(await recompressPng(source, 'keep')).chunks.map(({ type }) => type);
+    const types = readPng(await recompressPng(new ImageFile(source), 'keep')).chunks.map(({ type }) => type);
     expect(types).toEqual(['IHDR', 'tEXt', 'IDAT', 'IEND']);
   });
 
   it('returns a file with trailing data unchanged', async () => {
     const source = withTrailingBytes(makePng(), 40);
-    expect(await recompressPng(source, 'keep')).toBe(source);
+    expect(await recompressPng(new ImageFile(source), 'keep')).toBe(source);
   });
 
   it('returns a file unchanged whose unknown chunks depend on the pixels', async () => {
     for (const type of ['mkBF', 'CgBI']) {
       const source = makePng({ chunks: [pngChunk(type, new Uint8Array(20))] });
-      expect(await recompressPng(source, 'keep')).toBe(source);
+      expect(await recompressPng(new ImageFile(source), 'keep')).toBe(source);
     }
   });
 });
@@ -275,31 +282,33 @@ describe('recompressPng under copyright and strip', () => {
     });
 
   it('keeps credits and orientation, and no location (R15)', async () => {
-    const result = await recompressPng(source(), 'copyright');
+    const result = await recompressPng(new ImageFile(source()), 'copyright');
     const text = Buffer.from(result).toString('latin1');
     for (const credit of ['Ann Author', 'Ann X', 'Ann E']) expect(text.includes(credit)).toBe(true);
     for (const secret of ['Paris', 'GPSLatitude', '48,51', '4711']) expect(text.includes(secret)).toBe(false);
-    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6 });
     await expectSamePixels(source(), result);
   });
 
   it('keeps orientation and the meaning of colours only', async () => {
-    const result = await recompressPng(source(), 'strip');
+    const result = await recompressPng(new ImageFile(source()), 'strip');
     expect(readPng(result).chunks.map(({ type }) => type)).toEqual(['IHDR', 'gAMA', 'eXIf', 'IDAT', 'IEND']);
-    expect(inspectImage(result)).toMatchObject({ orientation: 6 });
+    expect(inspectImage(new ImageFile(result))).toMatchObject({ orientation: 6 });
   });
 });
 
 describe('recompressPng on damaged files', () => {
   it('refuses a file without a header and one that is cut off', async () => {
-    await expect(recompressPng(PNG_SIGNATURE, 'keep')).rejects.toThrow(CorruptImageError);
-    await expect(recompressPng(truncated(makePng()), 'keep')).rejects.toThrow();
+    await expect(recompressPng(new ImageFile(PNG_SIGNATURE), 'keep')).rejects.toThrow(CorruptImageError);
+    await expect(recompressPng(new ImageFile(truncated(makePng())), 'keep')).rejects.toThrow();
   });
 
   it('survives damage of every kind', async () => {
     const seed = makePng({ width: 24, height: 16, chunks: [pngText('a', 'b')] });
     for (let round = 0; round < 200; round++) {
-      const result = await recompressPng(mutated(seed, round), 'copyright').catch((error: unknown) => error);
+      const result = await recompressPng(new ImageFile(mutated(seed, round)), 'copyright').catch(
+        (error: unknown) => error,
+      );
       if (!(result instanceof Error)) expect(() => readPng(result as Uint8Array)).not.toThrow();
     }
   });

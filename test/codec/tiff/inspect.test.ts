@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
 import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
@@ -13,11 +14,11 @@ describe('inspectImage on TIFF', () => {
       .tiff({ compression: 'none' })
       .toBuffer();
     const tiff = new Uint8Array(rgba);
-    expect(inspectImage(tiff)).toMatchObject({ alpha: true, colour: 'rgb' });
+    expect(inspectImage(new ImageFile(tiff))).toMatchObject({ alpha: true, colour: 'rgb' });
     // ExtraSamples, one SHORT: 0 is unspecified.
     const entry = rgba.indexOf(Buffer.from([0x52, 0x01, 3, 0, 1, 0, 0, 0]));
     tiff.set([0, 0], entry + 8);
-    expect(inspectImage(tiff)).toMatchObject({ alpha: false, colour: 'other' });
+    expect(inspectImage(new ImageFile(tiff))).toMatchObject({ alpha: false, colour: 'other' });
   });
 
   it('reads the colours', async () => {
@@ -41,12 +42,14 @@ describe('inspectImage on TIFF', () => {
     const entry = concat(uint16(256), uint16(4), uint32(1), uint32(5));
     const second = concat(uint16(257), uint16(4), uint32(1), uint32(5));
     const tiff = concat(ascii('MM\0*'), uint32(8), uint16(2), entry, second, uint32(8));
-    expect(inspectImage(tiff)).toMatchObject({ pages: 1, width: 5 });
+    expect(inspectImage(new ImageFile(tiff))).toMatchObject({ pages: 1, width: 5 });
   });
 
   it('counts overlapping pages without reading each of them, up to a limit', () => {
-    expect(withinCpuSecond(() => inspectImage(makeOverlappingTiff(300)))).toMatchObject({ pages: 301 });
-    expect(withinCpuSecond(() => inspectImage(makeOverlappingTiff(3000)))).toMatchObject({ pages: 1000 });
+    expect(withinCpuSecond(() => inspectImage(new ImageFile(makeOverlappingTiff(300))))).toMatchObject({ pages: 301 });
+    expect(withinCpuSecond(() => inspectImage(new ImageFile(makeOverlappingTiff(3000))))).toMatchObject({
+      pages: 1000,
+    });
   });
 });
 

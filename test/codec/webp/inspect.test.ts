@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { makeAnimation, makeWebp } from '../../support/fixtures/gif-and-webp.ts';
 import { inspected } from '../../support/image-facts.ts';
@@ -26,8 +27,8 @@ describe('inspectImage on WebP', () => {
 
   it('finds transparency that the header does not announce', async () => {
     const webp = await makeWebp({ alpha: true });
-    expect(inspectImage(webp)?.undeclaredAlpha).toBeUndefined();
+    expect(inspectImage(new ImageFile(webp))?.undeclaredAlpha).toBeUndefined();
     webp[20]! &= ~0x10;
-    expect(inspectImage(webp)).toMatchObject({ undeclaredAlpha: true });
+    expect(inspectImage(new ImageFile(webp))).toMatchObject({ undeclaredAlpha: true });
   });
 });
