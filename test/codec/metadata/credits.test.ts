@@ -116,7 +116,9 @@ describe('a TIFF', () => {
   });
 
   const intoJpeg = (policy: MetadataPolicy, bytes = source) =>
-    applyMetadata({ format: 'tiff', file: new ImageFile(bytes) }, new ImageFile(jpeg), 'jpeg', policy, { orientation: 1 });
+    applyMetadata({ format: 'tiff', file: new ImageFile(bytes) }, new ImageFile(jpeg), 'jpeg', policy, {
+      orientation: 1,
+    });
 
   test('hands EXIF and IPTC on under keep, as far as they mean something elsewhere', () => {
     const { exif, photoshop } = readMetadata({ format: 'jpeg', file: new ImageFile(intoJpeg('keep')) });
