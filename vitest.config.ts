@@ -1,4 +1,9 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+// Inherited by the workers and by every process that a test starts: compiling modules was a third of their CPU time.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/image-press', import.meta.url));
 
 export default defineConfig({
   test: {
@@ -6,5 +11,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // Vitest's default leaves one core idle.
+    maxWorkers: availableParallelism(),
   },
 });

@@ -12,7 +12,18 @@ async function forward(stream: Readable, onLine: (line: string) => void): Promis
 
 /** The variables of this environment that any program needs. AWS settings are not passed on. */
 export function bareEnvironment(): Record<string, string> {
-  const names = ['PATH', 'HOME', 'TMPDIR', 'TMP', 'TEMP', 'SystemRoot', 'LD_LIBRARY_PATH', 'LANG', 'TZ'];
+  const names = [
+    'PATH',
+    'HOME',
+    'TMPDIR',
+    'TMP',
+    'TEMP',
+    'SystemRoot',
+    'LD_LIBRARY_PATH',
+    'LANG',
+    'TZ',
+    'NODE_COMPILE_CACHE',
+  ];
   const set = names.filter((name) => process.env[name] !== undefined);
   return Object.fromEntries(set.map((name) => [name, String(process.env[name])]));
 }
