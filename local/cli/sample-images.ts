@@ -15,6 +15,7 @@ export async function makeSampleImages(folder: string): Promise<void> {
   const hero = await readFile(path.join(photos, 'Bloated-Hero.jpg'));
   for (const name of ['photos', 'shop', 'web', 'broken']) await mkdir(path.join(folder, name), { recursive: true });
   const at = (name: string) => path.join(folder, name);
+  const grain = cameraGrain();
   const rotated = sharp(hero).resize(900).rotate(90);
   await Promise.all([
     copyFile(path.join(photos, 'Bloated-Hero.jpg'), at('photos/concert.jpg')),
@@ -25,8 +26,8 @@ export async function makeSampleImages(folder: string): Promise<void> {
     writeFile(at('broken/cut off.jpg'), hero.subarray(0, hero.length / 3)),
     writeFile(at('broken/really a web page.png'), '<!doctype html><title>404</title><p>Not found'),
     screenshot(at('web/dashboard.png')),
-    shopPicture(at('shop/lamp+shade.jpg'), '#d96c2c'),
-    shopPicture(at('shop/vase 50%.jpg'), '#3a7ca5'),
+    grain.then((grain) => shopPicture(at('shop/lamp+shade.jpg'), '#d96c2c', grain)),
+    grain.then((grain) => shopPicture(at('shop/vase 50%.jpg'), '#3a7ca5', grain)),
     sharp(hero).resize(640).webp({ quality: 92 }).toFile(at('web/concert-small.webp')),
     rotated.withMetadata({ orientation: 6 }).jpeg({ quality: 94 }).toFile(at('photos/held upright.jpg')),
   ]);
@@ -46,17 +47,25 @@ async function screenshot(file: string): Promise<void> {
   await sharp(Buffer.from(svg)).png({ compressionLevel: 3 }).toFile(file);
 }
 
+const SHOP_SIZE = { width: 1600, height: 1200, channels: 3 } as const;
+
+/** Pixels of SHOP_SIZE. Making it takes longer than all else, so the shop pictures share it. */
+function cameraGrain(): Promise<Buffer> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 9 } as const;
+  return sharp({ create: { ...SHOP_SIZE, background: '#000', noise } })
+    .raw()
+    .toBuffer();
+}
+
 /** A product on a soft background, with the grain of a camera, saved at a needlessly high quality. */
-async function shopPicture(file: string, colour: string): Promise<void> {
+async function shopPicture(file: string, colour: string, grain: Buffer): Promise<void> {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="1200"><defs>
     <radialGradient id="g" cx=".5" cy=".35" r=".9"><stop offset="0" stop-color="#fff"/><stop offset="1" stop-color="#b9bec4"/></radialGradient>
     <linearGradient id="p" x2="1"><stop offset="0" stop-color="${colour}"/><stop offset=".4" stop-color="#fff8"/><stop offset="1" stop-color="${colour}"/></linearGradient></defs>
     <rect width="1600" height="1200" fill="url(#g)"/><ellipse cx="800" cy="1010" rx="330" ry="50" fill="#0003"/>
     <path d="M620 1000 Q500 600 700 330 L900 330 Q1100 600 980 1000Z" fill="${colour}"/><path d="M620 1000 Q500 600 700 330 L900 330 Q1100 600 980 1000Z" fill="url(#p)"/></svg>`;
-  const noise = { type: 'gaussian', mean: 128, sigma: 9 } as const;
-  const grain = sharp({ create: { width: 1600, height: 1200, channels: 3, background: '#000', noise } });
   await sharp(Buffer.from(svg))
-    .composite([{ input: await grain.png().toBuffer(), blend: 'soft-light' }])
+    .composite([{ input: grain, raw: SHOP_SIZE, blend: 'soft-light' }])
     .flatten()
     .jpeg({ quality: 95 })
     .toFile(file);
