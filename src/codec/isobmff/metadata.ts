@@ -1,6 +1,7 @@
 import { startsWith, uintAt } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import { type IsoImage, readIsoImage, readItemContent } from './image.ts';
@@ -24,7 +25,7 @@ export function readIsoIcc({ bytes, primary }: IsoImage): Uint8Array | undefined
   const box = primary.properties.find(
     ({ type, from }) => type === 'colr' && ['prof', 'rICC'].some((kind) => startsWith(bytes, kind, from)),
   );
-  return box && bytes.subarray(box.from + 4, box.end);
+  return usableProfile(box && bytes.subarray(box.from + 4, box.end));
 }
 
 /** An encoder's AVIF with this metadata. Viewers obey the properties `irot` and `imir` alone, so EXIF has 1. */

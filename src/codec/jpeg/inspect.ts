@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { indexOfText } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
+import { hasProfile } from './metadata.ts';
 import { readMultiPicture } from './multi-picture.ts';
 import { isProgressive, type Jpeg, type JpegFrame, readJpeg, readJpegOrientation, SOS } from './segments.ts';
 import { estimateSourceQuality, quantisationTables } from './source-quality.ts';
@@ -19,7 +20,7 @@ export function inspectJpeg(file: ImageFile): Partial<ImageFacts> {
     channels,
     bitsPerChannel: frame.bits,
     colour: JPEG_COLOURS[channels] ?? 'other',
-    icc: segments.some(({ kind }) => kind === 'icc'),
+    icc: hasProfile(jpeg),
     orientation: readJpegOrientation(jpeg),
     progressive: isProgressive(frame),
     separateScans: hasSeparateScans(jpeg) || undefined,

@@ -3,6 +3,7 @@ import { byteAt, joinAll, joinBytes, latin1, startsWith, textAt, uint32, uint32A
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
 import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
@@ -36,7 +37,7 @@ export function readJpegMetadata(file: ImageFile): ImageMetadata {
   return withPlainExif({
     exif: payload('exif'),
     xmp: main && extended ? mergeExtendedXmp(main, extended) : main,
-    icc: joinIccSegments(jpeg),
+    icc: usableProfile(joinIccSegments(jpeg)),
     photoshop: joinPhotoshopSegments(jpeg),
   });
 }
@@ -53,6 +54,13 @@ export function joinIccSegments(jpeg: Jpeg): Uint8Array | undefined {
   }
   const ordered = Array.from({ length: count }, (_, index) => parts.get(index + 1));
   return count > 0 && ordered.every((part) => part !== undefined) ? joinBytes(...ordered) : undefined;
+}
+
+/** Whether it has a profile, also one of which parts are missing; an empty segment is none. */
+export function hasProfile(jpeg: Jpeg): boolean {
+  const profile = joinIccSegments(jpeg);
+  if (profile) return usableProfile(profile) !== undefined;
+  return jpeg.segments.some(({ kind, payload }) => kind === 'icc' && payload.length > 14);
 }
 
 /** The extended XMP that belongs to the main packet; undefined when there is none or a part is missing. */

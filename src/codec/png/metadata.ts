@@ -3,6 +3,7 @@ import { sameBytes } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
 import { buildExif, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
 import { withCredits, withXmpOrientation, type XmpCredits } from '../metadata/xmp.ts';
@@ -25,7 +26,7 @@ export function readPngMetadata(file: ImageFile): ImageMetadata {
   return withPlainExif({
     exif: findChunk(png, 'eXIf')?.payload,
     xmp: withCredits(readPngXmp(png), readPngCredits(png)),
-    icc: readPngIcc(png),
+    icc: usableProfile(readPngIcc(png)),
   });
 }
 

@@ -2,6 +2,7 @@ import type { ImageFacts } from '../../core/recipe.ts';
 import { startsWith } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 import type { ImageFile } from '../image-file.ts';
+import { SHORTEST_PROFILE } from '../metadata/icc.ts';
 import {
   nextDirectory,
   numbersOf,
@@ -36,7 +37,7 @@ export function inspectTiff(file: ImageFile): Partial<ImageFacts> {
     channels: number(TAG.samples) ?? 1,
     bitsPerChannel: number(TAG.bits) ?? 1,
     ...coloursOf(tiff, first),
-    icc: first.entries.has(TAG.icc),
+    icc: (first.entries.get(TAG.icc)?.length ?? 0) >= SHORTEST_PROFILE,
     contentCredentials: first.entries.has(TAG.contentCredentials),
     orientation: orientationOf(tiff, first),
     lossless: !LOSSY_COMPRESSIONS.includes(number(TAG.compression) ?? 1),

@@ -1,6 +1,7 @@
 import { joinBytes } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
 import { buildExif, directoryBytes, longEntry, type NewEntry, readCredits, tiffHeader } from '../metadata/exif.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import { asPhotoshop, readIptc } from '../metadata/iptc.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import {
@@ -26,7 +27,12 @@ export function readTiffMetadata(file: ImageFile): ImageMetadata {
   };
   const photoshop = value(TAG.photoshop);
   const iptc = value(TAG.iptc) ?? (photoshop && readIptc(photoshop));
-  return { exif: exifOf(tiff, first), xmp: value(TAG.xmp), icc: value(TAG.icc), photoshop: iptc && asPhotoshop(iptc) };
+  return {
+    exif: exifOf(tiff, first),
+    xmp: value(TAG.xmp),
+    icc: usableProfile(value(TAG.icc)),
+    photoshop: iptc && asPhotoshop(iptc),
+  };
 }
 
 // The tags that describe the picture and not the layout of the file: the main directory of EXIF has the same.

@@ -2,6 +2,7 @@ import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
 import { readOrientation } from '../metadata/exif.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import { findAnnounced, findRiffChunk, readWebP } from './riff.ts';
 
 /** @throws CorruptImageError when the size of the picture cannot be read */
@@ -15,7 +16,7 @@ export function inspectWebP(file: ImageFile): Partial<ImageFacts> {
     channels: alpha ? 4 : 3,
     alpha,
     undeclaredAlpha: webp.alphaDenied || undefined,
-    icc: findAnnounced(webp, 'ICCP') !== undefined,
+    icc: usableProfile(findAnnounced(webp, 'ICCP')) !== undefined,
     orientation: readOrientation(findAnnounced(webp, 'EXIF')),
     chromaSubsampling: lossless ? undefined : '4:2:0',
     lossless,

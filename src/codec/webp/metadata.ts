@@ -1,6 +1,7 @@
 import { joinBytes, uint32 } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
+import { usableProfile } from '../metadata/icc.ts';
 import type { ImageMetadata } from '../metadata/model.ts';
 import { withPlainExif } from '../metadata/policy.ts';
 import {
@@ -20,7 +21,7 @@ export function readWebPMetadata(file: ImageFile): ImageMetadata {
   return withPlainExif({
     exif: findRiffChunk(webp, 'EXIF'),
     xmp: findRiffChunk(webp, 'XMP '),
-    icc: findAnnounced(webp, 'ICCP'),
+    icc: usableProfile(findAnnounced(webp, 'ICCP')),
   });
 }
 
