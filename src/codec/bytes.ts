@@ -52,12 +52,24 @@ export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
-/** How many bytes follow the end of an image; none when they are only padding. */
-export function countTrailing(bytes: Uint8Array, end: number): number {
-  const rest = bytes.subarray(end);
-  // Padding is no data: cameras and copying programs fill up with zeros.
-  return rest.every((byte) => byte === 0) ? 0 : rest.length;
+/**
+ * How many bytes follow the end of an image; 0 when they are only padding: what copying programs fill up with (zeros,
+ * 0xff), white space of a text editor, or the end of the image once more.
+ * @param endMarker what the format ends with, such as EOI; it holds nothing, however often it is repeated
+ */
+export function countTrailing(bytes: Uint8Array, end: number, endMarker: Uint8Array = NO_MARKER): number {
+  for (let at = end; at < bytes.length; ) {
+    const isRepeated = endMarker.length > 0 && sameBytes(bytes.subarray(at, at + endMarker.length), endMarker);
+    if (!isRepeated && !PADDING.has(byteAt(bytes, at))) return bytes.length - end;
+    at += isRepeated ? endMarker.length : 1;
+  }
+  return 0;
 }
+
+const NO_MARKER = new Uint8Array();
+
+/** NUL, white space and 0xff. */
+export const PADDING: ReadonlySet<number> = new Set([0, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20, 0xff]);
 
 export function joinBytes(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   return joinAll(parts);

@@ -1,7 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
 import { countTrailing } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
-import { readGif } from './blocks.ts';
+import { readGif, TRAILER } from './blocks.ts';
 
 /** @throws CorruptImageError when the screen has no size or the header is cut off */
 export function inspectGif(file: ImageFile): Partial<ImageFacts> {
@@ -16,6 +16,6 @@ export function inspectGif(file: ImageFile): Partial<ImageFacts> {
     progressive: gif.interlaced,
     lossless: true,
     contentCredentials: gif.applications.some(({ name }) => name.startsWith('C2PA_GIF')),
-    trailingBytes: countTrailing(file.bytes, gif.end),
+    trailingBytes: countTrailing(file.bytes, gif.end, Uint8Array.of(TRAILER)),
   };
 }

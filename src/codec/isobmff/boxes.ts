@@ -1,4 +1,4 @@
-import { startsWith, textAt, uint32At, uintAt } from '../bytes.ts';
+import { countTrailing, startsWith, textAt, uint32At, uintAt } from '../bytes.ts';
 
 /** AVIF, HEIF and MP4 are ISO media files: boxes in boxes. */
 export interface IsoBox {
@@ -59,9 +59,12 @@ export function readBrands(bytes: Uint8Array): string[] {
   return brands;
 }
 
-/** Whether these bytes are an ISO media file, such as an MP4, from its first box to its last. */
+/** Whether these bytes are an ISO media file, such as an MP4, from its first box to its last, with or without padding. */
 export function isIsoFile(bytes: Uint8Array): boolean {
   if (!startsWith(bytes, 'ftyp', 4)) return false;
   const boxes = readBoxes(bytes, 0, bytes.length);
-  return boxes.at(-1)?.end === bytes.length && boxes.every(({ type }) => /^[\w ]{4}$/.test(type));
+  // Zeros read as a box of no type that reaches to the end.
+  const isPadding = ({ at, end }: IsoBox) => end === bytes.length && countTrailing(bytes, at) === 0;
+  const end = boxes.at(-1)?.end ?? 0;
+  return countTrailing(bytes, end) === 0 && boxes.every((box) => /^[\w ]{4}$/.test(box.type) || isPadding(box));
 }

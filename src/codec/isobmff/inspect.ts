@@ -80,7 +80,8 @@ const KNOWN_BOXES = ['ftyp', 'meta', 'mdat', 'moov', 'free', 'skip', 'styp', 'si
 
 /** Bytes in or after the boxes that no encoder here would write again, such as the video of a motion photo. */
 function countForeign({ bytes, boxes }: IsoImage): number {
-  const foreign = boxes.filter(({ type }) => !KNOWN_BOXES.includes(type));
+  // Zeros read as a box of no type that reaches to the end.
+  const foreign = boxes.filter(({ type, at }) => !KNOWN_BOXES.includes(type) && countTrailing(bytes, at) > 0);
   const end = boxes.at(-1)?.end ?? bytes.length;
   // A box that is cut off is damage, which the decoder reports.
   const trailing = KNOWN_BOXES.includes(textAt(bytes, end + 4, 4)) ? 0 : countTrailing(bytes, end);

@@ -23,7 +23,7 @@ export function carryTrailingParts(file: ImageFile, copy: Uint8Array): Uint8Arra
   const base = index.at + 8;
   readPictureEntries(indexed).forEach(({ at }, number) => {
     const { start = 0, length = 0 } = before[number] ?? {};
-    if (number === 0) whole.set(uint32(length + moved, littleEndian), at + 4);
+    if (number === 0) whole.set(uint32(Math.max(length, source.end) + moved, littleEndian), at + 4);
     else whole.set(uint32(start + moved - base, littleEndian), at + 8);
   });
   return samePictures(source, readJpeg(whole)) ? whole : undefined;

@@ -1,8 +1,8 @@
 import type { TrailingParts } from '../../core/recipe.ts';
-import { countTrailing, indexOfText, startsWith, viewOf } from '../bytes.ts';
+import { indexOfText, startsWith, viewOf } from '../bytes.ts';
 import { CorruptImageError } from '../corrupt-image-error.ts';
 import { readDirectory, readTiff, type Tiff, type TiffEntry } from '../metadata/tiff-directory.ts';
-import { EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
+import { countAfterEnd, EXIF_PREFIX, type Jpeg, type JpegSegment, readJpeg } from './segments.ts';
 import { readTrailer } from './trailers.ts';
 
 /** What follows the picture in a JPEG file: further pictures (MPO), gain maps, previews, what phones add. */
@@ -50,18 +50,20 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   const tail = gaps.at(-1);
   const trailer = tail && readTrailer(tail.bytes);
   const unknown = trailer ? gaps.slice(0, -1) : gaps;
-  const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countTrailing(bytes, 0), 0);
-  const gainMap = hasGainMapMarker(jpeg.segments) || others.some((picture) => isGainMap(jpeg.bytes, picture));
-  const [own] = pictures;
-  const isWhole = own?.start === 0 && own.length >= jpeg.end;
-  const isIndexed = isWhole && others.length > 0 && others.length === pictures.length - 1;
+  const unknownTrailingBytes = unknown.reduce((sum, { bytes }) => sum + countAfterEnd(bytes, 0), 0);
+  // Editors that drop the map leave the mark of it in the XMP.
+  const mayHoldMap = others.length > 0 || unknownTrailingBytes > 0;
+  const gainMap =
+    (mayHoldMap && hasGainMapMarker(jpeg.segments)) || others.some((picture) => isGainMap(jpeg.bytes, picture));
+  // Google's camera writes the length of the first picture some bytes short: where it ends is known from itself.
+  const isIndexed = pictures[0]?.start === 0 && others.length > 0 && others.length === pictures.length - 1;
   const isPreview = ({ start, preview }: PictureEntry) => preview && startsWith(jpeg.bytes, '\xff\xd8', start);
   const arePreviews = isIndexed && others.every(isPreview);
   const isTrailer = trailer !== undefined && pictures.length <= 1;
   const isKnown = unknownTrailingBytes === 0 && !gainMap && (arePreviews || isTrailer);
   const starts = [...others, ...(trailer ? gaps.slice(-1) : [])].map(({ start }) => start);
   return {
-    count: Math.max(1, pictures.length),
+    count: Math.max(1, pictures.filter(({ start }) => start < jpeg.bytes.length).length),
     gainMap,
     isIndexed,
     ...(isKnown && {

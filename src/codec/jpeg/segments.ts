@@ -1,4 +1,4 @@
-import { byteAt, joinAll, joinBytes, startsWith, uint16, uint16At } from '../bytes.ts';
+import { byteAt, countTrailing, joinAll, joinBytes, startsWith, uint16, uint16At } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 import { readOrientation } from '../metadata/exif.ts';
 import { PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
@@ -115,6 +115,13 @@ function findStray(bytes: Uint8Array, from: number, { code, at }: Marker): strin
 
 function isRestart(marker: number): boolean {
   return marker >= 0xd0 && marker <= 0xd7;
+}
+
+const EOI_BYTES = Uint8Array.of(0xff, EOI);
+
+/** How many bytes from `at` on are neither padding nor the end of an image once more. */
+export function countAfterEnd(bytes: Uint8Array, at: number): number {
+  return countTrailing(bytes, at, EOI_BYTES);
 }
 
 /** Where the segments begin that code the pixels. */

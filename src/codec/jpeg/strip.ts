@@ -1,14 +1,13 @@
-import { countTrailing } from '../bytes.ts';
 import type { MetadataPart, MetadataStripper } from '../metadata/model.ts';
 import { segmentsOfCopy } from './metadata.ts';
-import { codingStart, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './segments.ts';
+import { codingStart, countAfterEnd, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './segments.ts';
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
   parts: ({ file }) => {
     const { bytes, segments, end } = file.read(readJpeg);
     const parts = segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc').map(asPart);
-    if (countTrailing(bytes, end) > 0) parts.push({ type: 'trailing data', payload: bytes.subarray(end) });
+    if (countAfterEnd(bytes, end) > 0) parts.push({ type: 'trailing data', payload: bytes.subarray(end) });
     return parts;
   },
   partsLeft: ({ file }, policy) => segmentsOfCopy(file, policy).map(asPart),

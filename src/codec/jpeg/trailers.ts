@@ -1,17 +1,23 @@
 import type { TrailingParts } from '../../core/recipe.ts';
-import { countTrailing, startsWith, textAt, viewOf } from '../bytes.ts';
+import { PADDING, startsWith, textAt, viewOf } from '../bytes.ts';
 import { isIsoFile } from '../isobmff/boxes.ts';
+import { countAfterEnd } from './segments.ts';
 
 /**
  * Data of a documented form that phones store after a JPEG: the video of a motion photo, a Samsung SEF block, or both;
  * undefined where any byte is something else. Its offsets are relative to itself, so it can be moved.
  */
 export function readTrailer(trailing: Uint8Array): Pick<TrailingParts, 'isMetadata'> | undefined {
-  const sef = readSef(trailing);
+  const sef = readSef(withoutPadding(trailing));
   const rest = trailing.subarray(0, sef?.start);
   const hasVideo = isIsoFile(rest);
-  if (!hasVideo && (!sef || countTrailing(rest, 0) > 0)) return undefined;
+  if (!hasVideo && (!sef || countAfterEnd(rest, 0) > 0)) return undefined;
   return { isMetadata: !hasVideo && sef?.isMetadata === true };
+}
+
+/** SEF ends with a letter: what comes after that is no part of it. */
+function withoutPadding(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, bytes.findLastIndex((byte) => !PADDING.has(byte)) + 1);
 }
 
 const MAX_BLOCKS = 1000;

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { byteAt, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
+import { byteAt, countTrailing, joinAll, latin1, textAt, uint32, uint32At } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 
 /** A chunk as it is to be written: a PNG is a list of them. */
@@ -70,6 +70,13 @@ const DEPTHS: Readonly<Record<number, readonly number[]>> = {
 
 export function findChunk(png: Png, type: string): PngChunk | undefined {
   return png.chunks.find((chunk) => chunk.type === type);
+}
+
+const IEND = Uint8Array.of(0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82);
+
+/** How many bytes follow the end; 0 when they are padding, or the end chunk once more. */
+export function countAfterEnd({ end }: Png, bytes: Uint8Array): number {
+  return countTrailing(bytes, end, IEND);
 }
 
 /** A PNG of these chunks; with new checksums. */

@@ -1,7 +1,7 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { countTrailing, viewOf } from '../bytes.ts';
+import { viewOf } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
-import { findChunk, type Png, readPng } from './chunks.ts';
+import { countAfterEnd, findChunk, type Png, readPng } from './chunks.ts';
 import { countFrames } from './frames.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
 
@@ -28,7 +28,7 @@ export function inspectPng(file: ImageFile): Partial<ImageFacts> {
     lossless: true,
     gainMap: has('gmAP', 'gdAT'),
     contentCredentials: has('caBX'),
-    trailingBytes: countTrailing(file.bytes, png.end),
+    trailingBytes: countAfterEnd(png, file.bytes),
     ownColours: hasOwnColours(png) || undefined,
   };
 }

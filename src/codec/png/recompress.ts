@@ -1,10 +1,10 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
-import { countTrailing, sameBytes } from '../bytes.ts';
+import { sameBytes } from '../bytes.ts';
 import { fromEngine, openSharp } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
-import { findChunk, type Png, readPng, writePng } from './chunks.ts';
+import { countAfterEnd, findChunk, type Png, readPng, writePng } from './chunks.ts';
 import { pixelFormatOf } from './fit-chunks.ts';
 import { apngFrames } from './frames.ts';
 import { chunksOfCopy, type PngMetadata } from './metadata.ts';
@@ -18,9 +18,10 @@ import { readPngOrientation } from './metadata-chunks.ts';
 export async function recompressPng(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array> {
   const { bytes } = file;
   const source = file.read(readPng);
-  if (!isUnderstood(source) || countTrailing(bytes, source.end) > 0) return bytes;
-  const reduced = await repack(bytes, source, policy, reductionsFor(source));
-  const result = reduced ?? (await repack(bytes, source, policy, NO_REDUCTION));
+  if (!isUnderstood(source) || countAfterEnd(source, bytes) > 0) return bytes;
+  const own = bytes.subarray(0, source.end);
+  const reduced = await repack(own, source, policy, reductionsFor(source));
+  const result = reduced ?? (await repack(own, source, policy, NO_REDUCTION));
   if (!result) return bytes;
   return findChunk(source, 'acTL') && !(await sameFrames(bytes, result)) ? bytes : result;
 }

@@ -53,7 +53,7 @@ describe('isIsoFile', () => {
 
   test('accepts nothing else', () => {
     const video = makeMotionVideo();
-    for (const bytes of [new Uint8Array(), video.subarray(1), video.slice(0, -1), concat(video, [0])])
+    for (const bytes of [new Uint8Array(), video.subarray(1), video.slice(0, -1), concat(video, [7])])
       expect(isIsoFile(bytes)).toBe(false);
     expect(isIsoFile(concat(video, box('\x01\x02\x03\x04', 8)))).toBe(false);
   });

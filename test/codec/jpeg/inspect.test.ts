@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
+import { readJpeg } from '../../../src/codec/jpeg/segments.ts';
 import { concat } from '../../support/fixtures/bytes.ts';
 import { withTrailingBytes } from '../../support/fixtures/damage.ts';
 import {
@@ -11,6 +12,7 @@ import {
   makeJpeg,
   makeRestartJpeg,
   withSegments,
+  xmpSegment,
 } from '../../support/fixtures/jpeg.ts';
 import {
   makeGainMapJpeg,
@@ -19,7 +21,7 @@ import {
   makeMpo,
   samsungSef,
 } from '../../support/fixtures/jpeg-parts.ts';
-import { iccProfile } from '../../support/fixtures/metadata.ts';
+import { iccProfile, xmpDescription } from '../../support/fixtures/metadata.ts';
 import { inspected } from '../../support/image-facts.ts';
 
 describe('inspectImage on JPEG', () => {
@@ -146,6 +148,18 @@ describe('inspectImage on JPEG', () => {
       trailingParts: undefined,
       trailingBytes: 0,
     });
+  });
+
+  it('sees no gain map where only its mark in the XMP is left', async () => {
+    const withMap = await makeGainMapJpeg();
+    const photo = withMap.subarray(0, readJpeg(withMap).end);
+    expect(inspectImage(new ImageFile(photo))).toMatchObject({ gainMap: false, multiPicture: false });
+    const mark = xmpDescription('xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"');
+    const unindexed = withSegments(await makeJpeg(), [xmpSegment(mark)]);
+    const film = inspectImage(new ImageFile(concat(unindexed, makeMotionVideo())));
+    expect(film).toMatchObject({ gainMap: false, trailingParts: { isMetadata: false } });
+    // Early Ultra HDR files have no index: a picture after the end may be the map.
+    expect(inspectImage(new ImageFile(concat(unindexed, await makeJpeg())))).toMatchObject({ gainMap: true });
   });
 
   it('sees content credentials', async () => {

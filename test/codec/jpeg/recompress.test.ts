@@ -7,9 +7,10 @@ import { CorruptImageError } from '../../../src/codec/corrupt-image-error.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { joinExtendedXmp, joinIccSegments } from '../../../src/codec/jpeg/metadata.ts';
+import { readPictureEntries } from '../../../src/codec/jpeg/multi-picture.ts';
 import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
 import { type Jpeg, readJpeg } from '../../../src/codec/jpeg/segments.ts';
-import { ascii, concat } from '../../support/fixtures/bytes.ts';
+import { ascii, concat, uint32 } from '../../support/fixtures/bytes.ts';
 import { mutated, withTrailingBytes } from '../../support/fixtures/damage.ts';
 import {
   commentSegment,
@@ -155,6 +156,19 @@ describe('recompressJpeg under keep', () => {
     expect(base + index.readUInt32BE(entries + 16 + 8)).toBe(after.end);
     expect(inspectImage(new ImageFile(result))).toMatchObject({ gainMap: true, multiPicture: true, trailingBytes: 0 });
     await expectSamePixels(source.subarray(0, before.end), result.subarray(0, after.end));
+  });
+
+  it('finds the second picture where the index says it is, not where the first ends by its length', async () => {
+    const source = await makeGainMapJpeg();
+    const entry = readPictureEntries(readJpeg(source))[0]!;
+    // Google's camera writes the length of the first picture some bytes short.
+    source.set(uint32(entry.length - 24), entry.at + 4);
+    const result = await recompressJpeg(new ImageFile(source), 'keep');
+    const [before, after] = [readJpeg(source), readJpeg(result)];
+    expect(result.length).toBeLessThan(source.length);
+    expect(sameBytes(source.subarray(before.end), result.subarray(after.end))).toBe(true);
+    const [first, second] = readPictureEntries(after);
+    expect([first?.length, second?.start]).toEqual([after.end, after.end]);
   });
 
   it('leaves alone what it cannot carry: MPO, unknown trailers, a gain map after a stale index', async () => {

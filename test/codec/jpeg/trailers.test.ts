@@ -9,7 +9,10 @@ describe('readTrailer', () => {
     expect(readTrailer(samsungSef())).toEqual({ isMetadata: true });
     expect(readTrailer(samsungSef([note]))).toEqual({ isMetadata: true });
     expect(readTrailer(concat(new Uint8Array(9), samsungSef()))).toEqual({ isMetadata: true });
+    expect(readTrailer(concat(samsungSef(), ascii('\r\n\0')))).toEqual({ isMetadata: true });
     const content = { isMetadata: false };
+    for (const padding of ['\n', '\0'.repeat(40), ' '.repeat(40)])
+      expect(readTrailer(concat(makeMotionVideo(), ascii(padding)))).toEqual(content);
     expect(readTrailer(makeMotionVideo())).toEqual(content);
     expect(readTrailer(concat(makeMotionVideo(), samsungSef()))).toEqual(content);
     // A last box of size 0 reaches to the end of the file.
@@ -27,7 +30,7 @@ describe('readTrailer', () => {
       concat(video, [1]),
       video.subarray(0, -1),
       video.subarray(8),
-      concat(sef, [0]),
+      concat(sef, [7]),
       concat([1], sef),
       sef.subarray(1),
       concat(ascii('sound'), sef.subarray(0, -4), ascii('SEFT')),
