@@ -1,16 +1,7 @@
-import { byteAt, indexOfText, uint16At } from '../bytes.ts';
+import { byteAt, uint16At } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
-import { walkBaseline } from './huffman-baseline.ts';
-import { progressiveWalks } from './huffman-progressive.ts';
-import {
-  bitsIn,
-  LOOK_AHEAD_BYTES,
-  piecesOf,
-  readDefinitions,
-  readScanHeader,
-  type ScanHeader,
-  type ScanWalk,
-} from './scans.ts';
+import { type Piece, type PieceWalk, type ScanKind, type ScanOpener, withHuffmanWalk } from './huffman-walk.ts';
+import { readDefinitions, readScanHeader, type ScanHeader } from './scans.ts';
 import { isFrame, isKnownMarker, isProgressive, type Jpeg, type JpegFrame, readJpeg, SOS } from './segments.ts';
 
 /** What is wrong with the markers of a JPEG: an unknown one, no end, a component without a scan; undefined if nothing is. */
@@ -40,7 +31,7 @@ function findMissingScan({ frame, segments }: Jpeg): string | undefined {
   return missing && `Expected a scan of each of the components but number ${missing.id} has none`;
 }
 
-const [SOF0, SOF1, SOF2, DHT, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xdd];
+const [SOF0, SOF1, SOF2, DHT, RST0, DRI] = [0xc0, 0xc1, 0xc2, 0xc4, 0xd0, 0xdd];
 
 // Encoders write some ten scans, those that search for the best split some twenty; each costs time of its own.
 const MAX_SCANS = 100;
@@ -61,104 +52,98 @@ export function findScanFault(file: ImageFile): string | undefined | 'unknown-ki
 }
 
 function findCodeFault({ frame, segments }: Jpeg): string | undefined | 'unknown-kind' {
-  const state: DecoderState = { definitions: new Map(), interval: 0 };
-  for (const { marker, payload, coded } of segments) {
-    if (marker === DHT) readDefinitions(payload, state.definitions);
-    if (marker === DRI) state.interval = uint16At(payload, 0);
-    const fault = isFrame(marker) ? startFrame(frame, state) : coded && findFaultInScan(payload, coded, frame, state);
-    if (fault) return fault;
-  }
-  return undefined;
+  const longest = Math.max(0, ...segments.map(({ coded }) => coded?.length ?? 0));
+  return withHuffmanWalk(longest, (openScan) => {
+    const state: DecoderState = { definitions: new Map(), interval: 0, hasFrame: false, openScan };
+    for (const { marker, payload, coded } of segments) {
+      if (marker === DHT) readDefinitions(payload, state.definitions);
+      if (marker === DRI) state.interval = uint16At(payload, 0);
+      const fault = isFrame(marker) ? startFrame(frame, state) : coded && findFaultInScan(payload, coded, frame, state);
+      if (fault) return fault;
+    }
+    return undefined;
+  });
 }
 
 /** What the segments before a scan say about its codes. */
 interface DecoderState {
   readonly definitions: Map<number, Uint8Array>;
+  readonly openScan: ScanOpener;
   /** MCUs from one restart marker to the next; 0 without them. */
   interval: number;
-  open?: OpenScan;
+  hasFrame: boolean;
 }
 
-function startFrame(frame: JpegFrame, state: DecoderState): string | undefined {
+function startFrame({ marker, components }: JpegFrame, state: DecoderState): string | undefined {
   // The memory for the image was estimated from the first.
-  if (state.open) return 'Expected one frame header but found a second';
-  state.open = scanOpener(frame);
-  return state.open ? undefined : 'unknown-kind';
+  if (state.hasFrame) return 'Expected one frame header but found a second';
+  state.hasFrame = true;
+  const isHuffman = marker === SOF0 || marker === SOF1 || marker === SOF2;
+  // Four is CMYK; decoders take ten at the most.
+  return isHuffman && components.length <= 4 ? undefined : 'unknown-kind';
 }
 
 function findFaultInScan(payload: Uint8Array, coded: Uint8Array, frame: JpegFrame, state: DecoderState) {
-  const { definitions, interval, open } = state;
-  const header = open && readScanHeader(payload, frame, definitions);
+  const { definitions, interval, hasFrame, openScan } = state;
+  const header = hasFrame && readScanHeader(payload, frame, definitions);
   if (!header) return 'unknown-kind';
-  const walk = open(header);
-  return typeof walk === 'string' ? walk : walkPieces(coded, header, interval, walk);
+  const kind = frame.marker === SOF2 ? progressiveKind(header) : 'sequential';
+  if (!kind) return headerFault(header);
+  const walk = openScan(coded, header, kind);
+  return walk ? findFaultInPieces(walk, header, interval) : 'unknown-kind';
 }
 
-/** How the codes of a scan are walked through, or what is wrong with its header. */
-type OpenScan = (header: ScanHeader) => ScanWalk | string;
-
-function scanOpener({ marker, components }: JpegFrame): OpenScan | undefined {
-  // Four is CMYK; decoders take ten at the most.
-  if (components.length > 4) return undefined;
-  if (marker === SOF2) return progressiveWalks();
-  return marker === SOF0 || marker === SOF1 ? walkBaseline : undefined;
+/** Only DC, or AC of one component; only new coefficients, or one more bit of those before. */
+function progressiveKind({ from, to, blocks, leftOutBefore, leftOut }: ScanHeader): ScanKind | undefined {
+  const isRefinement = leftOutBefore > 0;
+  if (isRefinement && leftOutBefore !== leftOut + 1) return undefined;
+  if (from === 0) return to === 0 ? (isRefinement ? 'dc-refinement' : 'dc') : undefined;
+  if (from > to || to > 63 || blocks.length !== 1) return undefined;
+  return isRefinement ? 'ac-refinement' : 'ac';
 }
 
-function walkPieces(coded: Uint8Array, { mcus }: ScanHeader, interval: number, walk: ScanWalk) {
+function headerFault({ from, to, leftOutBefore, leftOut }: ScanHeader): string {
+  return `Expected a scan of one kind but it is of coefficients ${from} to ${to}, bits ${leftOutBefore} to ${leftOut}`;
+}
+
+/** The pieces of a scan between its restart markers. @param interval of MCUs; 0 without restart markers */
+function findFaultInPieces(walk: PieceWalk, { mcus }: ScanHeader, interval: number): string | undefined {
   let first = 0;
   let isAfterEnd = false;
-  for (const piece of piecesOf(coded)) {
-    // Some writers put one more restart after the last block, and padding.
-    if (first === mcus && !isAfterEnd && isPadding(unstuff(piece).subarray(0, -LOOK_AHEAD_BYTES))) {
-      isAfterEnd = true;
-      continue;
-    }
-    if (first === mcus) return 'Expected the end of the picture but found more coded data after it';
-    const count = interval > 0 ? Math.min(interval, mcus - first) : mcus - first;
-    const fault = walkPiece(unstuff(piece), count, first, walk);
+  for (let number = 0; ; number++) {
+    const wanted = Math.min(interval || mcus, mcus - first);
+    const piece = walk(wanted);
+    const fault = wanted > 0 ? findFaultInPiece(piece, first, mcus) : findFaultAfterEnd(piece, isAfterEnd);
     if (fault) return fault;
-    first += count;
+    first += piece.mcus;
+    isAfterEnd = wanted === 0;
+    if (piece.marker === 0) return first === mcus ? undefined : missing(first, mcus);
+    if (first < mcus && piece.marker !== RST0 + (number % 8))
+      return `Expected restart marker ${number % 8} after block ${first} of ${mcus} but found ${piece.marker - RST0}`;
   }
-  return first === mcus ? undefined : `Expected ${mcus} blocks of the picture but ${mcus - first} are missing`;
 }
 
-function walkPiece(bits: Uint8Array, mcus: number, first: number, walk: ScanWalk): string | undefined {
-  const end = walk(bits, mcus, first);
-  if (typeof end === 'string') return end;
-  if (end > bitsIn(bits)) return `Expected ${mcus} blocks of the picture but the last is cut`;
-  return isPadding(bits.subarray(Math.ceil(end / 8), -LOOK_AHEAD_BYTES))
-    ? undefined
-    : 'Expected the picture to end with its data';
+function findFaultInPiece({ fault, mcus, ...piece }: Piece, first: number, total: number): string | undefined {
+  const where = `in block ${first + mcus} of ${total}`;
+  if (fault === 'cut') return `Expected ${total} blocks of the picture but its data ends ${where}`;
+  if (fault === 'no-code') return `Expected a Huffman code ${where} but found none`;
+  if (fault === 'too-many') return `Expected no more coefficients than there are ${where}`;
+  return isPadding(piece) ? undefined : 'Expected the picture to end with its data';
 }
 
-/** The bits without the zeros that guard 0xff bytes, and some bytes more to look ahead into; until the next call. */
-function unstuff(piece: Uint8Array): Uint8Array {
-  const bits = scratchOf(piece.length + LOOK_AHEAD_BYTES);
-  let to = 0;
-  let from = 0;
-  for (let at = indexOfText(piece, '\xff\x00'); at >= 0; at = indexOfText(piece, '\xff\x00', from)) {
-    bits.set(piece.subarray(from, at + 1), to);
-    to += at + 1 - from;
-    from = at + 2;
-  }
-  bits.set(piece.subarray(from), to);
-  to += piece.length - from;
-  return bits.fill(0xff, to, to + LOOK_AHEAD_BYTES).subarray(0, to + LOOK_AHEAD_BYTES);
+/** Some writers put one more restart after the last block, and padding. */
+function findFaultAfterEnd(piece: Piece, isSecond: boolean): string | undefined {
+  if (!isSecond && isPadding(piece)) return undefined;
+  return 'Expected the end of the picture but found more coded data after it';
 }
 
-const MAX_SCRATCH_BYTES = 4 * 1024 * 1024;
-let scratch = new Uint8Array(0);
-
-/** A new megabyte for every picture would make V8 collect every few of them. */
-function scratchOf(bytes: number): Uint8Array {
-  if (bytes > MAX_SCRATCH_BYTES) return new Uint8Array(bytes);
-  if (bytes > scratch.length) scratch = new Uint8Array(Math.min(2 * bytes, MAX_SCRATCH_BYTES));
-  return scratch;
+function missing(first: number, mcus: number): string {
+  return `Expected ${mcus} blocks of the picture but ${mcus - first} are missing`;
 }
 
 // Some cameras fill up with a few bytes; what a damaged code leaves over is more, or of all kinds.
 const MAX_PADDING = 16;
 
-function isPadding(left: Uint8Array): boolean {
-  return left.length <= MAX_PADDING && left.every((byte) => byte === 0 || byte === 0xff);
+function isPadding({ bytesLeft, isPadding }: Pick<Piece, 'bytesLeft' | 'isPadding'>): boolean {
+  return bytesLeft <= MAX_PADDING && isPadding;
 }

@@ -1,24 +1,7 @@
 import { byteAt } from '../bytes.ts';
-import { type JpegFrame, markerIn } from './segments.ts';
+import type { JpegFrame } from './segments.ts';
 
-/** What the header of a scan asks a decoder to do, and the pieces of its coded data. */
-
-/** Coded bytes cut at their restart markers, one piece after the other: a small file can hold millions of markers. */
-export function* piecesOf(coded: Uint8Array): Generator<Uint8Array> {
-  let start = 0;
-  for (let at = markerIn(coded, 0); at >= 0; at = markerIn(coded, start)) {
-    yield coded.subarray(start, beforeFill(coded, start, at));
-    start = at + 2;
-  }
-  yield coded.subarray(start, beforeFill(coded, start, coded.length));
-}
-
-/** Any number of 0xff may stand before a marker; of coded data it would be followed by a zero. */
-function beforeFill(coded: Uint8Array, start: number, at: number): number {
-  let end = at;
-  while (end > start && coded[end - 1] === 0xff) end--;
-  return end;
-}
+/** What the header of a scan asks a decoder to do. */
 
 /** DHT: by table class and number, how many codes there are of each length and what they stand for. */
 export type HuffmanDefinitions = ReadonlyMap<number, Uint8Array>;
@@ -35,18 +18,9 @@ export function readDefinitions(payload: Uint8Array, into: Map<number, Uint8Arra
   }
 }
 
-/** The codes of a definition, the shortest first. */
-export function* codesIn(definition: Uint8Array) {
-  let symbolAt = 16;
-  let code = 0;
-  for (let length = 1; length <= 16; length++, code <<= 1) {
-    for (let left = byteAt(definition, length - 1); left > 0; left--, code++, symbolAt++)
-      yield { code, length, symbol: byteAt(definition, symbolAt) };
-  }
-}
-
 /** A code of all ones is reserved, so of each length one has to be free: decoders refuse a table without it. */
 function fitsInCodes(definition: Uint8Array): boolean {
+  if (definition.length > 16 + 256) return false;
   let code = 0;
   for (let length = 1; length <= 16; length++) {
     code = 2 * code + byteAt(definition, length - 1);
@@ -108,17 +82,3 @@ function layoutOf({ width, height, components }: JpegFrame, chosen: ScanHeader['
   });
   return { mcus: Math.ceil(width / (8 * across)) * Math.ceil(height / (8 * down)), blocks };
 }
-
-/** After the bits of a piece, so that a walk can look ahead without a check. */
-export const LOOK_AHEAD_BYTES = 8;
-
-/** How many bits there are in a piece without those bytes. */
-export function bitsIn(piece: Uint8Array): number {
-  return (piece.length - LOOK_AHEAD_BYTES) * 8;
-}
-
-/**
- * Walks through one piece of a scan: `mcus` of them from number `first` on. Returns the bit after the last code, or
- * what is wrong.
- */
-export type ScanWalk = (bits: Uint8Array, mcus: number, first: number) => number | string;
