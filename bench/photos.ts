@@ -19,6 +19,8 @@ export async function makePhotos(folder: string, count: number, width: number, h
   }
 }
 
+const GRAIN = { width: 512, height: 512, channels: 3 } as const;
+
 async function makePhoto(source: string, n: number, width: number, height: number, file: string): Promise<void> {
   const image = sharp(source);
   const size = await image.metadata();
@@ -26,16 +28,9 @@ async function makePhoto(source: string, n: number, width: number, height: numbe
   const crop = { width: Math.floor(size.width * share), height: Math.floor(size.height * share) };
   const left = (n * 31) % (size.width - crop.width);
   const top = (n * 17) % (size.height - crop.height);
-  const tile = await sharp({
-    create: {
-      width: 512,
-      height: 512,
-      channels: 3,
-      background: '#888',
-      noise: { type: 'gaussian', mean: 128, sigma: 7 },
-    },
-  })
-    .png()
+  const noise = { type: 'gaussian', mean: 128, sigma: 7 } as const;
+  const tile = await sharp({ create: { ...GRAIN, background: '#888', noise } })
+    .raw()
     .toBuffer();
   const pixels = await image
     .extract({ left, top, ...crop })
@@ -43,7 +38,7 @@ async function makePhoto(source: string, n: number, width: number, height: numbe
     .resize(width, height, { fit: 'fill' })
     .toBuffer();
   await sharp(pixels)
-    .composite([{ input: tile, tile: true, blend: 'soft-light' }])
+    .composite([{ input: tile, raw: GRAIN, tile: true, blend: 'soft-light' }])
     .flatten()
     .jpeg({ quality: 92 })
     .toFile(file);

@@ -106,8 +106,8 @@ test('an encoder that does not answer in time is EncoderCrash, and gives its mem
   const source = new Uint8Array(
     await sharp({
       create: {
-        width: 1500,
-        height: 1500,
+        width: 600,
+        height: 600,
         channels: 3,
         background: '#888',
         noise: { type: 'gaussian', mean: 128, sigma: 60 },

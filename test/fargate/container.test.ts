@@ -51,7 +51,7 @@ describe('the container, started by the state machine', () => {
   it('finishes the images in flight at SIGTERM, and the next container continues from there', async () => {
     const world = await startWorld();
     const keys = Array.from({ length: 60 }, (_, n) => `${n}.jpg`);
-    const photograph = await makeJpeg({ width: 1600, height: 1200, quality: 90 });
+    const photograph = await makeJpeg({ width: 1024, height: 768, quality: 90 });
     for (const key of keys) await world.put(`s3://the-in/${key}`, photograph);
     const ref = await planOneBatch(world, keys);
 
@@ -89,7 +89,7 @@ describe('the container, started by the state machine', () => {
   it('ends its worker when it is killed itself, so that no batch has two hosts', async () => {
     const world = await startWorld();
     const keys = Array.from({ length: 40 }, (_, n) => `${n}.jpg`);
-    const photograph = await makeJpeg({ width: 1600, height: 1200, quality: 90 });
+    const photograph = await makeJpeg({ width: 1024, height: 768, quality: 90 });
     for (const key of keys) await world.put(`s3://the-in/${key}`, photograph);
     const container = world.start(variablesOf(await planOneBatch(world, keys)));
     await firstOutput(world);

@@ -32,8 +32,8 @@ function seedList(store: MemoryStore, list: Record<string, readonly string[]>) {
 const photograph = (seed = 1) => makeJpeg({ width: 320, height: 240, quality: 97, seed });
 
 function photographAsPng(channels: 3 | 4) {
-  const pixels = photoPixels(320, 240, channels);
-  return sharp(pixels, { raw: { width: 320, height: 240, channels } })
+  const pixels = photoPixels(160, 120, channels);
+  return sharp(pixels, { raw: { width: 160, height: 120, channels } })
     .png()
     .toBuffer();
 }

@@ -8,7 +8,7 @@ import { perceptualReference, type RgbPixels } from '../../../src/codec/score/pe
 
 const require = createRequire(import.meta.url);
 
-async function readPixels(file: string | Buffer, width = 512): Promise<RgbPixels> {
+async function readPixels(file: string | Buffer, width = 256): Promise<RgbPixels> {
   const image = sharp(file).resize(width).removeAlpha().toColourspace('srgb').raw();
   const { data, info } = await image.toBuffer({ resolveWithObject: true });
   return { pixels: new Uint8Array(data), width: info.width, height: info.height };

@@ -203,10 +203,10 @@ it.runIf(process.platform === 'linux')(
 );
 
 describe('listings', () => {
-  it('lose none of 10,000 keys with unicode, plus, spaces and double slashes, in UTF-8 order', async () => {
+  it('lose none of 4,000 keys with unicode, plus, spaces and double slashes, in UTF-8 order', async () => {
     const { client, folder } = await serveBucket();
     const names = ['a+b', 'c d', 'ü', '日本', '😀', '\uFFEE', 'e-f', 'e.f', 'e', '%2B'];
-    const plain = Array.from({ length: 10_000 - 60 }, (_, index) => {
+    const plain = Array.from({ length: 4_000 - 60 }, (_, index) => {
       const name = names[index % names.length];
       return index % 3 === 0 ? `${name}/${index % 70}/${index}.jpg` : `${name}-${index}.jpg`;
     });
