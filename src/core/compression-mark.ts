@@ -73,13 +73,8 @@ export function mayCompressAgain(mark: CompressionMark, settings: CompressionSet
 
 /** 64 bits of everything that decides how an output looks, including the revision of our own encoding rules. */
 export function fingerprintSettings(settings: CompressionSettings): string {
-  const known = fingerprints.get(settings) ?? fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
-  fingerprints.set(settings, known);
-  return known;
+  return fnv1a64(canonicalJson({ revision: ENCODING_REVISION, ...settings }));
 }
-
-/** Every image of a job needs the fingerprint of the same settings. */
-const fingerprints = new WeakMap<CompressionSettings, string>();
 
 export function fingerprintSource(source: S3Location): string {
   return fnv1a64(formatS3Uri(source));
