@@ -8,7 +8,7 @@ import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
-import { createAbsentKeysCache } from '../store/absent-keys-cache.ts';
+import { createAbsentKeysCache, createListingBackoff, type ListingBackoff } from '../store/absent-keys-cache.ts';
 import { compressImage } from './compress-image.ts';
 import { createExclusiveLock } from './exclusive-lock.ts';
 import type { ImageContext } from './image-context.ts';
@@ -18,6 +18,8 @@ import { openResultLog } from './result-log.ts';
 export interface BatchHost {
   readonly store: ObjectStore;
   readonly workBucket: string;
+  /** Shared by the batches of a process. Default: one for this batch. */
+  readonly listingBackoff?: ListingBackoff;
   readonly log: ImageContext['log'];
   /** Images in flight at once. */
   readonly concurrency: number;
@@ -37,7 +39,7 @@ export type OpenBatch = ReturnType<typeof openBatch>;
 export function openBatch(ref: BatchRef, host: BatchHost, job: Job, attempt: Attempt, earlier: BatchCounts) {
   const { store, workBucket } = host;
   const results = openResultLog(store, workBucket, ref, attempt.number);
-  const outputs = createAbsentKeysCache(store);
+  const outputs = createAbsentKeysCache(store, host.listingBackoff ?? createListingBackoff());
   const lock = createExclusiveLock();
   const context: ImageContext = {
     job,

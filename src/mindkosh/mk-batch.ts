@@ -9,6 +9,7 @@ import { formatS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
 import { planJob } from '../plan/plan-job.ts';
 import { type ReportSummary, reportJob } from '../report/report-job.ts';
+import { createListingBackoff } from '../store/absent-keys-cache.ts';
 import { readJsonLines } from '../store/json-lines.ts';
 import { EnvironmentError, type MkBatch, mkJobInput } from './mk-environment.ts';
 
@@ -28,8 +29,9 @@ export async function compressMkBatch(mk: MkBatch, host: MkHost): Promise<Report
   const workBucket = mk.outputBucket;
   const batches = { bucket: workBucket, key: jobKeys.batches(jobId) };
   if (!(await host.store.head(batches))) await planMkBatch(mk, jobId, host);
+  const batchHost = { listingBackoff: createListingBackoff(), ...host, workBucket };
   for await (const ref of readJsonLines<BatchRef>(host.store, batches)) {
-    const { remaining } = await compressBatch(ref, { ...host, workBucket });
+    const { remaining } = await compressBatch(ref, batchHost);
     if (remaining > 0) return undefined;
   }
   const { store, now, startedAt } = host;

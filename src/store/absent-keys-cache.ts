@@ -10,7 +10,7 @@ const MAX_LISTED = 1000;
  * A view of a store that answers HEAD for keys that one listing showed to be absent, until they are written through it.
  * Only a hint: an output that another host writes meanwhile fails the condition of our own PUT.
  */
-export function createAbsentKeysCache(store: ObjectStore) {
+export function createAbsentKeysCache(store: ObjectStore, backoff: ListingBackoff) {
   let absent: Set<string> = new Set();
   const view: ObjectStore = {
     ...store,
@@ -25,10 +25,10 @@ export function createAbsentKeysCache(store: ObjectStore) {
     /** Replaces what is cached by those of these keys, all of one bucket, that do not exist. Never throws. */
     prefetch: async (locations: readonly S3Location[]) => {
       absent = new Set();
-      if (locations.length < MIN_LOCATIONS || isSlow(store)) return;
+      if (locations.length < MIN_LOCATIONS || backoff.skips()) return;
       const start = performance.now();
       absent = await absentAmong(locations, store).catch(() => new Set<string>());
-      if (performance.now() - start > MS_PER_HEAD * locations.length) slow.set(store, LISTINGS_SKIPPED);
+      if (performance.now() - start > MS_PER_HEAD * locations.length) backoff.begin();
     },
   };
 }
@@ -37,13 +37,22 @@ const MS_PER_HEAD = 2;
 /** So many prefetches are left out before listing is tried again. */
 const LISTINGS_SKIPPED = 20;
 
-/** By store, for as long as it lives: some S3-compatible servers read a whole folder for any listing. */
-const slow = new WeakMap<ObjectStore, number>();
+/** Leaves out listings after a slow one. A process has one for all its batches, as it has one store. */
+export interface ListingBackoff {
+  /** Whether this listing is left out; counts it. */
+  skips(): boolean;
+  begin(): void;
+}
 
-function isSlow(store: ObjectStore): boolean {
-  const left = slow.get(store) ?? 0;
-  slow.set(store, Math.max(0, left - 1));
-  return left > 0;
+/** Some S3-compatible servers read a whole folder for any listing. */
+export function createListingBackoff(): ListingBackoff {
+  let left = 0;
+  return {
+    skips: () => left > 0 && left-- > 0,
+    begin: () => {
+      left = LISTINGS_SKIPPED;
+    },
+  };
 }
 
 async function absentAmong(locations: readonly S3Location[], store: ObjectStore): Promise<Set<string>> {

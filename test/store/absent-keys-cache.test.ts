@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectStore } from '../../src/core/object-store.ts';
-import { createAbsentKeysCache } from '../../src/store/absent-keys-cache.ts';
+import { createAbsentKeysCache, createListingBackoff } from '../../src/store/absent-keys-cache.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 
 let memory: MemoryStore;
@@ -26,7 +26,7 @@ async function present(store: ObjectStore, locations: readonly { bucket: string;
 describe('the cache of absent keys', () => {
   it('answers for a whole batch with one listing', async () => {
     const locations = outputs(200);
-    const { store, prefetch } = createAbsentKeysCache(memory);
+    const { store, prefetch } = createAbsentKeysCache(memory, createListingBackoff());
     await prefetch(locations);
     expect(await present(store, locations)).toEqual([]);
     expect(memory.calls).toHaveLength(1);
@@ -37,7 +37,7 @@ describe('the cache of absent keys', () => {
     const locations = [...outputs(30), ...names.map((key) => ({ bucket: 'b', key }))];
     const there = locations.filter((_, n) => n % 3 === 0);
     for (const { key } of there) memory.seed(`s3://b/${key}`, body);
-    const { store, prefetch } = createAbsentKeysCache(memory);
+    const { store, prefetch } = createAbsentKeysCache(memory, createListingBackoff());
     await prefetch(locations);
     expect(await present(store, locations)).toEqual(there.map(({ key }) => key));
     expect(heads()).toBe(there.length);
@@ -45,7 +45,7 @@ describe('the cache of absent keys', () => {
 
   it('forgets a key that is written', async () => {
     const locations = outputs(30);
-    const { store, prefetch } = createAbsentKeysCache(memory);
+    const { store, prefetch } = createAbsentKeysCache(memory, createListingBackoff());
     await prefetch(locations);
     await store.put(locations[3]!, body);
     expect(await present(store, locations)).toEqual([locations[3]!.key]);
@@ -54,7 +54,7 @@ describe('the cache of absent keys', () => {
   it('knows nothing of keys after the first page', async () => {
     const locations = [...outputs(30), { bucket: 'b', key: 'out/9999.jpg' }];
     for (const { key } of outputs(1500, 'out/0005-')) memory.seed(`s3://b/${key}`, body);
-    const { store, prefetch } = createAbsentKeysCache(memory);
+    const { store, prefetch } = createAbsentKeysCache(memory, createListingBackoff());
     await prefetch(locations);
     expect(await present(store, locations)).toEqual([]);
     expect(heads()).toBe(26);
@@ -69,7 +69,7 @@ describe('the cache of absent keys', () => {
       yield await Promise.reject(new Error('AccessDenied'));
     };
     for (const list of [disorder, refusal]) {
-      const { store, prefetch } = createAbsentKeysCache({ ...memory, list });
+      const { store, prefetch } = createAbsentKeysCache({ ...memory, list }, createListingBackoff());
       await prefetch(locations);
       memory.calls.length = 0;
       await present(store, locations);
@@ -83,19 +83,20 @@ describe('the cache of absent keys', () => {
       yield* [];
     };
     let listings = 0;
-    const { prefetch } = createAbsentKeysCache({
+    const store: ObjectStore = {
       ...memory,
       list: () => {
         listings += 1;
         return list();
       },
-    });
-    for (let batch = 0; batch < 22; batch++) await prefetch(outputs(30));
+    };
+    const backoff = createListingBackoff();
+    for (let batch = 0; batch < 22; batch++) await createAbsentKeysCache(store, backoff).prefetch(outputs(30));
     expect(listings).toBe(2);
   });
 
   it('lists nothing for a handful of outputs', async () => {
-    const { store, prefetch } = createAbsentKeysCache(memory);
+    const { store, prefetch } = createAbsentKeysCache(memory, createListingBackoff());
     await prefetch(outputs(5));
     await present(store, outputs(5));
     expect(memory.calls).toHaveLength(5);
