@@ -6,8 +6,8 @@ export const EXIT = { done: 0, someFailed: 1, usage: 2, jobFailed: 3, interrupte
 /** Names of errors of PlanJob that say what the user has to change. */
 export const INPUT_ERRORS: ReadonlySet<string> = new Set(['FileListError', 'JobInputError', 'PlanError']);
 
-/** Failed images alone do not make a job fail; lost images do, and so does a job that did not finish. */
+/** Images with metadata left in them count like failed ones. Failed images alone do not make a job fail; lost images do, and so does a job that did not finish. */
 export function exitCodeOf(report: JobReport): number {
   if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) return EXIT.jobFailed;
-  return report.failed > 0 ? EXIT.someFailed : EXIT.done;
+  return report.failed > 0 || report.metadataLeft > 0 ? EXIT.someFailed : EXIT.done;
 }

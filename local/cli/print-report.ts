@@ -8,6 +8,7 @@ import {
   inFolders,
   irreversibleNote,
   type JobReport,
+  metadataLeftNote,
   nameInFolder,
   percentSaved,
   type ReportedFailure,
@@ -99,14 +100,22 @@ function outcomeOf(result: ImageResult, report: JobReport): Omit<Line, 'name'> {
   const before = result.bytesIn === undefined ? '' : readableBytes(result.bytesIn);
   switch (result.status) {
     case 'compressed':
-      return { figures: figuresOf(result), note: encodingNote(result.encoding) };
+      return { figures: figuresOf(result), ...withLeft(encodingNote(result.encoding), result) };
     case 'kept':
-      return { figures: [before, before, 'kept'], note: keptMeaning(result.reason, report), tone: 'soft' };
+      return {
+        figures: [before, before, 'kept'],
+        tone: 'soft',
+        ...withLeft(keptMeaning(result.reason, report), result),
+      };
     case 'skipped':
       return { figures: [before, '', 'skipped'], note: SKIPPED_REASONS[result.reason], tone: 'soft' };
     case 'failed':
       return { figures: [before, '', 'failed'], note: result.code, tone: 'bad' };
   }
+}
+
+function withLeft(note: string, { metadataLeft }: { metadataLeft?: string }): Pick<Line, 'note' | 'tone'> {
+  return metadataLeft ? { note: `metadata left: ${metadataLeft}; ${note}`, tone: 'bad' } : { note };
 }
 
 function figuresOf({ bytesIn, bytesOut }: { bytesIn: number; bytesOut: number }): Line['figures'] {
@@ -193,6 +202,7 @@ function totalLines(report: JobReport, terminal: TerminalShape): string[] {
     ...indented(counts, 0, terminal),
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
     ...indented(irreversibleNote(report) ?? '', 0, terminal).filter(Boolean),
+    ...indented(metadataLeftNote(report) ?? '', 0, terminal, 'bad').filter(Boolean),
     ...(status === 'FAILED' && cause ? indented(verdictOf(report, cause), 0, terminal, 'bad') : []),
   ];
 }

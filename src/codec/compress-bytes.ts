@@ -8,6 +8,7 @@ import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import { requireClean } from './metadata-left.ts';
 import {
   type BytesOutcome,
   EncoderCrashError,
@@ -46,10 +47,18 @@ export async function compressBytes(
     if (!facts) return { status: 'skipped', reason: 'not-an-image' };
     const image = { source: file, facts, settings, replacesSource: host.replacesSource };
     const outcome = await compressInspected(image, host);
-    return outcome.status === 'kept' ? await stripKeptImage(outcome, image, host.budget) : outcome;
+    return requireCleanOutput(
+      outcome.status === 'kept' ? await stripKeptImage(outcome, image, host.budget) : outcome,
+      image,
+    );
   } catch (error) {
     return failedOutcome(error);
   }
+}
+
+function requireCleanOutput(outcome: BytesOutcome, { source, settings }: InspectedImage): BytesOutcome {
+  if (outcome.status === 'compressed') return requireClean(outcome, new ImageFile(outcome.bytes), settings);
+  return outcome.status === 'kept' ? requireClean(outcome, source, settings) : outcome;
 }
 
 async function compressInspected(image: InspectedImage, host: CompressHost): Promise<BytesOutcome> {

@@ -24,8 +24,10 @@ export interface Format extends FormatTraits {
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */
   readMetadata?(file: ImageFile): ImageMetadata;
-  /** Whether it has metadata, or may have some, that is not read here. */
-  holdsUnreadMetadata?(file: ImageFile): boolean;
+  /** What else it holds that this policy removes, by name; what may be metadata counts. */
+  unreadMetadata?(file: ImageFile, policy: MetadataPolicy): readonly string[];
+  /** `unreadMetadata` covers what EXIF is made of: its tags are those of the picture itself. */
+  readonly readsTags?: true;
   readonly stripper?: MetadataStripper;
   /** Viewers rotate it by properties of the file, not by EXIF, and libvips decodes it upright. */
   readonly turnsByProperty?: true;

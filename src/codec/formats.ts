@@ -2,16 +2,16 @@ import type { ImageFormat, OutputFormat } from '../core/image-result.ts';
 import { keep } from '../core/recipe.ts';
 import { startsWith } from './bytes.ts';
 import type { Format, WritableFormat } from './format.ts';
-import { readGif } from './gif/blocks.ts';
 import { findGifFault } from './gif/faults.ts';
 import { inspectGif } from './gif/inspect.ts';
-import { readGifMetadata } from './gif/metadata.ts';
+import { gifPartsLeft, readGifMetadata } from './gif/metadata.ts';
 import { HEADER_ONLY_FORMATS } from './header-only-formats.ts';
 import { readBrands } from './isobmff/boxes.ts';
 import { encodeAvif } from './isobmff/encode.ts';
 import { inspectIso } from './isobmff/inspect.ts';
 import { readIsoMetadata, writeAvifMetadata } from './isobmff/metadata.ts';
 import { AVIF_RECIPES } from './isobmff/recipe.ts';
+import { isoPartsLeft } from './isobmff/unread-metadata.ts';
 import { carryTrailingParts } from './jpeg/carry-trailing-parts.ts';
 import { encodeJpeg } from './jpeg/encode.ts';
 import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
@@ -29,6 +29,7 @@ import { recompressPng } from './png/recompress.ts';
 import { pngStripper } from './png/strip.ts';
 import { inspectTiff } from './tiff/inspect.ts';
 import { readTiffMetadata } from './tiff/metadata.ts';
+import { tiffTagsLeft } from './tiff/unread-metadata.ts';
 import { encodeWebP } from './webp/encode.ts';
 import { inspectWebP } from './webp/inspect.ts';
 import { readWebPMetadata, writeWebPMetadata } from './webp/metadata.ts';
@@ -97,7 +98,7 @@ export const FORMATS: {
     findFault: findGifFault,
     keptCheck: 'faults-unless-decoded',
     readMetadata: readGifMetadata,
-    holdsUnreadMetadata: (file) => file.read(readGif).comments,
+    unreadMetadata: gifPartsLeft,
   },
   tiff: {
     name: 'TIFF',
@@ -106,6 +107,8 @@ export const FORMATS: {
     sniff: (bytes) => ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((magic) => startsWith(bytes, magic)),
     inspect: inspectTiff,
     readMetadata: readTiffMetadata,
+    unreadMetadata: tiffTagsLeft,
+    readsTags: true,
   },
   webp: {
     name: 'WEBP',
@@ -132,6 +135,7 @@ export const FORMATS: {
     inspect: inspectIso,
     hidesQuality: true,
     readMetadata: readIsoMetadata,
+    unreadMetadata: isoPartsLeft,
     writeMetadata: writeAvifMetadata,
     turnsByProperty: true,
     encode: encodeAvif,
@@ -142,6 +146,7 @@ export const FORMATS: {
     sniff: hasBrand('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'mif2', 'msf1'),
     inspect: inspectIso,
     readMetadata: readIsoMetadata,
+    unreadMetadata: isoPartsLeft,
     turnsByProperty: true,
   },
   ...HEADER_ONLY_FORMATS,

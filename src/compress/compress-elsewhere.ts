@@ -1,3 +1,5 @@
+import { ImageFile } from '../codec/image-file.ts';
+import { requireClean } from '../codec/metadata-left.ts';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import { carriedElsewhere } from '../core/carried-attributes.ts';
 import {
@@ -111,7 +113,7 @@ type KeptBytes = Pick<Kept, 'reason' | 'detail'> & { readonly contentType?: stri
 
 async function writeCompressed(
   ofSource: OfSource,
-  { bytes, contentType, encoding, detail }: Extract<BytesOutcome, { status: 'compressed' }>,
+  { bytes, contentType, encoding, detail, metadataLeft }: Extract<BytesOutcome, { status: 'compressed' }>,
 ): Promise<Outcome> {
   const { image, source, context } = ofSource;
   // The extension changes only with the format, which an alpha channel may have kept.
@@ -121,15 +123,17 @@ async function writeCompressed(
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
   if (!metadata) return writeKept(ofSource, { reason: 'metadata-limit' });
   const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
-  const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, encoding, detail };
+  const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, encoding, detail, metadataLeft };
   const attributes = { contentType, metadata, checksumSha256: sha256 };
   return write(ofSource, location, bytes, attributes, outcome);
 }
 
 async function writeKept(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): Promise<Outcome> {
   const { image, source, context } = ofSource;
-  const kept: Kept = { status: 'kept', reason, detail, bytesIn: source.size };
-  if (!context.job.copyKept) return kept;
+  const unchecked: Kept = { status: 'kept', reason, detail, bytesIn: source.size };
+  // Also where it is kept for what the codec does not know, such as a mark that does not fit.
+  const kept = requireClean(unchecked, new ImageFile(source.body), context.job.compression);
+  if (kept.status === 'failed' || !context.job.copyKept) return { ...kept, bytesIn: source.size };
   const location = outputFor(image, context.job);
   const sha256 = sha256Of(source.body);
   const marked = withMark(source.metadata, markFor(ofSource, { sha256, kept: reason }));

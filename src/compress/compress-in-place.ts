@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { ImageFile } from '../codec/image-file.ts';
+import { requireClean } from '../codec/metadata-left.ts';
 import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,
@@ -8,7 +10,7 @@ import {
   readMark,
   withMark,
 } from '../core/compression-mark.ts';
-import type { Compressed, Encoding, KeptReason, Outcome } from '../core/image-result.ts';
+import type { Compressed, Encoding, Kept, KeptReason, Outcome } from '../core/image-result.ts';
 import type { ObjectAttributes, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
@@ -44,7 +46,7 @@ interface Original {
   readonly mark: CompressionMark | undefined;
 }
 
-interface Replacement extends Pick<Compressed, 'encoding' | 'detail'> {
+interface Replacement extends Pick<Compressed, 'encoding' | 'detail' | 'metadataLeft'> {
   readonly bytes: Uint8Array;
   readonly attributes: Partial<ObjectAttributes>;
   readonly sourceSha256: string;
@@ -106,21 +108,22 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const outcome = await context.compress(source.body, { ...context.settings, format: 'keep' });
   if (outcome.status === 'skipped' || outcome.status === 'failed') return { ...outcome, bytesIn: source.size };
   const remark = contentTypeRemark(source.contentType, outcome.contentType);
-  if (outcome.status === 'kept') return kept(source, outcome.reason, outcome.detail, remark);
+  const keep = (reason: KeptReason, detail?: string) => keptAsItIs(source, context, reason, detail, remark);
+  if (outcome.status === 'kept') return keep(outcome.reason, outcome.detail);
 
-  const { bytes, encoding } = outcome;
+  const { bytes, encoding, metadataLeft } = outcome;
   // The second guard: what is not smaller is never written, whatever the codec returned.
-  if (bytes.byteLength >= source.size) return kept(source, 'no-gain', remark);
+  if (bytes.byteLength >= source.size) return keep('no-gain');
   // The third guard: nothing is written without a change of content here, or when the ETag has changed below.
   const sha256 = sha256Of(bytes);
   const sourceSha256 = sha256Of(source.body);
-  if (sha256 === sourceSha256) return kept(source, 'no-gain', remark);
+  if (sha256 === sourceSha256) return keep('no-gain');
   const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
-  if (!metadata) return kept(source, 'metadata-limit', remark);
+  if (!metadata) return keep('metadata-limit');
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
   const attributes = { ...carriedInPlace(source), contentType, metadata, checksumSha256: sha256 };
   const detail = withDetail(outcome.detail, remark);
-  return write(original, { bytes, attributes, sourceSha256, encoding, ...detail }, context);
+  return write(original, { bytes, attributes, sourceSha256, encoding, metadataLeft, ...detail }, context);
 }
 
 async function write(
@@ -172,8 +175,14 @@ function markFor(
   };
 }
 
-function kept({ size }: StoredObject, reason: KeptReason, ...remarks: (string | undefined)[]): Outcome {
-  return { status: 'kept', reason, ...withDetail(...remarks), bytesIn: size };
+function keptAsItIs(
+  { size, body }: StoredObject,
+  { settings }: InPlaceContext,
+  reason: KeptReason,
+  ...remarks: (string | undefined)[]
+): Outcome {
+  const kept: Kept = { status: 'kept', reason, ...withDetail(...remarks), bytesIn: size };
+  return { ...requireClean(kept, new ImageFile(body), settings), bytesIn: size };
 }
 
 function withDetail(...remarks: (string | undefined)[]): { readonly detail?: string } {

@@ -17,6 +17,8 @@ export interface Compressed {
   readonly bytesOut: number;
   readonly encoding: Encoding;
   readonly detail?: string;
+  /** What the policy of `metadata` should have removed and is still in it, with the setting metadataLeft: keep. */
+  readonly metadataLeft?: string;
 }
 
 /** How an output was made. */
@@ -38,6 +40,8 @@ export interface Kept {
   readonly output?: string;
   readonly reason: KeptReason;
   readonly detail?: string;
+  /** As of a compressed image. */
+  readonly metadataLeft?: string;
   readonly bytesIn: number;
 }
 
@@ -99,6 +103,7 @@ export const FAILURE_CODES = {
   AccessDenied: 'reading or writing it was denied',
   CorruptImage: 'cannot be decoded without errors',
   TooLarge: 'over the pixel or memory limit',
+  MetadataLeft: 'metadata that had to be removed cannot be removed from it',
   EncoderCrash: 'the encoder threw, hung, crashed its process or returned an unusable image',
   OutputExists: 'the output key already has an object that is not an output of image-press',
   Throttled: 'S3 asked to slow down, also after retries',

@@ -7,6 +7,8 @@ export const MODES = ['quality', 'lossless', 'auto'] as const;
 export const EFFORTS = ['best', 'fast'] as const;
 export const TARGET_FORMATS = ['keep', ...CONVERSION_TARGETS] as const;
 export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
+export const KEEP_OR_DROP = ['keep', 'drop'] as const;
+export const METADATA_LEFT = ['fail', 'keep'] as const;
 export const LAYOUTS = ['mirror', 'flat', 'by-suffix'] as const;
 
 /** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
@@ -25,6 +27,12 @@ export interface CompressionSettings {
   readonly autoOrient: boolean;
   readonly resize: { readonly maxWidth?: number; readonly maxHeight?: number } | null;
   readonly metadata: (typeof METADATA_POLICIES)[number];
+  /** An image whose metadata cannot be removed: a failure, or kept and counted. */
+  readonly metadataLeft: (typeof METADATA_LEFT)[number];
+  /** Unknown data after the end of an image; `strip` drops it always. */
+  readonly trailingData: (typeof KEEP_OR_DROP)[number];
+  /** A C2PA manifest, which any change makes invalid; `strip` drops it always. */
+  readonly contentCredentials: (typeof KEEP_OR_DROP)[number];
   readonly minSavings: { readonly percent: number; readonly bytes: number };
 }
 

@@ -48,6 +48,8 @@ const ADVICE: Readonly<Record<FailureCode | 'Lost', string>> = {
   AccessDenied:
     'Deploy with --param sourceBuckets=… for buckets that are read, outputBuckets=… for buckets that are written and kmsKeyArns=… for their keys. In another account, the policies of the bucket and of the key must allow access too.',
   CorruptImage: 'Restore the original from a backup: the file is damaged. It was not changed.',
+  MetadataLeft:
+    "Remove the metadata with another program or convert the image. With metadataLeft 'keep' such images are kept and counted.",
   TooLarge: 'Give the host more memory, or raise limits.maxPixels.',
   EncoderCrash: 'Keep the file as it is, or convert it by hand. The other images of its batch are finished.',
   OutputExists: 'Choose another output prefix, or move the object that is there.',

@@ -133,6 +133,13 @@ export function irreversibleNote({ replaced, settings }: JobReport): string | un
   return `${countOf(replaced.irreversible, 'original')} cannot be restored: the bucket has no versions, and 'backup' was not set.`;
 }
 
+/** How many images have metadata in them that should have been removed; undefined where none has. */
+export function metadataLeftNote({ metadataLeft, settings }: JobReport): string | undefined {
+  if (!metadataLeft) return undefined;
+  const policy = settings ? ` that 'metadata: ${settings.compression.metadata}' removes` : '';
+  return `${countOf(metadataLeft, 'image')} still ${metadataLeft === 1 ? 'has' : 'have'} metadata${policy}.`;
+}
+
 /** Replaces buckets by the folders that they are, as the user knows them. */
 export function inFolders(text: string, folders: Folders = {}): string {
   return Object.entries(folders).reduce(

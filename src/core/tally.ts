@@ -11,6 +11,8 @@ export interface Tally {
   bytesOut: number;
   /** Kept images that were copied to the output. */
   copied: number;
+  /** Compressed and kept images with metadata in them that should have been removed. */
+  metadataLeft: number;
   /** Of compressed images, by the format that was written. */
   readonly byFormat: Record<string, { images: number; bytesIn: number; bytesOut: number }>;
   /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
@@ -35,6 +37,7 @@ export function newTally(): Tally {
     bytesIn: 0,
     bytesOut: 0,
     copied: 0,
+    metadataLeft: 0,
     byFormat: {},
     savingsHistogram: new Array<number>(10).fill(0),
     topSavings: [],
@@ -47,6 +50,7 @@ export function newTally(): Tally {
 /** Adds one image's result. There may be millions: the tally is changed in place. */
 export function countResult(tally: Tally, result: ImageResult): void {
   tally[result.status] += 1;
+  if ('metadataLeft' in result && result.metadataLeft) tally.metadataLeft += 1;
   if (result.status === 'compressed') {
     countCompressed(tally, result);
   } else if (result.status === 'kept') {

@@ -1,5 +1,12 @@
 import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../core/readable.ts';
-import { addressOf, inFolders, irreversibleNote, type JobReport, wasStopped } from '../core/report.ts';
+import {
+  addressOf,
+  inFolders,
+  irreversibleNote,
+  type JobReport,
+  metadataLeftNote,
+  wasStopped,
+} from '../core/report.ts';
 import { settingsOf } from '../settings/job-input.ts';
 import { html, type Markup } from './html.ts';
 import { failedBatchesSection, problemsSection } from './problems-html.ts';
@@ -132,6 +139,7 @@ function jobSection(report: JobReport): Markup {
     ['File list', inFolders(fileList, folders)],
     ['Output', inFolders(output, folders)],
     ['Not reversible', irreversibleNote(report)],
+    ['Metadata left', metadataLeftNote(report)],
     ['Job files', addressOf(jobFiles, `jobs/${jobId}/`)],
     ['Estimated cost', estimatedCost && costText(estimatedCost)],
   ].filter((row): row is [string, string] => Boolean(row[1]));

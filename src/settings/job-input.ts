@@ -23,9 +23,11 @@ export function parseJobInput(input: unknown, context: JobContext): Job {
 
 /** The execution input that gives the same job, with every default written out. */
 export function settingsOf(job: Job): Settings {
-  const { autoOrient, resize, metadata, minSavings, ...encoding } = job.compression;
+  const { autoOrient, resize, minSavings, ...ofImage } = job.compression;
+  const { metadata, metadataLeft, trailingData, contentCredentials, ...encoding } = ofImage;
   const { jobId: _jobId, startedAt: _startedAt, compression: _compression, ...settings } = job;
-  return withoutIneffective({ ...settings, encoding, autoOrient, resize, metadata, minSavings });
+  const ofMetadata = { metadata, metadataLeft, trailingData, contentCredentials };
+  return withoutIneffective({ ...settings, encoding, autoOrient, resize, ...ofMetadata, minSavings });
 }
 
 /**
@@ -48,9 +50,11 @@ export const DEFAULT_COMPRESSION: CompressionSettings = toJob(JOB_SETTINGS.parse
 }).compression;
 
 function toJob(settings: z.output<typeof JOB_SETTINGS>, { jobId, startedAt, defaultOutput }: JobContext): Job {
-  const { encoding, autoOrient, resize: sides, metadata, minSavings, ...rest } = settings;
+  const { encoding, autoOrient, resize: sides, minSavings, ...others } = settings;
+  const { metadata, metadataLeft, trailingData, contentCredentials, ...rest } = others;
   const resize = sides.maxWidth || sides.maxHeight ? sides : null;
-  const compression = { ...encoding, autoOrient, resize, metadata, minSavings };
+  const ofMetadata = { metadata, metadataLeft, trailingData, contentCredentials };
+  const compression = { ...encoding, autoOrient, resize, ...ofMetadata, minSavings };
   const job = { jobId, ...rest, output: rest.output ?? defaultOutput, compression, startedAt };
   // Without fields that are undefined: the job equals the job.json that is read back.
   return JSON.parse(JSON.stringify(job satisfies Job));

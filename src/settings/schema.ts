@@ -6,7 +6,15 @@
 // 5. Run `npm run docs`, which writes the table of docs/settings.md.
 
 import { z } from 'zod';
-import { EFFORTS, LAYOUTS, METADATA_POLICIES, MODES, TARGET_FORMATS } from '../core/job.ts';
+import {
+  EFFORTS,
+  KEEP_OR_DROP,
+  LAYOUTS,
+  METADATA_LEFT,
+  METADATA_POLICIES,
+  MODES,
+  TARGET_FORMATS,
+} from '../core/job.ts';
 import { CANNED_ACLS } from '../core/object-store.ts';
 import * as rule from './rules.ts';
 
@@ -96,9 +104,21 @@ export const JOB_SETTINGS = strict({
     }),
   }),
   metadata: setting(rule.oneOf(METADATA_POLICIES), 'keep', {
-    docs: '`keep` · `copyright` (with ICC and orientation; no GPS) · `strip` (ICC and orientation only); also removed from images that are [kept](encoding.md#metadata), where that is safe',
+    docs: '`keep` · `copyright` (with ICC and orientation; no GPS) · `strip` (ICC and orientation only); also removed from images that are [kept](encoding.md#metadata)',
     cli: '--metadata POLICY',
     help: METADATA_POLICIES.join(' | '),
+  }),
+  metadataLeft: setting(rule.oneOf(METADATA_LEFT), 'fail', {
+    docs: 'an image whose metadata cannot be removed: `fail` (`failed: MetadataLeft`) · `keep` (kept, and counted as `metadataLeft`)',
+    works: { where: 'metadata', is: ['copyright', 'strip'], idle: ['fail'] },
+  }),
+  trailingData: setting(rule.oneOf(KEEP_OR_DROP), 'keep', {
+    docs: 'unknown data after the end of an image: `keep` · `drop`; `strip` drops it always',
+    works: { where: 'metadata', isNot: 'strip', idle: ['drop'] },
+  }),
+  contentCredentials: setting(rule.oneOf(KEEP_OR_DROP), 'keep', {
+    docs: 'C2PA content credentials, which any change makes invalid: `keep` (the image stays as it is) · `drop`; `strip` drops them always',
+    works: { where: 'metadata', isNot: 'strip', idle: ['drop'] },
   }),
   autoOrient: setting(rule.flag, false, {
     docs: 'turn the pixels upright; off because labels depend on the stored width × height',
@@ -177,6 +197,9 @@ export const JOB_SETTINGS = strict({
 export const UPLOAD_SETTINGS = JOB_SETTINGS.pick({
   encoding: true,
   metadata: true,
+  metadataLeft: true,
+  trailingData: true,
+  contentCredentials: true,
   autoOrient: true,
   resize: true,
   minSavings: true,

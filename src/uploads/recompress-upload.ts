@@ -3,7 +3,7 @@ import type { BytesOutcome } from '../codec/outcome.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
 import { outcomeOrError } from '../compress/outcome-or-error.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
-import type { Outcome } from '../core/image-result.ts';
+import type { FailureCode, Outcome } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
@@ -165,8 +165,10 @@ const MAX_TRIES_FOR_MISSING = 3;
 function isSettled(outcome: Outcome, receives: number): boolean {
   if (isMissing(outcome)) return receives >= MAX_TRIES_FOR_MISSING;
   // No further try changes a bad image: log and metric report it to its owner.
-  return outcome.status !== 'failed' || outcome.code === 'CorruptImage' || outcome.code === 'TooLarge';
+  return outcome.status !== 'failed' || PERMANENT.has(outcome.code);
 }
+
+const PERMANENT: ReadonlySet<FailureCode> = new Set(['CorruptImage', 'TooLarge', 'MetadataLeft']);
 
 const METRICS = {
   compressed: 'UploadsCompressed',

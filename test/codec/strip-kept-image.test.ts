@@ -9,8 +9,8 @@ import { inspectImage, readMetadata } from '../../src/codec/inspect-image.ts';
 import { recompressJpeg } from '../../src/codec/jpeg/recompress.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { buildExif, type ExifContent } from '../../src/codec/metadata/exif.ts';
+import { findMetadataLeft } from '../../src/codec/metadata-left.ts';
 import { recompressPng } from '../../src/codec/png/recompress.ts';
-import { holdsMoreThan } from '../../src/codec/strip-kept-image.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { makeAvif } from '../support/fixtures/avif.ts';
@@ -33,7 +33,6 @@ import { exifBlock, iccProfile, xmpPacket } from '../support/fixtures/metadata.t
 import { makeApng, makePng, pngChunk, pngExif, pngIcc, pngText, pngXmp } from '../support/fixtures/png.ts';
 import { makeTiff, tiffText, withTiffTags } from '../support/fixtures/tiff.ts';
 
-const LEFT = 'its metadata was left in it';
 const SECRETS = ['Paris', 'GPSLatitude', 'serial number', 'taken with', '2024:05:06'];
 const POLICIES = ['strip', 'copyright'] as const;
 const exif = { orientation: 6, artist: 'Ann Artist', make: 'taken with', gps: true } as const;
@@ -171,7 +170,7 @@ async function pixelsOf(bytes: Uint8Array): Promise<Buffer> {
   return sharp(bytes, { failOn: 'warning', ignoreIcc: true, autoOrient: false }).raw().toBuffer();
 }
 
-describe('metadata that cannot be cut out safely is left, and the outcome says so:', () => {
+describe('an image whose metadata cannot be removed is a failure, or kept and named where the settings say so:', () => {
   const photo = async () => withSegments(await makeJpeg(), [exifSegment(exif)]);
   const cases: Record<string, () => Promise<Uint8Array> | Uint8Array> = {
     'content credentials': async () => withSegments(await photo(), [c2paSegment()]),
@@ -189,32 +188,37 @@ describe('metadata that cannot be cut out safely is left, and the outcome says s
       const gif = await makeAnimation('gif');
       return concat(gif.subarray(0, -1), [0x21, 0xfe, 5], ascii('Paris'), [0, 0x3b]);
     },
-    'a Photoshop file, where nobody looks': () => ascii(`8BPS\0\x01${'\0'.repeat(40)}`),
+    'an SVG with metadata': () => ascii('<svg xmlns="http://www.w3.org/2000/svg"><metadata>Paris</metadata></svg>'),
+    'a Photoshop file, which is not read': () => ascii(`8BPS\0\x01${'\0'.repeat(40)}`),
   };
   test.each(Object.entries(cases))('%s', async (_name, makeSource) => {
     const source = await makeSource();
     const outcome = await compress(source, { mode: 'lossless', metadata: 'strip' });
-    expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
-    expect(await compress(source, { mode: 'lossless' })).not.toHaveProperty('detail', expect.stringContaining(LEFT));
+    expect(outcome).toMatchObject({ status: 'failed', code: 'MetadataLeft' });
+    const kept = await compress(source, { mode: 'lossless', metadata: 'strip', metadataLeft: 'keep' });
+    expect(kept).toMatchObject({ status: 'kept', metadataLeft: expect.stringMatching(/./) });
+    expect(await compress(source, { mode: 'lossless' })).not.toHaveProperty('metadataLeft');
   });
 
   test('a picture over the memory of its host', async () => {
     const source = withSegments(await makeJpeg({ quality: 50 }), [exifSegment(exif)]);
     const outcome = await compress(source, { effort: 'fast', metadata: 'strip' }, 30_000);
-    expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
+    expect(outcome).toMatchObject({ status: 'failed', code: 'TooLarge', hostTooSmall: true });
   });
 
   test('a picture with damage that its decoder reads over', async () => {
     const source = withSegments(await makeJpeg({ quality: 50 }), [exifSegment(exif)]);
     const damaged = concat(source.subarray(0, -2), new Uint8Array(40).fill(0x55), [0xff, 0xd9]);
     const outcome = await compress(damaged, { effort: 'fast', metadata: 'strip' });
-    expect(outcome).toMatchObject({ status: 'kept', detail: expect.stringContaining(LEFT) });
+    expect(outcome).toMatchObject({ status: 'failed', code: 'CorruptImage' });
   });
 });
 
 test.each([
   ['no metadata at all', () => makeJpeg({ quality: 50 })],
   ['an AVIF without any', () => makeAvif()],
+  ['a TIFF of structural tags', () => makeTiff()],
+  ['a drawing', () => ascii('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9"/></svg>')],
   ['a GIF without any', () => makeAnimation('gif')],
   ['an orientation alone, whatever its byte order', () => turnedBy({ orientation: 6, littleEndian: true })],
   ['a table of offsets that means nothing to a reader', () => makePng({ chunks: [pngChunk('iDOT')] })],
@@ -258,10 +262,10 @@ describe.each(POLICIES)('an output holds nothing more than %s lets through', (po
       const bytes = applyMetadata({ format, file: new ImageFile(source) }, new ImageFile(outputs[to]), to, policy, {
         orientation,
       });
-      expect([to, holdsMoreThan(policy, { format: to, file: new ImageFile(bytes), orientation })]).toEqual([to, false]);
+      expect([to, findMetadataLeft(policy, new ImageFile(bytes))]).toEqual([to, []]);
     }
     if (format === 'webp') return;
     const bytes = await (format === 'jpeg' ? recompressJpeg : recompressPng)(new ImageFile(source), policy);
-    expect(holdsMoreThan(policy, { format, file: new ImageFile(bytes), orientation })).toBe(false);
+    expect(findMetadataLeft(policy, new ImageFile(bytes))).toEqual([]);
   });
 });

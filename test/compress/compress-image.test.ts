@@ -263,6 +263,27 @@ describe('metadata that is too long for a mark', () => {
     expect(store.object(OUTPUT)).toMatchObject({ metadata, size: 1000 });
   });
 
+  test('but no metadata that had to go is copied with it', async () => {
+    const store = createMemoryStore();
+    store.seed(SOURCE, '<svg xmlns="http://www.w3.org/2000/svg"><metadata>Paris</metadata></svg>', {
+      attributes: { metadata },
+    });
+    const strip = (metadataLeft: 'fail' | 'keep'): Job => ({
+      ...JOB,
+      compression: { ...DEFAULT_COMPRESSION, metadata: 'strip', metadataLeft },
+    });
+    expect(await runImage(store, SOURCE, { job: strip('fail') })).toMatchObject({
+      status: 'failed',
+      code: 'MetadataLeft',
+      message: expect.stringContaining('a metadata element'),
+    });
+    expect(store.calls.some((call) => call.startsWith('PUT'))).toBe(false);
+    expect(await runImage(store, SOURCE, { job: strip('keep') })).toMatchObject({
+      status: 'kept',
+      metadataLeft: 'a metadata element',
+    });
+  });
+
   test('and the copy counts also when the answer to its write was lost', async () => {
     const store = storeWith('x'.repeat(1000), { attributes: { metadata } });
     const put = store.put.bind(store);

@@ -71,6 +71,9 @@ test('puts every setting where it belongs', () => {
     autoOrient: true,
     resize: { maxWidth: 4096 },
     metadata: 'strip',
+    metadataLeft: 'fail',
+    trailingData: 'keep',
+    contentCredentials: 'keep',
     minSavings: { percent: 5, bytes: 512 },
   });
   expect(job).toMatchObject({

@@ -14,7 +14,8 @@ test('the types of a job in core are those of the schema', () => {
   type Plain<T> = T extends object ? { -readonly [Key in keyof T]-?: Plain<Exclude<T[Key], undefined>> } : T;
   type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
   type OfSchema = z.output<typeof JOB_SETTINGS>;
-  type InCompression = 'encoding' | 'autoOrient' | 'resize' | 'metadata' | 'minSavings';
+  type OfMetadata = 'metadata' | 'metadataLeft' | 'trailingData' | 'contentCredentials';
+  type InCompression = 'encoding' | 'autoOrient' | 'resize' | 'minSavings' | OfMetadata;
   const jobIsSame: Same<
     Plain<Omit<OfSchema, InCompression | 'output'>>,
     Plain<Omit<Job, 'jobId' | 'startedAt' | 'compression' | 'output'>>
@@ -23,7 +24,7 @@ test('the types of a job in core are those of the schema', () => {
     // No side at all is no resize.
     Plain<
       OfSchema['encoding'] &
-        Pick<OfSchema, 'autoOrient' | 'metadata' | 'minSavings'> & { resize: OfSchema['resize'] | null }
+        Pick<OfSchema, 'autoOrient' | 'minSavings' | OfMetadata> & { resize: OfSchema['resize'] | null }
     >,
     Plain<CompressionSettings>
   > = true;

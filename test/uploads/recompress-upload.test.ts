@@ -97,7 +97,11 @@ describe('a message', () => {
     return { again: answer.batchItemFailures.length === 1, lines, metrics };
   };
 
-  test.each(['CorruptImage', 'TooLarge'])('of an image that is %s leaves the queue, and is reported', async (code) => {
+  test.each([
+    'CorruptImage',
+    'TooLarge',
+    'MetadataLeft',
+  ])('of an image that is %s leaves the queue, and is reported', async (code) => {
     const { again, lines, metrics } = await failing(code);
     expect(again).toBe(false);
     expect(metrics).toEqual({ UploadsFailed: 1 });

@@ -39,7 +39,8 @@ export interface JpegFrame {
 
 type JpegComponent = Readonly<Record<'id' | 'horizontal' | 'vertical' | 'table', number>>;
 
-const [SOI, EOI, TEM, APP0, COM] = [0xd8, 0xd9, 0x01, 0xe0, 0xfe] as const;
+const [SOI, EOI, TEM] = [0xd8, 0xd9, 0x01] as const;
+export const [APP0, COM] = [0xe0, 0xfe] as const;
 export const [SOS, APP1, APP2, APP13] = [0xda, 0xe1, 0xe2, 0xed] as const;
 
 export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';

@@ -1,13 +1,13 @@
 import type { MetadataPart, MetadataStripper } from '../metadata/model.ts';
 import { segmentsOfCopy } from './metadata.ts';
-import { codingStart, countAfterEnd, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './segments.ts';
+import { APP0, COM, codingStart, countAfterEnd, type Jpeg, type NewSegment, readJpeg, writeJpeg } from './segments.ts';
 
 export const jpegStripper: MetadataStripper = {
   // A profile may be cut in other places, and is never taken out.
   parts: ({ file }) => {
     const { bytes, segments, end } = file.read(readJpeg);
     const parts = segments.filter(({ kind }) => kind !== 'coding' && kind !== 'icc').map(asPart);
-    if (countAfterEnd(bytes, end) > 0) parts.push({ type: 'trailing data', payload: bytes.subarray(end) });
+    if (countAfterEnd(bytes, end) > 0) parts.push({ type: 'data after its end', payload: bytes.subarray(end) });
     return parts;
   },
   partsLeft: ({ file }, policy) => segmentsOfCopy(file, policy).map(asPart),
@@ -18,7 +18,7 @@ export const jpegStripper: MetadataStripper = {
 };
 
 function asPart({ marker, payload }: NewSegment): MetadataPart {
-  return { type: String.fromCharCode(marker), payload };
+  return { type: marker === COM ? 'a comment' : `APP${marker - APP0}`, payload };
 }
 
 /** From the first table to the end, without the segments in between that do not belong to the coding. */

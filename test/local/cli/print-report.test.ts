@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { exitCodeOf } from '../../../local/cli/exit-codes.ts';
 import { printReport } from '../../../local/cli/print-report.ts';
 import { shapeOf, widthOf } from '../../../local/cli/terminal-text.ts';
 import type { ImageResult, Outcome } from '../../../src/core/image-result.ts';
@@ -44,6 +45,16 @@ describe('the report on a terminal', () => {
     expect(lines[1]).toMatch(/^写真\/夏休み 🏖️\.png +5\.00 kB +5\.00 kB +kept {2}saves less than 3 % \(minSavings\)$/);
     expect(lines[2]).toMatch(/^photos\/bush dog\.jpg +2\.00 MB +500 kB +75\.0 % {2}jpeg$/);
     expect(lines[3]).toMatch(/^broken\/cut off\.jpg +failed {2}CorruptImage$/);
+  });
+
+  it('names and counts metadata that is left in images, and ends with exit code 1', async () => {
+    const strip = { ...JOB, compression: { ...JOB.compression, metadata: 'strip' } } as const;
+    const results = [resultOf(image('a.gif', 0), { ...KEPT, metadataLeft: 'a comment' })];
+    const report = reportOf(results, { job: strip });
+    const text = await printReport(report, results, { columns: 120, colour: false });
+    expect(text).toMatch(/a\.gif .* kept {2}metadata left: a comment; saves less/);
+    expect(text).toContain("1 image still has metadata that 'metadata: strip' removes.");
+    expect([report.metadataLeft, exitCodeOf(report)]).toEqual([1, 1]);
   });
 
   it.each([
