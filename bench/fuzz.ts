@@ -124,6 +124,7 @@ async function keepOffences(offences: readonly FuzzResult[], folder: string, pla
       `mutations ${mutations.join(', ')}`,
       `settings ${settings}`,
       offence?.cause,
+      offence?.detail,
     ];
     await writeFile(path.join(folder, format, `${name}.txt`), `${lines.join('\n')}\n`);
   }

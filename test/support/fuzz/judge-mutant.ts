@@ -82,7 +82,9 @@ async function readAll(judges: readonly Judge[], bytes: Uint8Array): Promise<Map
 function launderingOf(file: JudgedFile, readings: Readings): Omit<Offence, 'kind'> | undefined {
   const isUnchanged = [...readings].some(([{ name }, reading]) => isAlike(reading, file.sound.get(name)));
   const refused = [...readings].filter(([, reading]) => isRefusal(reading, isUnchanged));
-  const isWitnessed = [...readings].some(([{ strict }, { verdict }]) => strict && verdict === 'read');
+  const isWitnessed = [...readings].some(
+    ([{ strict }, { verdict }]) => strict && (verdict === 'read' || verdict === 'warned'),
+  );
   if (refused.length === 0 || (refused.length === 1 && (isWitnessed || isUnchanged))) return undefined;
   const names = refused.map(([{ name }]) => name).join(' and ');
   const detail = refused.map(([{ name }, { message }]) => `${name}: ${message ?? ''}`).join(' | ');
@@ -136,17 +138,24 @@ async function differenceOf(
   if (settings.resize || settings.autoOrient) return undefined;
   const [before, after] = [file.bytes, bytes].map((one) => inspectImage(new ImageFile(one))?.orientation);
   if (before !== after) return `orientation ${before} became ${after}`;
-  return findPixelDifference(source, output, encoding.lossless);
+  return findPixelDifference(file, source, output, encoding.lossless);
 }
 
 /** At this distance of the mean of all pixels it is another picture. */
 const MAX_LOSSY_DIFFERENCE = 16;
 
-function findPixelDifference(source: Readings, output: Readings, lossless: boolean): string | undefined {
+function findPixelDifference(
+  file: JudgedFile,
+  source: Readings,
+  output: Readings,
+  lossless: boolean,
+): string | undefined {
   for (const [judge, before] of source) {
     const after = output.get(judge);
     if (!before.pixels || !after?.pixels || before.width !== after.width || before.height !== after.height) continue;
     if (before.verdict === 'unable' || before.verdict === 'refused') continue;
+    // What is outside of all frames is transparent to some decoders, and of a colour to others.
+    if (file.format === 'gif' && !isAlike(before, file.sound.get(judge.name))) continue;
     if (isTransparent(before) && !isTransparent(after)) continue; // laid on a background
     if (lossless && !isAlike(before, after)) return `${judge.name} reads other pixels, though it is lossless`;
     const difference = meanDifference(before, after);

@@ -110,7 +110,9 @@ def said(process):
 
 
 def one_line(text):
-    return re.sub(r"\s+", " ", text.decode("utf-8", "replace").replace(FOLDER + "/", "")).strip()[:400]
+    line = re.sub(r"\s+", " ", text.decode("utf-8", "replace").replace(FOLDER + "/", "")).strip()
+    # What avifdec says of itself comes before its reasons.
+    return re.sub(r"Decoding with AV1 codec.*?please wait\.\.\.|Diagnostics: \*", "", line)[:400]
 
 
 # Signs of a header that is odd, or of bytes that no picture uses; stray bytes may also be what damage left over.
@@ -201,7 +203,10 @@ def converted(content, command_of, ending):
     process = run(command_of(on_disk(content, f"file.{ending}"), target))
     if process.returncode != 0 or not os.path.exists(target):
         return {"verdict": "refused", "message": said(process)}, b""
-    return {"verdict": "read", **size_of_file(target)}, rgba_of(target)
+    try:
+        return {"verdict": "read", **size_of_file(target)}, rgba_of(target)
+    except Exception:  # A profile that Pillow does not accept in a PNG.
+        return {"verdict": "read"}, b""
 
 
 def size_of_file(path):
