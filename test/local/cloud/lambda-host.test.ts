@@ -39,11 +39,23 @@ const HANDLERS = {
     "async () => { Promise.reject(new Error('nobody waits')); await new Promise(() => setInterval(() => {}, 1000)); }",
   hang: 'async () => { for (;;) {} }',
   sleep: 'async (ms) => { await new Promise((done) => setTimeout(done, ms)); return process.pid; }',
+  count: `async (ms) => {
+    const atOnce = (globalThis.running = (globalThis.running ?? 0) + 1);
+    await new Promise((done) => setTimeout(done, ms));
+    globalThis.running--;
+    return { pid: process.pid, atOnce };
+  }`,
   untilClosed: `async () => {
     await new Promise((done) => process.once('SIGTERM', done));
     return 'handed back';
   }`,
 } as const;
+
+interface Counted {
+  readonly pid: number;
+  /** How many invocations were running in its process when it began, itself among them. */
+  readonly atOnce: number;
+}
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'lambda-host-'));
@@ -110,9 +122,10 @@ describe('an invocation', () => {
       awsRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       invokedFunctionArn: expect.stringMatching(/:function:context$/),
     });
-    expect(context.before).toBeGreaterThan(9_000);
+    // What remains depends on how busy the machine is; it is never more than the limit, and it falls.
+    expect(context.before).toBeGreaterThan(0);
     expect(context.before).toBeLessThanOrEqual(10_000);
-    expect(Number(context.before) - Number(context.after)).toBeGreaterThanOrEqual(25);
+    expect(context.after).toBeLessThan(Number(context.before));
   });
 
   it("gives the handlers the settings they were promised, and none of this process's", async () => {
@@ -130,12 +143,11 @@ describe('an invocation', () => {
   });
 
   it('runs one at a time in each process', async () => {
-    const { invoke } = start(['sleep'], { processes: 2 });
-    await Promise.all([invoke('sleep', 1), invoke('sleep', 1)]);
-    const began = performance.now();
-    const pids = await Promise.all([1, 2, 3, 4].map(() => invoke('sleep', 60)));
-    expect(performance.now() - began).toBeGreaterThan(115);
-    expect(new Set(pids).size).toBe(2);
+    const { invoke } = start(['count'], { processes: 2 });
+    await Promise.all([invoke('count', 1), invoke('count', 1)]);
+    const calls = (await Promise.all([1, 2, 3, 4].map(() => invoke('count', 60)))) as Counted[];
+    expect(new Set(calls.map(({ pid }) => pid)).size).toBe(2);
+    expect(calls.map(({ atOnce }) => atOnce)).toEqual([1, 1, 1, 1]);
   });
 });
 
@@ -262,7 +274,7 @@ describe('stopping', () => {
     await expect.poll(() => sizeOf(beats)).toBeGreaterThan(2);
     parent.kill('SIGKILL');
     // Not checked by its id: where no process collects orphans, a dead one keeps it.
-    await expect.poll(() => growthOf(beats), { timeout: 5000 }).toBe(0);
+    await expect.poll(() => growthOf(beats)).toBe(0);
   });
 });
 
