@@ -1,6 +1,6 @@
 import { byteAt, uint16At } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
-import { type Piece, type PieceWalk, type ScanKind, type ScanOpener, withHuffmanWalk } from './huffman-walk.ts';
+import { type Piece, type PieceWalk, type ScanOpener, scanKind, withHuffmanWalk } from './huffman-walk.ts';
 import { readDefinitions, readScanHeader, type ScanHeader } from './scans.ts';
 import { isFrame, isKnownMarker, isProgressive, type Jpeg, type JpegFrame, readJpeg, SOS } from './segments.ts';
 
@@ -87,19 +87,10 @@ function findFaultInScan(payload: Uint8Array, coded: Uint8Array, frame: JpegFram
   const { definitions, interval, hasFrame, openScan } = state;
   const header = hasFrame && readScanHeader(payload, frame, definitions);
   if (!header) return 'unknown-kind';
-  const kind = frame.marker === SOF2 ? progressiveKind(header) : 'sequential';
+  const kind = scanKind(frame, header);
   if (!kind) return headerFault(header);
   const walk = openScan(coded, header, kind);
   return walk ? findFaultInPieces(walk, header, interval) : 'unknown-kind';
-}
-
-/** Only DC, or AC of one component; only new coefficients, or one more bit of those before. */
-function progressiveKind({ from, to, blocks, leftOutBefore, leftOut }: ScanHeader): ScanKind | undefined {
-  const isRefinement = leftOutBefore > 0;
-  if (isRefinement && leftOutBefore !== leftOut + 1) return undefined;
-  if (from === 0) return to === 0 ? (isRefinement ? 'dc-refinement' : 'dc') : undefined;
-  if (from > to || to > 63 || blocks.length !== 1) return undefined;
-  return isRefinement ? 'ac-refinement' : 'ac';
 }
 
 function headerFault({ from, to, leftOutBefore, leftOut }: ScanHeader): string {

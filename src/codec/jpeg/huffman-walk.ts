@@ -1,4 +1,5 @@
 import type { ScanHeader } from './scans.ts';
+import { isProgressive, type JpegFrame } from './segments.ts';
 import { WALK_MODULE } from './walk-module.ts';
 
 /**
@@ -9,6 +10,20 @@ import { WALK_MODULE } from './walk-module.ts';
 /** What the codes of a scan are: those of a sequential picture, or one of the four kinds of a progressive one. */
 export type ScanKind = 'sequential' | 'dc' | 'dc-refinement' | 'ac' | 'ac-refinement';
 
+/** Undefined where a scan of a progressive picture is of none of its kinds. */
+export function scanKind(frame: JpegFrame, header: ScanHeader): ScanKind | undefined {
+  return isProgressive(frame) ? progressiveKind(header) : 'sequential';
+}
+
+/** Only DC, or AC of one component; only new coefficients, or one more bit of those before. */
+function progressiveKind({ from, to, blocks, leftOutBefore, leftOut }: ScanHeader): ScanKind | undefined {
+  const isRefinement = leftOutBefore > 0;
+  if (isRefinement && leftOutBefore !== leftOut + 1) return undefined;
+  if (from === 0) return to === 0 ? (isRefinement ? 'dc-refinement' : 'dc') : undefined;
+  if (from > to || to > 63 || blocks.length !== 1) return undefined;
+  return isRefinement ? 'ac-refinement' : 'ac';
+}
+
 /** What is between two restart markers. */
 export interface Piece {
   /** How many MCUs of it were decoded whole. */
@@ -18,6 +33,8 @@ export interface Piece {
   /** Of a piece without a fault: the bytes that were not needed, and whether each of them is 0x00 or 0xff. */
   readonly bytesLeft: number;
   readonly isPadding: boolean;
+  /** Whether the last code ends within a byte whose other bits are all 1, as encoders fill it. */
+  readonly isFilled: boolean;
   /** The second byte of the marker that ended it; 0 at the end of the scan. */
   readonly marker: number;
 }
@@ -68,6 +85,7 @@ interface WalkInstance {
   readonly mcusWhole: WebAssembly.Global;
   readonly bytesLeft: WebAssembly.Global;
   readonly isPadding: WebAssembly.Global;
+  readonly isFilled: WebAssembly.Global;
   readonly marker: WebAssembly.Global;
 }
 
@@ -98,8 +116,14 @@ function scanOpener(walk: WalkInstance, longest: number): ScanOpener {
     walk.openData(walk.DATA.value, walk.DATA.value + coded.length);
     return (mcus) => {
       const fault = FAULTS[step(mcus)];
-      const [bytesLeft, isPadding] = [walk.bytesLeft.value, walk.isPadding.value !== 0];
-      return { mcus: walk.mcusWhole.value, fault, bytesLeft, isPadding, marker: walk.marker.value };
+      return {
+        mcus: walk.mcusWhole.value,
+        fault,
+        bytesLeft: walk.bytesLeft.value,
+        isPadding: walk.isPadding.value !== 0,
+        isFilled: walk.isFilled.value !== 0,
+        marker: walk.marker.value,
+      };
     };
   };
 }

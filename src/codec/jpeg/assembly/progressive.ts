@@ -173,9 +173,9 @@ function addToBlock(block: u32, nonZero: u64, table: u32, start: u64, from: u32,
       break;
     }
     const next = afterZeros(zeros & between(coefficient, 64), (code >> 4) & 15, to);
-    if (size > 0 && next > to) return failed(TOO_MANY, at);
     // Those that are not zero have a bit each on the way.
     at += popcnt(nonZero & between(coefficient, next));
+    if (size > 0 && next > to) return failed(TOO_MANY, at);
     if (size > 0) found |= (<u64>1) << next;
     coefficient = next + 1;
   }
