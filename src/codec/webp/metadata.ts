@@ -28,9 +28,9 @@ export function readWebPMetadata(file: ImageFile): ImageMetadata {
 /** An encoder's WebP with this metadata; under `keep` with the unknown chunks of a WebP source, too. */
 export const writeWebPMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
   const { source, policy } = transfer;
-  const carriesAll = policy === 'keep' && source.format === 'webp';
-  const foreign = carriesAll ? foreignChunks(source.file.read(readWebP)) : [];
-  return withWebPMetadata(output, { ...metadata, foreign });
+  const from = source.format === 'webp' ? source.file.read(readWebP) : undefined;
+  const foreign = policy === 'keep' && from ? foreignChunks(from) : [];
+  return withWebPMetadata(output, { ...metadata, foreign, animation: from && findRiffChunk(from, 'ANIM') });
 };
 
 /** Chunks of unknown types, and a profile that the header does not announce. */
@@ -39,13 +39,19 @@ function foreignChunks(webp: WebP): RiffChunk[] {
   return webp.chunks.filter(({ type }) => !PICTURES.has(type) && !carried.includes(type));
 }
 
-type WebPMetadata = ImageMetadata & { readonly foreign?: readonly RiffChunk[] };
+interface WebPMetadata extends ImageMetadata {
+  readonly foreign?: readonly RiffChunk[];
+  /** Background colour and number of loops for the output, where it is animated; libvips makes every background white. */
+  readonly animation?: Uint8Array;
+}
 
 /** The same pictures with exactly this metadata. */
 export function withWebPMetadata(file: ImageFile, metadata: WebPMetadata): Uint8Array {
   const webp = file.read(readWebP);
-  const { icc, exif, xmp, foreign = [] } = metadata;
-  const pictures = webp.chunks.filter(({ type }) => PICTURES.has(type));
+  const { icc, exif, xmp, foreign = [], animation } = metadata;
+  const pictures = webp.chunks
+    .filter(({ type }) => PICTURES.has(type))
+    .map(({ type, payload }) => ({ type, payload: type === 'ANIM' && animation ? animation : payload }));
   const afterPictures: RiffChunk[] = [
     ...(exif ? [{ type: 'EXIF', payload: exif }] : []),
     ...(xmp ? [{ type: 'XMP ', payload: xmp }] : []),
