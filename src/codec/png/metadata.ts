@@ -45,7 +45,9 @@ function readPngCredits(png: Png): Pick<XmpCredits, 'creators' | 'rights'> {
 
 /** An encoder's PNG with this metadata. From a source that is a PNG itself, the chunks are copied. */
 export const writePngMetadata: WritableFormat['writeMetadata'] = (output, metadata, transfer) => {
-  const png = output.read(readPng);
+  const encoded = output.read(readPng);
+  // The encoder of libvips writes a density of 72 dpi where the source has none.
+  const png = { ...encoded, chunks: encoded.chunks.filter(({ type }) => type !== 'pHYs') };
   const icc = transfer.ownsIcc ? undefined : metadata.icc;
   const { before, after } =
     transfer.source.format === 'png'
