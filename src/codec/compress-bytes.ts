@@ -2,6 +2,7 @@ import { estimateMemory } from '../core/admission.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { checkKept } from './check-source.ts';
+import { type CandidateHost, chooseOutput } from './choose-output.ts';
 import { compressTask } from './compress-task.ts';
 import { configureLibvips } from './engines.ts';
 import { FORMATS } from './formats.ts';
@@ -75,12 +76,20 @@ export const DEFAULT_TIME_LIMIT_MS = 300_000;
 async function encodeWithinLimits(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
   const { budget, timeLimitMs = DEFAULT_TIME_LIMIT_MS } = host;
   assertPixels(planned.facts, host.maxPixels ?? MAX_PIXELS);
-  const task = fitMemory(planned, budget);
-  if (!task) return keptForItsSize(planned, budget);
-  const release = await budget.acquire(memoryFor(task));
-  // The memory is released when the encoder really ends, even after the time limit.
-  const work = compressTask({ ...task, timeLimitMs }).finally(release);
-  return withinTime(work, timeLimitMs);
+  const candidateHost: CandidateHost = {
+    fit: (recipe) => {
+      const task = fitMemory({ ...planned, recipe }, budget);
+      return task && { ...task, timeLimitMs };
+    },
+    within: async (task, work) => {
+      const release = await budget.acquire(memoryFor(task));
+      // The memory is released when the encoder really ends, even after the time limit.
+      return work(task).finally(release);
+    },
+    make: compressTask,
+  };
+  const outcome = await withinTime(chooseOutput(planned, candidateHost), timeLimitMs);
+  return outcome ?? keptForItsSize(planned, budget);
 }
 
 /** @throws TooLargeError */
@@ -91,9 +100,9 @@ function assertPixels({ width, height, pages }: ImageFacts, maxPixels: number): 
   );
 }
 
-/** The task as it fits this host: if need be without a search and a palette, or by the preset that streams. */
+/** The task as it fits this host: if need be without a palette, or by the preset that streams. */
 function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undefined {
-  const { search, tryPalette, ...recipe } = task.recipe;
+  const { tryPalette, ...recipe } = task.recipe;
   const settings = { ...task.settings, effort: 'fast', progressive: 'auto' } as const;
   return [task, { ...task, recipe }, { ...task, recipe, settings }].find(
     (candidate) => memoryFor(candidate) <= budget.capacity,

@@ -10,7 +10,7 @@ import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
 import { type PalettePng, palettePng } from './png/palette.ts';
-import { searchQuality } from './search-quality.ts';
+import { SCORE_FLOOR, searchQuality } from './search-quality.ts';
 import type { Encoded, EncodeTask } from './task.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
 
@@ -51,8 +51,8 @@ function canRepack({ facts, recipe }: EncodeTask): boolean {
 async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   const { recipe } = task;
   const found = recipe.search ? await attributeError(task, searchQuality) : undefined;
-  if (found?.isGood === false && canRepack(task) && !recipe.reshape)
-    return repack({ ...task, recipe: { action: 'encode', format: recipe.format, lossless: true } });
+  if (recipe.search && !found) return kept(task, 'below-floor', TOO_SMALL_TO_SCORE);
+  if (found?.isGood === false) return belowFloor(task, found.score);
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
   const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));
   if (warned) assertWholeScan(task);
@@ -64,6 +64,14 @@ async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
   return verifyOutput(withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task), task);
+}
+
+const TOO_SMALL_TO_SCORE = 'too small to be scored, and auto writes nothing that it cannot score';
+
+function belowFloor(task: EncodeTask, score: number): BytesOutcome {
+  const made = { score: rounded(score) };
+  const detail = `${FORMATS[task.recipe.format].name} reaches a score of ${made.score} at most, and auto wants ${SCORE_FLOOR}`;
+  return { ...keptOutcome(task.facts.format, 'below-floor', detail), made };
 }
 
 // libwebp merges equal frames into one that is shown for longer. That looks the same, but it has fewer frames.
@@ -83,7 +91,8 @@ function isNearTarget({ bytes }: ImageFile, { source, facts, recipe }: EncodeTas
 const NEAR_TARGET = 'saves less than 25 %: its quality is about the wanted one';
 
 async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
-  const before = await sourceDigest(task);
+  // Both are decoded in the same way: a JPEG alone would be without an alpha channel.
+  const before = await sourceDigest({ ...task, facts: { ...task.facts, format: task.recipe.format } });
   const encoded = await attributeError(task, encodeImage);
   if (!savesEnough(encoded.file, task)) return noGain(encoded.file, task);
   if (mergesFrames(encoded.file, task)) return kept(task, 'animation', MERGES_FRAMES);
@@ -190,8 +199,11 @@ function savesEnough(output: ImageFile, { source, settings }: EncodeTask): boole
 
 function noGain(output: ImageFile, task: EncodeTask): BytesOutcome {
   const { percent, bytes } = task.settings.minSavings;
-  const detail = `${task.source.bytes.length} bytes would become ${output.bytes.length}; minSavings is ${percent} % and ${bytes} bytes`;
-  return kept(task, 'no-gain', detail);
+  const { format, lossless } = task.recipe;
+  const made = { bytes: output.bytes.length };
+  const as = `as ${FORMATS[format].name}${lossless ? ' without loss' : ''}`;
+  const detail = `${task.source.bytes.length} bytes would become ${made.bytes} ${as}; minSavings is ${percent} % and ${bytes} bytes`;
+  return { ...keptOutcome(task.facts.format, 'no-gain', detail), made };
 }
 
 function kept({ facts }: EncodeTask, reason: KeptReason, detail?: string): BytesOutcome {

@@ -13,6 +13,8 @@ interface CompressedBytes extends Omit<Compressed, 'output' | 'bytesIn' | 'bytes
 export interface KeptBytes extends Omit<Kept, 'output' | 'bytesIn'> {
   readonly format: ImageFormat;
   readonly contentType: string;
+  /** What was encoded and not taken; only until the candidates are compared. */
+  readonly made?: Readonly<{ bytes?: number; score?: number }>;
 }
 
 type FailedBytes = Omit<Failed, 'bytesIn'>;

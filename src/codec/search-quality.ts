@@ -1,9 +1,6 @@
 import { SEARCH_RANGE } from '../core/recipe.ts';
-import { pixelsToEncode } from './encode-image.ts';
 import { openSharp, rgbPixels } from './engines.ts';
-import { FORMATS } from './formats.ts';
-import { perceptualReference } from './score/perceptual-score.ts';
-import { mosaicOf } from './score/picture-tiles.ts';
+import { encodeTiles, GREY, sampleOf } from './picture-sample.ts';
 import type { EncodeTask } from './task.ts';
 
 export interface QualityFound {
@@ -19,7 +16,6 @@ export interface QualityFound {
 /** What an eye that compares side by side takes for the same picture. */
 export const SCORE_FLOOR = 80;
 
-const GREY = '#808080';
 const MAX_PROBES = 4;
 // A score this little above the floor is worth no further probe.
 const CLOSE_ENOUGH = 0.7;
@@ -29,16 +25,12 @@ const CLOSE_ENOUGH = 0.7;
  * for pictures too small to be scored. @throws EngineError
  */
 export async function searchQuality(task: EncodeTask): Promise<QualityFound | undefined> {
-  const picture = await rgbPixels(pixelsToEncode(task), GREY);
-  if (picture.width < 16 || picture.height < 16) return undefined;
-  const mosaic = mosaicOf(picture);
-  const { width, height } = mosaic;
-  const reference = perceptualReference(mosaic);
+  const { tiles, reference } = await sampleOf(task);
+  const scorer = reference();
+  if (!scorer) return undefined;
   const scoreAt = async (quality: number) => {
-    const image = openSharp(mosaic.pixels, { raw: { width, height, channels: 3 } });
-    const recipe = { ...task.recipe, quality };
-    const { file } = await FORMATS[recipe.format].encode(image, { ...task, recipe });
-    return reference.score((await rgbPixels(openSharp(file.bytes), GREY)).pixels);
+    const { bytes } = await encodeTiles(tiles, { ...task, recipe: { ...task.recipe, quality } });
+    return scorer.score((await rgbPixels(openSharp(bytes), GREY)).pixels);
   };
   return findLowest(scoreAt, task.facts.sourceQuality);
 }

@@ -89,7 +89,9 @@ const ENCODING_REVISION = 1;
 const MAX_MARK_BYTES = 700;
 
 function writeMark(mark: CompressionMark): string {
-  const text = JSON.stringify({ v: VERSION, ...mark, lossy: mark.lossy || undefined });
+  // Metadata has little room: the receipt of the candidates is in the results alone.
+  const encoding = mark.encoding && { ...mark.encoding, candidates: undefined };
+  const text = JSON.stringify({ v: VERSION, ...mark, encoding, lossy: mark.lossy || undefined });
   // Headers are US-ASCII; S3 would return anything else RFC 2047-encoded.
   return text.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

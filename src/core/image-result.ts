@@ -32,6 +32,20 @@ export interface Encoding {
   /** SSIMULACRA2 against the source, where it was measured. */
   readonly score?: number;
   readonly probes?: number;
+  /** What was considered beside it, and why it was not taken. */
+  readonly candidates?: readonly CandidateReceipt[];
+}
+
+/** Another way to make an output, which was not taken. */
+export interface CandidateReceipt {
+  readonly format: ImageFormat;
+  readonly lossless: boolean;
+  /** Of the output, or what it would have needed at least. */
+  readonly bytes?: number;
+  /** SSIMULACRA2 against the source, where it was measured. */
+  readonly score?: number;
+  /** `larger`, `larger by estimate`, or the reason for which an image is kept. */
+  readonly why: string;
 }
 
 export interface Kept {
@@ -66,6 +80,7 @@ export interface Failed {
 /** The image is good and stays as it is; elsewhere it is copied, so that the outputs are complete. */
 export const KEPT_REASONS = {
   'no-gain': 'saves less than minSavings (3 % by default)',
+  'below-floor': 'no encoding reached the wanted appearance',
   'already-compressed': 'the source has this quality or less; compressing it again would only harm it',
   'unsupported-format': 'no encoder for this format here',
   'hdr-gain-map': 'has an HDR gain map that would be lost',

@@ -59,7 +59,7 @@ export interface EncodeRecipe {
   readonly lossless: boolean;
   /** libjpeg's scale; where the recipe is lossy. */
   readonly quality?: number;
-  /** Search for the lowest quality that looks the same, with `quality` as its fallback. */
+  /** Search for the lowest quality that looks the same; where nothing does, there is no output. */
   readonly search?: boolean;
   /** A smaller or upright grid of pixels is wanted. */
   readonly reshape?: { readonly width: number; readonly height: number; readonly upright: boolean };
@@ -201,7 +201,7 @@ export function lossy(format: OutputFormat, facts: ImageFacts, settings: Compres
     lossless: false,
     quality,
     ...(fullChroma && { fullChroma }),
-    ...(settings.mode === 'auto' && facts.pages === 1 && { search: true }),
+    ...(settings.mode === 'auto' && { search: true }),
     ...(reshape && { reshape }),
   };
 }

@@ -1,0 +1,98 @@
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
+import { perceptualReference } from '../../src/codec/score/perceptual-score.ts';
+import { SCORE_FLOOR } from '../../src/codec/search-quality.ts';
+import type { CompressionSettings } from '../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
+import { blueOnRed } from '../support/fixtures/coloured-edges.ts';
+import { makeAnimation } from '../support/fixtures/gif-and-webp.ts';
+import { makeJpeg } from '../support/fixtures/jpeg.ts';
+
+const compress = (source: Uint8Array, changes: Partial<CompressionSettings>) =>
+  compressBytes(
+    source,
+    { ...DEFAULT_COMPRESSION, minSavings: { percent: 0, bytes: 1 }, ...changes },
+    { budget: createMemoryBudget(2e9) },
+  );
+
+async function scoreOf(source: Uint8Array, output: Uint8Array): Promise<number> {
+  const rgb = (bytes: Uint8Array) => sharp(bytes).flatten().toColourspace('srgb').raw();
+  const { data, info } = await rgb(source).toBuffer({ resolveWithObject: true });
+  return perceptualReference({ pixels: data, ...info }).score(await rgb(output).toBuffer());
+}
+
+describe('auto writes nothing below its floor', () => {
+  test.each(['keep', 'jpeg', 'webp', 'avif'] as const)('where colours meet, in the format %s', async (format) => {
+    for (const source of [await blueOnRed('jpeg'), await blueOnRed('png')]) {
+      const outcome = await compress(source, { mode: 'auto', format });
+      const output = outcome.status === 'compressed' ? outcome.bytes : source;
+      expect(await scoreOf(source, output)).toBeGreaterThanOrEqual(SCORE_FLOOR - 1);
+      expect(output.length).toBeLessThanOrEqual(source.length);
+    }
+  });
+
+  test.each(['keep', 'webp', 'avif'] as const)('of a picture too small to be scored, as %s', async (format) => {
+    const source = await makeJpeg({ width: 12, height: 12, quality: 95 });
+    const outcome = await compress(source, { mode: 'auto', format });
+    if (outcome.status === 'compressed') expect(outcome.encoding.lossless).toBe(true);
+    else expect(outcome).toMatchObject({ status: 'kept', reason: 'below-floor' });
+  });
+
+  test('of an animation', async () => {
+    const outcome = await compress(await makeAnimation('gif'), { mode: 'auto', format: 'webp' });
+    if (outcome.status === 'compressed' && !outcome.encoding.lossless)
+      expect(outcome.encoding.score).toBeGreaterThanOrEqual(SCORE_FLOOR);
+    else expect(outcome.status).not.toBe('failed');
+  });
+
+  test('and where nothing is left, keeps the picture and says what was reached', async () => {
+    const settings = { mode: 'auto', format: 'avif', minSavings: { percent: 90, bytes: 1 } } as const;
+    const outcome = await compress(await blueOnRed('jpeg'), settings);
+    expect(outcome).toMatchObject({ status: 'kept', reason: 'below-floor' });
+    expect(outcome).toHaveProperty('detail', expect.stringMatching(/a score of -?[\d.]+ at most, and auto wants 80/));
+    expect(outcome).not.toHaveProperty('made');
+  });
+});
+
+describe('the smallest of the candidates is taken', () => {
+  test('drawn pictures become lossless WebP, and the receipt names the losers', async () => {
+    const outcome = await compress(await blueOnRed('png'), { format: 'webp' });
+    expect(outcome).toMatchObject({
+      status: 'compressed',
+      encoding: {
+        format: 'webp',
+        lossless: true,
+        candidates: [
+          { format: 'webp', lossless: false, bytes: expect.any(Number), why: expect.any(String) },
+          { format: 'png', lossless: true, why: expect.stringMatching(/^larger/) },
+        ],
+      },
+    });
+  });
+
+  test('photographs become lossy WebP, and nothing else is encoded', async () => {
+    const outcome = await compress(await makeJpeg({ quality: 92 }), { format: 'webp' });
+    expect(outcome).toMatchObject({ status: 'compressed', encoding: { format: 'webp', lossless: false } });
+    expect(outcome).not.toHaveProperty('encoding.candidates');
+  });
+
+  test('from JPEG to JPEG there is one candidate, without a receipt of others', async () => {
+    const outcome = await compress(await makeJpeg({ quality: 95 }), {});
+    expect(outcome).toMatchObject({ status: 'compressed', encoding: { format: 'jpeg', lossless: false } });
+    expect(outcome).not.toHaveProperty('encoding.candidates');
+  });
+
+  test('a JPEG that its target would not shrink is packed losslessly', async () => {
+    const source = await blueOnRed('jpeg');
+    expect(await compress(source, { mode: 'auto' })).toMatchObject({
+      status: 'compressed',
+      encoding: {
+        format: 'jpeg',
+        lossless: true,
+        candidates: [{ format: 'jpeg', lossless: false, why: 'below-floor', score: expect.any(Number) }],
+      },
+    });
+  });
+});
