@@ -13,11 +13,22 @@ export interface WitnessPicture {
   readonly channels: 1 | 2 | 3 | 4;
 }
 
+/** The second decoder refuses a file. */
+export class WitnessError extends EngineError {
+  /** It objects to the boxes around the picture, where decoders differ in what they insist on, and not to its data. */
+  readonly isStrictness: boolean;
+
+  constructor(message: string, isStrictness: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.isStrictness = isStrictness;
+  }
+}
+
 /**
  * Decodes the first frame by a library that is not the encoder's: libavif with libaom for AVIF, and decoders in Rust for
  * WebP, PNG, TIFF and JPEG. Undefined for a kind of image that these do not read, which says nothing about damage.
  * It takes about `facts.width * facts.height * 8` bytes of memory, which the caller has admitted.
- * @throws EngineError where it refuses the file, or finds another size than `facts` has
+ * @throws WitnessError where it refuses the file, or finds another size than `facts` has
  */
 export async function witnessPixels(
   bytes: Uint8Array,
@@ -26,8 +37,9 @@ export async function witnessPixels(
   if (!NAMES.has(format) || width * height > MAX_PIXELS) return undefined;
   const picture = await decode(format === 'avif' ? asStillAvif(bytes) : bytes, `${NAMES.get(format)}`);
   if (picture && (picture.width !== width || picture.height !== height))
-    throw new EngineError(
+    throw new WitnessError(
       `Expected ${width} x ${height} pixels but a second decoder found ${picture.width} x ${picture.height}`,
+      false,
     );
   return picture;
 }
@@ -59,9 +71,8 @@ async function decode(bytes: Uint8Array, name: string): Promise<WitnessPicture |
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (UNREAD_KIND.test(message)) return undefined;
-    throw new EngineError(`Expected ${name} data that decode in full but a second decoder found ${reasonOf(message)}`, {
-      cause: error,
-    });
+    const found = `Expected ${name} data that decode in full but a second decoder found ${reasonOf(message)}`;
+    throw new WitnessError(found, STRICTNESS.test(message), { cause: error });
   }
 }
 
@@ -81,9 +92,12 @@ function inSamples(samples: Buffer, bits: number): Uint8Array | Uint16Array {
 const UNREAD_KIND =
   /not support|only supported on|could not be determined|limit exceeded|unsupported|libavif error: (5|6|15|25|26)\b/i;
 
+/** Boxes that cannot be parsed, or without what libavif insists on; of `avifResult`. */
+const STRICTNESS = /libavif error: 9\b/;
+
 const AVIF_FAULTS: Readonly<Record<string, string>> = {
   2: 'a wrong ftyp box',
-  9: 'boxes that cannot be parsed',
+  9: 'boxes that it does not accept',
   10: 'no picture item',
   11: 'damaged colour data',
   12: 'damaged transparency data',

@@ -1,6 +1,7 @@
 import { byteAt, joinAll, textAt, uint16At, uintAt } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 import { childrenOf, contentOf, findBox, type IsoBox, MAX_BOXES, readBoxes, readBrands } from './boxes.ts';
+import { type ItemLocation, readLocations } from './locations.ts';
 
 /** A picture of AVIF and HEIF, or what belongs to one; described in the `meta` box. */
 export interface IsoItem {
@@ -27,14 +28,8 @@ export interface IsoImage {
     readonly to: readonly number[];
   }[];
   readonly locations: readonly ItemLocation[];
-}
-
-/** Where the content of an item is stored. */
-interface ItemLocation {
-  readonly id: number;
-  /** 0: offsets from the start of the file; 1: inside `idat`. */
-  readonly construction: number;
-  readonly extents: readonly { readonly offset: number; readonly length: number }[];
+  /** All rows of `iloc` are there that it says it has. */
+  readonly hasAllLocations: boolean;
 }
 
 /** Throws CorruptImageError when there is no readable `meta` box with a primary item. */
@@ -48,8 +43,8 @@ export function readIsoImage(bytes: Uint8Array): IsoImage {
   const primary = pitm && pitm.length >= 6 && items.get(uintAt(pitm, 4, pitm[0] === 0 ? 2 : 4));
   if (!primary) throw corruptHeader('AVIF or HEIF', 'no primary item', meta.at);
   const [brands, references] = [readBrands(bytes), readReferences(bytes, metaBoxes)];
-  const locations = readLocations(bytes, metaBoxes);
-  return { bytes, brands, boxes, meta, metaBoxes, primary, items, references, locations };
+  const { rows: locations, isWhole: hasAllLocations } = readLocations(bytes, findBox(metaBoxes, 'iloc'));
+  return { bytes, brands, boxes, meta, metaBoxes, primary, items, references, locations, hasAllLocations };
 }
 
 function readItems(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): Map<number, IsoItem> {
@@ -145,43 +140,6 @@ function readReferences(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): IsoIma
     const to = Array.from({ length: count }, (_, index) => idAt(idLength + 2 + index * idLength));
     return { type, from: idAt(0), to };
   });
-}
-
-/** The rows of `iloc`. @throws CorruptImageError where they have more extents than any picture */
-function readLocations(bytes: Uint8Array, metaBoxes: readonly IsoBox[]): ItemLocation[] {
-  const box = findBox(metaBoxes, 'iloc');
-  if (!box || box.end - box.from < 8) return [];
-  const content = bytes.subarray(box.from, box.end);
-  const [version, sizes, moreSizes] = [byteAt(content, 0), byteAt(content, 4), byteAt(content, 5)];
-  const [offsetLength, lengthLength, baseLength] = [sizes >> 4, sizes & 15, moreSizes >> 4];
-  const indexLength = version > 0 ? moreSizes & 15 : 0;
-  const idLength = version < 2 ? 2 : 4;
-  const count = Math.min(uintAt(content, 6, idLength), MAX_BOXES);
-  const locations: ItemLocation[] = [];
-  let total = 0;
-  let at = 6 + idLength;
-  const take = (length: number) => {
-    at += length;
-    return uintAt(content, at - length, length);
-  };
-  for (let item = 0; item < count && at < content.length; item++) {
-    const id = take(idLength);
-    const construction = version > 0 ? take(2) & 15 : 0;
-    take(2);
-    const base = take(baseLength);
-    const extentCount = take(2);
-    const extents: { offset: number; length: number }[] = [];
-    // An extent that takes no bytes in the table is the same however often it is counted.
-    for (let last = 0; extents.length < extentCount && at < content.length && at > last; ) {
-      last = at;
-      take(indexLength);
-      extents.push({ offset: base + take(offsetLength), length: take(lengthLength) });
-    }
-    total += extents.length;
-    if (total > MAX_BOXES) throw corruptHeader('AVIF or HEIF', `more than ${MAX_BOXES} extents`, box.from);
-    locations.push({ id, construction, extents });
-  }
-  return locations;
 }
 
 /** The auxiliary items of the primary one, such as its transparency or a gain map. */
