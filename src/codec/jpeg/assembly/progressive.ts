@@ -53,8 +53,6 @@ export function openComponent(at: u32, blocks: u32): void {
 // What a block leaves to the next ones: how many of them have nothing more, this one included, and what was wrong.
 let ended: u32 = 0;
 let fault: u32 = WHOLE;
-/** The coefficient from which on the block has only bits that refine. */
-let refinedFrom: u32 = 0;
 
 /** The first scan of these coefficients. */
 export function walkAc(mcus: u32, slot: u32, from: u32, to: u32): u32 {
@@ -76,12 +74,18 @@ function readBlock(block: u32, table: u32, start: u64, from: u32, to: u32): u64 
   let found: u64 = 0;
   ended = 0;
   fault = WHOLE;
+  let bits = bitsAt(at);
+  let valid: i32 = VALID;
   for (let coefficient = from; coefficient <= to; coefficient++) {
-    const bits = bitsAt(at);
+    if (valid < 32) {
+      bits = bitsAt(at);
+      valid = VALID;
+    }
     const code = codeAt(table, <u32>(bits >> 48));
     if (code === 0) return failed(NO_CODE, at);
     const size = code & 15;
-    at += (code >> 8) + size;
+    const taken = (code >> 8) + size;
+    at += taken;
     if (isBandEnd(code)) {
       at += endBand(code, bits);
       break;
@@ -90,10 +94,15 @@ function readBlock(block: u32, table: u32, start: u64, from: u32, to: u32): u64 
     coefficient += (code >> 4) & 15;
     if (coefficient > to) return failed(TOO_MANY, at);
     if (size > 0) found |= (<u64>1) << coefficient;
+    bits <<= taken;
+    valid -= taken;
   }
   if (found !== 0) remember(block, found);
   return at;
 }
+
+/** How many bits are known at once; a code and what belongs to it has up to 31 of them. */
+const VALID: i32 = 57;
 
 function failed(kind: u32, at: u64): u64 {
   fault = kind;
@@ -122,6 +131,9 @@ export function refineAc(mcus: u32, slot: u32, from: u32, to: u32): u32 {
   openPiece();
   const total = bitsInPiece();
   const table = tableAt(slot);
+  // A bit for each of them, and the one of the last.
+  const last: u64 = (<u64>1) << to;
+  const band: u64 = (last << 1) - ((<u64>1) << from);
   let at: u64 = 0;
   ended = 0;
   for (let mcu: u32 = 0; mcu < mcus; ) {
@@ -131,7 +143,7 @@ export function refineAc(mcus: u32, slot: u32, from: u32, to: u32): u32 {
       mcu += skipped;
       continue;
     }
-    at = refineBlock(first + mcu, table, at, from, to);
+    at = refineBlock(first + mcu, table, at, band, last);
     if (fault !== WHOLE || at > total) return faultAt(mcu, at, fault);
     mcu++;
   }
@@ -145,25 +157,21 @@ function emptyBlocks(block: u32): u32 {
   return isEmpty ? min(ended, GROUP - (block & (GROUP - 1))) : 0;
 }
 
-function refineBlock(block: u32, table: u32, start: u64, from: u32, to: u32): u64 {
-  const nonZero = load<u64>(coefficients + 8 * block);
-  fault = WHOLE;
-  refinedFrom = from;
-  let at = start;
-  if (ended === 0) at = addToBlock(block, nonZero, table, at, from, to);
-  if (ended === 0) return at;
-  ended--;
-  return at + popcnt(nonZero & between(refinedFrom, to + 1));
-}
-
-/** The coefficients of the block that were zero so far. */
-function addToBlock(block: u32, nonZero: u64, table: u32, start: u64, from: u32, to: u32): u64 {
-  const zeros = ~nonZero & between(from, to + 1);
-  let at = start;
+/** Of the coefficients, those that were not zero before have a bit each; between these bits are the codes of new ones. */
+function refineBlock(block: u32, table: u32, start: u64, band: u64, last: u64): u64 {
+  // Those whose bit, or whose place, is still ahead.
+  let nonZero = load<u64>(coefficients + 8 * block) & band;
+  let zeros = band & ~nonZero;
   let found: u64 = 0;
-  let coefficient = from;
-  while (coefficient <= to) {
-    const bits = bitsAt(at);
+  let at = start;
+  let bits: u64 = 0;
+  let valid: i32 = 0;
+  fault = WHOLE;
+  while (ended === 0) {
+    if (valid < 32) {
+      bits = bitsAt(at);
+      valid = VALID;
+    }
     const code = codeAt(table, <u32>(bits >> 48));
     const size = code & 15;
     if (code === 0 || size > 1) return failed(NO_CODE, at);
@@ -172,27 +180,21 @@ function addToBlock(block: u32, nonZero: u64, table: u32, start: u64, from: u32,
       at += endBand(code, bits);
       break;
     }
-    const next = afterZeros(zeros & between(coefficient, 64), (code >> 4) & 15, to);
-    // Those that are not zero have a bit each on the way.
-    at += popcnt(nonZero & between(coefficient, next));
-    if (size > 0 && next > to) return failed(TOO_MANY, at);
-    if (size > 0) found |= (<u64>1) << next;
-    coefficient = next + 1;
+    for (let run = (code >> 4) & 15; run > 0; run--) zeros &= zeros - 1;
+    // The first zero after the run, and what is passed on the way there: all where there is none.
+    const next = zeros & (0 - zeros);
+    const refined = <u32>popcnt(nonZero & (next - 1));
+    nonZero &= 0 - next;
+    zeros ^= next;
+    found |= next * size;
+    at += refined;
+    bits <<= (code >> 8) + size + refined;
+    valid -= (code >> 8) + size + refined;
+    if (next === 0 && size > 0) return failed(TOO_MANY, at);
+    if (next === 0 || next === last) break;
   }
-  refinedFrom = coefficient;
   if (found !== 0) remember(block, found);
-  return at;
-}
-
-/** The zero after `run` others; one more than `to` where there are fewer. */
-function afterZeros(zeros: u64, run: u32, to: u32): u32 {
-  let left = zeros;
-  for (let passed: u32 = 0; passed < run; passed++) left &= left - 1;
-  return left === 0 ? to + 1 : <u32>ctz(left);
-}
-
-/** The bits of the coefficients `from` … `to` - 1. @param to 64 at the most */
-function between(from: u32, to: u32): u64 {
-  const above = to < 64 ? ~(<u64>0) << to : 0;
-  return from < 64 ? (~(<u64>0) << from) & ~above : 0;
+  if (ended === 0) return at;
+  ended--;
+  return at + <u32>popcnt(nonZero);
 }
