@@ -389,7 +389,7 @@ describe('compressBatch', () => {
       fc.asyncProperty(scenarios, (scenario) => survives(scenario, output)),
       { numRuns: 150 },
     );
-  }, 30_000);
+  });
 
   it('leaves an image that is too large for it to a larger host that follows', async () => {
     await store.put({ bucket: 'in', key: 'a.jpg' }, photo);

@@ -128,7 +128,7 @@ class Sandbox {
   }
 
   get #timeoutMs(): number {
-    return this.#packaged.timeoutMs ?? 30_000;
+    return this.#packaged.timeoutMs ?? 300_000;
   }
 
   #start(): void {

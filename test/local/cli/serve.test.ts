@@ -18,7 +18,7 @@ let endpoint: string;
 let photo: Buffer;
 
 async function until<T>(look: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     const seen = await look();
     if (seen) return seen as NonNullable<T>;
     await sleep(100);

@@ -90,7 +90,7 @@ describe('npm start on s3://', () => {
     });
     expect(run.code).toBe(130);
     expect(run.stderr).toMatch(/Stopped while planning: nothing was compressed\.\n$/);
-  }, 15_000);
+  }, 60_000);
 });
 
 describe('npm start on a list of s3:// URIs', () => {

@@ -74,7 +74,7 @@ const write = (name: string, text: string) => writeFile(path.join(folder, `${nam
 
 type Name = keyof typeof HANDLERS | 'broken' | 'handlerless' | 'slowToLoad';
 
-function start(names: readonly Name[], options: Partial<LambdaHostOptions> = {}, timeoutSeconds = 10): LambdaHost {
+function start(names: readonly Name[], options: Partial<LambdaHostOptions> = {}, timeoutSeconds = 60): LambdaHost {
   const module = (name: string) => pathToFileURL(path.join(folder, `${name}.mjs`));
   const functions = Object.fromEntries(
     names.map((name) => [name, { module: module(name), timeoutSeconds, memoryMegabytes: 1769 }]),

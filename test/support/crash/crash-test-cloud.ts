@@ -139,7 +139,7 @@ export async function startCrashTestCloud(options: CrashTestCloudOptions = {}): 
 }
 
 function functionAt(module: URL) {
-  return { module, timeoutSeconds: 60, memoryMegabytes: 1769 };
+  return { module, timeoutSeconds: 300, memoryMegabytes: 1769 };
 }
 
 /** Kills the task when one is running, else the Lambda. */
