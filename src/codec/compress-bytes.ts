@@ -4,6 +4,7 @@ import { chooseRecipe, type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { checkKept } from './check-source.ts';
 import { type CandidateHost, chooseOutput } from './choose-output.ts';
 import { compressTask } from './compress-task.ts';
+import { dropParts, withDropped } from './drop-parts.ts';
 import { configureLibvips } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
@@ -47,11 +48,10 @@ export async function compressBytes(
     const facts = inspectImage(file);
     if (!facts) return { status: 'skipped', reason: 'not-an-image' };
     const image = { source: file, facts, settings, replacesSource: host.replacesSource };
-    const outcome = await compressInspected(image, host);
-    return requireCleanOutput(
-      outcome.status === 'kept' ? await stripKeptImage(outcome, image, host.budget) : outcome,
-      image,
-    );
+    const prepared = dropParts(image);
+    const outcome = await compressInspected(prepared.image, host);
+    const stripped = outcome.status === 'kept' ? await stripKeptImage(outcome, prepared.image, host.budget) : outcome;
+    return requireCleanOutput(withDropped(stripped, prepared, image), image);
   } catch (error) {
     return failedOutcome(error);
   }

@@ -37,8 +37,26 @@ export interface Format extends FormatTraits {
   readonly hidesQuality?: true;
   /** The same pixels packed tighter; the same bytes where that is not possible without loss. */
   repack?(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array>;
+  /** The image without these parts, its coded pixels byte for byte; undefined where none is there or none can go. */
+  dropParts?(file: ImageFile, wanted: WantedParts): DroppedParts | undefined;
   /** The output with what follows the end of its source; undefined where that is not possible. */
   carryTrailingParts?(source: ImageFile, output: Uint8Array): Uint8Array | undefined;
+}
+
+/** Which parts the settings drop before anything else is done with an image. */
+export interface WantedParts {
+  readonly policy: MetadataPolicy;
+  readonly credentials: boolean;
+  /** Unknown data after its end, and under `strip` also what is known, such as a video. */
+  readonly trailing: boolean;
+}
+
+export interface DroppedParts {
+  readonly bytes: Uint8Array;
+  /** Their names. */
+  readonly dropped: readonly string[];
+  /** All that is left is allowed by the policy. */
+  readonly isClean?: boolean;
 }
 
 /** A format that is also written. */

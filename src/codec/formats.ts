@@ -2,6 +2,7 @@ import type { ImageFormat, OutputFormat } from '../core/image-result.ts';
 import { keep } from '../core/recipe.ts';
 import { startsWith } from './bytes.ts';
 import type { Format, WritableFormat } from './format.ts';
+import { dropGifParts } from './gif/drop-parts.ts';
 import { findGifFault } from './gif/faults.ts';
 import { inspectGif } from './gif/inspect.ts';
 import { gifPartsLeft, readGifMetadata } from './gif/metadata.ts';
@@ -13,6 +14,7 @@ import { readIsoMetadata, writeAvifMetadata } from './isobmff/metadata.ts';
 import { AVIF_RECIPES } from './isobmff/recipe.ts';
 import { isoPartsLeft } from './isobmff/unread-metadata.ts';
 import { carryTrailingParts } from './jpeg/carry-trailing-parts.ts';
+import { dropJpegParts } from './jpeg/drop-parts.ts';
 import { encodeJpeg } from './jpeg/encode.ts';
 import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
 import { inspectJpeg } from './jpeg/inspect.ts';
@@ -20,6 +22,7 @@ import { readJpegMetadata, writeJpegMetadata } from './jpeg/metadata.ts';
 import { JPEG_RECIPES } from './jpeg/recipe.ts';
 import { recompressJpeg } from './jpeg/recompress.ts';
 import { jpegStripper } from './jpeg/strip.ts';
+import { dropPngParts } from './png/drop-parts.ts';
 import { encodePng } from './png/encode.ts';
 import { findPngFault } from './png/faults.ts';
 import { inspectPng } from './png/inspect.ts';
@@ -30,6 +33,7 @@ import { pngStripper } from './png/strip.ts';
 import { inspectTiff } from './tiff/inspect.ts';
 import { readTiffMetadata } from './tiff/metadata.ts';
 import { tiffTagsLeft } from './tiff/unread-metadata.ts';
+import { dropWebPParts } from './webp/drop-parts.ts';
 import { encodeWebP } from './webp/encode.ts';
 import { inspectWebP } from './webp/inspect.ts';
 import { readWebPMetadata, writeWebPMetadata } from './webp/metadata.ts';
@@ -65,6 +69,7 @@ export const FORMATS: {
     holdsPhotoshop: true,
     stripper: jpegStripper,
     repack: recompressJpeg,
+    dropParts: dropJpegParts,
     carryTrailingParts,
     encode: encodeJpeg,
   },
@@ -82,6 +87,7 @@ export const FORMATS: {
     writeMetadata: writePngMetadata,
     stripper: pngStripper,
     repack: recompressPng,
+    dropParts: dropPngParts,
     encode: encodePng,
   },
   gif: {
@@ -99,6 +105,7 @@ export const FORMATS: {
     keptCheck: 'faults-unless-decoded',
     readMetadata: readGifMetadata,
     unreadMetadata: gifPartsLeft,
+    dropParts: dropGifParts,
   },
   tiff: {
     name: 'TIFF',
@@ -123,6 +130,7 @@ export const FORMATS: {
     readMetadata: readWebPMetadata,
     writeMetadata: writeWebPMetadata,
     stripper: webpStripper,
+    dropParts: dropWebPParts,
     encode: encodeWebP,
   },
   avif: {

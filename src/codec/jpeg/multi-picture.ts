@@ -11,6 +11,10 @@ export interface MultiPicture {
   /** Pictures that the index names, the first one included; 1 without an index. */
   readonly count: number;
   readonly gainMap: boolean;
+  /** The others that follow the first one whole, in order of their offsets. */
+  readonly others: readonly PictureEntry[];
+  /** Bytes of a known form at the end of the file: Samsung's SEF block, a video. */
+  readonly trailer?: Uint8Array;
   /** Every other picture that the index names follows the first one, whole. */
   readonly isIndexed: boolean;
   readonly trailingParts?: TrailingParts;
@@ -24,6 +28,8 @@ export interface PictureEntry {
   readonly length: number;
   /** The offset of its sixteen bytes in the file. */
   readonly at: number;
+  /** Of the numbers in the index. */
+  readonly littleEndian: boolean;
   /** A smaller copy of the first picture ("large thumbnail"), not one of its own. */
   readonly preview: boolean;
 }
@@ -65,6 +71,8 @@ export function readMultiPicture(jpeg: Jpeg): MultiPicture {
   return {
     count: Math.max(1, pictures.filter(({ start }) => start < jpeg.bytes.length).length),
     gainMap,
+    others,
+    ...(trailer && { trailer: tail.bytes }),
     isIndexed,
     ...(isKnown && {
       trailingParts: { isPointedAt: isPointedAt(jpeg, starts), isMetadata: trailer?.isMetadata ?? true },
@@ -91,7 +99,7 @@ export function isMovable({ trailingParts, ...pictures }: MultiPicture): boolean
  * the preview's own header), and they cannot all be corrected. Any number that could be such an offset counts, from the
  * start of the file or of the TIFF structure, in either byte order.
  */
-function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
+export function isPointedAt({ segments }: Jpeg, places: readonly number[]): boolean {
   const holders = segments.filter(({ kind }) => kind === 'exif' || kind === 'application');
   const length = holders.reduce((sum, { payload }) => sum + payload.length, 0);
   if (length * places.length > MAX_SEARCHED) return true;
@@ -145,6 +153,7 @@ function readEntries(tiff: Tiff, entry: TiffEntry, base: number): PictureEntry[]
       start: offset === 0 ? 0 : base + offset,
       length: view.getUint32(at + 4, tiff.littleEndian),
       at: base + at,
+      littleEndian: tiff.littleEndian,
       preview: (view.getUint32(at, tiff.littleEndian) & TYPE_CLASS) === LARGE_THUMBNAIL,
     };
   });
@@ -158,7 +167,7 @@ function hasGainMapMarker(segments: readonly JpegSegment[]): boolean {
   );
 }
 
-function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean {
+export function isGainMap(bytes: Uint8Array, { start, length }: PictureEntry): boolean {
   if (!startsWith(bytes, '\xff\xd8', start)) return false;
   try {
     return hasGainMapMarker(readJpeg(bytes.subarray(start, start + length)).segments);

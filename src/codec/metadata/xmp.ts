@@ -97,6 +97,12 @@ export function readXmpCredits(packet: Uint8Array): XmpCredits {
   };
 }
 
+/** The values of a property of this namespace; none where the packet does not have it. */
+export function propertyIn(text: string, namespace: string, name: string): string[] {
+  const prefix = prefixOf(text, namespace);
+  return prefix === undefined ? [] : valuesOf(text, `${prefix}:${name}`);
+}
+
 /** The values of a property, written as an attribute, as an element, or as a list of elements. */
 function valuesOf(text: string, name: string): string[] {
   const attribute = new RegExp(`\\s${escapePattern(name)}\\s{0,9}=\\s{0,9}(?:"([^"<>]{0,4000})"|'([^'<>]{0,4000})')`);
@@ -206,6 +212,6 @@ function unescapeXml(text: string): string {
   return printable(plain);
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }
