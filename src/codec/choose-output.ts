@@ -93,7 +93,7 @@ function keptOf(tried: readonly Tried<BytesOutcome>[]): BytesOutcome | undefined
 /** About the fewest bytes that a candidate may come to, from a sample. @throws EngineError */
 async function leastBytes(task: EncodeTask): Promise<number> {
   // Frames of an animation are mostly alike, which a sample of them does not show.
-  if (!task.recipe.lossless || task.facts.pages > 1) return 0;
+  if (!task.recipe.lossless || task.recipe.format === 'jpeg' || task.facts.pages > 1) return 0;
   const { tiles, scale } = await sampleOf(task);
   const share = task.recipe.tryPalette ? LEAST_SHARES.palette : LEAST_SHARES.exact;
   return Math.round((await quickExactBytes(tiles)) * scale * share);

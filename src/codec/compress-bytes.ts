@@ -100,9 +100,9 @@ function assertPixels({ width, height, pages }: ImageFacts, maxPixels: number): 
   );
 }
 
-/** The task as it fits this host: if need be without a palette, or by the preset that streams. */
+/** The task as it fits this host: if need be without a palette and a measure of its chroma, or by the preset that streams. */
 function fitMemory(task: PlannedTask, budget: MemoryBudget): PlannedTask | undefined {
-  const { tryPalette, ...recipe } = task.recipe;
+  const { tryPalette, measureChroma, ...recipe } = task.recipe;
   const settings = { ...task.settings, effort: 'fast', progressive: 'auto' } as const;
   return [task, { ...task, recipe }, { ...task, recipe, settings }].find(
     (candidate) => memoryFor(candidate) <= budget.capacity,

@@ -9,7 +9,9 @@ import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
+import { sampleOf } from './picture-sample.ts';
 import { type PalettePng, palettePng } from './png/palette.ts';
+import { hasColourEdges } from './score/colour-edges.ts';
 import { SCORE_FLOOR, searchQuality } from './search-quality.ts';
 import type { Encoded, EncodeTask } from './task.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
@@ -48,10 +50,14 @@ function canRepack({ facts, recipe }: EncodeTask): boolean {
   return recipe.format === facts.format && FORMATS[facts.format].repack !== undefined;
 }
 
-async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
+async function encodeLossily(planned: EncodeTask): Promise<BytesOutcome> {
+  const task = await withChroma(planned);
   const { recipe } = task;
   const found = recipe.search ? await attributeError(task, searchQuality) : undefined;
   if (recipe.search && !found) return kept(task, 'below-floor', TOO_SMALL_TO_SCORE);
+  // Where no quality is enough at half the resolution of colour, all of it may be.
+  if (found?.isGood === false && recipe.measureChroma && !recipe.fullChroma)
+    return encodeLossily({ ...task, recipe: { ...recipe, fullChroma: true } });
   if (found?.isGood === false) return belowFloor(task, found.score);
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
   const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));
@@ -64,6 +70,13 @@ async function encodeLossily(task: EncodeTask): Promise<BytesOutcome> {
   if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
   return verifyOutput(withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task), task);
+}
+
+/** With full chroma where the pixels need it. @throws CorruptImageError, EncoderCrashError */
+async function withChroma(task: EncodeTask): Promise<EncodeTask> {
+  if (!task.recipe.measureChroma || task.recipe.fullChroma) return task;
+  const { tiles } = await attributeError(task, sampleOf);
+  return hasColourEdges(tiles) ? { ...task, recipe: { ...task.recipe, fullChroma: true } } : task;
 }
 
 const TOO_SMALL_TO_SCORE = 'too small to be scored, and auto writes nothing that it cannot score';

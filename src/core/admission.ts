@@ -58,7 +58,7 @@ function bytesPerPixel(plan: EncodingPlan, formats: FormatTable): number {
   const decoded = formats[facts.format].memory?.decoded ?? BYTES_PER_PIXEL.decoded;
   const decoding = needsAllScans(facts) ? BYTES_PER_PIXEL.allScans : decoded;
   const encoding = formats[recipe.format].memory?.encoding ?? 0;
-  return Math.max(decoding, encoding) + (recipe.search ? BYTES_PER_PIXEL.search : 0);
+  return Math.max(decoding, encoding) + (recipe.search || recipe.measureChroma ? BYTES_PER_PIXEL.search : 0);
 }
 
 function losslessBytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe, formats: FormatTable): number {

@@ -7,6 +7,8 @@ export interface Candidate {
   readonly recipe: EncodeRecipe;
   /** A rival is made where it may be smaller than the best one so far, a fallback only where there is none. */
   readonly rank: 'rival' | 'fallback';
+  /** The share of its source's bytes that it needs at least. */
+  readonly leastShare?: number;
 }
 
 /**
@@ -23,28 +25,31 @@ export function candidatesFor(
   const own = chooseRecipe(facts, { ...settings, format: 'keep' }, formats);
   const exact = chooseRecipe(facts, { ...settings, mode: 'lossless', format: 'keep' }, formats);
   const rank = isStoredLossless(facts) && !first.lossless ? 'rival' : 'fallback';
-  const others = [
+  // Packed tighter, a JPEG beside which new pixels save little may be smaller than those.
+  const rankOfExact =
+    first.format === facts.format ? ({ rank: 'rival', leastShare: 0.85 } as const) : ({ rank: 'fallback' } as const);
+  const others: readonly (Omit<Candidate, 'recipe'> & { recipe: EncodeRecipe | undefined })[] = [
     { recipe: target, rank },
     { recipe: own.action === 'encode' ? own : undefined, rank },
-    { recipe: exact.action === 'encode' && maySwitchToExact(first, settings) ? exact : undefined, rank: 'fallback' },
-  ] as const;
+    { recipe: exact.action === 'encode' && maySwitchToExact(first, settings) ? exact : undefined, ...rankOfExact },
+  ];
   const all: Candidate[] = [{ recipe: first, rank: 'rival' }];
-  for (const { recipe, rank: wanted } of others)
-    if (recipe && !all.some((known) => isSame(known.recipe, recipe))) all.push({ recipe, rank: wanted });
+  for (const { recipe, ...rest } of others)
+    if (recipe && !all.some((known) => isSame(known.recipe, recipe))) all.push({ recipe, ...rest });
   return all;
 }
 
 /**
- * The bytes that a candidate has to stay below to be worth making: `never` for a fallback where there is an output,
+ * The bytes that a candidate has to stay below to be worth making: `never` for what cannot win any more,
  * undefined where only making it shows.
  */
 export function limitFor(
-  { rank, recipe }: Candidate,
+  { rank, recipe, leastShare = 0 }: Candidate,
   tried: readonly Tried<unknown>[],
   { format, bytes }: { readonly format: ImageFormat; readonly bytes: number },
 ): number | 'never' | undefined {
   const best = smallest(tried);
-  if (best) return rank === 'rival' ? best.bytes : 'never';
+  if (best) return rank === 'rival' && leastShare * bytes < (best.bytes ?? 0) ? best.bytes : 'never';
   // What is wanted first, and the image in its own format, are worth a try even if they look larger.
   return tried.length > 0 && recipe.format !== format ? bytes : undefined;
 }

@@ -6,6 +6,7 @@ import type { S3Location } from './s3-uri.ts';
 export const MODES = ['quality', 'lossless', 'auto'] as const;
 export const EFFORTS = ['best', 'fast'] as const;
 export const TARGET_FORMATS = ['keep', ...CONVERSION_TARGETS] as const;
+export const CHROMAS = ['auto', '420', '444'] as const;
 export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
 export const KEEP_OR_DROP = ['keep', 'drop'] as const;
 export const METADATA_LEFT = ['fail', 'keep'] as const;
@@ -19,6 +20,8 @@ export interface CompressionSettings {
   /** best: mozjpeg. fast: about eight times less CPU and flat memory, some 10 % more bytes. */
   readonly effort: (typeof EFFORTS)[number];
   readonly format: (typeof TARGET_FORMATS)[number];
+  /** Resolution of the colours; `auto`, also where absent, is full where the source has it and edges of colour need it. */
+  readonly chroma?: (typeof CHROMAS)[number];
   /** Progressive JPEG or baseline; `auto` is progressive for `best`, baseline for `fast`. */
   readonly progressive: 'auto' | boolean;
   /** `#rrggbb` to flatten transparency on where the format has none. Without it the format is kept. */

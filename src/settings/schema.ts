@@ -7,6 +7,7 @@
 
 import { z } from 'zod';
 import {
+  CHROMAS,
   EFFORTS,
   KEEP_OR_DROP,
   LAYOUTS,
@@ -92,6 +93,13 @@ export const JOB_SETTINGS = strict({
     format: setting(rule.oneOf(TARGET_FORMATS), 'keep', {
       docs: '`keep` · `jpeg` · `webp` · `avif`',
       cli: '--format FORMAT',
+    }),
+    chroma: setting(rule.oneOf(CHROMAS), undefined, {
+      docs: 'resolution of the colours: `auto` (full where the source has it and edges of colour need it, half else) · `420` (half) · `444` (full; WebP has smart subsampling instead)',
+      defaultText: '`auto`',
+      cli: '--chroma CHROMA',
+      help: 'auto | 420 | 444: resolution of the colours',
+      works: { where: 'encoding.mode', is: ['quality', 'auto'], idle: ['auto'] },
     }),
     progressive: setting(rule.flagOrAuto, 'auto', {
       docs: '`auto` · `true` · `false`, for JPEG; `auto` is progressive for `best`, baseline for `fast`',

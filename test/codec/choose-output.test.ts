@@ -84,15 +84,41 @@ describe('the smallest of the candidates is taken', () => {
     expect(outcome).not.toHaveProperty('encoding.candidates');
   });
 
-  test('a JPEG that its target would not shrink is packed losslessly', async () => {
+  test('a JPEG whose new pixels would be larger is packed losslessly', async () => {
     const source = await blueOnRed('jpeg');
     expect(await compress(source, { mode: 'auto' })).toMatchObject({
       status: 'compressed',
       encoding: {
         format: 'jpeg',
         lossless: true,
-        candidates: [{ format: 'jpeg', lossless: false, why: 'below-floor', score: expect.any(Number) }],
+        candidates: [{ format: 'jpeg', lossless: false, score: expect.any(Number) }],
       },
     });
+  });
+});
+
+describe('chroma', () => {
+  async function chromaOf(source: Uint8Array, changes: Partial<CompressionSettings>): Promise<string | undefined> {
+    const outcome = await compress(source, changes);
+    if (outcome.status !== 'compressed') throw new Error(`Expected an output but received ${JSON.stringify(outcome)}`);
+    if (outcome.encoding.format === 'jpeg') return (await sharp(outcome.bytes).metadata()).chromaSubsampling;
+    // Two bits of the AV1 configuration say whether chroma is halved across and down.
+    const configuration = Buffer.from(outcome.bytes).indexOf('av1C') + 4;
+    return ((outcome.bytes[configuration + 2] ?? 0) & 12) === 12 ? '4:2:0' : '4:4:4';
+  }
+
+  test('is full where the source has it and edges of colour need it', async () => {
+    expect(await chromaOf(await blueOnRed('jpeg'), { quality: 60 })).toBe('4:4:4');
+    expect(await chromaOf(await makeJpeg({ quality: 95, chromaSubsampling: '4:4:4' }), { quality: 60 })).toBe('4:2:0');
+  });
+
+  test.each([
+    ['420', '4:2:0'],
+    ['444', '4:4:4'],
+  ] as const)('%s is what is written, whatever the picture', async (chroma, expected) => {
+    for (const source of [await blueOnRed('jpeg'), await makeJpeg({ quality: 95 })]) {
+      expect(await chromaOf(source, { chroma, quality: 60 })).toBe(expected);
+      expect(await chromaOf(source, { chroma, quality: 60, format: 'avif' })).toBe(expected);
+    }
   });
 });

@@ -21,7 +21,7 @@ const PNG = factsOf({ format: 'png', lossless: true });
 
 describe('the candidates of an image, in their order', () => {
   test.each([
-    ['a photograph', PHOTO, {}, ['rival: jpeg', 'fallback: jpeg, lossless']],
+    ['a photograph', PHOTO, {}, ['rival: jpeg', 'rival: jpeg, lossless']],
     ['a photograph, fast', PHOTO, { effort: 'fast' }, ['rival: jpeg']],
     ['a photograph, lossless', PHOTO, { mode: 'lossless' }, ['rival: jpeg, lossless']],
     [
@@ -78,6 +78,9 @@ describe('the choice among them', () => {
     expect(limitFor(rival!, [output], source)).toBe(500);
     expect(limitFor(fallback!, [output], source)).toBe('never');
     expect(limitFor(fallback!, [{ ...output, why: 'no-gain' }], source)).toBe(900);
+    const packed = { ...rival!, leastShare: 0.85 };
+    expect(limitFor(packed, [{ ...output, bytes: 765 }], source)).toBe('never');
+    expect(limitFor(packed, [{ ...output, bytes: 766 }], source)).toBe(766);
     const own = { rank: 'fallback', recipe: { ...RECIPE, format: 'jpeg' } } as const;
     expect(limitFor(own, [{ ...output, why: 'no-gain' }], source)).toBeUndefined();
   });

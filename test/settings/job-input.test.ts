@@ -149,7 +149,7 @@ test('refuses an unknown setting and suggests the one that was meant', () => {
     "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)",
   ]);
   expect(problems({ fileList: LIST, encoding: { colour: 'red' } })).toEqual([
-    "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, progressive, background ('red' given)",
+    "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, chroma, progressive, background ('red' given)",
   ]);
 });
 
