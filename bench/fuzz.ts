@@ -7,10 +7,10 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { OffenceKind } from '../test/support/fuzz/judge-mutant.ts';
-import type { FuzzFormat } from '../test/support/fuzz/mutate.ts';
-import { FUZZ_FORMATS, type FuzzCase, type FuzzResult, makeCase } from '../test/support/fuzz/run-fuzz.ts';
-import { readSeedFiles } from '../test/support/fuzz/seed-files.ts';
-import { type FuzzPlan, FuzzWorker } from './fuzz/worker-process.ts';
+import { FUZZ_FORMATS, type FuzzFormat } from '../test/support/fuzz/mutate.ts';
+import { type FuzzCase, type FuzzResult, makeCase } from '../test/support/fuzz/run-fuzz.ts';
+import type { SeedFile } from '../test/support/fuzz/seed-files.ts';
+import { type FuzzPlan, FuzzWorker, filesOf } from './fuzz/worker-process.ts';
 
 const USAGE = `npm run bench -- fuzz [options]
   --count N          damaged files in all, 6,000 by default
@@ -19,6 +19,7 @@ const USAGE = `npm run bench -- fuzz [options]
   --only FORMAT:N    one damaged file of a run; needs its --seed
   --keep FOLDER      writes the files with an offence there
   --corpus FOLDER    damages these images too
+  --undamaged FOLDER takes these images as they are, and damages none
   --workers N        processes, one for each core by default
   --python PROGRAM   runs the decoders of the system, python3 by default`;
 
@@ -28,18 +29,19 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help) return console.log(USAGE);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-  const cases = casesOf(values);
-  const again = `--seed ${seed}${values.corpus ? ` --corpus ${values.corpus}` : ''}`;
-  console.log(`${cases.length} damaged files, seed ${seed}`);
-  const plan = { seed, corpus: values.corpus, python: values.python };
+  const plan = { seed, corpus: values.corpus, undamaged: values.undamaged, python: values.python };
+  const files = await filesOf(plan);
+  const cases = values.undamaged && !values.only ? casesOfFiles(files) : casesOf(values);
+  console.log(`${cases.length} ${values.undamaged ? 'undamaged' : 'damaged'} files, seed ${seed}`);
   const startedAt = performance.now();
   const results = await runAll(plan, cases, Number(values.workers ?? availableParallelism()));
   const seconds = (performance.now() - startedAt) / 1000;
   const offences = results.filter(({ offence }) => offence);
-  printOffences(offences, again);
-  if (values.keep) await keepOffences(offences, values.keep, plan);
+  printOffences(offences, plan);
+  if (values.keep)
+    await keepOffences(offences, values.keep, { ...plan, files, undamaged: plan.undamaged !== undefined });
   printTable(results, seconds);
-  process.exitCode = offences.length > 0 ? 1 : 0;
+  process.exitCode = offences.some(({ offence }) => offence?.kind !== 'refusedAlone') ? 1 : 0;
 }
 
 const OPTIONS = {
@@ -49,6 +51,7 @@ const OPTIONS = {
   only: { type: 'string' },
   keep: { type: 'string' },
   corpus: { type: 'string' },
+  undamaged: { type: 'string' },
   workers: { type: 'string' },
   python: { type: 'string', default: 'python3' },
   help: { type: 'boolean' },
@@ -64,6 +67,15 @@ function casesOf({ count, format, only }: { count: string; format?: string; only
     format: formats[index % formats.length] ?? 'jpeg',
     number: Math.floor(index / formats.length),
   }));
+}
+
+function casesOfFiles(files: readonly SeedFile[]): FuzzCase[] {
+  const counts = new Map<FuzzFormat, number>();
+  return files.map(({ format }) => {
+    const number = counts.get(format) ?? 0;
+    counts.set(format, number + 1);
+    return { format, number };
+  });
 }
 
 function formatOf(name: string): FuzzFormat {
@@ -94,7 +106,9 @@ async function runAll(plan: FuzzPlan, cases: readonly FuzzCase[], workers: numbe
 const CHUNK = 20;
 
 /** Grouped by cause, the most frequent first, each with some files to reproduce it. */
-function printOffences(offences: readonly FuzzResult[], again: string): void {
+function printOffences(offences: readonly FuzzResult[], plan: FuzzPlan): void {
+  const folders = (['corpus', 'undamaged'] as const).flatMap((name) => (plan[name] ? [`--${name} ${plan[name]}`] : []));
+  const again = [`--seed ${plan.seed}`, ...folders].join(' ');
   const groups = Map.groupBy(offences, ({ format, offence }) => `${format} ${offence?.kind}: ${offence?.cause}`);
   for (const [group, results] of [...groups].toSorted(([, one], [, other]) => other.length - one.length)) {
     console.log(`${String(results.length).padStart(5)} × ${group}`);
@@ -109,16 +123,14 @@ function exampleOf({ format, number, seedFile, mutations, settings, offence }: F
   return `${again} --only ${format}:${number}  ${what}: ${offence?.detail.slice(0, 160)}`;
 }
 
-async function keepOffences(offences: readonly FuzzResult[], folder: string, plan: FuzzPlan): Promise<void> {
-  const files = await readSeedFiles(plan.corpus);
+type MadeRun = Parameters<typeof makeCase>[1];
+
+async function keepOffences(offences: readonly FuzzResult[], folder: string, run: MadeRun): Promise<void> {
   for (const result of offences) {
     const { format, number, offence, seedFile, mutations, settings } = result;
-    const name = `${offence?.kind}-${plan.seed}-${number}`;
+    const name = `${offence?.kind}-${run.seed}-${number}`;
     await mkdir(path.join(folder, format), { recursive: true });
-    await writeFile(
-      path.join(folder, format, `${name}.${ENDINGS[format]}`),
-      makeCase(result, plan.seed, files).mutant.bytes,
-    );
+    await writeFile(path.join(folder, format, `${name}.${ENDINGS[format]}`), makeCase(result, run).mutant.bytes);
     const lines = [
       `seed file ${seedFile}`,
       `mutations ${mutations.join(', ')}`,
@@ -135,7 +147,7 @@ const ENDINGS = { jpeg: 'jpg', png: 'png', gif: 'gif', webp: 'webp', avif: 'avif
 function printTable(results: readonly FuzzResult[], seconds: number): void {
   const table: Record<string, Counts> = {};
   for (const { format, offence } of results) {
-    table[format] ??= { files: 0, laundered: 0, falselyRefused: 0, differing: 0, crashed: 0 };
+    table[format] ??= { files: 0, laundered: 0, falselyRefused: 0, differing: 0, crashed: 0, refusedAlone: 0 };
     table[format].files++;
     if (offence) table[format][offence.kind]++;
   }

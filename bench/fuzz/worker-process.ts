@@ -1,11 +1,23 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import type { FuzzCase, FuzzResult } from '../../test/support/fuzz/run-fuzz.ts';
+import { findImages, makeSeedFiles, type SeedFile } from '../../test/support/fuzz/seed-files.ts';
 
+/** What a run is made of; each worker makes the same files of it. */
 export interface FuzzPlan {
   readonly seed: number;
   readonly corpus: string | undefined;
+  /** A folder of images that are taken as they are. */
+  readonly undamaged: string | undefined;
   readonly python: string;
+}
+
+const MAX_CORPUS_BYTES = 200_000;
+
+/** Files that are too large to be damaged often are left out of a corpus. */
+export async function filesOf({ corpus, undamaged }: FuzzPlan): Promise<SeedFile[]> {
+  if (undamaged) return findImages(undamaged);
+  return [...(await makeSeedFiles()), ...(corpus ? findImages(corpus, MAX_CORPUS_BYTES) : [])];
 }
 
 /** What the worker sends: the case that it begins, what came of it, or that it has no more. */
@@ -69,7 +81,8 @@ export class FuzzWorker {
   }
 }
 
-const TIME_LIMIT_MS = 60_000;
+// Of one file; the largest photographs take minutes on a busy machine.
+const TIME_LIMIT_MS = 600_000;
 
 function crashOf(one: FuzzCase, how: string): FuzzResult {
   const offence = { kind: 'crashed', cause: 'the process ended', detail: how } as const;

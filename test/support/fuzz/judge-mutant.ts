@@ -8,10 +8,11 @@ import type { FuzzFormat } from './mutate.ts';
 
 /**
  * What must not occur. `laundered`: a damaged source was compressed, or kept as if it were sound. `falselyRefused`: a
- * source that others read was called damaged. `differing`: the output is not the picture of its source, or others cannot
- * read it. `crashed`: damage that is not reported as such.
+ * source was called damaged out of which others read the undamaged picture. `differing`: the output is not the picture
+ * of its source, or others cannot read it. `crashed`: damage that is not reported as such. And what is worth a look:
+ * `refusedAlone`, damage that was found in a file that others read without a complaint, though with other pixels.
  */
-export type OffenceKind = 'laundered' | 'falselyRefused' | 'differing' | 'crashed';
+export type OffenceKind = 'laundered' | 'falselyRefused' | 'differing' | 'crashed' | 'refusedAlone';
 
 export interface Offence {
   readonly kind: OffenceKind;
@@ -23,8 +24,8 @@ export interface Offence {
 export interface JudgedFile {
   readonly bytes: Uint8Array;
   readonly format: FuzzFormat;
-  /** What the judges read in the file before it was damaged. */
-  readonly sound: ReadonlyMap<string, Reading>;
+  /** What the judges read in the file before it was damaged; absent where it was not. */
+  readonly sound?: ReadonlyMap<string, Reading>;
 }
 
 /** Holds an outcome against what foreign decoders make of the source, and of the output. */
@@ -37,7 +38,8 @@ export async function judgeOutcome(
   if (outcome.status === 'skipped') return undefined;
   if (outcome.status === 'failed') {
     if (outcome.code === 'CorruptImage') return falseRefusal(file, outcome.message, judges);
-    if (outcome.code === 'TooLarge') return undefined;
+    // The others say nothing about damage: a limit, or metadata that cannot be removed.
+    if (outcome.code !== 'EncoderCrash' && outcome.code !== 'Unexpected') return undefined;
     return { kind: 'crashed', cause: outcome.code, detail: outcome.message };
   }
   const source = await readAccepted(file, judges);
@@ -63,9 +65,14 @@ function judgesOf(format: FuzzFormat, judges: readonly Judge[]): Judge[] {
   return judges.filter(({ formats }) => formats.includes(format));
 }
 
+/** Those that could read the file before it was damaged. */
+function ableJudges({ format, sound }: JudgedFile, judges: readonly Judge[]): Judge[] {
+  return judgesOf(format, judges).filter(({ name }) => sound === undefined || sound.get(name)?.verdict === 'read');
+}
+
 /** Slow judges are asked where no quick one is strict, and all of them where one refuses. */
 async function readAccepted(file: JudgedFile, judges: readonly Judge[]): Promise<Readings> {
-  const able = judgesOf(file.format, judges).filter(({ name }) => file.sound.get(name)?.verdict === 'read');
+  const able = ableJudges(file, judges);
   const isQuickEnough = able.some(({ strict, slow }) => strict && !slow) && file.format !== 'avif';
   const isFirst = ({ slow, strict }: Judge) => !slow || (strict && !isQuickEnough);
   const readings = await readAll(able.filter(isFirst), file.bytes);
@@ -80,7 +87,7 @@ async function readAll(judges: readonly Judge[], bytes: Uint8Array): Promise<Map
 
 /** Two refuse it; or one does and no strict one reads it, and what can be read is not the undamaged picture. */
 function launderingOf(file: JudgedFile, readings: Readings): Omit<Offence, 'kind'> | undefined {
-  const isUnchanged = [...readings].some(([{ name }, reading]) => isAlike(reading, file.sound.get(name)));
+  const isUnchanged = [...readings].some(([{ name }, reading]) => isAlike(reading, file.sound?.get(name)));
   const refused = [...readings].filter(([, reading]) => isRefusal(reading, isUnchanged));
   const isWitnessed = [...readings].some(
     ([{ strict }, { verdict }]) => strict && (verdict === 'read' || verdict === 'warned'),
@@ -97,7 +104,7 @@ function isRefusal({ verdict }: Reading, isUnchanged: boolean): boolean {
 
 /** Two read it without a complaint, one of them strictly, with the same pixels; none refuses it. */
 async function falseRefusal(file: JudgedFile, message: string, judges: readonly Judge[]): Promise<Offence | undefined> {
-  const able = judgesOf(file.format, judges).filter(({ name }) => file.sound.get(name)?.verdict === 'read');
+  const able = ableJudges(file, judges);
   const readings = new Map<Judge, Reading>();
   for (const judge of able.toSorted((one, other) => Number(one.slow ?? false) - Number(other.slow ?? false))) {
     const reading = await judge.read(file.bytes);
@@ -107,10 +114,9 @@ async function falseRefusal(file: JudgedFile, message: string, judges: readonly 
   const read = [...readings].filter(([, { verdict }]) => verdict === 'read');
   if (read.length < 2 || !read.some(([{ strict }]) => strict) || !doAgree(read.map(([, reading]) => reading)))
     return undefined;
-  const isUnchanged = read.some(([{ name }, reading]) => isAlike(reading, file.sound.get(name)));
-  const cause = isUnchanged ? 'pixels as before' : 'other pixels';
+  const isUnchanged = !file.sound || read.some(([{ name }, reading]) => isAlike(reading, file.sound?.get(name)));
   const names = read.map(([{ name }]) => name).join(', ');
-  return { kind: 'falselyRefused', cause, detail: `read by ${names}; ${message}` };
+  return { kind: isUnchanged ? 'falselyRefused' : 'refusedAlone', cause: `read by ${names}`, detail: message };
 }
 
 /** Decoders interpolate chroma in different ways. */
@@ -155,7 +161,7 @@ function findPixelDifference(
     if (!before.pixels || !after?.pixels || before.width !== after.width || before.height !== after.height) continue;
     if (before.verdict === 'unable' || before.verdict === 'refused') continue;
     // What is outside of all frames is transparent to some decoders, and of a colour to others.
-    if (file.format === 'gif' && !isAlike(before, file.sound.get(judge.name))) continue;
+    if (file.format === 'gif' && file.sound && !isAlike(before, file.sound.get(judge.name))) continue;
     if (isTransparent(before) && !isTransparent(after)) continue; // laid on a background
     if (lossless && !isAlike(before, after)) return `${judge.name} reads other pixels, though it is lossless`;
     const difference = meanDifference(before, after);

@@ -1,10 +1,9 @@
 import { PNG } from 'pngjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FORMATS } from '../../../src/codec/formats.ts';
-import { CONTAINERS, mutate, randomOf } from './mutate.ts';
+import { CONTAINERS, FUZZ_FORMATS, mutate, randomOf } from './mutate.ts';
 import { MUTATIONS } from './mutations.ts';
 import { type Container, editConsistently } from './piece.ts';
-import { FUZZ_FORMATS } from './run-fuzz.ts';
 import { makeSeedFiles, type SeedFile } from './seed-files.ts';
 
 let files: readonly SeedFile[] = [];

@@ -11,6 +11,8 @@ import { type Container, orUndefined, piecesOf, type Random } from './piece.ts';
 export const CONTAINERS = { jpeg: JPEG, png: PNG, gif: GIF, webp: WEBP, avif: ISOBMFF, tiff: TIFF } as const;
 export type FuzzFormat = keyof typeof CONTAINERS;
 
+export const FUZZ_FORMATS = Object.keys(CONTAINERS) as FuzzFormat[];
+
 export interface Mutant {
   readonly bytes: Uint8Array;
   /** What was done to the file, in order. */

@@ -4,11 +4,9 @@ import type { CompressionSettings } from '../../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import { judgeOutcome, type Offence } from './judge-mutant.ts';
 import type { Judge, Reading } from './judges/judge.ts';
-import { CONTAINERS, type FuzzFormat, type Mutant, mutate, randomOf } from './mutate.ts';
+import { FUZZ_FORMATS, type FuzzFormat, type Mutant, mutate, randomOf } from './mutate.ts';
 import type { Random } from './piece.ts';
 import type { SeedFile } from './seed-files.ts';
-
-export const FUZZ_FORMATS = Object.keys(CONTAINERS) as FuzzFormat[];
 
 export interface FuzzCase {
   readonly format: FuzzFormat;
@@ -28,30 +26,30 @@ export interface FuzzRun {
   readonly seed: number;
   readonly files: readonly SeedFile[];
   readonly judges: readonly Judge[];
+  /** The files are taken as they are, each once. */
+  readonly undamaged?: boolean;
 }
 
 /** The function that makes a mutant by its number, compresses it and judges the outcome. */
-export async function prepareFuzz({ seed, files, judges }: FuzzRun): Promise<(one: FuzzCase) => Promise<FuzzResult>> {
+export async function prepareFuzz(run: FuzzRun): Promise<(one: FuzzCase) => Promise<FuzzResult>> {
   const sound = new Map<SeedFile, ReadonlyMap<string, Reading>>();
   const soundOf = async (file: SeedFile) => {
-    const readings = sound.get(file) ?? (await readSeed(file, judges));
+    const readings = sound.get(file) ?? (await readSeed(file, run.judges));
     sound.set(file, readings);
     return readings;
   };
-  return async ({ format, number }) => {
-    const { seedFile, mutant, settingsName } = makeCase({ format, number }, seed, files);
+  return async (one) => {
+    const { seedFile, mutant, settingsName } = makeCase(one, run);
     const settings = SETTINGS[settingsName];
     const before = Buffer.from(mutant.bytes);
-    const outcome = await compressBytes(mutant.bytes, settings, hostOf(settings));
-    const result = { format, number, seedFile: seedFile.name, mutations: mutant.mutations, settings: settingsName };
-    if (!before.equals(mutant.bytes)) {
-      const offence: Offence = { kind: 'differing', cause: 'the source in memory was changed', detail: '' };
-      return { ...result, outcome: outcome.status, offence };
-    }
-    const judged = { bytes: mutant.bytes, format, sound: await soundOf(seedFile) };
-    const offence = await judgeOutcome(judged, outcome, settings, judges);
-    const name = outcome.status === 'failed' ? outcome.code : outcome.status;
-    return { ...result, outcome: name, ...(offence && { offence }) };
+    const outcome = await compressBytes(mutant.bytes, settings, hostOf(settings, run));
+    const outcomeName = outcome.status === 'failed' ? outcome.code : outcome.status;
+    const file = { bytes: before, format: one.format, ...(!run.undamaged && { sound: await soundOf(seedFile) }) };
+    const offence = before.equals(mutant.bytes)
+      ? await judgeOutcome(file, outcome, settings, run.judges)
+      : ({ kind: 'differing', cause: 'the source in memory was changed', detail: '' } as const);
+    const made = { seedFile: seedFile.name, mutations: mutant.mutations, settings: settingsName };
+    return { ...one, ...made, outcome: outcomeName, ...(offence && { offence }) };
   };
 }
 
@@ -64,9 +62,10 @@ async function readSeed({ bytes, format }: SeedFile, judges: readonly Judge[]): 
 const TIME_LIMIT_MS = 20_000;
 const MAX_PIXELS = 500_000;
 
-function hostOf({ mode }: CompressionSettings) {
+function hostOf({ mode }: CompressionSettings, { undamaged }: FuzzRun) {
   const replacesSource = mode === 'lossless';
-  return { budget: createMemoryBudget(1e9), timeLimitMs: TIME_LIMIT_MS, maxPixels: MAX_PIXELS, replacesSource };
+  const budget = createMemoryBudget(1e9);
+  return { budget, replacesSource, ...(!undamaged && { timeLimitMs: TIME_LIMIT_MS, maxPixels: MAX_PIXELS }) };
 }
 
 interface MadeCase {
@@ -76,13 +75,15 @@ interface MadeCase {
 }
 
 /** Everything about a case follows from the seed of the run, its format and its number. */
-export function makeCase({ format, number }: FuzzCase, seed: number, files: readonly SeedFile[]): MadeCase {
+export function makeCase({ format, number }: FuzzCase, { seed, files, undamaged }: Omit<FuzzRun, 'judges'>): MadeCase {
   const random = randomOf(seed, number * FUZZ_FORMATS.length + FUZZ_FORMATS.indexOf(format));
   const same = files.filter((file) => file.format === format);
-  const seedFile = same[random(same.length)];
+  const seedFile = same[undamaged ? number : random(same.length)];
   const other = same[random(same.length)];
   if (!seedFile || !other) throw new Error(`Expected a seed file of the format ${format}`);
-  const mutant = mutate(format, seedFile.bytes, other.bytes, random);
+  const mutant = undamaged
+    ? { bytes: seedFile.bytes, mutations: [] }
+    : mutate(format, seedFile.bytes, other.bytes, random);
   return { seedFile, mutant, settingsName: settingsFor(random) };
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { sniffFormat } from '../../../src/codec/inspect-image.ts';
 import { makeAvif } from '../fixtures/avif.ts';
+import { makeGridAvif } from '../fixtures/avif-grid.ts';
 import { bytesOf, concat } from '../fixtures/bytes.ts';
 import { makeAnimation, makeWebp } from '../fixtures/gif-and-webp.ts';
 import { exifSegment, iccSegments, makeJpeg, makeRestartJpeg, withSegments, xmpSegment } from '../fixtures/jpeg.ts';
@@ -10,7 +11,7 @@ import { makeGainMapJpeg, makeMotionVideo, makeMpo, samsungSef } from '../fixtur
 import { iccProfile, xmpPacket } from '../fixtures/metadata.ts';
 import { photoPixels } from '../fixtures/pixels.ts';
 import { makeApng, makeApngAfterStill, makePng, pngExif, pngIcc, pngText } from '../fixtures/png.ts';
-import { CONTAINERS, type FuzzFormat } from './mutate.ts';
+import { FUZZ_FORMATS, type FuzzFormat } from './mutate.ts';
 
 export interface SeedFile {
   readonly name: string;
@@ -24,23 +25,37 @@ export async function makeSeedFiles(): Promise<SeedFile[]> {
   return lists.flat();
 }
 
-/** Those, and the images of a folder that are small enough to be damaged often. */
-export async function readSeedFiles(folder?: string): Promise<SeedFile[]> {
-  const made = await makeSeedFiles();
-  if (!folder) return made;
+/** The images of a folder, which are read each time that their bytes are asked for; all of them by default. */
+export function findImages(folder: string, maxBytes = Number.POSITIVE_INFINITY): SeedFile[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
-  return [...made, ...names.flatMap((name) => readSeedFile(folder, name) ?? [])];
+  return names.flatMap((name) => {
+    const file = path.join(folder, name);
+    const status = statSync(file);
+    const format = status.isFile() && status.size <= maxBytes ? formatOf(file) : undefined;
+    return format ? [new FileOnDisk(file, name, format)] : [];
+  });
 }
 
-const MAX_BYTES = 200_000;
+function formatOf(file: string): FuzzFormat | undefined {
+  const format = sniffFormat(bytesOf(readFileSync(file)).subarray(0, 4096));
+  return FUZZ_FORMATS.find((one) => one === format);
+}
 
-function readSeedFile(folder: string, name: string): SeedFile | undefined {
-  const file = path.join(folder, name);
-  if (!statSync(file).isFile() || statSync(file).size > MAX_BYTES) return undefined;
-  const bytes = bytesOf(readFileSync(file));
-  const format = sniffFormat(bytes);
-  const isFuzzed = (one: string | undefined): one is FuzzFormat => one !== undefined && Object.hasOwn(CONTAINERS, one);
-  return isFuzzed(format) ? { name, format, bytes } : undefined;
+/** Thousands of photographs do not fit in memory. */
+class FileOnDisk implements SeedFile {
+  readonly #file: string;
+  readonly name: string;
+  readonly format: FuzzFormat;
+
+  constructor(file: string, name: string, format: FuzzFormat) {
+    this.#file = file;
+    this.name = name;
+    this.format = format;
+  }
+
+  get bytes(): Uint8Array {
+    return bytesOf(readFileSync(this.#file));
+  }
 }
 
 const EXIF = { orientation: 6, gps: true, artist: 'A. Nonymous' };
@@ -118,6 +133,7 @@ function avifs(): Promise<SeedFile[]> {
     monochrome: written(picture(64, 48).toColourspace('b-w').avif(options)),
     '420': written(picture(64, 48).avif({ ...options, chromaSubsampling: '4:2:0' })),
     lossless: written(picture(40, 32).avif({ effort: 0, lossless: true })),
+    grid: makeGridAvif(),
     profile: written(picture(64, 48).keepIccProfile().withIccProfile('p3').avif(options)),
     metadata: written(
       picture(64, 48)
