@@ -3,7 +3,7 @@ import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { sniffFormat } from '../../../src/codec/inspect-image.ts';
 import { makeAvif } from '../fixtures/avif.ts';
-import { makeGridAvif } from '../fixtures/avif-grid.ts';
+import { makeGridAvif } from '../fixtures/avif-parts.ts';
 import { bytesOf, concat } from '../fixtures/bytes.ts';
 import { makeAnimation, makeWebp } from '../fixtures/gif-and-webp.ts';
 import { exifSegment, iccSegments, makeJpeg, makeRestartJpeg, withSegments, xmpSegment } from '../fixtures/jpeg.ts';
