@@ -8,6 +8,7 @@ import path from 'node:path';
 const BENCHES = {
   pipeline: 'the complete local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
   codec: 'bytes and CPU of every mode against libjpeg, Pillow, jpegtran and jpegoptim',
+  walk: 'CPU of checking every Huffman code of JPEGs, against the fast preset   [rounds]',
   plan: 'planning a million entries against a bare read-parse-write   [entries] [rounds]',
   report: 'the report over a million results against a bare read and parse',
   machine: 'the state machine over 100,000 images with a codec that does nothing',
