@@ -3,6 +3,7 @@ import { textAt } from './bytes.ts';
 import { FORMATS } from './formats.ts';
 import type { ImageFile } from './image-file.ts';
 import { inspectImage, readMetadata } from './inspect-image.ts';
+import { withoutThumbnail } from './metadata/exif.ts';
 import type { MetadataPolicy, MetadataSource, MetadataTransfer } from './metadata/model.ts';
 import { underPolicy, withIptcAsXmp } from './metadata/policy.ts';
 
@@ -16,15 +17,17 @@ export function applyMetadata(
   output: ImageFile,
   outputFormat: OutputFormat,
   policy: MetadataPolicy,
-  { orientation }: Pick<MetadataTransfer, 'orientation'>,
+  { orientation, isReshaped = false }: Pick<MetadataTransfer, 'orientation' | 'isReshaped'>,
 ): Uint8Array {
   const { turnsByProperty, holdsPhotoshop, writeMetadata } = FORMATS[outputFormat];
   const all = readMetadata(source);
   const found = holdsPhotoshop ? all : withIptcAsXmp(all);
   const own = readMetadata({ format: outputFormat, file: output });
   const icc = own.icc ?? fittingProfile(found.icc, source, output);
-  const metadata = { ...underPolicy(found, policy, turnsByProperty ? 1 : orientation), icc };
-  return writeMetadata(output, metadata, { source, policy, orientation, ownsIcc: own.icc !== undefined });
+  const allowed = underPolicy(found, policy, turnsByProperty ? 1 : orientation);
+  const exif = isReshaped && allowed.exif ? withoutThumbnail(allowed.exif) : allowed.exif;
+  const transfer = { source, policy, orientation, isReshaped, ownsIcc: own.icc !== undefined };
+  return writeMetadata(output, { ...allowed, exif, icc }, transfer);
 }
 
 /** A profile is for one kind of colours: it goes with an output of that kind, or of the kind it came with. */

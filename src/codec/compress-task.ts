@@ -174,7 +174,10 @@ function withMetadata({ file, encoding }: Encoded, task: EncodeTask): Encoded {
   const { source, facts, recipe, settings } = task;
   const orientation = recipe.reshape?.upright ? 1 : facts.orientation;
   const from = { format: facts.format, file: source };
-  const output = applyMetadata(from, file, recipe.format, settings.metadata, { orientation });
+  const output = applyMetadata(from, file, recipe.format, settings.metadata, {
+    orientation,
+    isReshaped: recipe.reshape !== undefined,
+  });
   const carries = keepsTrailingParts(task) && !facts.trailingParts?.isPointedAt;
   const carried = carries ? FORMATS[recipe.format].carryTrailingParts?.(source, output) : undefined;
   return { file: new ImageFile(carried ?? output), encoding };

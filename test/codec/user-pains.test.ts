@@ -703,3 +703,14 @@ test('the source is never changed, whatever is done with it', async () => {
   expect(Buffer.from(source).toString('base64')).toBe(before);
   expect(photoPixels(2, 2).length).toBe(12);
 });
+
+test.each(['jpeg', 'webp'] as const)('R81: a resized %s has no thumbnail of the picture before', async (format) => {
+  const thumbnail = await makeJpeg({ width: 16, height: 16, seed: 9 });
+  const source = withSegments(await makeJpeg({ width: 600, height: 450, quality: 95 }), [
+    exifSegment({ make: 'a camera', thumbnail }),
+  ]);
+  const holds = (bytes: Uint8Array) => Buffer.from(bytes).includes(Buffer.from(thumbnail.subarray(0, 200)));
+  const { bytes } = await compressed(source, { format, resize: { maxWidth: 300 } });
+  expect([holds(source), holds(bytes)]).toEqual([true, false]);
+  expect(Buffer.from(bytes).includes('a camera')).toBe(true);
+});

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { byteAt, joinAll, joinBytes, latin1, startsWith, textAt, uint32, uint32At } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
-import { readOrientation, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { readOrientation, withOrientation, withoutExifPrefix, withoutThumbnail } from '../metadata/exif.ts';
 import { usableProfile } from '../metadata/icc.ts';
 import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
@@ -98,9 +98,15 @@ export const writeJpegMetadata: WritableFormat['writeMetadata'] = (output, metad
   return writeJpeg([...ownHeader, ...carried, ...own], [output.bytes.subarray(codingStart(jpeg), jpeg.end)]);
 };
 
-function segmentsFromJpeg(metadata: ImageMetadata, { source, policy, orientation }: MetadataTransfer): NewSegment[] {
+function segmentsFromJpeg(
+  metadata: ImageMetadata,
+  { source, policy, orientation, isReshaped }: MetadataTransfer,
+): NewSegment[] {
   const jpeg = source.file.read(readJpeg);
-  if (policy === 'keep') return segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
+  if (policy === 'keep') {
+    const own = segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
+    return isReshaped ? own.flatMap(withoutThumbnails) : own;
+  }
   return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];
 }
 
@@ -140,6 +146,17 @@ function withSegmentOrientation(segment: JpegSegment, orientation: number): NewS
   if (kind !== 'xmp') return segment;
   const packet = withXmpOrientation(payload.subarray(XMP_PREFIX.length), orientation);
   return { marker, payload: joinBytes(latin1(XMP_PREFIX), packet) };
+}
+
+/** A thumbnail of the picture before it was reshaped may show more than the picture does now. */
+function withoutThumbnails(segment: NewSegment): NewSegment[] {
+  const { marker, payload } = segment;
+  if (marker === 0xe0 && startsWith(payload, 'JFXX\0')) return [];
+  if (marker === 0xe0 && startsWith(payload, 'JFIF\0'))
+    return [{ marker, payload: joinBytes(payload.subarray(0, 12), [0, 0]) }];
+  if (marker !== APP1 || !startsWith(payload, 'Exif\0')) return [segment];
+  const head = payload.subarray(0, EXIF_PREFIX.length);
+  return [{ marker, payload: joinBytes(head, withoutThumbnail(withoutExifPrefix(payload))) }];
 }
 
 /** JFIF without its thumbnail: it holds the density of pixels. */

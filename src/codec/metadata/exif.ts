@@ -1,6 +1,7 @@
 import { joinAll, joinBytes, latin1, startsWith, uint16, uint16At, uint32 } from '../bytes.ts';
 import {
   isText,
+  numbersOf,
   ORIENTATION,
   orientationOf,
   readDirectory,
@@ -51,6 +52,24 @@ export function withOrientation(exif: Uint8Array, orientation: number): Uint8Arr
   if (directory.next !== 0) patched.set([0, 0, 0, 0], directory.nextAt);
   return patched;
 }
+
+/** The same EXIF without its thumbnail: the directory of it is unlinked, and its bytes are zeros. Offsets stay valid. */
+export function withoutThumbnail(exif: Uint8Array): Uint8Array {
+  const main = readMain(exif);
+  if (!main || main.directory.next === 0) return exif;
+  const { tiff, directory } = main;
+  const patched = Uint8Array.from(exif);
+  const entries = readDirectory(tiff, directory.next)?.entries;
+  const [at = 0] = numbersOf(tiff, entries?.get(THUMBNAIL_OFFSET));
+  const [length = 0] = numbersOf(tiff, entries?.get(THUMBNAIL_LENGTH));
+  const isInside = at >= 8 && at + length <= patched.length;
+  // Only a JPEG is cleared: a wrong offset may point at what is still needed.
+  if (isInside && uint16At(exif, at) === 0xffd8) patched.fill(0, at, at + length);
+  patched.set([0, 0, 0, 0], directory.nextAt);
+  return patched;
+}
+
+const [THUMBNAIL_OFFSET, THUMBNAIL_LENGTH] = [0x0201, 0x0202] as const;
 
 /** The main directory moves to the end, one entry longer; everything else keeps its offset. */
 function withOrientationAdded(tiff: Tiff, directory: TiffDirectory, orientation: number): Uint8Array {

@@ -27,6 +27,11 @@ const CREDIT_IDS: ReadonlySet<string> = new Set(['1:90', '2:80', '2:85', '2:110'
 
 /** The IIM block inside Photoshop's resources (an APP13 payload); undefined when there is none. */
 export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
+  return readIptcBlocks(photoshop).next().value;
+}
+
+/** Some programs leave the block of an earlier one behind their own. */
+function* readIptcBlocks(photoshop: Uint8Array): Generator<Uint8Array, undefined> {
   let at = startsWith(photoshop, PHOTOSHOP_PREFIX) ? PHOTOSHOP_PREFIX.length : 0;
   while (at + 12 <= photoshop.length && SIGNATURES.has(textAt(photoshop, at, 4))) {
     const nameLength = byteAt(photoshop, at + 6) + 1;
@@ -35,7 +40,7 @@ export function readIptc(photoshop: Uint8Array): Uint8Array | undefined {
     const length = uint32At(photoshop, lengthAt);
     if (lengthAt + 4 + length > photoshop.length) return undefined;
     if (startsWith(photoshop, '8BIM', at) && uint16At(photoshop, at + 4) === IPTC_RESOURCE)
-      return photoshop.subarray(lengthAt + 4, lengthAt + 4 + length);
+      yield photoshop.subarray(lengthAt + 4, lengthAt + 4 + length);
     at = lengthAt + 4 + length + (length % 2);
   }
   return undefined;
@@ -62,12 +67,23 @@ export function readIptcCredits(photoshop: Uint8Array): Credits {
     datasets
       .filter(({ record, id }) => record === 2 && id === wanted)
       .map(({ value }) => Buffer.from(value).toString(isUtf8 ? 'utf8' : 'latin1'));
-  return { creators: texts(80), rights: texts(116)[0] };
+  return {
+    creators: texts(80),
+    rights: texts(116)[0],
+    creditLine: texts(110)[0],
+    caption: texts(120)[0],
+    keywords: texts(25),
+  };
 }
 
-function readDatasets(photoshop: Uint8Array) {
-  const iptc = readIptc(photoshop) ?? new Uint8Array();
-  const datasets: { record: number; id: number; value: Uint8Array }[] = [];
+type Dataset = { record: number; id: number; value: Uint8Array };
+
+function readDatasets(photoshop: Uint8Array): Dataset[] {
+  return [...readIptcBlocks(photoshop)].flatMap(datasetsOf);
+}
+
+function datasetsOf(iptc: Uint8Array): Dataset[] {
+  const datasets: Dataset[] = [];
   for (let at = 0; at + 5 <= iptc.length && iptc[at] === 0x1c; ) {
     const length = uint16At(iptc, at + 3);
     // The top bit marks an extended length, which no credit needs.

@@ -22,6 +22,8 @@ export interface MetadataTransfer {
   readonly policy: MetadataPolicy;
   /** EXIF orientation of the output's pixels: 1 when they were rotated upright. */
   readonly orientation: number;
+  /** The picture has another size or rotation: a thumbnail of the old one is left out. */
+  readonly isReshaped?: boolean;
   /** The encoder wrote its own profile. */
   readonly ownsIcc: boolean;
 }

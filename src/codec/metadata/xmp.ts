@@ -7,18 +7,38 @@ export interface Credits {
   readonly creators: readonly string[];
   /** dc:rights */
   readonly rights?: string;
+  /** photoshop:Credit */
+  readonly creditLine?: string;
+  /** dc:description and dc:subject: what a picture shows, which only metadata `keep` carries along. */
+  readonly caption?: string;
+  readonly keywords?: readonly string[];
 }
 
 export interface XmpCredits extends Credits {
   /** xmpRights: UsageTerms, WebStatement, Owner, Marked, Certificate. */
   readonly terms: readonly (readonly [name: RightsName, value: string])[];
+  /** Credit line, licensor, label of AI: prefix and name, as in CREDIT_PROPERTIES. */
+  readonly others?: readonly (readonly [property: string, value: string])[];
 }
 
 export const NO_CREDITS: XmpCredits = { creators: [], terms: [] };
 
 type RightsName = (typeof RIGHTS_NAMES)[number];
 
+const LICENSOR = 'http://ns.useplus.org/ldf/xmp/1.0/';
 const RIGHTS_NAMES = ['UsageTerms', 'WebStatement', 'Owner', 'Marked', 'Certificate'] as const;
+/** Of IPTC's photo metadata standard: what has to be shown beside a picture, or tells who may use it and how it was made. */
+const CREDIT_PROPERTIES = {
+  'photoshop:Credit': 'http://ns.adobe.com/photoshop/1.0/',
+  'photoshop:Source': 'http://ns.adobe.com/photoshop/1.0/',
+  'Iptc4xmpExt:DigitalSourceType': 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/',
+  'Iptc4xmpExt:AISystemUsed': 'http://iptc.org/std/Iptc4xmpExt/2008-02-29/',
+  'plus:LicensorURL': LICENSOR,
+  'plus:LicensorName': LICENSOR,
+  'plus:CreditLineRequired': LICENSOR,
+  'plus:DataMining': LICENSOR,
+} as const;
+
 const DC = 'http://purl.org/dc/elements/1.1/';
 const XMP_RIGHTS = 'http://ns.adobe.com/xap/1.0/rights/';
 const TIFF = 'http://ns.adobe.com/tiff/1.0/';
@@ -86,9 +106,15 @@ export function readXmpCredits(packet: Uint8Array): XmpCredits {
   const text = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength).toString('utf8');
   const dc = prefixOf(text, DC) ?? 'dc';
   const rights = prefixOf(text, XMP_RIGHTS) ?? 'xmpRights';
+  const others = Object.entries(CREDIT_PROPERTIES).flatMap(([property, uri]) =>
+    propertyIn(text, uri, property.slice(property.indexOf(':') + 1))
+      .slice(0, 1)
+      .map((value) => [property, value] as const),
+  );
   return {
     creators: valuesOf(text, `${dc}:creator`),
     rights: valuesOf(text, `${dc}:rights`)[0],
+    ...(others.length > 0 && { others }),
     terms: RIGHTS_NAMES.flatMap((name) =>
       valuesOf(text, `${rights}:${name}`)
         .slice(0, 1)
@@ -142,8 +168,9 @@ export function buildXmp(credits: XmpCredits, orientation?: number): Uint8Array 
  * left unchanged: readers refuse a packet that has one twice.
  */
 export function withCredits(packet: Uint8Array | undefined, credits: Credits): Uint8Array | undefined {
-  const { creators, rights } = credits;
-  if (!packet) return buildXmp({ creators, rights, terms: [] });
+  const { creators, rights, creditLine, caption, keywords } = credits;
+  const others = creditLine ? [['photoshop:Credit', creditLine] as const] : [];
+  if (!packet) return buildXmp({ creators, rights, caption, keywords, others, terms: [] });
   const text = readText(packet);
   const end = text?.lastIndexOf('</rdf:RDF>') ?? -1;
   if (text === undefined || end < 0) return packet;
@@ -152,6 +179,9 @@ export function withCredits(packet: Uint8Array | undefined, credits: Credits): U
   const lacking = descriptionOf({
     creators: holds('creator') ? [] : creators,
     rights: holds('rights') ? undefined : rights,
+    caption: holds('description') ? undefined : caption,
+    keywords: holds('subject') ? [] : keywords,
+    others: propertyIn(text, CREDIT_PROPERTIES['photoshop:Credit'], 'Credit').length > 0 ? [] : others,
     terms: [],
   });
   return lacking === undefined
@@ -161,22 +191,43 @@ export function withCredits(packet: Uint8Array | undefined, credits: Credits): U
 
 function descriptionOf(credits: XmpCredits, orientation?: number): string | undefined {
   const authors = credits.creators.map(printable).filter(Boolean).map(listItem).join('');
+  const keywords = (credits.keywords ?? []).map(printable).filter(Boolean).map(listItem).join('');
   const rights = printable(credits.rights ?? '');
   const terms = credits.terms.map(([name, value]) => [name, printable(value)] as const);
   const parts = [
     ...(orientation ? [`<tiff:Orientation>${orientation}</tiff:Orientation>`] : []),
     ...(authors ? [`<dc:creator><rdf:Seq>${authors}</rdf:Seq></dc:creator>`] : []),
+    ...(credits.caption ? [`<dc:description>${alternatives(printable(credits.caption))}</dc:description>`] : []),
+    ...(keywords ? [`<dc:subject><rdf:Bag>${keywords}</rdf:Bag></dc:subject>`] : []),
     ...(rights ? [`<dc:rights>${alternatives(rights)}</dc:rights>`] : []),
     ...terms
       .filter(([, value]) => value)
       .map(([name, value]) => `<xmpRights:${name}>${rightsValue(name, value)}</xmpRights:${name}>`),
   ];
+  const { elements, namespaces } = otherCredits(credits.others ?? []);
+  parts.push(...elements);
   if (parts.length === 0) return undefined;
   const tiff = orientation ? ` xmlns:tiff="${TIFF}"` : '';
   return (
-    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}"${tiff}>` +
+    `<rdf:Description rdf:about="" xmlns:dc="${DC}" xmlns:xmpRights="${XMP_RIGHTS}"${tiff}${namespaces}>` +
     `${parts.join('')}</rdf:Description>`
   );
+}
+
+/** A licensor's name and address are fields of one structure, all others properties of their own. */
+function otherCredits(others: NonNullable<XmpCredits['others']>) {
+  const written = others.map(([property, value]) => ({ property, value: escapeXml(printable(value)) }));
+  const elementOf = ({ property, value }: { property: string; value: string }) => `<${property}>${value}</${property}>`;
+  const isLicensor = ({ property }: { property: string }) => property.startsWith('plus:Licensor');
+  const licensor = written.filter(isLicensor).map(elementOf).join('');
+  const structure = `<plus:Licensor><rdf:Seq><rdf:li rdf:parseType="Resource">${licensor}</rdf:li></rdf:Seq></plus:Licensor>`;
+  const prefixes = new Map(
+    others.map(([property]) => [property.split(':')[0], CREDIT_PROPERTIES[property as keyof typeof CREDIT_PROPERTIES]]),
+  );
+  return {
+    elements: [...written.filter((one) => !isLicensor(one)).map(elementOf), ...(licensor ? [structure] : [])],
+    namespaces: [...prefixes].map(([prefix, uri]) => ` xmlns:${prefix}="${uri}"`).join(''),
+  };
 }
 
 function rightsValue(name: RightsName, value: string): string {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { sameBytes } from '../bytes.ts';
 import type { WritableFormat } from '../format.ts';
 import type { ImageFile } from '../image-file.ts';
-import { buildExif, withOrientation, withoutExifPrefix } from '../metadata/exif.ts';
+import { buildExif, withOrientation, withoutExifPrefix, withoutThumbnail } from '../metadata/exif.ts';
 import { usableProfile } from '../metadata/icc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
@@ -65,7 +65,8 @@ function metadataChunks({ exif, xmp, icc }: ImageMetadata): NewChunk[] {
   ];
 }
 
-function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: MetadataTransfer): PngMetadata {
+function chunksFromPng(output: Png, transfer: MetadataTransfer): PngMetadata {
+  const { source, policy, orientation, isReshaped, ownsIcc } = transfer;
   const from = source.file.read(readPng);
   // Some describe the old pixels, or must follow the palette, and the output has its own.
   const plain = { ...from, chunks: from.chunks.filter(({ type }) => !chunkKind(type)?.inColourType) };
@@ -76,7 +77,12 @@ function chunksFromPng(output: Png, { source, policy, orientation, ownsIcc }: Me
   // Viewers ignore colours that follow the pixels; EXIF and texts count anywhere, but libvips reads them only before.
   const moved = after.filter(({ type }) => !chunkKind(type)?.appearance);
   const ineffective = after.filter(({ type }) => chunkKind(type)?.appearance);
-  return { before: [...before, ...moved].filter(isWanted), after: ineffective.filter(isWanted) };
+  const own = [...before, ...moved].filter(isWanted);
+  return { before: isReshaped ? own.map(withoutChunkThumbnail) : own, after: ineffective.filter(isWanted) };
+}
+
+function withoutChunkThumbnail(chunk: NewChunk): NewChunk {
+  return chunk.type === 'eXIf' ? { type: 'eXIf', payload: withoutThumbnail(withoutExifPrefix(chunk.payload)) } : chunk;
 }
 
 /** The metadata of a PNG by its position: what is after the pixels has no effect on their colours. */

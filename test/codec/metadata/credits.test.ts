@@ -3,9 +3,10 @@ import { applyMetadata } from '../../../src/codec/apply-metadata.ts';
 import { sameBytes } from '../../../src/codec/bytes.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage, readMetadata } from '../../../src/codec/inspect-image.ts';
+import { recompressJpeg } from '../../../src/codec/jpeg/recompress.ts';
 import { readIptc } from '../../../src/codec/metadata/iptc.ts';
 import type { MetadataPolicy } from '../../../src/codec/metadata/model.ts';
-import { readXmpCredits } from '../../../src/codec/metadata/xmp.ts';
+import { buildXmp, readXmpCredits } from '../../../src/codec/metadata/xmp.ts';
 import { recompressPng } from '../../../src/codec/png/recompress.ts';
 import type { ImageFormat } from '../../../src/core/image-result.ts';
 import { ascii, concat } from '../../support/fixtures/bytes.ts';
@@ -18,7 +19,7 @@ import {
   withSegments,
   xmpSegment,
 } from '../../support/fixtures/jpeg.ts';
-import { xmpPacket } from '../../support/fixtures/metadata.ts';
+import { xmpDescription, xmpPacket } from '../../support/fixtures/metadata.ts';
 import { makePng, pngText, pngXmp } from '../../support/fixtures/png.ts';
 import { makeTiff, tiffBytes, tiffDirectory, tiffText, withTiffTags } from '../../support/fixtures/tiff.ts';
 
@@ -155,4 +156,43 @@ test.each(['keep', 'copyright'] as const)('the XMP of a GIF comes along under %s
   const source = withGifXmp(await makeAnimation('gif'), packet);
   expect(inspectImage(new ImageFile(source))).toMatchObject({ pages: 4, trailingBytes: 0 });
   expect(creditsInWebp('gif', source, policy)).toMatchObject({ creators: ['Ann'], rights: '(c) Ann' });
+});
+
+test('copyright keeps the credit line, the licensor and the label of AI, and writes the same packet of its own', async () => {
+  const names = [
+    'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/"',
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" photoshop:Credit="Ann / Agency" photoshop:City="Paris"',
+    'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"',
+  ].join(' ');
+  const licensor =
+    '<plus:Licensor><rdf:Seq><rdf:li rdf:parseType="Resource"><plus:LicensorURL>https://ann.example/buy</plus:LicensorURL></rdf:li></rdf:Seq></plus:Licensor>';
+  const packet = xmpDescription(names, licensor);
+  const built = buildXmp(readXmpCredits(packet))!;
+  const text = Buffer.from(built).toString();
+  expect(text).toContain('<photoshop:Credit>Ann / Agency</photoshop:Credit>');
+  expect(text).toContain('<plus:LicensorURL>https://ann.example/buy</plus:LicensorURL>');
+  expect(text).toContain('trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>');
+  expect(text).not.toContain('Paris');
+  expect(Buffer.from(buildXmp(readXmpCredits(built))!).toString()).toBe(text);
+});
+
+test('caption, keywords and credit line of IPTC go to the XMP of a format without IPTC, under keep', async () => {
+  const dataset = (id: number, text: string) => concat([0x1c, 2, id, 0, text.length], ascii(text));
+  const iptc = concat(dataset(25, 'tower'), dataset(25, 'evening'), dataset(110, 'Agency'), dataset(120, 'A tower'));
+  const source = withSegments(jpeg, [photoshopSegment(photoshopResource(0x0404, iptc))]);
+  const inWebp = (policy: MetadataPolicy) => {
+    const from = { format: 'jpeg', file: new ImageFile(source) } as const;
+    const output = applyMetadata(from, new ImageFile(webp), 'webp', policy, { orientation: 1 });
+    return Buffer.from(output).toString('latin1');
+  };
+  expect(inWebp('keep')).toMatch(/<dc:description>.*A tower.*<dc:subject>.*tower.*evening.*Agency/s);
+  expect(inWebp('copyright')).toMatch(/Agency/);
+  expect(inWebp('copyright')).not.toMatch(/tower/);
+});
+
+test('the rights of every IPTC block count', async () => {
+  const rights = (text: string) => photoshopResource(0x0404, concat([0x1c, 2, 116, 0, text.length], ascii(text)));
+  const source = withSegments(jpeg, [photoshopSegment(concat(rights('hers'), rights('also his')))]);
+  const output = await recompressJpeg(new ImageFile(source), 'copyright');
+  expect(Buffer.from(output).toString('latin1')).toMatch(/hers.*also his/s);
 });
