@@ -4,7 +4,7 @@ import { applyMetadata } from './apply-metadata.ts';
 import { assertSound, assertWholeScan, decodeStrictly } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { encodeImage } from './encode-image.ts';
-import { EngineError, withWarnings } from './engines.ts';
+import { EngineError, openImage, withWarnings } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -14,7 +14,7 @@ import { type PalettePng, palettePng } from './png/palette.ts';
 import { hasColourEdges } from './score/colour-edges.ts';
 import { SCORE_FLOOR, searchQuality } from './search-quality.ts';
 import type { Encoded, EncodeTask } from './task.ts';
-import { findHeaderFault, findOrientationFault, findPixelFault, pixelDigest } from './verify-image.ts';
+import { findHeaderFault, findOrientationFault, findPixelFault, openOutput, pixelDigest } from './verify-image.ts';
 
 /** Carries out the recipe of an image and checks what came of it. @throws CorruptImageError, EncoderCrashError */
 export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
@@ -66,10 +66,11 @@ async function encodeLossily(planned: EncodeTask): Promise<BytesOutcome> {
   if (!savesEnough(file, task)) return noGain(file, task);
   if (isNearTarget(file, task)) return kept(task, 'already-compressed', NEAR_TARGET);
   if (mergesFrames(file, task)) return kept(task, 'animation', MERGES_FRAMES);
-  const fault = await findPixelFault(file, task).catch(knownMessage);
-  if (fault) throw new EncoderCrashError(fault);
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
-  return verifyOutput(withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task), task);
+  const output = withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task);
+  const fault = await findPixelFault(output.file, task).catch(knownMessage);
+  if (fault) throw new EncoderCrashError(fault);
+  return verifyOutput(output, task);
 }
 
 /** With full chroma where the pixels need it. @throws CorruptImageError, EncoderCrashError */
@@ -109,8 +110,9 @@ async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
   const encoded = await attributeError(task, encodeImage);
   if (!savesEnough(encoded.file, task)) return noGain(encoded.file, task);
   if (mergesFrames(encoded.file, task)) return kept(task, 'animation', MERGES_FRAMES);
-  if ((await outputDigest(encoded.file)) !== before) return kept(task, 'not-identical');
-  return verifyOutput(withMetadata(encoded, task), task);
+  const output = withMetadata(encoded, task);
+  if ((await outputDigest(output.file)) !== before) return kept(task, 'not-identical');
+  return verifyOutput(output, task);
 }
 
 /** The same coefficients or the same samples packed tighter, metadata and all. */
@@ -155,7 +157,7 @@ async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<B
 
 async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
   try {
-    return await pixelDigest(source.bytes, facts);
+    return await pixelDigest(openImage(source.bytes, facts), facts);
   } catch (error) {
     throw new CorruptImageError(knownMessage(error), { cause: error });
   }
@@ -164,9 +166,11 @@ async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
 async function outputDigest(output: ImageFile): Promise<string> {
   const facts = inspectImage(output);
   if (!facts) throw new EncoderCrashError('Expected an image but the encoder wrote none');
-  return pixelDigest(output.bytes, facts).catch((error) => {
+  try {
+    return await pixelDigest(await openOutput(output, facts), facts);
+  } catch (error) {
     throw new EncoderCrashError(knownMessage(error), { cause: error });
-  });
+  }
 }
 
 /** The encoder's output with the metadata that belongs to it. */

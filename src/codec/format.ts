@@ -31,6 +31,8 @@ export interface Format extends FormatTraits {
   readonly stripper?: MetadataStripper;
   /** Viewers rotate it by properties of the file, not by EXIF, and libvips decodes it upright. */
   readonly turnsByProperty?: true;
+  /** Outputs are decoded by another library than the encoder's. */
+  readonly needsSecondWitness?: true;
   /** It has a place for Photoshop's resources, IPTC among them. */
   readonly holdsPhotoshop?: true;
   /** The file does not store the quality that it was written at. */

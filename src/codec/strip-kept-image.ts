@@ -3,7 +3,7 @@ import type { KeptReason, OutputFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { sameBytes } from './bytes.ts';
 import { assertSound } from './check-source.ts';
-import { EngineError } from './engines.ts';
+import { EngineError, openImage } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage, readMetadata } from './inspect-image.ts';
@@ -67,7 +67,8 @@ async function isSamePicture(bytes: Uint8Array, image: InspectedImage, budget: M
     const copy = new ImageFile(bytes);
     const output = inspectImage(copy);
     if (!output || !isShownAlike(copy, output, task)) return false;
-    return (await pixelDigest(source.bytes, facts)) === (await pixelDigest(bytes, output));
+    const before = await pixelDigest(openImage(source.bytes, facts), facts);
+    return before === (await pixelDigest(openImage(bytes, output), output));
   } catch (error) {
     if (error instanceof EngineError) return false;
     throw error;

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
 import { byteAt } from './bytes.ts';
+import { openWitness } from './compare-decoders.ts';
 import { fromEngine, openImage, openSharp, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import type { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
+import { witnessPixels } from './second-witness.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
 
 /**
@@ -46,7 +48,7 @@ async function findPlainJpegFault(output: ImageFile, facts: ImageFacts, task: En
   if (fault) return fault;
   const scanFault = findScanFault?.(output);
   if (scanFault !== 'unknown-kind') return scanFault;
-  await downscaledCopy(output.bytes, facts, task, resized, false);
+  await downscaledCopy(openImage(output.bytes, facts), facts, task, resized, false);
   return undefined;
 }
 
@@ -55,8 +57,20 @@ type Shrink = (image: Sharp, facts: ImageFacts, width: number, height: number) =
 const resized: Shrink = (image, _facts, width, height) => image.resize({ width, height, fit: 'fill' });
 
 async function comparePictures(output: ImageFile, facts: ImageFacts, task: EncodeTask, shrink: Shrink) {
-  const after = await downscaledCopy(output.bytes, facts, task, shrink, false);
-  return findDifference(await downscaledCopy(task.source.bytes, task.facts, task, shrink, true), after);
+  const after = await downscaledCopy(await openOutput(output, facts), facts, task, shrink, false);
+  const before = await downscaledCopy(openImage(task.source.bytes, task.facts), task.facts, task, shrink, true);
+  return findDifference(before, after);
+}
+
+/**
+ * The pixels of an output as they are stored: of AVIF and WebP as a decoder reads them that is not the encoder's
+ * library, because one library would not see its own errors. @throws EngineError
+ */
+export async function openOutput({ bytes }: ImageFile, facts: ImageFacts): Promise<Sharp> {
+  if (facts.pages > 1 || !FORMATS[facts.format].needsSecondWitness) return openImage(bytes, facts);
+  const picture = await witnessPixels(bytes, facts);
+  // It decodes WebP up to a size only.
+  return picture ? openWitness(picture) : openImage(bytes, facts);
 }
 
 async function findTimingFault(output: ImageFile, { source, facts }: EncodeTask) {
@@ -96,8 +110,7 @@ export function findOrientationFault(output: ImageFacts, { facts, recipe }: Plan
 }
 
 /** What the image decodes to, strictly and whole, as a text that is equal where all pixels are. @throws EngineError */
-export async function pixelDigest(bytes: Uint8Array, facts: ImageFacts): Promise<string> {
-  const image = openImage(bytes, facts);
+export async function pixelDigest(image: Sharp, facts: ImageFacts): Promise<string> {
   const { data, info } = await fromEngine(storedPixels(image, facts).toBuffer({ resolveWithObject: true }));
   const digest = createHash('sha256').update(data).digest('base64');
   return `${info.width}x${info.height}x${info.channels} ${digest}`;
@@ -112,22 +125,17 @@ function storedPixels(image: Sharp, facts: ImageFacts): Sharp {
 }
 
 async function downscaledCopy(
-  bytes: Uint8Array,
+  image: Sharp,
   facts: ImageFacts,
   { facts: source, recipe }: EncodeTask,
   shrink: Shrink,
   isSource: boolean,
 ): Promise<Uint8Array> {
-  // libheif writes an orientation into AVIF by itself and applies it when it decodes: such an output is seen upright.
-  const { turnsByProperty } = FORMATS[recipe.format];
-  const isTurned = turnsByProperty && !recipe.reshape?.upright && source.orientation >= 5;
   const { width, height } = recipe.reshape ?? source;
-  const [across, down] = isTurned ? [height, width] : [width, height];
   // Rounded down: a little above an eighth, and the decoder would have to work at a quarter.
   const anEighthOf = (side: number) => Math.max(1, Math.floor(side / 8));
-  const view = shrink(openImage(bytes, facts), facts, anEighthOf(across), anEighthOf(down));
-  const isUpright = recipe.reshape?.upright || turnsByProperty;
-  const flat = (isSource && isUpright ? view.autoOrient() : view)
+  const view = shrink(image, facts, anEighthOf(width), anEighthOf(height));
+  const flat = (isSource && recipe.reshape?.upright ? view.autoOrient() : view)
     .flatten({ background: recipe.flattenOn ?? '#808080' })
     .toColourspace('srgb');
   return fromEngine(flat.raw().toBuffer());
