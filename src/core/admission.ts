@@ -57,8 +57,9 @@ function bytesPerPixel(plan: EncodingPlan, formats: FormatTable): number {
   if (recipe.lossless) return losslessBytesPerPixel(facts, recipe, formats);
   const decoded = formats[facts.format].memory?.decoded ?? BYTES_PER_PIXEL.decoded;
   const decoding = needsAllScans(facts) ? BYTES_PER_PIXEL.allScans : decoded;
-  const encoding = formats[recipe.format].memory?.encoding ?? 0;
-  return Math.max(decoding, encoding) + (recipe.search || recipe.measureChroma ? BYTES_PER_PIXEL.search : 0);
+  const { encoding = 0, verified = [0, 0] } = formats[recipe.format].memory ?? {};
+  const verifying = facts.pages > 1 ? 0 : verified[facts.alpha ? 1 : 0];
+  return Math.max(decoding, encoding, verifying) + (recipe.search || recipe.measureChroma ? BYTES_PER_PIXEL.search : 0);
 }
 
 function losslessBytesPerPixel(facts: ImageFacts, recipe: EncodeRecipe, formats: FormatTable): number {

@@ -104,6 +104,8 @@ export interface FormatMemory {
   readonly decoded?: number;
   /** Of a source that is decoded whole so that its pixels can be compared. */
   readonly compared?: number;
+  /** Of decoding a still output by a second decoder, without and with transparency. */
+  readonly verified?: readonly [opaque: number, transparent: number];
   /** Of encoding it at all, and of encoding it without loss. */
   readonly encoding?: number;
   readonly losslessEncoding?: number;
