@@ -35,7 +35,7 @@ export async function judgeOutcome(
   settings: CompressionSettings,
   judges: readonly Judge[],
 ): Promise<Offence | undefined> {
-  if (outcome.status === 'skipped') return undefined;
+  if (outcome.status === 'skipped' || isUnproven(outcome)) return undefined;
   if (outcome.status === 'failed') {
     if (outcome.code === 'CorruptImage') return falseRefusal(file, outcome.message, judges);
     // The others say nothing about damage: a limit, or metadata that cannot be removed.
@@ -49,6 +49,12 @@ export async function judgeOutcome(
   if (outcome.status !== 'compressed') return undefined;
   const difference = await differenceOf(file, outcome, source, { settings, judges });
   return difference === undefined ? undefined : { kind: 'differing', cause: nameOf(outcome), detail: difference };
+}
+
+/** Kept, and reported as an image of which nobody knows whether it is whole. */
+export function isUnproven(outcome: BytesOutcome): boolean {
+  const reason: string | undefined = outcome.status === 'kept' ? outcome.reason : undefined;
+  return reason === 'unproven';
 }
 
 type Readings = ReadonlyMap<Judge, Reading>;

@@ -1,8 +1,9 @@
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
+import type { BytesOutcome } from '../../../src/codec/outcome.ts';
 import type { CompressionSettings } from '../../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
-import { judgeOutcome, type Offence } from './judge-mutant.ts';
+import { isUnproven, judgeOutcome, type Offence } from './judge-mutant.ts';
 import type { Judge, Reading } from './judges/judge.ts';
 import { FUZZ_FORMATS, type FuzzFormat, type Mutant, mutate, randomOf } from './mutate.ts';
 import type { Random } from './piece.ts';
@@ -43,14 +44,18 @@ export async function prepareFuzz(run: FuzzRun): Promise<(one: FuzzCase) => Prom
     const settings = SETTINGS[settingsName];
     const before = Buffer.from(mutant.bytes);
     const outcome = await compressBytes(mutant.bytes, settings, hostOf(settings, run));
-    const outcomeName = outcome.status === 'failed' ? outcome.code : outcome.status;
     const file = { bytes: before, format: one.format, ...(!run.undamaged && { sound: await soundOf(seedFile) }) };
     const offence = before.equals(mutant.bytes)
       ? await judgeOutcome(file, outcome, settings, run.judges)
       : ({ kind: 'differing', cause: 'the source in memory was changed', detail: '' } as const);
     const made = { seedFile: seedFile.name, mutations: mutant.mutations, settings: settingsName };
-    return { ...one, ...made, outcome: outcomeName, ...(offence && { offence }) };
+    return { ...one, ...made, outcome: nameOf(outcome), ...(offence && { offence }) };
   };
+}
+
+function nameOf(outcome: BytesOutcome): string {
+  if (outcome.status === 'failed') return outcome.code;
+  return isUnproven(outcome) ? 'kept (unproven)' : outcome.status;
 }
 
 async function readSeed({ bytes, format }: SeedFile, judges: readonly Judge[]): Promise<ReadonlyMap<string, Reading>> {
