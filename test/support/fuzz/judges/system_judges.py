@@ -127,6 +127,8 @@ def djpeg(content):
     message = one_line(strict.stderr)
     if "Unsupported output conversion" in message:
         return jpegtran(content)
+    if message.endswith("precision 12"):
+        return {"verdict": "unable", "message": message}, b""
     if HARMLESS.search(message):
         return djpeg_that_goes_on(content, message)
     return {"verdict": "refused", "message": message}, b""
