@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageFile } from '../src/codec/image-file.ts';
 import { inspectImage } from '../src/codec/inspect-image.ts';
-import { findMarkerFault, findScanFault } from '../src/codec/jpeg/faults.ts';
+import { judgeJpeg } from '../src/codec/jpeg/judge.ts';
 import type { ImageFacts } from '../src/core/recipe.ts';
 
 export interface Picture {
@@ -31,8 +31,7 @@ export function readPicture(file: string): Picture | undefined {
 /** Undamaged and of a single picture: what every peer can compress. */
 export function isOrdinaryJpeg({ bytes, facts }: Picture): boolean {
   if (facts.format !== 'jpeg' || facts.multiPicture || facts.trailingBytes > 0 || facts.colour === 'cmyk') return false;
-  const fault = findMarkerFault(new ImageFile(bytes)) ?? findScanFault(new ImageFile(bytes));
-  return fault === undefined || fault === 'unknown-kind';
+  return judgeJpeg(new ImageFile(bytes)).is !== 'damaged';
 }
 
 export function megapixelsOf(pictures: readonly Picture[]): number {

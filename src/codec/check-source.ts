@@ -1,38 +1,50 @@
-import { isStreamed } from '../core/admission.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { EngineError, fromEngine, openImage, shrunkAfterDecoding } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import type { ImageFile } from './image-file.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import type { PlannedTask } from './task.ts';
+import { UnprovenError } from './outcome.ts';
+import type { EncodeTask } from './task.ts';
+import type { Sound, Unproven } from './verdict.ts';
 
 /**
- * Damage of a source that a strict decode by libvips does not report; the encode itself decodes it. In a JPEG, damaged
- * codes often decode to other pixels without a warning, until too many or too few bytes are left at the end, which
- * libvips ignores. To check every code costs a twentieth of mozjpeg but a third of the fast preset, which has to do
- * with the markers and with what libvips warns of as long as the source is not replaced. @throws CorruptImageError
+ * What the judge of its format says of a source; undefined where it has none, and a strict decode decides.
+ * @throws CorruptImageError
  */
-export function assertSound(task: PlannedTask): void {
-  assertNoFault(task.source, task.facts);
-  if (task.replacesSource || !isStreamed(task, FORMATS)) assertWholeScan(task);
-}
-
-/** @throws CorruptImageError */
-export function assertWholeScan({ source, facts }: PlannedTask): void {
-  const fault = FORMATS[facts.format].findScanFault?.(source);
-  if (fault && fault !== 'unknown-kind') throw new CorruptImageError(fault);
-}
-
-function assertNoFault(source: ImageFile, { format }: ImageFacts): void {
-  const fault = FORMATS[format].findFault?.(source);
+export async function judgeSource(source: ImageFile, facts: ImageFacts): Promise<Sound | Unproven | undefined> {
+  const { judge, findFault } = FORMATS[facts.format];
+  const fault = findFault?.(source);
   if (fault) throw new CorruptImageError(fault);
+  const verdict = await judge?.(source, facts);
+  if (verdict?.is === 'damaged') throw new CorruptImageError(verdict.detail);
+  return verdict;
+}
+
+/**
+ * Why a decoder refuses a source. Where a judge found it whole, the two disagree, and neither is believed.
+ * @throws CorruptImageError, UnprovenError
+ */
+export async function assertDecodes({
+  source,
+  facts,
+  verdict,
+}: Omit<EncodeTask, 'recipe' | 'settings'>): Promise<void> {
+  if (!verdict) return decodeStrictly(source, facts);
+  try {
+    await decodeStrictly(source, facts, verdict);
+  } catch (error) {
+    if (error instanceof CorruptImageError)
+      throw new UnprovenError('all of its data is there, but its decoder does not accept it', { cause: error });
+    throw error;
+  }
 }
 
 /** @throws CorruptImageError where a strict decoder warns of anything */
-export async function decodeStrictly(source: ImageFile, facts: ImageFacts): Promise<void> {
+export async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdict?: Sound): Promise<void> {
   try {
-    await fromEngine(shrunkAfterDecoding(openImage(source.bytes, facts), facts, 8, 8).raw().toBuffer());
+    const image = openImage(source.bytes, facts, verdict?.is === 'odd' ? 'none' : 'warning');
+    await fromEngine(shrunkAfterDecoding(image, facts, 8, 8).raw().toBuffer());
   } catch (error) {
     if (error instanceof EngineError) throw new CorruptImageError(error.message, { cause: error });
     throw error;
@@ -41,17 +53,19 @@ export async function decodeStrictly(source: ImageFile, facts: ImageFacts): Prom
 
 /** A kept image is stored as it is, but damage in it has to be reported. @throws CorruptImageError */
 export async function checkKept(source: ImageFile, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
-  const { keptCheck: check, canDecode } = FORMATS[facts.format];
-  if (!check) return;
-  if (canDecode?.(facts) === false) return assertNoFault(source, facts);
+  const { keptCheck: check, canDecode, judge } = FORMATS[facts.format];
   const pixels = facts.width * facts.height * facts.pages;
   const bytes = source.bytes.length + pixels * (facts.progressive ? 6 : 4);
-  if (pixels > MAX_PIXELS || bytes > budget.capacity) {
+  const fits = pixels <= MAX_PIXELS && bytes <= budget.capacity;
+  const release = await budget.acquire(fits ? bytes : 0);
+  try {
+    const verdict = judge && (await judgeSource(source, facts));
+    const isProven = verdict?.is === 'whole' || verdict?.is === 'odd';
+    if (!check || isProven || canDecode?.(facts) === false) return;
+    if (fits) await decodeStrictly(source, facts);
     // What is too large to be decoded here may be a false size: the codes of a GIF show it without a decode.
-    if (check === 'faults-unless-decoded') assertNoFault(source, facts);
-    return;
+    else if (check === 'faults-unless-decoded') await judgeSource(source, facts);
+  } finally {
+    release();
   }
-  const release = await budget.acquire(bytes);
-  await decodeStrictly(source, facts).finally(release);
-  if (check === 'decode-and-faults') assertNoFault(source, facts);
 }

@@ -1,7 +1,7 @@
-import type { Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import type { ImageFacts } from '../core/recipe.ts';
 import { byteAt } from './bytes.ts';
-import { fromEngine, openImage, openSharp, shrunkAfterDecoding } from './engines.ts';
+import { fromEngine, openImage, shrunkAfterDecoding } from './engines.ts';
 import type { WitnessPicture } from './second-witness.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function findDecoderDifference(
 
 /** The pixels that a second decoder gave, as an image of libvips. */
 export function openWitness({ pixels, width, height, channels }: WitnessPicture): Sharp {
-  return openSharp(pixels, { raw: { width, height, channels }, limitInputPixels: false });
+  return sharp(pixels, { raw: { width, height, channels }, limitInputPixels: false });
 }
 
 const CELL = 16;

@@ -18,6 +18,7 @@ import {
   HostTooSmallError,
   keptOutcome,
   TooLargeError,
+  UnprovenError,
 } from './outcome.ts';
 import { stripKeptImage } from './strip-kept-image.ts';
 import type { InspectedImage, PlannedTask } from './task.ts';
@@ -65,9 +66,18 @@ function requireCleanOutput(outcome: BytesOutcome, { source, settings }: Inspect
 async function compressInspected(image: InspectedImage, host: CompressHost): Promise<BytesOutcome> {
   const { source, facts, settings } = image;
   const recipe = chooseRecipe(facts, settings, FORMATS);
-  if (recipe.action === 'encode') return encodeWithinLimits({ ...image, recipe }, host);
+  if (recipe.action === 'encode') return encodeOrKeep({ ...image, recipe }, host);
   await checkKept(source, facts, host.budget);
   return keptOutcome(facts.format, recipe.reason, recipe.detail);
+}
+
+async function encodeOrKeep(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {
+  try {
+    return await encodeWithinLimits(planned, host);
+  } catch (error) {
+    if (error instanceof UnprovenError) return keptOutcome(planned.facts.format, 'unproven', error.message);
+    throw error;
+  }
 }
 
 // AVIF of 100 MP takes a minute of one core; nothing sound takes longer than a few.

@@ -1,10 +1,10 @@
 import type { KeptReason } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
-import { assertSound, assertWholeScan, decodeStrictly } from './check-source.ts';
+import { assertDecodes, judgeSource } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
-import { encodeImage } from './encode-image.ts';
-import { EngineError, openImage, withWarnings } from './engines.ts';
+import { encodeImage, openSource } from './encode-image.ts';
+import { EngineError } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -16,10 +16,20 @@ import { SCORE_FLOOR, searchQuality } from './search-quality.ts';
 import type { Encoded, EncodeTask } from './task.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, openOutput, pixelDigest } from './verify-image.ts';
 
-/** Carries out the recipe of an image and checks what came of it. @throws CorruptImageError, EncoderCrashError */
-export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
+/**
+ * Judges a source, carries out its recipe, and checks what came of it.
+ * @throws CorruptImageError, UnprovenError, EncoderCrashError
+ */
+export async function compressTask(planned: Omit<EncodeTask, 'verdict'>): Promise<BytesOutcome> {
+  const verdict = await judgeSource(planned.source, planned.facts);
+  if (verdict?.is === 'unproven') return keptOutcome(planned.facts.format, 'unproven', verdict.detail);
+  const outcome = await carryOut({ ...planned, verdict });
+  if (verdict?.is !== 'odd' || (outcome.status !== 'compressed' && outcome.status !== 'kept')) return outcome;
+  return { ...outcome, detail: [outcome.detail, verdict.detail].filter(Boolean).join('; ') };
+}
+
+async function carryOut(task: EncodeTask): Promise<BytesOutcome> {
   const { recipe } = task;
-  assertSound(task);
   const palette = recipe.tryPalette ? await attributeError(task, palettePng) : undefined;
   if (palette) return repackOrPalette(task, palette);
   if (!recipe.lossless || recipe.reshape) return encodeLossily(task);
@@ -28,14 +38,14 @@ export async function compressTask(task: EncodeTask): Promise<BytesOutcome> {
 
 /**
  * One pipeline decodes and encodes: where it fails, the source is decoded once more, alone, to know which of the two
- * it was. @throws CorruptImageError, EncoderCrashError, or an error of our own code as it is
+ * it was. @throws CorruptImageError, UnprovenError, EncoderCrashError, or an error of our own code as it is
  */
 async function attributeError<T>(task: EncodeTask, act: (task: EncodeTask) => Promise<T>): Promise<T> {
   try {
     return await act(task);
   } catch (error) {
     const message = knownMessage(error);
-    await decodeStrictly(task.source, task.facts);
+    await assertDecodes(task);
     throw new EncoderCrashError(message, { cause: error });
   }
 }
@@ -60,8 +70,7 @@ async function encodeLossily(planned: EncodeTask): Promise<BytesOutcome> {
     return encodeLossily({ ...task, recipe: { ...recipe, fullChroma: true } });
   if (found?.isGood === false) return belowFloor(task, found.score);
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
-  const { answer: encoded, warned } = await withWarnings(() => attributeError(encodeTask, encodeImage));
-  if (warned) assertWholeScan(task);
+  const encoded = await attributeError(encodeTask, encodeImage);
   const { file } = encoded;
   if (!savesEnough(file, task)) return noGain(file, task);
   if (isNearTarget(file, task)) return kept(task, 'already-compressed', NEAR_TARGET);
@@ -155,11 +164,13 @@ async function repackOrPalette(task: EncodeTask, palette: PalettePng): Promise<B
   return isWhole && output.file.bytes.length <= smallest * 0.9 ? verifyOutput(output, task) : exact;
 }
 
-async function sourceDigest({ source, facts }: EncodeTask): Promise<string> {
+async function sourceDigest(task: EncodeTask): Promise<string> {
   try {
-    return await pixelDigest(openImage(source.bytes, facts), facts);
+    return await pixelDigest(openSource(task), task.facts);
   } catch (error) {
-    throw new CorruptImageError(knownMessage(error), { cause: error });
+    const message = knownMessage(error);
+    await assertDecodes(task);
+    throw new CorruptImageError(message, { cause: error });
   }
 }
 

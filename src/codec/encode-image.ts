@@ -10,12 +10,18 @@ export async function encodeImage(task: EncodeTask): Promise<Encoded> {
 }
 
 /** What an encoder is given: the source, upright, resized and flattened as the recipe asks. */
-export function pixelsToEncode({ source, facts, recipe, timeLimitMs }: EncodeTask): Sharp {
-  let image = openImage(source.bytes, facts).timeout({ seconds: Math.ceil(timeLimitMs / 1000) });
+export function pixelsToEncode(task: EncodeTask): Sharp {
+  const { facts, recipe } = task;
+  let image = openSource(task).timeout({ seconds: Math.ceil(task.timeLimitMs / 1000) });
   if (recipe.reshape?.upright) image = image.autoOrient();
   if (recipe.reshape) image = image.resize(recipe.reshape.width, recipe.reshape.height, { fit: 'fill' });
   if (recipe.flattenOn) image = image.flatten({ background: recipe.flattenOn });
   return image.toColourspace(storedColourspace(facts));
+}
+
+/** A source as its judge wants it decoded. */
+export function openSource({ source, facts, verdict }: Pick<EncodeTask, 'source' | 'facts' | 'verdict'>): Sharp {
+  return openImage(source.bytes, facts, verdict?.is === 'odd' ? 'none' : 'warning');
 }
 
 // libvips would store grey as RGB and 16 bits as 8.

@@ -1,4 +1,4 @@
-import sharp, { type Sharp, type SharpInput, type SharpOptions } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import type { RgbPixels } from './score/perceptual-score.ts';
 
@@ -12,7 +12,6 @@ export async function fromEngine<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    noteWarning();
     throw new EngineError(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
@@ -23,16 +22,18 @@ export function configureLibvips(): void {
   sharp.cache(false);
 }
 
-/** Every image that libvips opens for us is opened here, so that none of its warnings is lost. */
-export function openSharp(input: SharpInput, options: SharpOptions = {}): Sharp {
-  return sharp(input, options).on('warning', noteWarning) as Sharp;
-}
-
-/** The pixels as they are stored, decoded strictly; the profile belongs to the metadata and does not touch them. */
-export function openImage(source: Uint8Array, facts: Pick<ImageFacts, 'pages'> & Partial<ImageFacts>): Sharp {
+/**
+ * The pixels as they are stored; the profile belongs to the metadata and does not touch them.
+ * @param failOn 'none' only of a source whose judge found all of it there
+ */
+export function openImage(
+  source: Uint8Array,
+  facts: Pick<ImageFacts, 'pages'> & Partial<ImageFacts>,
+  failOn: 'warning' | 'none' = 'warning',
+): Sharp {
   const { width = 0, height = 0, pages } = facts;
-  return openSharp(source, {
-    failOn: 'warning',
+  return sharp(source, {
+    failOn,
     // What the header says was compared with the host's limit before; a decoder that finds more is stopped.
     limitInputPixels: Math.max(MAX_PIXELS, width * height * pages),
     ignoreIcc: true,
@@ -57,25 +58,4 @@ export async function rgbPixels(image: Sharp, background: string): Promise<RgbPi
   const flat = image.flatten({ background }).toColourspace('srgb').raw();
   const { data, info } = await fromEngine(flat.toBuffer({ resolveWithObject: true }));
   return { pixels: data, width: info.width, height: info.height };
-}
-
-/**
- * Whether libvips warned while `work` was going on. It keeps its warnings in one queue of the process, sharp hands them
- * to whichever call ends next, and a call that fails takes them into its own message. So a warning, and a failure,
- * counts for every `work` in progress: too often is safe, once too seldom is not.
- */
-export async function withWarnings<T>(work: () => Promise<T>): Promise<{ answer: T; warned: boolean }> {
-  const watch = { warned: false };
-  watches.add(watch);
-  try {
-    return { answer: await work(), warned: watch.warned };
-  } finally {
-    watches.delete(watch);
-  }
-}
-
-const watches = new Set<{ warned: boolean }>();
-
-function noteWarning(): void {
-  for (const watch of watches) watch.warned = true;
 }

@@ -3,6 +3,7 @@ import type { FormatTraits, ImageFacts } from '../core/recipe.ts';
 import type { ImageFile } from './image-file.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataStripper, MetadataTransfer } from './metadata/model.ts';
 import type { Encoded, EncodePlan } from './task.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What can be done with images of one format; what is absent is not done here. */
 export interface Format extends FormatTraits {
@@ -11,15 +12,15 @@ export interface Format extends FormatTraits {
   sniff(bytes: Uint8Array): boolean;
   /** What the header says beyond the defaults. @throws CorruptImageError where it cannot be read */
   inspect?(file: ImageFile): Partial<ImageFacts>;
-  /** Damage that a strict decode by libvips does not report. */
+  /** Whether all of the picture is there; where it proves that, no decoder is asked. @throws CorruptImageError */
+  judge?(file: ImageFile, facts: ImageFacts): Verdict | Promise<Verdict>;
+  /** Damage that a strict decode by libvips does not report, of a format without a judge. */
   findFault?(file: ImageFile): string | undefined;
-  /** The same in the coded pixels, which takes longer; 'unknown-kind' where it cannot be known. */
-  findScanFault?(file: ImageFile): string | undefined | 'unknown-kind';
   /**
-   * What of a source is checked before it is kept as it is; nothing where absent. A strict decode by libvips; with
-   * `findFault` after it, or instead of it where the image is too large for a decode.
+   * What of a source is checked before it is kept as it is; nothing where absent. A strict decode by libvips where the
+   * judge does not prove it, or `findFault` where the image is too large for a decode.
    */
-  readonly keptCheck?: 'decode' | 'decode-and-faults' | 'faults-unless-decoded';
+  readonly keptCheck?: 'decode' | 'faults-unless-decoded';
   /** Of a format of which libvips reads only some kinds. */
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */

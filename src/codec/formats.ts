@@ -10,14 +10,15 @@ import { HEADER_ONLY_FORMATS } from './header-only-formats.ts';
 import { readBrands } from './isobmff/boxes.ts';
 import { encodeAvif } from './isobmff/encode.ts';
 import { inspectIso } from './isobmff/inspect.ts';
+import { judgeAvif, judgeHeif } from './isobmff/judge.ts';
 import { readIsoMetadata, writeAvifMetadata } from './isobmff/metadata.ts';
 import { AVIF_RECIPES } from './isobmff/recipe.ts';
 import { isoPartsLeft } from './isobmff/unread-metadata.ts';
 import { carryTrailingParts } from './jpeg/carry-trailing-parts.ts';
 import { dropJpegParts } from './jpeg/drop-parts.ts';
 import { encodeJpeg } from './jpeg/encode.ts';
-import { findMarkerFault, findScanFault } from './jpeg/faults.ts';
 import { inspectJpeg } from './jpeg/inspect.ts';
+import { judgeJpeg } from './jpeg/judge.ts';
 import { readJpegMetadata, writeJpegMetadata } from './jpeg/metadata.ts';
 import { JPEG_RECIPES } from './jpeg/recipe.ts';
 import { recompressJpeg } from './jpeg/recompress.ts';
@@ -60,9 +61,8 @@ export const FORMATS: {
     recipes: JPEG_RECIPES,
     sniff: (bytes) => startsWith(bytes, '\xff\xd8\xff'),
     inspect: inspectJpeg,
-    findFault: findMarkerFault,
-    findScanFault,
-    keptCheck: 'decode-and-faults',
+    judge: judgeJpeg,
+    keptCheck: 'decode',
     canDecode: ({ lossless, bitsPerChannel }) => !lossless && bitsPerChannel <= 8,
     readMetadata: readJpegMetadata,
     writeMetadata: writeJpegMetadata,
@@ -142,6 +142,7 @@ export const FORMATS: {
     recipes: AVIF_RECIPES,
     sniff: hasBrand('avif', 'avis'),
     inspect: inspectIso,
+    judge: judgeAvif,
     hidesQuality: true,
     needsSecondWitness: true,
     readMetadata: readIsoMetadata,
@@ -155,6 +156,7 @@ export const FORMATS: {
     contentType: 'image/heic',
     sniff: hasBrand('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'mif2', 'msf1'),
     inspect: inspectIso,
+    judge: judgeHeif,
     readMetadata: readIsoMetadata,
     unreadMetadata: isoPartsLeft,
     turnsByProperty: true,

@@ -24,6 +24,11 @@ export class EncoderCrashError extends Error {
   override readonly name = 'EncoderCrashError';
 }
 
+/** Whether the source is whole cannot be proven: it is kept as it is. */
+export class UnprovenError extends Error {
+  override readonly name = 'UnprovenError';
+}
+
 /** The image is over the limit of pixels. */
 export class TooLargeError extends Error {
   override readonly name: string = 'TooLargeError';

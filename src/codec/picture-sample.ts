@@ -1,5 +1,6 @@
+import sharp from 'sharp';
 import { pixelsToEncode } from './encode-image.ts';
-import { fromEngine, openSharp, rgbPixels } from './engines.ts';
+import { fromEngine, rgbPixels } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import type { ImageFile } from './image-file.ts';
 import { perceptualReference, type RgbPixels } from './score/perceptual-score.ts';
@@ -35,13 +36,13 @@ export function sampleOf(task: EncodeTask): Promise<PictureSample> {
 
 /** The tiles as the recipe's encoder writes them, without metadata. @throws EngineError */
 export async function encodeTiles({ pixels, width, height }: RgbPixels, task: EncodeTask): Promise<ImageFile> {
-  const image = openSharp(pixels, { raw: { width, height, channels: 3 } });
+  const image = sharp(pixels, { raw: { width, height, channels: 3 } });
   return (await FORMATS[task.recipe.format].encode(image, task)).file;
 }
 
 /** What the tiles need in the fastest lossless WebP, which is some 20 ms of work. @throws EngineError */
 export async function quickExactBytes({ pixels, width, height }: RgbPixels): Promise<number> {
-  const image = openSharp(pixels, { raw: { width, height, channels: 3 } });
+  const image = sharp(pixels, { raw: { width, height, channels: 3 } });
   return (await fromEngine(image.webp({ lossless: true, effort: 0 }).toBuffer())).length;
 }
 

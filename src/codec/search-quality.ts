@@ -1,5 +1,6 @@
+import sharp from 'sharp';
 import { SEARCH_RANGE } from '../core/recipe.ts';
-import { openSharp, rgbPixels } from './engines.ts';
+import { rgbPixels } from './engines.ts';
 import { encodeTiles, GREY, sampleOf } from './picture-sample.ts';
 import type { EncodeTask } from './task.ts';
 
@@ -30,7 +31,7 @@ export async function searchQuality(task: EncodeTask): Promise<QualityFound | un
   if (!scorer) return undefined;
   const scoreAt = async (quality: number) => {
     const { bytes } = await encodeTiles(tiles, { ...task, recipe: { ...task.recipe, quality } });
-    return scorer.score((await rgbPixels(openSharp(bytes), GREY)).pixels);
+    return scorer.score((await rgbPixels(sharp(bytes), GREY)).pixels);
   };
   return findLowest(scoreAt, task.facts.sourceQuality);
 }

@@ -2,7 +2,9 @@ import { estimateDecoding } from '../core/admission.ts';
 import type { KeptReason, OutputFormat } from '../core/image-result.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { sameBytes } from './bytes.ts';
-import { assertSound } from './check-source.ts';
+import { judgeSource } from './check-source.ts';
+import { CorruptImageError } from './corrupt-image-error.ts';
+import { openSource } from './encode-image.ts';
 import { EngineError, openImage } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
@@ -63,14 +65,15 @@ async function isSamePicture(bytes: Uint8Array, image: InspectedImage, budget: M
   try {
     const format = facts.format as OutputFormat;
     const task: PlannedTask = { ...image, recipe: { action: 'encode', format, lossless: true } };
-    assertSound(task);
+    const verdict = await judgeSource(source, facts);
+    if (verdict?.is === 'unproven') return false;
     const copy = new ImageFile(bytes);
     const output = inspectImage(copy);
     if (!output || !isShownAlike(copy, output, task)) return false;
-    const before = await pixelDigest(openImage(source.bytes, facts), facts);
+    const before = await pixelDigest(openSource({ ...image, verdict }), facts);
     return before === (await pixelDigest(openImage(bytes, output), output));
   } catch (error) {
-    if (error instanceof EngineError) return false;
+    if (error instanceof EngineError || error instanceof CorruptImageError) return false;
     throw error;
   } finally {
     release();

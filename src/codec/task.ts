@@ -1,6 +1,7 @@
 import type { EncodingPlan } from '../core/admission.ts';
 import type { Encoding } from '../core/image-result.ts';
 import type { ImageFile } from './image-file.ts';
+import type { Sound } from './verdict.ts';
 
 /** An image that was inspected, and what is wanted of it. */
 export interface InspectedImage extends Omit<EncodingPlan, 'recipe'> {
@@ -13,6 +14,8 @@ export interface InspectedImage extends Omit<EncodingPlan, 'recipe'> {
 export interface PlannedTask extends InspectedImage, EncodingPlan {}
 
 export interface EncodeTask extends PlannedTask {
+  /** What its judge found of the source, where it has one. */
+  readonly verdict?: Sound;
   readonly timeLimitMs: number;
 }
 

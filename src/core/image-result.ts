@@ -92,6 +92,7 @@ export const KEPT_REASONS = {
   'deep-colour': 'has more than 8 bits per channel, which the target format does not support',
   cmyk: 'CMYK, which the target format does not support',
   'colour-space': 'a colour space that cannot be kept exactly',
+  unproven: 'whether it is whole cannot be proven here',
   'not-identical': 'the lossless result was not identical, so it was discarded',
   'metadata-limit': 'the mark does not fit into the user metadata (2 KB in all)',
   'object-lock': 'under Object Lock',

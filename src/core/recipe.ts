@@ -32,6 +32,8 @@ export interface ImageFacts {
   readonly undeclaredAlpha?: boolean;
   /** An AVIF that shows a part of its pixels only. */
   readonly cropped?: boolean;
+  /** Its height stands after its first scan, where no decoder here looks for it, JPEG only. */
+  readonly lateHeight?: boolean;
   /** Arithmetic instead of Huffman codes, JPEG only. */
   readonly arithmetic?: boolean;
   /** Bytes after the end of the image that are no known structure. */
@@ -146,6 +148,7 @@ export const SEARCH_RANGE = { lowest: 60, highest: 90 } as const;
 // What a re-encode would silently throw away: mozjpeg and libvips keep none of it.
 function fragileContent(facts: ImageFacts, settings: CompressionSettings, formats: FormatTable): Recipe | undefined {
   const { recipes } = formats[facts.format];
+  if (facts.lateHeight) return keep('unsupported-format', 'a JPEG whose height stands after its first scan (DNL)');
   if (facts.contentCredentials) return keep('content-credentials');
   if (facts.trailingBytes > 0) {
     return keep('trailing-data', `${countOf(facts.trailingBytes, 'byte')} after the end of the image`);

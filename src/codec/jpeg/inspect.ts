@@ -3,7 +3,7 @@ import { indexOfText } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
 import { hasProfile } from './metadata.ts';
 import { readMultiPicture } from './multi-picture.ts';
-import { isProgressive, type Jpeg, type JpegFrame, readJpeg, readJpegOrientation, SOS } from './segments.ts';
+import { DNL, isProgressive, type Jpeg, type JpegFrame, readJpeg, readJpegOrientation, SOS } from './segments.ts';
 import { estimateSourceQuality, quantisationTables } from './source-quality.ts';
 
 const JPEG_COLOURS: Readonly<Record<number, ImageFacts['colour']>> = { 1: 'grey', 3: 'rgb', 4: 'cmyk' };
@@ -27,6 +27,7 @@ export function inspectJpeg(file: ImageFile): Partial<ImageFacts> {
     sourceQuality: estimateSourceQuality(quantisationTables(jpeg)),
     chromaSubsampling: chromaSubsampling(frame),
     lossless: (frame.marker & 3) === 3,
+    lateHeight: segments.some(({ marker }) => marker === DNL) || undefined,
     arithmetic: frame.marker > 0xc8 || undefined,
     gainMap: pictures.gainMap,
     multiPicture: pictures.count > 1,

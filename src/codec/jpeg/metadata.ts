@@ -8,6 +8,7 @@ import { creditsOnly, PHOTOSHOP_PREFIX } from '../metadata/iptc.ts';
 import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadata/model.ts';
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
 import { mergeExtendedXmp, withXmpOrientation } from '../metadata/xmp.ts';
+import { repaired } from './repair.ts';
 import {
   APP1,
   APP2,
@@ -107,13 +108,13 @@ function segmentsFromJpeg(
     const own = segmentsOfSource(jpeg, orientation, metadata.icc !== undefined);
     return isReshaped ? own.flatMap(withoutThumbnails) : own;
   }
-  return [...jfifHeader(jpeg.segments), ...metadataSegments(metadata)];
+  return [...jfifHeader(jpeg.segments.map((segment) => repaired(segment, jpeg.frame))), ...metadataSegments(metadata)];
 }
 
 /** The application segments and comments of a JPEG as they go with a copy of the same coefficients. */
 export function segmentsOfCopy(file: ImageFile, policy: MetadataPolicy): NewSegment[] {
   const source = file.read(readJpeg);
-  const own = source.segments.filter(({ kind }) => kind !== 'coding');
+  const own = source.segments.filter(({ kind }) => kind !== 'coding').map((segment) => repaired(segment, source.frame));
   if (policy === 'keep') return own;
   return [
     ...jfifHeader(own),
@@ -127,7 +128,9 @@ const NOT_CARRIED: ReadonlySet<SegmentKind> = new Set(['coding', 'adobe', 'multi
 
 /** The segments of a JPEG that go into a new encoding of it, in order, with this orientation. */
 function segmentsOfSource(source: Jpeg, orientation: number, withIcc: boolean): NewSegment[] {
-  const kept = source.segments.filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'));
+  const kept = source.segments
+    .filter(({ kind }) => !NOT_CARRIED.has(kind) && (withIcc || kind !== 'icc'))
+    .map((segment) => repaired(segment, source.frame));
   if (orientation === readJpegOrientation(source)) return kept;
   const carried = kept.map((segment) => withSegmentOrientation(segment, orientation));
   if (orientation === 1 || kept.some(({ kind }) => kind === 'exif')) return carried;

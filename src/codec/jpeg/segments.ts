@@ -41,7 +41,7 @@ type JpegComponent = Readonly<Record<'id' | 'horizontal' | 'vertical' | 'table',
 
 const [SOI, EOI, TEM] = [0xd8, 0xd9, 0x01] as const;
 export const [APP0, COM] = [0xe0, 0xfe] as const;
-export const [SOS, APP1, APP2, APP13] = [0xda, 0xe1, 0xe2, 0xed] as const;
+export const [SOS, DNL, APP1, APP2, APP13] = [0xda, 0xdc, 0xe1, 0xe2, 0xed] as const;
 
 export const XMP_PREFIX = 'http://ns.adobe.com/xap/1.0/\0';
 export const EXTENDED_XMP_PREFIX = 'http://ns.adobe.com/xmp/extension/\0';
@@ -84,7 +84,6 @@ export function readJpeg(bytes: Uint8Array): Jpeg {
     if (segments.push(segment) > MAX_SEGMENTS) throw corruptHeader('JPEG', `more than ${MAX_SEGMENTS} segments`, at);
     at += 2 + segment.payload.length + (segment.coded?.length ?? 0);
   }
-  fault ??= 'Expected an end-of-image marker but the file ends before it';
   return { bytes, segments, frame: readFrame(segments, at), end: bytes.length, hasEnd: false, fault };
 }
 
@@ -170,13 +169,20 @@ function readFrame(segments: readonly JpegSegment[], at: number): JpegFrame {
   const frame = {
     marker,
     bits: byteAt(payload, 0),
-    height: uint16At(payload, 1),
+    height: heightOf(payload, segments),
     width: uint16At(payload, 3),
     components: Array.from({ length: count }, (_, index) => readComponent(payload, 6 + index * 3)),
   };
   if (frame.width === 0 || frame.height === 0) throw corruptHeader('JPEG', 'a width or height of 0', segment.at);
   return frame;
 }
+
+/** The frame may leave its height to a segment after the first scan. @see ITU-T T.81, B.2.5 */
+function heightOf(frame: Uint8Array, segments: readonly JpegSegment[]): number {
+  return uint16At(frame, 1) || uint16At(segments.find(({ marker }) => marker === DNL)?.payload ?? NO_LINES, 0);
+}
+
+const NO_LINES = new Uint8Array(2);
 
 function readComponent(payload: Uint8Array, at: number): JpegComponent {
   const sampling = byteAt(payload, at + 1);
@@ -190,6 +196,11 @@ function readComponent(payload: Uint8Array, at: number): JpegComponent {
 
 export function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}
+
+/** Some writers give all components one number: then they come in their order. */
+export function hasDistinctIds({ components }: JpegFrame): boolean {
+  return new Set(components.map(({ id }) => id)).size === components.length;
 }
 
 export function isProgressive({ marker }: JpegFrame): boolean {

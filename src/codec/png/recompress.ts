@@ -1,6 +1,7 @@
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
+import sharp from 'sharp';
 import { sameBytes } from '../bytes.ts';
-import { fromEngine, openSharp } from '../engines.ts';
+import { fromEngine } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { MetadataPolicy } from '../metadata/model.ts';
 import { chunkKind } from './chunk-kinds.ts';
@@ -89,7 +90,7 @@ export function isUnderstood(png: Png): boolean {
 
 /** Decoders of stills see only one frame, so each is decoded on its own. */
 async function sameFrames(source: Uint8Array, result: Uint8Array): Promise<boolean> {
-  const decoded = (png: Uint8Array) => fromEngine(openSharp(png).raw().toBuffer());
+  const decoded = (png: Uint8Array) => fromEngine(sharp(png).raw().toBuffer());
   const [before, after] = [apngFrames(source), apngFrames(result)];
   if (before.length !== after.length) return false;
   for (const [index, frame] of before.entries()) {

@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import { findScanFault } from '../../../src/codec/jpeg/faults.ts';
+import { judgeJpeg } from '../../../src/codec/jpeg/judge.ts';
+import { readJpeg } from '../../../src/codec/jpeg/segments.ts';
+import { walkScans } from '../../../src/codec/jpeg/walk-scans.ts';
 import { withinCpuSecond } from '../../support/cpu-limit.ts';
 import { ascii, concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
 import { makeJpeg, withSegments } from '../../support/fixtures/jpeg.ts';
 import { LARGE_THUMBNAIL, withMultiPicture } from '../../support/fixtures/jpeg-parts.ts';
+
+function faultOf(jpeg: Uint8Array): string | undefined {
+  const verdict = judgeJpeg(new ImageFile(jpeg));
+  return verdict.is === 'whole' ? undefined : verdict.detail;
+}
 
 describe('a hostile JPEG', () => {
   it('reads the bytes after a picture once, however many pictures its index names', async () => {
@@ -28,22 +35,22 @@ describe('a hostile JPEG', () => {
 
 describe('the codes of a JPEG', () => {
   it('are no picture in more scans than any encoder writes', () => {
-    expect(findScanFault(new ImageFile(makeManyScans(100)))).toBeUndefined();
-    expect(findScanFault(new ImageFile(makeManyScans(101)))).toMatch('at most 100 scans');
+    expect(faultOf(makeManyScans(100))).toBeUndefined();
+    expect(faultOf(makeManyScans(101))).toMatch('at most 100 scans');
   });
 
   it('of a huge picture cost nothing where none of its blocks has any', () => {
     const jpeg = makeEmptyScans(90, 32_760);
     const memoryBefore = process.memoryUsage().rss;
-    expect(withinCpuSecond(() => findScanFault(new ImageFile(jpeg)))).toBeUndefined();
+    expect(withinCpuSecond(() => walkScans(readJpeg(jpeg))).fault).toBeUndefined();
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
   it('do not keep the tables of all other pictures from being remembered', () => {
-    expect(findScanFault(new ImageFile(makeManyTables(100, 1)))).toBeUndefined();
+    expect(faultOf(makeManyTables(100, 1))).toMatch('comes again');
     const plain = makeManyTables(1, 101);
     withinCpuSecond(() => {
-      for (let time = 0; time < 5000; time++) findScanFault(new ImageFile(plain));
+      for (let time = 0; time < 5000; time++) faultOf(plain);
     });
   });
 
@@ -52,7 +59,7 @@ describe('the codes of a JPEG', () => {
     const markers = Buffer.alloc(6_000_000, concat([0xff, 0xd0]));
     const crowded = concat(jpeg.subarray(0, -2), markers, [0xff, 0xd9]);
     const memoryBefore = process.memoryUsage().rss;
-    expect(withinCpuSecond(() => findScanFault(new ImageFile(crowded)))).toMatch('more coded data');
+    expect(withinCpuSecond(() => faultOf(crowded))).toMatch('more coded data');
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
@@ -61,7 +68,7 @@ describe('the codes of a JPEG', () => {
     const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc2]));
     const frame = jpeg.subarray(frameAt, frameAt + 13);
     const second = concat(jpeg.subarray(0, frameAt), frame, jpeg.subarray(frameAt));
-    expect(findScanFault(new ImageFile(second))).toMatch('a second');
+    expect(faultOf(second)).toMatch('a second');
   });
 });
 
