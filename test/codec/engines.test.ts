@@ -1,14 +1,22 @@
-import sharp from 'sharp';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { compressBytes } from '../../src/codec/compress-bytes.ts';
-import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
-import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
-import { makeJpeg } from '../support/fixtures/jpeg.ts';
+
+const SCRIPT = `
+import sharp from 'sharp';
+import { compressBytes } from './src/codec/compress-bytes.ts';
+import { createMemoryBudget } from './src/codec/memory-budget.ts';
+import { DEFAULT_COMPRESSION } from './src/settings/job-input.ts';
+const memory = () => sharp.cache().memory.max;
+const before = memory();
+const picture = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } }).jpeg().toBuffer();
+await compressBytes(new Uint8Array(picture), DEFAULT_COMPRESSION, { budget: createMemoryBudget(1e9) });
+console.log(JSON.stringify({ before, after: memory(), threads: sharp.concurrency() }));
+`;
 
 test('libvips is configured by the first image that is compressed, not by an import', async () => {
-  expect(sharp.cache().memory.max).toBeGreaterThan(0);
-  const host = { budget: createMemoryBudget(1e9) };
-  await compressBytes(await makeJpeg(), DEFAULT_COMPRESSION, host);
-  expect(sharp.cache().memory.max).toBe(0);
-  expect(sharp.concurrency()).toBe(1);
+  const node = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', SCRIPT]);
+  const { before, ...after } = JSON.parse((await node).stdout);
+  expect(before).toBeGreaterThan(0);
+  expect(after).toEqual({ after: 0, threads: 1 });
 });
