@@ -210,7 +210,6 @@ describe('an image whose metadata cannot be removed is a failure, or kept and na
     expect(outcome).toMatchObject({ status: 'failed', code: expect.stringMatching('CorruptImage|MetadataLeft') });
   });
 });
-})
 
 test.each([
   ['no metadata at all', () => makeJpeg({ quality: 50 })],
