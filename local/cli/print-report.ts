@@ -4,6 +4,7 @@ import { jobKeys } from '../../src/core/job-keys.ts';
 import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../../src/core/readable.ts';
 import {
   addressOf,
+  hiddenDataNote,
   imagesToCheck,
   inFolders,
   irreversibleNote,
@@ -202,6 +203,7 @@ function totalLines(report: JobReport, terminal: TerminalShape): string[] {
     ...indented(counts, 0, terminal),
     ...(bytesIn > 0 ? [toned(bytes, 'good', terminal)] : []),
     ...indented(irreversibleNote(report) ?? '', 0, terminal).filter(Boolean),
+    ...indented(hiddenDataNote(report) ?? '', 0, terminal).filter(Boolean),
     ...indented(metadataLeftNote(report) ?? '', 0, terminal, 'bad').filter(Boolean),
     ...(status === 'FAILED' && cause ? indented(verdictOf(report, cause), 0, terminal, 'bad') : []),
   ];

@@ -42,6 +42,8 @@ export interface Format extends FormatTraits {
   repack?(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array>;
   /** The image without these parts, its coded pixels byte for byte; undefined where none is there or none can go. */
   dropParts?(file: ImageFile, wanted: WantedParts): DroppedParts | undefined;
+  /** Nothing in the file refers to unknown data after its end, so that can be put behind another encoding. */
+  canCarryTail?(file: ImageFile): boolean;
   /** The output with what follows the end of its source; undefined where that is not possible. */
   carryTrailingParts?(source: ImageFile, output: Uint8Array): Uint8Array | undefined;
 }

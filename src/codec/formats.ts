@@ -20,8 +20,10 @@ import { encodeJpeg } from './jpeg/encode.ts';
 import { inspectJpeg } from './jpeg/inspect.ts';
 import { judgeJpeg } from './jpeg/judge.ts';
 import { readJpegMetadata, writeJpegMetadata } from './jpeg/metadata.ts';
+import { isTailFree } from './jpeg/multi-picture.ts';
 import { JPEG_RECIPES } from './jpeg/recipe.ts';
 import { recompressJpeg } from './jpeg/recompress.ts';
+import { readJpeg } from './jpeg/segments.ts';
 import { jpegStripper } from './jpeg/strip.ts';
 import { dropPngParts } from './png/drop-parts.ts';
 import { encodePng } from './png/encode.ts';
@@ -70,6 +72,7 @@ export const FORMATS: {
     stripper: jpegStripper,
     repack: recompressJpeg,
     dropParts: dropJpegParts,
+    canCarryTail: (file) => isTailFree(file.read(readJpeg)),
     carryTrailingParts,
     encode: encodeJpeg,
   },
@@ -88,6 +91,7 @@ export const FORMATS: {
     stripper: pngStripper,
     repack: recompressPng,
     dropParts: dropPngParts,
+    canCarryTail: () => true,
     encode: encodePng,
   },
   gif: {

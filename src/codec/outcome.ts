@@ -5,7 +5,7 @@ import { FORMATS } from './formats.ts';
 /** What compressing the bytes of one image came to. Nothing is written, nothing is thrown. */
 export type BytesOutcome = CompressedBytes | KeptBytes | Omit<Skipped, 'bytesIn'> | FailedBytes;
 
-interface CompressedBytes extends Omit<Compressed, 'output' | 'bytesIn' | 'bytesOut'> {
+export interface CompressedBytes extends Omit<Compressed, 'output' | 'bytesIn' | 'bytesOut'> {
   readonly bytes: Uint8Array;
   readonly contentType: string;
 }

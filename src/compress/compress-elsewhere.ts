@@ -109,11 +109,11 @@ interface OfSource {
   readonly look: Look;
   readonly context: ImageContext;
 }
-type KeptBytes = Pick<Kept, 'reason' | 'detail'> & { readonly contentType?: string };
+type KeptBytes = Pick<Kept, 'reason' | 'detail' | 'hiddenBytes'> & { readonly contentType?: string };
 
 async function writeCompressed(
   ofSource: OfSource,
-  { bytes, contentType, encoding, detail, metadataLeft }: Extract<BytesOutcome, { status: 'compressed' }>,
+  { bytes, contentType, encoding, detail, metadataLeft, hiddenBytes }: Extract<BytesOutcome, { status: 'compressed' }>,
 ): Promise<Outcome> {
   const { image, source, context } = ofSource;
   // The extension changes only with the format, which an alpha channel may have kept.
@@ -123,14 +123,26 @@ async function writeCompressed(
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));
   if (!metadata) return writeKept(ofSource, { reason: 'metadata-limit' });
   const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
-  const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, encoding, detail, metadataLeft };
+  const outcome: Outcome = {
+    status: 'compressed',
+    output,
+    bytesIn,
+    bytesOut,
+    encoding,
+    detail,
+    metadataLeft,
+    hiddenBytes,
+  };
   const attributes = { contentType, metadata, checksumSha256: sha256 };
   return write(ofSource, location, bytes, attributes, outcome);
 }
 
-async function writeKept(ofSource: OfSource, { reason, detail, contentType }: KeptBytes): Promise<Outcome> {
+async function writeKept(
+  ofSource: OfSource,
+  { reason, detail, contentType, hiddenBytes }: KeptBytes,
+): Promise<Outcome> {
   const { image, source, context } = ofSource;
-  const unchecked: Kept = { status: 'kept', reason, detail, bytesIn: source.size };
+  const unchecked: Kept = { status: 'kept', reason, detail, hiddenBytes, bytesIn: source.size };
   // Also where it is kept for what the codec does not know, such as a mark that does not fit.
   const kept = requireClean(unchecked, new ImageFile(source.body), context.job.compression);
   if (kept.status === 'failed' || !context.job.copyKept) return { ...kept, bytesIn: source.size };

@@ -46,7 +46,7 @@ interface Original {
   readonly mark: CompressionMark | undefined;
 }
 
-interface Replacement extends Pick<Compressed, 'encoding' | 'detail' | 'metadataLeft'> {
+interface Replacement extends Pick<Compressed, 'encoding' | 'detail' | 'metadataLeft' | 'hiddenBytes'> {
   readonly bytes: Uint8Array;
   readonly attributes: Partial<ObjectAttributes>;
   readonly sourceSha256: string;
@@ -109,7 +109,9 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   if (outcome.status === 'skipped' || outcome.status === 'failed') return { ...outcome, bytesIn: source.size };
   const remark = contentTypeRemark(source.contentType, outcome.contentType);
   const keep = (reason: KeptReason, detail?: string) => keptAsItIs(source, context, reason, detail, remark);
-  if (outcome.status === 'kept') return keep(outcome.reason, outcome.detail);
+  const { hiddenBytes } = outcome;
+  if (outcome.status === 'kept')
+    return { ...keep(outcome.reason, outcome.detail), ...(hiddenBytes && { hiddenBytes }) };
 
   const { bytes, encoding, metadataLeft } = outcome;
   // The second guard: what is not smaller is never written, whatever the codec returned.
@@ -123,7 +125,7 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
   const attributes = { ...carriedInPlace(source), contentType, metadata, checksumSha256: sha256 };
   const detail = withDetail(outcome.detail, remark);
-  return write(original, { bytes, attributes, sourceSha256, encoding, metadataLeft, ...detail }, context);
+  return write(original, { bytes, attributes, sourceSha256, encoding, metadataLeft, hiddenBytes, ...detail }, context);
 }
 
 async function write(

@@ -19,6 +19,8 @@ export interface Compressed {
   readonly detail?: string;
   /** What the policy of `metadata` should have removed and is still in it, with the setting metadataLeft: keep. */
   readonly metadataLeft?: string;
+  /** Unknown bytes after the end of the image, which are still there: they may be something hidden. */
+  readonly hiddenBytes?: number;
 }
 
 /** How an output was made. */
@@ -56,6 +58,7 @@ export interface Kept {
   readonly detail?: string;
   /** As of a compressed image. */
   readonly metadataLeft?: string;
+  readonly hiddenBytes?: number;
   readonly bytesIn: number;
 }
 

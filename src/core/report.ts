@@ -140,6 +140,12 @@ export function metadataLeftNote({ metadataLeft, settings }: JobReport): string 
   return `${countOf(metadataLeft, 'image')} still ${metadataLeft === 1 ? 'has' : 'have'} metadata${policy}.`;
 }
 
+/** How many images have data after their end that no viewer shows; undefined where none has. */
+export function hiddenDataNote({ hiddenData }: JobReport): string | undefined {
+  if (!hiddenData) return undefined;
+  return `${countOf(hiddenData, 'image')} ${hiddenData === 1 ? 'has' : 'have'} hidden data after the end ('trailingData: drop' removes it).`;
+}
+
 /** Replaces buckets by the folders that they are, as the user knows them. */
 export function inFolders(text: string, folders: Folders = {}): string {
   return Object.entries(folders).reduce(

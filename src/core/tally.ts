@@ -13,6 +13,8 @@ export interface Tally {
   copied: number;
   /** Compressed and kept images with metadata in them that should have been removed. */
   metadataLeft: number;
+  /** Compressed and kept images with unknown data after their end. */
+  hiddenData: number;
   /** Of compressed images, by the format that was written. */
   readonly byFormat: Record<string, { images: number; bytesIn: number; bytesOut: number }>;
   /** Compressed images by how much smaller they became: below 10 %, 10 to 20 %, … 90 % and more. */
@@ -38,6 +40,7 @@ export function newTally(): Tally {
     bytesOut: 0,
     copied: 0,
     metadataLeft: 0,
+    hiddenData: 0,
     byFormat: {},
     savingsHistogram: new Array<number>(10).fill(0),
     topSavings: [],
@@ -51,6 +54,7 @@ export function newTally(): Tally {
 export function countResult(tally: Tally, result: ImageResult): void {
   tally[result.status] += 1;
   if ('metadataLeft' in result && result.metadataLeft) tally.metadataLeft += 1;
+  if ('hiddenBytes' in result && result.hiddenBytes) tally.hiddenData += 1;
   if (result.status === 'compressed') {
     countCompressed(tally, result);
   } else if (result.status === 'kept') {

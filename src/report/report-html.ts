@@ -1,6 +1,7 @@
 import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../core/readable.ts';
 import {
   addressOf,
+  hiddenDataNote,
   inFolders,
   irreversibleNote,
   type JobReport,
@@ -140,6 +141,7 @@ function jobSection(report: JobReport): Markup {
     ['Output', inFolders(output, folders)],
     ['Not reversible', irreversibleNote(report)],
     ['Metadata left', metadataLeftNote(report)],
+    ['Hidden data', hiddenDataNote(report)],
     ['Job files', addressOf(jobFiles, `jobs/${jobId}/`)],
     ['Estimated cost', estimatedCost && costText(estimatedCost)],
   ].filter((row): row is [string, string] => Boolean(row[1]));

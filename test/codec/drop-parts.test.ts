@@ -159,3 +159,18 @@ describe('unknown data after the end', () => {
     expect(detail).toMatch(/^only data after its end was removed \(animation/);
   });
 });
+
+test.each([
+  ['JPEG', async () => withSegments(await makeJpeg({ width: 300, height: 200, quality: 95 }), [camera])],
+  ['PNG', async () => makePng()],
+] as const)('unknown data after the end of a %s is carried byte for byte under keep, and counted', async (_name, make) => {
+  const hidden = ascii('\nnobody knows what this is');
+  const source = concat(await make(), hidden);
+  for (const mode of ['lossless', 'quality'] as const) {
+    const { bytes, hiddenBytes } = await compressed(source, { mode });
+    expect(sameBytes(bytes.subarray(-hidden.length), hidden)).toBe(true);
+    expect(hiddenBytes).toBe(hidden.length);
+  }
+  const kept = await compress(source, { format: 'webp' });
+  expect(kept).toMatchObject({ status: 'kept', reason: 'trailing-data', hiddenBytes: hidden.length });
+});

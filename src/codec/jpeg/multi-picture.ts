@@ -94,6 +94,13 @@ export function isMovable({ trailingParts, ...pictures }: MultiPicture): boolean
   return trailingParts !== undefined && !trailingParts.isPointedAt;
 }
 
+/** Whether unknown data after the end can be moved: no index, no gain map, no known part and no offset is about it. */
+export function isTailFree(jpeg: Jpeg): boolean {
+  const { count, gainMap, others, trailer } = readMultiPicture(jpeg);
+  const isAlone = count === 1 && !gainMap && others.length === 0 && !trailer;
+  return jpeg.hasEnd && isAlone && !isPointedAt(jpeg, [jpeg.end]);
+}
+
 /**
  * Whether another part of the file holds one of these offsets, or one shortly after it: maker notes do (Sony's point into
  * the preview's own header), and they cannot all be corrected. Any number that could be such an offset counts, from the
