@@ -21,7 +21,7 @@ export interface Gif {
   readonly end: number;
 }
 
-const EXTENSION = 0x21;
+export const EXTENSION = 0x21;
 export const IMAGE = 0x2c;
 export const TRAILER = 0x3b;
 const LABEL = { graphicControl: 0xf9, comment: 0xfe, application: 0xff } as const;
@@ -34,7 +34,6 @@ export function readGif(bytes: Uint8Array): Gif {
   if (bytes.length < 13)
     throw new CorruptImageError(`Expected a readable GIF header but the file ends at byte ${bytes.length}`);
   const [width, height] = [uint16At(bytes, 6, true), uint16At(bytes, 8, true)];
-  if (width === 0 || height === 0) throw corruptHeader('GIF', 'a width or height of 0', 6);
   const nothing = { frames: 0, transparent: false, interlaced: false, comments: false, applications: [] };
   const gif: GifSoFar = { ...nothing, width, height, end: bytes.length };
   for (const block of readBlocks(bytes)) {
@@ -42,6 +41,7 @@ export function readGif(bytes: Uint8Array): Gif {
     if (block.kind === EXTENSION) addExtension(gif, bytes, block);
     if (block.kind === IMAGE) addFrame(gif, bytes, block);
   }
+  if (gif.width === 0 || gif.height === 0) throw corruptHeader('GIF', 'a width or height of 0', 6);
   return { ...gif, frames: Math.max(gif.frames, 1) };
 }
 
@@ -65,7 +65,7 @@ function addFrame(gif: GifSoFar, bytes: Uint8Array, { at }: GifBlock): void {
   if (byteAt(bytes, at + 9) & 0x40) gif.interlaced = true;
 }
 
-interface GifBlock {
+export interface GifBlock {
   readonly kind: number;
   readonly at: number;
   /** Where its sub-blocks begin. */
@@ -90,7 +90,7 @@ export function* readBlocks(bytes: Uint8Array): Generator<GifBlock> {
 }
 
 /** Length of the colour table that these flags announce. */
-function tableLength(flags: number): number {
+export function tableLength(flags: number): number {
   return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 

@@ -57,6 +57,13 @@ function readHeader(chunk: PngChunk | undefined): Png['header'] {
     throw corruptHeader('PNG', 'a negative width or height', 16);
   if (!DEPTHS[header.colourType]?.includes(header.bitDepth))
     throw corruptHeader('PNG', `colour type ${header.colourType} with ${header.bitDepth} bits`, 24);
+  const [compression, filters, interlacing] = payload.subarray(10, 13);
+  if (compression !== 0 || filters !== 0 || byteAt(payload, 12) > 1)
+    throw corruptHeader(
+      'PNG',
+      `compression, filter and interlace methods ${compression}, ${filters} and ${interlacing}`,
+      26,
+    );
   return header;
 }
 

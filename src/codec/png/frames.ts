@@ -1,6 +1,7 @@
 import { joinAll, joinBytes, uint32At } from '../bytes.ts';
 import { corruptHeader } from '../corrupt-image-error.ts';
 import { findChunk, type Png, type PngChunk, readPng, writePng } from './chunks.ts';
+import type { PngPicture } from './rows.ts';
 
 /**
  * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must be present and
@@ -49,6 +50,35 @@ export function apngFrames(bytes: Uint8Array): Readonly<Record<'png' | 'control'
     ];
     return { png: writePng(whole), control: control.subarray(4) };
   });
+}
+
+/** One picture of a PNG: the still, or a frame with its own size. */
+export interface CodedPicture extends Omit<PngPicture, 'colours'> {
+  /** Offset of its first chunk of data. */
+  readonly at: number;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** The still picture, and after it each frame that has data of its own; only these where there is no acTL. */
+export function codedPictures({ header, chunks }: Png): CodedPicture[] {
+  const first = chunks.findIndex(({ type }) => type === 'IDAT');
+  const still = chunks.slice(first, first + lengthOfRun(chunks, first));
+  const pictures = [{ ...header, at: chunks[first]?.at ?? 0, parts: still.map(({ payload }) => payload) }];
+  if (!chunks.some(({ type }) => type === 'acTL')) return pictures;
+  for (const { type, payload, at } of chunks) {
+    if (type === 'fcTL') {
+      const [width, height] = [uint32At(payload, 4), uint32At(payload, 8)];
+      pictures.push({ ...header, width, height, at, parts: [] });
+    }
+    if (type === 'fdAT') pictures.at(-1)?.parts.push(payload.subarray(4));
+  }
+  return pictures.filter(({ parts }) => parts.length > 0);
+}
+
+/** Decoders stop at the first other chunk: IDAT chunks belong together only where they follow each other. */
+export function lengthOfRun(chunks: readonly PngChunk[], first: number): number {
+  const length = chunks.slice(first).findIndex(({ type }) => type !== 'IDAT');
+  return length < 0 ? chunks.length - first : length;
 }
 
 type FrameFault = { readonly fault: string; readonly at: number } | undefined;

@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { losslessCompressPng, type PNGLosslessOptions } from '@napi-rs/image';
 import sharp from 'sharp';
 import { sameBytes } from '../bytes.ts';
@@ -8,23 +9,45 @@ import { chunkKind } from './chunk-kinds.ts';
 import { countAfterEnd, findChunk, type Png, readPng, writePng } from './chunks.ts';
 import { pixelFormatOf } from './fit-chunks.ts';
 import { apngFrames } from './frames.ts';
+import { hasIrregularData, picturesOf } from './judge.ts';
 import { chunksOfCopy, type PngMetadata } from './metadata.ts';
 import { readPngOrientation } from './metadata-chunks.ts';
+import { choosePackingEffort } from './packing-effort.ts';
+import { inflateRows } from './picture-data.ts';
 
 /**
  * The same pixels packed tighter; every frame of an animation too. The engine drops most metadata chunks; this puts
  * them back. Returns the source itself where something in it would be lost.
- * Rejects with CorruptImageError for an unreadable header, else with the engine's error.
+ * @throws CorruptImageError for an unreadable header, TooSlowError, EngineError
  */
-export async function recompressPng(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array> {
+export async function recompressPng(
+  file: ImageFile,
+  policy: MetadataPolicy,
+  timeLimitMs = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
   const { bytes } = file;
   const source = file.read(readPng);
   if (!isUnderstood(source) || countAfterEnd(source, bytes) > 0) return bytes;
   const own = bytes.subarray(0, source.end);
-  const reduced = await repack(own, source, policy, reductionsFor(source));
-  const result = reduced ?? (await repack(own, source, policy, NO_REDUCTION));
+  const input = (await hasIrregularData(file)) ? await withRegularData(source) : own;
+  if (!input) return bytes;
+  const effort = choosePackingEffort(picturesOf(source), timeLimitMs);
+  const reduced = await repack(input, source, policy, { ...effort, ...reductionsFor(source) });
+  const result = reduced ?? (await repack(input, source, policy, { ...effort, ...NO_REDUCTION }));
   if (!result) return bytes;
   return findChunk(source, 'acTL') && !(await sameFrames(bytes, result)) ? bytes : result;
+}
+
+/** A still with just the data of its picture, which the engine insists on. */
+async function withRegularData(png: Png): Promise<Uint8Array | undefined> {
+  const { chunks } = png;
+  const [still, ...frames] = picturesOf(png);
+  if (!still || frames.length > 0) return undefined;
+  const rows = await inflateRows(still.parts, still);
+  const data = { type: 'IDAT', payload: deflateSync(rows, { level: 1 }) };
+  const first = chunks.findIndex(({ type }) => type === 'IDAT');
+  const others = (from: number, to: number) => chunks.slice(from, to).filter(({ type }) => type !== 'IDAT');
+  return writePng([...others(0, first), data, ...others(first, chunks.length)]);
 }
 
 const NO_REDUCTION: PNGLosslessOptions = {

@@ -26,7 +26,7 @@ const MAX_CHUNKS = 100_000;
 /** Throws CorruptImageError when the size of the picture cannot be read. */
 export function readWebP(bytes: Uint8Array): WebP {
   const end = Math.min(bytes.length, bytes.length < 12 ? 0 : uint32At(bytes, 4, true) + 8);
-  const chunks = readChunks(bytes, 12, end);
+  const chunks = readRiffChunks(bytes, 12, end);
   const [first] = chunks;
   const size = first && readSize(first);
   if (!size) throw corruptHeader('WebP', 'no VP8, VP8L or VP8X chunk', 12);
@@ -40,7 +40,8 @@ export function readWebP(bytes: Uint8Array): WebP {
   };
 }
 
-function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
+/** What is cut off is shorter than its chunk says. */
+export function readRiffChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   const chunks: RiffChunk[] = [];
   for (let at = from; at + 8 <= end; ) {
     const length = uint32At(bytes, at + 4, true);
@@ -52,7 +53,8 @@ function readChunks(bytes: Uint8Array, from: number, end: number): RiffChunk[] {
   return chunks;
 }
 
-function readSize({ type, payload }: RiffChunk): Pick<WebP, 'width' | 'height' | 'alpha'> | undefined {
+/** The size by the chunk of the pixels or the extended header; undefined where it is neither. */
+export function readSize({ type, payload }: RiffChunk): Pick<WebP, 'width' | 'height' | 'alpha'> | undefined {
   if (type === 'VP8X' && payload.length >= 10) {
     const width = (uint32At(payload, 4, true) & 0xffffff) + 1;
     const height = (uint32At(payload, 7, true) & 0xffffff) + 1;
@@ -72,14 +74,14 @@ function readSize({ type, payload }: RiffChunk): Pick<WebP, 'width' | 'height' |
 }
 
 function isTransparent(chunk: RiffChunk): boolean {
-  if (chunk.type === 'ANMF') return readChunks(chunk.payload, 16, chunk.payload.length).some(isTransparent);
+  if (chunk.type === 'ANMF') return readRiffChunks(chunk.payload, 16, chunk.payload.length).some(isTransparent);
   return chunk.type === 'ALPH' || (chunk.type === 'VP8L' && readSize(chunk)?.alpha === true);
 }
 
 function isNotLossy({ type, payload }: RiffChunk): boolean {
   if (type === 'VP8 ') return false;
   if (type !== 'ANMF') return true;
-  return !readChunks(payload, 16, payload.length).some((inner) => inner.type === 'VP8 ');
+  return !readRiffChunks(payload, 16, payload.length).some((inner) => inner.type === 'VP8 ');
 }
 
 export function findRiffChunk(webp: WebP, type: string): Uint8Array | undefined {

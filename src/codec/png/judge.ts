@@ -1,0 +1,104 @@
+import { crc32 } from 'node:zlib';
+import { textAt, uint32At } from '../bytes.ts';
+import type { ImageFile } from '../image-file.ts';
+import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
+import { chunkKind } from './chunk-kinds.ts';
+import { findChunk, PNG_SIGNATURE, type Png, type PngChunk, readPng } from './chunks.ts';
+import { type CodedPicture, codedPictures, findFrameFault, lengthOfRun } from './frames.ts';
+import { type DataFault, findDataFault } from './picture-data.ts';
+import type { PngPicture } from './rows.ts';
+
+/**
+ * A PNG is whole when each chunk has its checksum and its place, and the data of the picture, and of each frame, inflate
+ * to just as many bytes as the header asks for. @throws CorruptImageError when the header cannot be read
+ */
+export async function judgePng(file: ImageFile): Promise<Verdict> {
+  const png = file.read(readPng);
+  const fault = findChunkFault(file.bytes, png);
+  if (fault) return damaged(fault);
+  const foreign = png.chunks.find(({ type }) => /^[A-Z]/.test(type) && !chunkKind(type));
+  if (foreign) return unproven(`its chunk ${foreign.type} at byte ${foreign.at} is not known here`);
+  return judgePictures(file);
+}
+
+async function judgePictures(file: ImageFile): Promise<Verdict> {
+  const details = new Set<string>();
+  for (const { fault, at } of await file.read(readFaults)) {
+    if (fault?.is === 'broken') return damaged(`${fault.detail} in the picture at byte ${at}`);
+    if (fault) details.add(fault.detail);
+  }
+  return details.size === 0 ? WHOLE : odd(`all its pixels are there, but ${[...details].join('; ')}`);
+}
+
+/** Whether its data are to be written anew before an encoder that wants them as the standard says can read them. */
+export async function hasIrregularData(file: ImageFile): Promise<boolean> {
+  return (await file.read(readFaults)).some(({ fault }) => fault?.is === 'irregular');
+}
+
+/** What the data of each picture lack; a file is inflated once, however often it is asked. */
+async function readFaults(bytes: Uint8Array): Promise<{ at: number; fault: DataFault }[]> {
+  const png = readPng(bytes);
+  const faults: { at: number; fault: DataFault }[] = [];
+  for (const picture of picturesOf(png)) {
+    faults.push({ at: picture.at, fault: await findDataFault(picture.parts, picture) });
+  }
+  const late = findLateData(png.chunks);
+  if (late)
+    faults.push({ at: late.at, fault: { is: 'irregular', detail: `data at byte ${late.at} follow its pixels` } });
+  return faults;
+}
+
+/** The still picture and all frames, with the number of colours in their palette. */
+export function picturesOf(png: Png): (CodedPicture & PngPicture)[] {
+  const palette = png.header.colourType === 3 ? findChunk(png, 'PLTE') : undefined;
+  const colours = palette ? palette.payload.length / 3 : Number.POSITIVE_INFINITY;
+  return codedPictures(png).map((coded) => ({ ...coded, colours }));
+}
+
+/** Picture data that do not follow the others, so that no decoder reads them. */
+function findLateData(chunks: readonly PngChunk[]): PngChunk | undefined {
+  const first = chunks.findIndex(({ type }) => type === 'IDAT');
+  return chunks.slice(first + lengthOfRun(chunks, first)).find(({ type }) => type === 'IDAT');
+}
+
+function findChunkFault(bytes: Uint8Array, { header, chunks }: Png): string | undefined {
+  const wrong = chunks.find(({ at, payload }) => {
+    const end = at + 8 + payload.length;
+    return crc32(bytes.subarray(at + 4, end)) !== uint32At(bytes, end);
+  });
+  if (wrong) return `Expected chunk ${wrong.type} at byte ${wrong.at} to match its checksum but it does not`;
+  const frame = findFrameFault(chunks);
+  if (frame) return `${frame.fault} at byte ${frame.at}`;
+  return findMissingPart(bytes, chunks) ?? findOrderFault(chunks, header.colourType);
+}
+
+function findMissingPart(bytes: Uint8Array, chunks: readonly PngChunk[]): string | undefined {
+  const last = chunks.at(-1);
+  if (last?.type === 'IEND') {
+    const hasPixels = chunks.some(({ type }) => type === 'IDAT');
+    return hasPixels ? undefined : `Expected an IDAT chunk before IEND at byte ${last.at}`;
+  }
+  const at = last ? last.at + 12 + last.payload.length : PNG_SIGNATURE.length;
+  if (at + 12 > bytes.length) return 'Expected an IEND chunk but the file ends before it';
+  const end = at + 8 + uint32At(bytes, at);
+  return `Expected the end of chunk ${textAt(bytes, at + 4, 4)} at byte ${end} but the file ends before`;
+}
+
+/** Decoders refuse a second header or palette, and a palette that comes too late or has no whole colours. */
+function findOrderFault(chunks: readonly PngChunk[], colourType: number): string | undefined {
+  for (const type of ['IHDR', 'PLTE']) {
+    const second = chunks.filter((chunk) => chunk.type === type)[1];
+    if (second) return `Expected one ${type} chunk but found another at byte ${second.at}`;
+  }
+  const odd = chunks.find(({ type }) => !/^[A-Za-z]{4}$/.test(type));
+  if (odd) return `Expected a chunk of four letters at byte ${odd.at} but found others`;
+  return colourType === 3 ? findPaletteFault(chunks) : undefined;
+}
+
+function findPaletteFault(chunks: readonly PngChunk[]): string | undefined {
+  const palette = chunks.find(({ type }) => type === 'PLTE' || type === 'IDAT');
+  if (palette?.type !== 'PLTE') return `Expected a PLTE chunk before the pixels at byte ${palette?.at}`;
+  const { length } = palette.payload;
+  if (length > 0 && length % 3 === 0 && length <= 768) return undefined;
+  return `Expected 1 to 256 colours of 3 bytes at byte ${palette.at} but found ${length} bytes`;
+}
