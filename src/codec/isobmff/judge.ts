@@ -102,9 +102,13 @@ async function readWitness(bytes: Uint8Array, facts: ImageFacts): Promise<Witnes
   }
 }
 
-/** libavif insists on properties that browsers do without and old encoders left out; other refusals are damage. */
+/**
+ * Damage where libvips refuses it as well. AV1 decoders differ in what they put up with, and libavif insists on
+ * properties that browsers do without; but libvips leaves out a tile that it cannot decode, so it does not count there.
+ */
 async function refusedByWitness(file: ImageFile, facts: ImageFacts, refusal: WitnessError): Promise<Verdict> {
-  if (!refusal.isStrictness || !lacksProperties(file.read(readIsoImage))) return damaged(refusal.message);
+  const isGrid = file.read(readIsoImage).primary.type === 'grid';
+  if (isGrid && !refusal.isStrictness) return damaged(refusal.message);
   try {
     await decodeOnce(file.bytes, facts);
     return unproven(ONE_REFUSES);
@@ -112,13 +116,6 @@ async function refusedByWitness(file: ImageFile, facts: ImageFacts, refusal: Wit
     if (error instanceof EngineError) return damaged(refusal.message);
     throw error;
   }
-}
-
-/** A picture without the number of bits of its channels or its size, or with a crop that may not be valid. */
-function lacksProperties({ items }: IsoImage): boolean {
-  const pictures = [...items.values()].filter(({ type }) => type === 'av01' || type === 'grid');
-  const lacks = (item: IsoItem, type: string) => !findBox(item.properties, type);
-  return pictures.some((item) => lacks(item, 'pixi') || lacks(item, 'ispe') || !lacks(item, 'clap'));
 }
 
 function decodeOnce(bytes: Uint8Array, facts: ImageFacts): Promise<Uint8Array> {
