@@ -2,7 +2,7 @@ import { candidatesFor, limitFor, receiptOf, smallest, type Tried } from '../cor
 import type { KeptReason } from '../core/image-result.ts';
 import type { EncodeRecipe } from '../core/recipe.ts';
 import { FORMATS } from './formats.ts';
-import { type BytesOutcome, EncoderCrashError } from './outcome.ts';
+import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
 import { quickExactBytes, sampleOf } from './picture-sample.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
 
@@ -32,7 +32,7 @@ export async function chooseOutput(
       continue;
     }
     const outcome = await makeOne(task, host, smallest(tried) !== undefined);
-    tried.push(triedOf(candidate.recipe, outcome));
+    tried.push(triedOf(candidate.recipe, withinMaxBytes(outcome, task)));
     if (endsTheSearch(outcome)) break;
   }
   return withReceipt(tried);
@@ -46,6 +46,16 @@ async function makeOne(task: EncodeTask, host: CandidateHost, isExtra: boolean) 
     if (!isExtra || !(error instanceof EncoderCrashError)) throw error;
     return { status: 'failed', code: 'EncoderCrash', message: error.message } as const;
   }
+}
+
+/** Lossless ways cannot be made to fit. */
+function withinMaxBytes(outcome: BytesOutcome, { facts, settings }: EncodeTask): BytesOutcome {
+  if (outcome.status !== 'compressed' || outcome.bytes.length <= (settings.maxBytes ?? Number.POSITIVE_INFINITY))
+    return outcome;
+  const { encoding, bytes } = outcome;
+  const detail = `${bytes.length} bytes as ${FORMATS[encoding.format].name} without loss`;
+  const made = { bytes: bytes.length, score: encoding.score };
+  return { ...keptOutcome(facts.format, 'over-max-bytes', detail), made };
 }
 
 function triedOf(recipe: EncodeRecipe, outcome: BytesOutcome): Tried<BytesOutcome> {
@@ -68,7 +78,8 @@ const OF_ONE_CANDIDATE: ReadonlySet<KeptReason> = new Set([
   'below-floor',
   'no-gain',
   'not-identical',
-  'animation',
+  'equal-frames',
+  'over-max-bytes',
   'colour-space',
 ]);
 

@@ -5,6 +5,7 @@ import { assertDecodes, judgeSource } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { encodeImage, openSource } from './encode-image.ts';
 import { EngineError } from './engines.ts';
+import { fitBytes } from './fit-bytes.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
@@ -72,14 +73,35 @@ async function encodeLossily(planned: EncodeTask): Promise<BytesOutcome> {
   const encodeTask = found ? { ...task, recipe: { ...recipe, quality: found.quality } } : task;
   const encoded = await attributeError(encodeTask, encodeImage);
   const { file } = encoded;
+  const excess = bytesOverLimit(encoded, task);
+  if (excess > 0) return encodeSmaller(encodeTask, file.bytes.length, file.bytes.length - excess);
   if (!savesEnough(file, task)) return noGain(file, task);
   if (isNearTarget(file, task)) return kept(task, 'already-compressed', NEAR_TARGET);
-  if (mergesFrames(file, task)) return kept(task, 'animation', MERGES_FRAMES);
+  if (mergesFrames(file, task)) return kept(task, 'equal-frames');
   const receipt = found ? { score: rounded(found.score), probes: found.probes } : {};
   const output = withMetadata({ file, encoding: { ...encoded.encoding, ...receipt } }, task);
   const fault = await findPixelFault(output.file, task).catch(knownMessage);
   if (fault) throw new EncoderCrashError(fault);
   return verifyOutput(output, task);
+}
+
+/** By how many bytes the output, metadata and all, is over `maxBytes`. */
+function bytesOverLimit(encoded: Encoded, task: EncodeTask): number {
+  const { maxBytes } = task.settings;
+  return maxBytes === undefined ? 0 : withMetadata(encoded, task).file.bytes.length - maxBytes;
+}
+
+/** At a lower quality, as often as what a sample promises is not kept. @param present bytes without metadata */
+async function encodeSmaller(task: EncodeTask, present: number, ceiling: number): Promise<BytesOutcome> {
+  // A little below the ceiling, because the sample is not exactly like the picture.
+  const fit = await attributeError(task, (planned) => fitBytes(planned, present, Math.floor(ceiling * 0.99)));
+  if ('recipe' in fit) return withScore(await encodeLossily({ ...task, recipe: fit.recipe }), fit.score);
+  return { ...keptOutcome(task.facts.format, 'over-max-bytes', fit.unfit), made: { bytes: present, score: fit.score } };
+}
+
+function withScore(outcome: BytesOutcome, score: number | undefined): BytesOutcome {
+  if (outcome.status !== 'compressed' || score === undefined) return outcome;
+  return { ...outcome, encoding: { score: rounded(score), ...outcome.encoding } };
 }
 
 /** With full chroma where the pixels need it. @throws CorruptImageError, EncoderCrashError */
@@ -102,12 +124,11 @@ function mergesFrames(output: ImageFile, { facts }: EncodeTask): boolean {
   return facts.pages > 1 && (inspectImage(output)?.pages ?? 0) < facts.pages;
 }
 
-const MERGES_FRAMES = 'the encoder would merge its equal frames';
-
 // WebP and AVIF do not store their quality. Encoded again at the same one they lose 1 to 14 % of their bytes each time
 // (23 % of pure grain), and a little of the picture; a source that is truly better loses more than a quarter.
-function isNearTarget({ bytes }: ImageFile, { source, facts, recipe }: EncodeTask): boolean {
+function isNearTarget({ bytes }: ImageFile, { source, facts, recipe, settings }: EncodeTask): boolean {
   const isAgain = recipe.format === facts.format && FORMATS[facts.format].hidesQuality && !recipe.reshape;
+  if (source.bytes.length > (settings.maxBytes ?? Number.POSITIVE_INFINITY)) return false;
   return isAgain === true && bytes.length > source.bytes.length * 0.75;
 }
 
@@ -118,7 +139,7 @@ async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
   const before = await sourceDigest({ ...task, facts: { ...task.facts, format: task.recipe.format } });
   const encoded = await attributeError(task, encodeImage);
   if (!savesEnough(encoded.file, task)) return noGain(encoded.file, task);
-  if (mergesFrames(encoded.file, task)) return kept(task, 'animation', MERGES_FRAMES);
+  if (mergesFrames(encoded.file, task)) return kept(task, 'equal-frames');
   const output = withMetadata(encoded, task);
   if ((await outputDigest(output.file)) !== before) return kept(task, 'not-identical');
   return verifyOutput(output, task);

@@ -122,7 +122,7 @@ export const FORMATS: {
     readsTags: true,
   },
   webp: {
-    name: 'WEBP',
+    name: 'WebP',
     contentType: 'image/webp',
     maxSide: 16_383,
     memory: { decoded: 14, compared: 17, losslessEncoding: 62, verified: [10, 16] },

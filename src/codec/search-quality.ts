@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { SEARCH_RANGE } from '../core/recipe.ts';
 import { rgbPixels } from './engines.ts';
-import { encodeTiles, GREY, sampleOf } from './picture-sample.ts';
+import { encodeTiles, GREY, type PictureSample, sampleOf } from './picture-sample.ts';
 import type { EncodeTask } from './task.ts';
 
 export interface QualityFound {
@@ -26,14 +26,15 @@ const CLOSE_ENOUGH = 0.7;
  * for pictures too small to be scored. @throws EngineError
  */
 export async function searchQuality(task: EncodeTask): Promise<QualityFound | undefined> {
-  const { tiles, reference } = await sampleOf(task);
-  const scorer = reference();
-  if (!scorer) return undefined;
-  const scoreAt = async (quality: number) => {
-    const { bytes } = await encodeTiles(tiles, { ...task, recipe: { ...task.recipe, quality } });
-    return scorer.score((await rgbPixels(sharp(bytes), GREY)).pixels);
-  };
-  return findLowest(scoreAt, task.facts.sourceQuality);
+  const sample = await sampleOf(task);
+  if (!sample.reference()) return undefined;
+  return findLowest(async (quality) => (await scoreTiles(task, sample, quality)) ?? 0, task.facts.sourceQuality);
+}
+
+/** SSIMULACRA2 of the tiles at a quality; undefined for pictures too small to be scored. @throws EngineError */
+export async function scoreTiles(task: EncodeTask, { tiles, reference }: PictureSample, quality: number) {
+  const { bytes } = await encodeTiles(tiles, { ...task, recipe: { ...task.recipe, quality } });
+  return reference()?.score((await rgbPixels(sharp(bytes), GREY)).pixels);
 }
 
 /** Exported for its test: the lowest quality that was found to be good, in at most four probes. */

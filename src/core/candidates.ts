@@ -1,6 +1,14 @@
 import type { CandidateReceipt, ImageFormat, OutputFormat } from './image-result.ts';
 import type { CompressionSettings } from './job.ts';
-import { chooseRecipe, type EncodeRecipe, type FormatTable, fitsInto, type ImageFacts, lossless } from './recipe.ts';
+import {
+  chooseRecipe,
+  type EncodeRecipe,
+  type FormatTable,
+  fitsInto,
+  type ImageFacts,
+  lossless,
+  lossy,
+} from './recipe.ts';
 
 /** One way to make the output of an image. */
 export interface Candidate {
@@ -31,6 +39,8 @@ export function candidatesFor(
   const others: readonly (Omit<Candidate, 'recipe'> & { recipe: EncodeRecipe | undefined })[] = [
     { recipe: target, rank },
     { recipe: own.action === 'encode' ? own : undefined, rank },
+    // A JPEG of the wanted quality is packed tighter, unless that does not fit.
+    { recipe: needsNewPixels(first, settings) ? lossy(first.format, facts, settings) : undefined, rank: 'fallback' },
     { recipe: exact.action === 'encode' && maySwitchToExact(first, settings) ? exact : undefined, ...rankOfExact },
   ];
   const all: Candidate[] = [{ recipe: first, rank: 'rival' }];
@@ -95,6 +105,13 @@ function losslessIn(
 ) {
   if (format !== 'webp' || flattenOn || !fitsInto(formats.webp, reshape ?? facts)) return undefined;
   return { ...lossless('webp'), ...(reshape && { reshape }) };
+}
+
+function needsNewPixels(
+  { lossless: isLossless, format }: EncodeRecipe,
+  { maxBytes, mode }: CompressionSettings,
+): boolean {
+  return maxBytes !== undefined && isLossless && format === 'jpeg' && mode !== 'lossless';
 }
 
 /** New pixels cannot be packed exactly, and `fast` does not pack JPEGs. */

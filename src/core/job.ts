@@ -22,6 +22,8 @@ export interface CompressionSettings {
   readonly format: (typeof TARGET_FORMATS)[number];
   /** Resolution of the colours; `auto`, also where absent, is full where the source has it and edges of colour need it. */
   readonly chroma?: (typeof CHROMAS)[number];
+  /** The most bytes of an output; an image that would need more to look acceptable is kept. */
+  readonly maxBytes?: number;
   /** Progressive JPEG or baseline; `auto` is progressive for `best`, baseline for `fast`. */
   readonly progressive: 'auto' | boolean;
   /** `#rrggbb` to flatten transparency on where the format has none. Without it the format is kept. */

@@ -125,7 +125,7 @@ export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings, f
   if (settings.mode === 'lossless')
     return (
       recipes?.lossless?.(facts, settings, formats) ??
-      keep('unsupported-format', `no lossless encoder for ${name} here`)
+      keep('unsupported-format', `${name} cannot be recompressed losslessly here`)
     );
   const own = recipes?.own(facts, settings, formats);
   if (!own) return keep('unsupported-format', `${name} cannot be decoded here`);

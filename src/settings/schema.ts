@@ -101,6 +101,13 @@ export const JOB_SETTINGS = strict({
       help: 'auto | 420 | 444: resolution of the colours',
       works: { where: 'encoding.mode', is: ['quality', 'auto'], idle: ['auto'] },
     }),
+    maxBytes: setting(rule.integer(1), undefined, {
+      docs: 'the most bytes of one output: the quality is lowered until it fits, but not below SSIMULACRA2 50 (in `auto` its own floor); an image that does not fit is `kept: over-max-bytes`',
+      defaultText: 'none',
+      cli: '--max-bytes N',
+      help: 'the most bytes of one output; what cannot fit is kept',
+      works: { where: 'encoding.mode', is: ['quality', 'auto'] },
+    }),
     progressive: setting(rule.flagOrAuto, 'auto', {
       docs: '`auto` · `true` · `false`, for JPEG; `auto` is progressive for `best`, baseline for `fast`',
       // With WebP and AVIF `false` still matters for the JPEGs that cannot be converted.

@@ -17,7 +17,7 @@ export const JPEG_RECIPES: FormatRecipes = {
     if (facts.colour === 'cmyk') return reshape ? keep('cmyk') : losslessJpeg(facts, settings);
     if (facts.colour !== 'rgb' && facts.colour !== 'grey') return losslessJpeg(facts, settings);
     if (reshape || !hasWantedQuality(facts, settings)) return lossy('jpeg', facts, settings);
-    if (settings.effort === 'best') return losslessJpeg(facts, settings);
+    if (settings.effort === 'best' || settings.maxBytes !== undefined) return losslessJpeg(facts, settings);
     return keep('already-compressed', `about libjpeg quality ${facts.sourceQuality}`);
   },
   lossless: losslessJpeg,
