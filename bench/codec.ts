@@ -85,7 +85,7 @@ async function compressAll(pictures: readonly Picture[], settings: CompressionSe
 }
 
 async function encodeAll(pictures: readonly Picture[], settings: CompressionSettings): Promise<void> {
-  const format = settings.format === 'keep' ? 'jpeg' : settings.format;
+  const format = settings.format === 'keep' || settings.format === 'smallest' ? 'jpeg' : settings.format;
   const recipe: EncodeRecipe = { action: 'encode', format, lossless: false, quality: settings.quality };
   for (const { bytes: source, facts } of pictures) {
     await encodeImage({ source: new ImageFile(source), facts, recipe, settings, timeLimitMs: 300_000 });

@@ -3,7 +3,7 @@ import type { KeptReason } from '../core/image-result.ts';
 import type { EncodeRecipe } from '../core/recipe.ts';
 import { FORMATS } from './formats.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
-import { quickExactBytes, sampleOf } from './picture-sample.ts';
+import { encodeTiles, quickExactBytes, sampleOf } from './picture-sample.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
 
 /** How a host carries out one candidate: with memory for it. Undefined where it has too little. */
@@ -104,11 +104,16 @@ function keptOf(tried: readonly Tried<BytesOutcome>[]): BytesOutcome | undefined
 /** About the fewest bytes that a candidate may come to, from a sample. @throws EngineError */
 async function leastBytes(task: EncodeTask): Promise<number> {
   // Frames of an animation are mostly alike, which a sample of them does not show.
-  if (!task.recipe.lossless || task.recipe.format === 'jpeg' || task.facts.pages > 1) return 0;
+  const { recipe, facts } = task;
+  if (facts.pages > 1 || recipe.search || (recipe.lossless && recipe.format === 'jpeg')) return 0;
   const { tiles, scale } = await sampleOf(task);
-  const share = task.recipe.tryPalette ? LEAST_SHARES.palette : LEAST_SHARES.exact;
+  if (!recipe.lossless) return Math.round((await encodeTiles(tiles, task)).bytes.length * scale * LEAST_SHARES.lossy);
+  const share = recipe.tryPalette ? LEAST_SHARES.palette : LEAST_SHARES.exact;
   return Math.round((await quickExactBytes(tiles)) * scale * share);
 }
 
-/** What WebP and oxipng, and a palette, need at least, of what the fastest lossless WebP of the sample needs. */
-const LEAST_SHARES = { exact: 0.6, palette: 0.4 };
+/**
+ * What an output needs at least: lossy ones of what the sample needs in proportion, lossless ones and palettes of what
+ * the fastest lossless WebP of the sample needs.
+ */
+const LEAST_SHARES = { lossy: 0.8, exact: 0.6, palette: 0.4 };

@@ -14,7 +14,7 @@ import {
 import type { Kept, Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
 import type { ObjectAttributes, StoredObject, TextMap } from '../core/object-store.ts';
-import { outputFor, possibleOutputs, targetFormat } from '../core/output-key.ts';
+import { outputFor, possibleOutputs, targetFormats } from '../core/output-key.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { confirmMarkOf } from '../store/confirm-mark.ts';
 import { putOnce } from '../store/put-once.ts';
@@ -117,7 +117,7 @@ async function writeCompressed(
 ): Promise<Outcome> {
   const { image, source, context } = ofSource;
   // The extension changes only with the format, which an alpha channel may have kept.
-  const converted = encoding.format === targetFormat(context.job) ? encoding.format : undefined;
+  const converted = targetFormats(context.job).includes(encoding.format) ? encoding.format : undefined;
   const location = outputFor(image, context.job, converted);
   const sha256 = sha256Of(bytes);
   const metadata = withMark(source.metadata, markFor(ofSource, { sha256, encoding }));

@@ -29,6 +29,26 @@ export function candidatesFor(
   settings: CompressionSettings,
   formats: FormatTable,
 ): readonly Candidate[] {
+  if (settings.format !== 'smallest') return candidatesInOne(first, facts, settings, formats);
+  const all = SMALLEST_FIRST.flatMap((format) => {
+    const inOne = { ...settings, format };
+    const recipe = chooseRecipe(facts, inOne, formats);
+    return recipe.action === 'encode' ? candidatesInOne(recipe, facts, inOne, formats) : [];
+  });
+  // Where a format is a fallback for one target and wanted as another, it is a rival.
+  const ordered = [...all.filter(({ rank }) => rank === 'rival'), ...all.filter(({ rank }) => rank === 'fallback')];
+  return ordered.filter(({ recipe }, at) => ordered.findIndex((other) => isSame(other.recipe, recipe)) === at);
+}
+
+/** By the bytes that photographs need at equal appearance: 0.51 to 0.65 of libjpeg's as AVIF, 0.85 as WebP. */
+const SMALLEST_FIRST = ['avif', 'webp', 'jpeg', 'keep'] as const;
+
+function candidatesInOne(
+  first: EncodeRecipe,
+  facts: ImageFacts,
+  settings: CompressionSettings,
+  formats: FormatTable,
+): readonly Candidate[] {
   const target = losslessIn(first.format, first, facts, formats);
   const own = chooseRecipe(facts, { ...settings, format: 'keep' }, formats);
   const exact = chooseRecipe(facts, { ...settings, mode: 'lossless', format: 'keep' }, formats);

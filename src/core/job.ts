@@ -5,7 +5,7 @@ import type { S3Location } from './s3-uri.ts';
 // The words that settings allow, each list once: the types below and the rules in src/settings come from them.
 export const MODES = ['quality', 'lossless', 'auto'] as const;
 export const EFFORTS = ['best', 'fast'] as const;
-export const TARGET_FORMATS = ['keep', ...CONVERSION_TARGETS] as const;
+export const TARGET_FORMATS = ['keep', ...CONVERSION_TARGETS, 'smallest'] as const;
 export const CHROMAS = ['auto', '420', '444'] as const;
 export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
 export const KEEP_OR_DROP = ['keep', 'drop'] as const;

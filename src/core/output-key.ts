@@ -1,4 +1,4 @@
-import { EXTENSIONS, type ImageFormat } from './image-result.ts';
+import { CONVERSION_TARGETS, EXTENSIONS, type ImageFormat } from './image-result.ts';
 import type { Job } from './job.ts';
 import { parseS3Prefix, type S3Location } from './s3-uri.ts';
 
@@ -24,18 +24,27 @@ export function outputRule(job: OutputSettings, format?: ImageFormat): (source: 
  * may change, which of them it is shows only afterwards, because a kept copy keeps its name.
  */
 export function possibleOutputs(job: OutputSettings & Pick<Job, 'compression'>) {
-  const [converted, unconverted] = [outputRule(job, targetFormat(job)), outputRule(job)];
+  const rules = [...targetFormats(job).map((format) => outputRule(job, format)), outputRule(job)];
   return (source: S3Location): readonly S3Location[] => {
-    const [first, second] = [converted(source), unconverted(source)];
-    return first.key === second.key ? [second] : [first, second];
+    const places = new Map(rules.map((rule) => rule(source)).map((place) => [place.key, place]));
+    return [...places.values()];
   };
 }
 
 export type OutputSettings = Pick<Job, 'output' | 'layout' | 'suffixes'>;
 
-/** The format that every image of a job may be converted to; undefined where each keeps its own. */
-export function targetFormat({ compression }: Pick<Job, 'compression'>): ImageFormat | undefined {
-  return compression.format === 'keep' ? undefined : compression.format;
+/** The formats that an image of a job may be converted to; none where each keeps its own. */
+export function targetFormats({ compression: { format } }: Pick<Job, 'compression'>): readonly ImageFormat[] {
+  if (format === 'smallest') return CONVERSION_TARGETS;
+  return format === 'keep' ? [] : [format];
+}
+
+/**
+ * The format whose names show which outputs may collide: of several any, because they all replace the same extensions,
+ * so that `photo.jpg` and `photo.png` share an output in each of them or in none.
+ */
+export function targetFormat(job: Pick<Job, 'compression'>): ImageFormat | undefined {
+  return targetFormats(job).at(-1);
 }
 
 /** The format that a name's extension stands for; undefined for none or an unknown one. */

@@ -129,7 +129,11 @@ export function chooseRecipe(facts: ImageFacts, settings: CompressionSettings, f
     );
   const own = recipes?.own(facts, settings, formats);
   if (!own) return keep('unsupported-format', `${name} cannot be decoded here`);
-  const target = settings.format;
+  // Of all formats the one that is smallest for most pictures comes first; the others are its candidates.
+  const targets = settings.format === 'smallest' ? (['avif', 'webp', 'jpeg'] as const) : [settings.format];
+  const isPossible = (format: (typeof targets)[number]) =>
+    format === 'keep' || format === facts.format || !reasonAgainst(format, facts, settings, formats);
+  const target = targets.find(isPossible) ?? targets[0] ?? 'keep';
   if (target === 'keep' || target === facts.format) return own;
   const reason = reasonAgainst(target, facts, settings, formats);
   if (!reason) return converted(target, facts, settings);

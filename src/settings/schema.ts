@@ -91,31 +91,32 @@ export const JOB_SETTINGS = strict({
       help: 'best (mozjpeg) | fast (about 8 times less CPU)',
     }),
     format: setting(rule.oneOf(TARGET_FORMATS), 'keep', {
-      docs: '`keep` · `jpeg` · `webp` · `avif`',
+      docs: '`keep` · `jpeg` · `webp` · `avif` · `smallest` (of these at equal appearance, for each image)',
       cli: '--format FORMAT',
+      help: TARGET_FORMATS.join(' | '),
     }),
     chroma: setting(rule.oneOf(CHROMAS), undefined, {
       docs: 'resolution of the colours: `auto` (full where the source has it and edges of colour need it, half else) · `420` (half) · `444` (full; WebP has smart subsampling instead)',
       defaultText: '`auto`',
       cli: '--chroma CHROMA',
-      help: 'auto | 420 | 444: resolution of the colours',
+      help: 'auto | 420 | 444',
       works: { where: 'encoding.mode', is: ['quality', 'auto'], idle: ['auto'] },
     }),
     maxBytes: setting(rule.integer(1), undefined, {
       docs: 'the most bytes of one output: the quality is lowered until it fits, but not below SSIMULACRA2 50 (in `auto` its own floor); an image that does not fit is `kept: over-max-bytes`',
       defaultText: 'none',
       cli: '--max-bytes N',
-      help: 'the most bytes of one output; what cannot fit is kept',
+      help: 'the most bytes of one output',
       works: { where: 'encoding.mode', is: ['quality', 'auto'] },
     }),
     progressive: setting(rule.flagOrAuto, 'auto', {
       docs: '`auto` · `true` · `false`, for JPEG; `auto` is progressive for `best`, baseline for `fast`',
       // With WebP and AVIF `false` still matters for the JPEGs that cannot be converted.
-      works: { where: 'encoding.format', is: ['keep', 'jpeg'], idle: ['auto', false] },
+      works: { where: 'encoding.format', is: ['keep', 'jpeg', 'smallest'], idle: ['auto', false] },
     }),
     background: setting(rule.colour, null, {
       docs: '`#rrggbb` to flatten transparency on; without it an image with transparency keeps its format',
-      works: { where: 'encoding.format', is: ['jpeg'] },
+      works: { where: 'encoding.format', is: ['jpeg', 'smallest'] },
     }),
   }),
   metadata: setting(rule.oneOf(METADATA_POLICIES), 'keep', {

@@ -8,7 +8,7 @@ import type { CompressionSettings } from '../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { blueOnRed } from '../support/fixtures/coloured-edges.ts';
 import { makeAnimation } from '../support/fixtures/gif-and-webp.ts';
-import { makeJpeg } from '../support/fixtures/jpeg.ts';
+import { commentSegment, makeJpeg, withSegments } from '../support/fixtures/jpeg.ts';
 
 const compress = (source: Uint8Array, changes: Partial<CompressionSettings>) =>
   compressBytes(
@@ -120,5 +120,58 @@ describe('chroma', () => {
       expect(await chromaOf(source, { chroma, quality: 60 })).toBe(expected);
       expect(await chromaOf(source, { chroma, quality: 60, format: 'avif' })).toBe(expected);
     }
+  });
+});
+
+describe('maxBytes', () => {
+  test.each(['keep', 'webp', 'avif'] as const)('lowers the quality until the output fits, as %s', async (format) => {
+    const source = await makeJpeg({ width: 400, height: 300, quality: 96 });
+    const free = await compress(source, { format });
+    const maxBytes = free.status === 'compressed' ? Math.round(free.bytes.length * 0.7) : 0;
+    const outcome = await compress(source, { format, maxBytes });
+    if (outcome.status !== 'compressed') throw new Error(JSON.stringify(outcome));
+    expect(outcome.bytes.length).toBeLessThanOrEqual(maxBytes);
+    expect(outcome.bytes.length).toBeGreaterThan(maxBytes * 0.75);
+    expect(outcome.encoding.score).toBeGreaterThanOrEqual(50);
+  });
+
+  test.each(['quality', 'auto'] as const)('ruins no picture in mode %s: it is kept with the reason', async (mode) => {
+    for (const format of ['keep', 'webp'] as const) {
+      const outcome = await compress(await blueOnRed('jpeg'), { mode, format, maxBytes: 2000 });
+      expect(outcome).toMatchObject({
+        status: 'kept',
+        reason: expect.stringMatching(mode === 'auto' ? /below-floor|over-max-bytes/ : /over-max-bytes/),
+        detail: expect.any(String),
+      });
+    }
+  });
+
+  test('counts the metadata as well', async () => {
+    const source = withSegments(await makeJpeg({ quality: 95 }), [commentSegment('x'.repeat(5000))]);
+    expect(await compress(source, { maxBytes: 4000 })).toMatchObject({
+      reason: 'over-max-bytes',
+      detail: expect.stringMatching('no space for pixels beside the metadata'),
+    });
+  });
+});
+
+describe('the format smallest', () => {
+  test('takes the smallest of all formats at equal appearance', async () => {
+    const settings = { format: 'smallest' } as const;
+    const photo = await compress(await makeJpeg({ width: 300, height: 200, quality: 95 }), settings);
+    const others = await Promise.all(
+      (['keep', 'webp', 'avif'] as const).map(async (format) =>
+        compress(await makeJpeg({ width: 300, height: 200, quality: 95 }), { format }),
+      ),
+    );
+    const bytesOf = (outcome: typeof photo) => (outcome.status === 'compressed' ? outcome.bytes.length : 0);
+    expect(bytesOf(photo)).toBe(Math.min(...others.map(bytesOf)));
+    expect(await compress(await blueOnRed('png'), settings)).toMatchObject({ encoding: { lossless: true } });
+  });
+
+  test('keeps an animation animated', async () => {
+    const outcome = await compress(await makeAnimation('gif'), { format: 'smallest' });
+    if (outcome.status === 'compressed') expect((await sharp(outcome.bytes).metadata()).pages).toBe(4);
+    else expect(outcome).toMatchObject({ status: 'kept', format: 'gif' });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageFormat } from '../../src/core/image-result.ts';
-import { formatByName, outputFor, possibleOutputs } from '../../src/core/output-key.ts';
+import { formatByName, outputFor, possibleOutputs, targetFormat } from '../../src/core/output-key.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 
 const source = (key: string) => ({ bucket: 'photos', key });
@@ -76,8 +76,19 @@ test.each([
   ['keep', 'a/x.png', ['a/x.png']],
   ['webp', 'a/x.png', ['a/x.webp', 'a/x.png']],
   ['jpeg', 'a/x.jpg', ['a/x.jpg']],
+  ['smallest', 'a/x.jpg', ['a/x.jpg', 'a/x.webp', 'a/x.avif']],
+  ['smallest', 'a/x', ['a/x']],
 ] as const)('with the format %s, the output of %s may be any of %j', (format, key, expected) => {
   const job = { ...mirror, compression: { ...DEFAULT_COMPRESSION, format } };
   const keys = possibleOutputs(job)(source(key)).map((output) => output.key);
   expect(keys).toEqual(expected.map((name) => `compressed/${name}`));
+});
+
+test('with the format smallest, sources of one name share the output by which a plan refuses them', () => {
+  const job = { ...mirror, compression: { ...DEFAULT_COMPRESSION, format: 'smallest' } } as const;
+  const planned = ['a/x.jpg', 'a/x.png', 'a/x.webp', 'a/x.avif', 'a/x.jpeg'].map((key) =>
+    keyOf(key, job, targetFormat(job)),
+  );
+  expect(new Set(planned).size).toBe(1);
+  expect(keyOf('a/y.png', job, targetFormat(job))).not.toBe(planned[0]);
 });

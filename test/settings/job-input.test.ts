@@ -123,7 +123,7 @@ test.each<[unknown, string]>([
   [{ dryRun: { toString: 1 } }, `'dryRun' must be true or false, '{"toString":1}' given`],
   [
     { encoding: { format: 'jpgg' } },
-    "'encoding.format' must be keep, jpeg, webp or avif, 'jpgg' given; did you mean 'jpeg'?",
+    "'encoding.format' must be keep, jpeg, webp, avif or smallest, 'jpgg' given; did you mean 'jpeg'?",
   ],
   [{ dryRun: 'yes' }, "'dryRun' must be true or false, 'yes' given"],
   [{ resume: '../other' }, "'resume' must be the name of an earlier execution, '../other' given"],
@@ -143,13 +143,13 @@ test('refuses an unknown setting and suggests the one that was meant', () => {
   ]);
   expect(problems({ fileList: LIST, minBytes: 1, maxbytes: 2 })).toEqual([
     "unknown setting 'minBytes'; did you mean 'select.minBytes'? ('1' given)",
-    "unknown setting 'maxbytes'; did you mean 'limits.maxBytes' or 'select.maxBytes'? ('2' given)",
+    "unknown setting 'maxbytes'; did you mean 'encoding.maxBytes' or 'limits.maxBytes' or 'select.maxBytes'? ('2' given)",
   ]);
   expect(problems({ fileList: LIST, 'encoding.quality': 80 })).toEqual([
     "unknown setting 'encoding.quality'; write 'quality' inside 'encoding' ('80' given)",
   ]);
   expect(problems({ fileList: LIST, encoding: { colour: 'red' } })).toEqual([
-    "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, chroma, progressive, background ('red' given)",
+    "unknown setting 'encoding.colour'; known here: mode, quality, effort, format, chroma, maxBytes, progressive, background ('red' given)",
   ]);
 });
 
@@ -240,11 +240,11 @@ test.each([
   ],
   [
     { encoding: { format: 'webp', progressive: true } },
-    /'encoding.progressive' works only where 'encoding.format' is keep or jpeg \(here it is webp\), 'true' given/,
+    /'encoding.progressive' works only where 'encoding.format' is keep or jpeg or smallest \(here it is webp\), 'true' given/,
   ],
   [
     { encoding: { background: '#ffffff' } },
-    /'encoding.background' works only where 'encoding.format' is jpeg \(here it is keep\), '#ffffff' given/,
+    /'encoding.background' works only where 'encoding.format' is jpeg or smallest \(here it is keep\), '#ffffff' given/,
   ],
   [{ output: 'in-place', copyKept: false }, /'copyKept' works only where 'output' is not in-place, 'false' given/],
   [

@@ -32,7 +32,7 @@ function withTrailingParts(facts: ImageFacts, settings: CompressionSettings): Re
   const { isMetadata = false, isPointedAt = false } = facts.trailingParts ?? {};
   const reason = facts.multiPicture ? 'multi-picture' : 'trailing-data';
   if (settings.metadata !== 'keep') return isMetadata ? undefined : keep(reason, CONTENT_AFTER_END);
-  const becomesJpeg = settings.mode === 'lossless' || settings.format === 'keep' || settings.format === 'jpeg';
+  const becomesJpeg = settings.mode === 'lossless' || ['keep', 'jpeg'].includes(settings.format);
   // Other formats have no place for Samsung's SEF block, as they have none for comments.
   if (!becomesJpeg && isMetadata && !facts.multiPicture) return undefined;
   if (isPointedAt) return keep(reason, POINTED_AT);

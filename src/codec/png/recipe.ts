@@ -12,6 +12,10 @@ export const PNG_RECIPES: FormatRecipes = {
   },
   lossless: (facts, settings, { webp }) => {
     const isPlain = facts.pages === 1 && facts.bitsPerChannel <= 8 && !facts.ownColours;
-    return lossless(settings.format === 'webp' && isPlain && fitsInto(webp, facts) ? 'webp' : 'png');
+    return lossless(
+      (settings.format === 'webp' || settings.format === 'smallest') && isPlain && fitsInto(webp, facts)
+        ? 'webp'
+        : 'png',
+    );
   },
 };
