@@ -1,6 +1,7 @@
 import { candidatesFor, limitFor, receiptOf, smallest, type Tried } from '../core/candidates.ts';
 import type { KeptReason } from '../core/image-result.ts';
 import type { EncodeRecipe } from '../core/recipe.ts';
+import { EngineError } from './engines.ts';
 import { FORMATS } from './formats.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
 import { encodeTiles, quickExactBytes, sampleOf } from './picture-sample.ts';
@@ -26,7 +27,7 @@ export async function chooseOutput(
     const task = host.fit(candidate.recipe);
     const limit = limitFor(candidate, tried, { format: facts.format, bytes: source.bytes.length });
     if (!task || limit === 'never') continue;
-    const atLeast = limit === undefined ? 0 : await host.within(task, leastBytes);
+    const atLeast = limit === undefined ? 0 : await host.within(task, estimate);
     if (limit !== undefined && atLeast >= limit) {
       tried.push({ recipe: candidate.recipe, bytes: atLeast, why: 'larger by estimate' });
       continue;
@@ -99,6 +100,16 @@ function keptOf(tried: readonly Tried<BytesOutcome>[]): BytesOutcome | undefined
   const { made: _made, ...outcome } = first;
   const details = [first, ...others].flatMap(({ detail }) => detail ?? []);
   return details.length > 0 ? { ...outcome, detail: [...new Set(details)].join('; ') } : outcome;
+}
+
+/** What cannot be sampled, as an odd file outside its strict rules, has no estimate: making it shows. */
+async function estimate(task: EncodeTask): Promise<number> {
+  try {
+    return await leastBytes(task);
+  } catch (error) {
+    if (error instanceof EngineError) return 0;
+    throw error;
+  }
 }
 
 /** About the fewest bytes that a candidate may come to, from a sample. @throws EngineError */

@@ -31,6 +31,8 @@ export function sampleOf(task: EncodeTask): Promise<PictureSample> {
   if (known) return known;
   const sample = takeSample(task);
   samples.set(grid, sample);
+  // How strictly it is decoded may differ the next time.
+  sample.catch(() => samples.delete(grid));
   return sample;
 }
 
