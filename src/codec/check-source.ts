@@ -1,3 +1,4 @@
+import { estimateDecoding } from '../core/admission.ts';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { EngineError, fromEngine, openImage, shrunkAfterDecoding } from './engines.ts';
@@ -12,11 +13,15 @@ import type { Sound, Unproven } from './verdict.ts';
  * What the judge of its format says of a source; undefined where it has none, and a strict decode decides.
  * @throws CorruptImageError
  */
-export async function judgeSource(source: ImageFile, facts: ImageFacts): Promise<Sound | Unproven | undefined> {
+export async function judgeSource(
+  source: ImageFile,
+  facts: ImageFacts,
+  fitsDecoded = true,
+): Promise<Sound | Unproven | undefined> {
   const { judge, findFault } = FORMATS[facts.format];
   const fault = findFault?.(source);
   if (fault) throw new CorruptImageError(fault);
-  const verdict = await judge?.(source, facts);
+  const verdict = await judge?.(source, facts, fitsDecoded);
   if (verdict?.is === 'damaged') throw new CorruptImageError(verdict.detail);
   return verdict;
 }
@@ -55,11 +60,11 @@ export async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdi
 export async function checkKept(source: ImageFile, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
   const { keptCheck: check, canDecode, judge } = FORMATS[facts.format];
   const pixels = facts.width * facts.height * facts.pages;
-  const bytes = source.bytes.length + pixels * (facts.progressive ? 6 : 4);
+  const bytes = bytesToCheck(source, facts);
   const fits = pixels <= MAX_PIXELS && bytes <= budget.capacity;
   const release = await budget.acquire(fits ? bytes : 0);
   try {
-    const verdict = judge && (await judgeSource(source, facts));
+    const verdict = judge && (await judgeSource(source, facts, fits));
     const isProven = verdict?.is === 'whole' || verdict?.is === 'odd';
     if (!check || isProven || canDecode?.(facts) === false) return;
     if (fits) await decodeStrictly(source, facts);
@@ -68,4 +73,10 @@ export async function checkKept(source: ImageFile, facts: ImageFacts, budget: Me
   } finally {
     release();
   }
+}
+
+function bytesToCheck({ bytes }: ImageFile, facts: ImageFacts): number {
+  // Two decoders, one after the other, hold the whole picture.
+  if (FORMATS[facts.format].needsSecondWitness) return estimateDecoding(facts, bytes.length, FORMATS);
+  return bytes.length + facts.width * facts.height * facts.pages * (facts.progressive ? 6 : 4);
 }

@@ -12,8 +12,11 @@ export interface Format extends FormatTraits {
   sniff(bytes: Uint8Array): boolean;
   /** What the header says beyond the defaults. @throws CorruptImageError where it cannot be read */
   inspect?(file: ImageFile): Partial<ImageFacts>;
-  /** Whether all of the picture is there; where it proves that, no decoder is asked. @throws CorruptImageError */
-  judge?(file: ImageFile, facts: ImageFacts): Verdict | Promise<Verdict>;
+  /**
+   * Whether all of the picture is there; where it proves that, no decoder is asked. Where it does not fit into memory
+   * `fitsDecoded` is false, and it is not decoded. @throws CorruptImageError
+   */
+  judge?(file: ImageFile, facts: ImageFacts, fitsDecoded?: boolean): Verdict | Promise<Verdict>;
   /** Damage that a strict decode by libvips does not report, of a format without a judge. */
   findFault?(file: ImageFile): string | undefined;
   /**

@@ -21,13 +21,17 @@ export function judgeHeif(file: ImageFile): Verdict {
   return doubt ? unproven(doubt) : WHOLE;
 }
 
-/** An AVIF is whole where all of its data are in the file and two decoders see the same picture in them. */
-export async function judgeAvif(file: ImageFile, facts: ImageFacts): Promise<Verdict> {
+/**
+ * An AVIF is whole where all of its data are in the file and two decoders see the same picture in them.
+ * @param fitsDecoded that there is memory to decode it
+ */
+export async function judgeAvif(file: ImageFile, facts: ImageFacts, fitsDecoded = true): Promise<Verdict> {
   const image = file.read(readIsoImage);
   const fault = findContainerFault(image);
   if (fault) return damaged(fault);
   const doubt = findCutEnd(image) ?? findUnreadKind(image) ?? findSequenceDoubt(image);
-  return doubt ? unproven(doubt) : compareDecoders(file, facts);
+  if (doubt) return unproven(doubt);
+  return fitsDecoded ? compareDecoders(file, facts) : unproven('too large to be decoded here');
 }
 
 function findContainerFault(image: IsoImage): string | undefined {

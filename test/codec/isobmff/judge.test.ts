@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
 import { judgeAvif, judgeHeif } from '../../../src/codec/isobmff/judge.ts';
+import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
+import type { CompressionSettings } from '../../../src/core/job.ts';
+import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import { makeAvif, makeOddAvif } from '../../support/fixtures/avif.ts';
 import {
   codedItem,
@@ -125,6 +129,16 @@ describe('the judge of AVIF', () => {
   });
 });
 
+test('one that does not fit into memory is held against its boxes alone', async () => {
+  const whole = new ImageFile(await makeAvif());
+  expect(await judgeAvif(whole, inspectImage(whole)!, false)).toEqual({
+    is: 'unproven',
+    detail: 'too large to be decoded here',
+  });
+  const cut = new ImageFile(truncated(whole.bytes, 0.8));
+  expect(await judgeAvif(cut, inspectImage(cut)!, false)).toMatchObject({ is: 'damaged' });
+});
+
 describe('the judge of image sequences', () => {
   test('keeps one whose frames are all in the file', async () => {
     expect(await verdictOf(makeSequenceAvif([100, 50], 20))).toMatch(/^unproven: an image sequence/);
@@ -148,4 +162,40 @@ test('the judge of HEIC finds data outside the file, which nothing decodes', asy
   heic.set(ascii('heic'), 8);
   expect(judgeHeif(new ImageFile(heic))).toEqual({ is: 'whole' });
   expect(judgeHeif(new ImageFile(truncated(heic, 0.8)))).toMatchObject({ is: 'damaged' });
+});
+
+describe('compressBytes', () => {
+  const compress = (bytes: Uint8Array, changes: Partial<CompressionSettings> = {}, capacity = 2e9) =>
+    compressBytes(
+      bytes,
+      { ...DEFAULT_COMPRESSION, minSavings: { percent: 0, bytes: 1 }, ...changes },
+      { budget: createMemoryBudget(capacity) },
+    );
+
+  test.each([
+    {},
+    { mode: 'lossless' },
+    { format: 'webp' },
+    { mode: 'auto' },
+  ] as const)('fails a truncated grid and a grid with a damaged tile (%o)', async (changes) => {
+    const grid = await makeGridAvif();
+    const broken = grid.slice();
+    broken.fill(0xff, grid.length - 60, grid.length - 20);
+    for (const damagedGrid of [truncated(grid, 0.55), broken])
+      expect(await compress(damagedGrid, changes)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
+  });
+
+  test('keeps grey of limited range and tells why', async () => {
+    expect(await compress(LIMITED_GREY_AVIF, { format: 'webp' })).toMatchObject({
+      status: 'kept',
+      reason: 'unproven',
+      detail: expect.stringContaining('two decoders read its colours differently'),
+    });
+  });
+
+  test('holds a kept AVIF against its boxes where memory is too short to decode it', async () => {
+    const avif = await makeAvif();
+    expect(await compress(avif, { mode: 'lossless' }, 1000)).toMatchObject({ status: 'kept' });
+    expect(await compress(truncated(avif, 0.8), { mode: 'lossless' }, 1000)).toMatchObject({ code: 'CorruptImage' });
+  });
 });
