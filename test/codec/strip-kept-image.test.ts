@@ -203,11 +203,11 @@ describe('an image whose metadata cannot be removed is a failure, or kept and na
     expect(outcome).toMatchObject({ status: 'failed', code: 'TooLarge', hostTooSmall: true });
   });
 
-  test('a picture with stray bytes where its codes may end', async () => {
+  test('a picture with damage that its decoder reads over', async () => {
     const source = withSegments(await makeJpeg({ quality: 50 }), [exifSegment(exif)]);
     const doubtful = concat(source.subarray(0, -2), new Uint8Array(40).fill(0x55), [0xff, 0xd9]);
     const outcome = await compress(doubtful, { effort: 'fast', metadata: 'strip' });
-    expect(outcome).toMatchObject({ status: 'failed', code: expect.stringMatching('CorruptImage|MetadataLeft') });
+    expect(outcome).toMatchObject({ status: 'failed', code: 'CorruptImage' });
   });
 });
 

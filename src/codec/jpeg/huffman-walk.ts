@@ -33,7 +33,7 @@ export interface Piece {
   /** Of a piece without a fault: the bytes that were not needed, and whether each of them is 0x00 or 0xff. */
   readonly bytesLeft: number;
   readonly isPadding: boolean;
-  /** Whether the last code ends within a byte whose other bits are all 1, as encoders fill it. */
+  /** Whether the bits of the byte where the last code ends that are no part of it are all 1, as encoders fill it. */
   readonly isFilled: boolean;
   /** The second byte of the marker that ended it; 0 at the end of the scan. */
   readonly marker: number;

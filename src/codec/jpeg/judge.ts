@@ -13,7 +13,12 @@ import { type ScanFinding, walkScans } from './walk-scans.ts';
  */
 export function judgeJpeg(file: ImageFile): Verdict {
   const jpeg = file.read(readJpeg);
-  const fault = jpeg.fault ?? findUnknownMarker(jpeg) ?? findTableFault(jpeg) ?? findScanOrderFault(jpeg);
+  const fault =
+    jpeg.fault ??
+    findUnknownMarker(jpeg) ??
+    findPrecisionFault(jpeg) ??
+    findTableFault(jpeg) ??
+    findScanOrderFault(jpeg);
   if (fault) return damaged(fault);
   if (!hasDistinctIds(jpeg.frame) && jpeg.segments.some((segment) => isPartialScan(segment, jpeg)))
     return unproven('its components have the same number, and scans of their own');
@@ -29,6 +34,15 @@ export function judgeJpeg(file: ImageFile): Verdict {
 function isPartialScan({ marker, payload }: JpegSegment, { frame }: Jpeg): boolean {
   return marker === SOS && payload[0] !== frame.components.length;
 }
+
+/** Of a lossless JPEG 2 to 16. @see ITU-T T.81, B.2.2 */
+function findPrecisionFault({ frame: { marker, bits } }: Jpeg): string | undefined {
+  const isLossless = (marker & 3) === 3;
+  const known = isLossless ? bits >= 2 && bits <= 16 : bits === 8 || (bits === 12 && marker !== SOF0);
+  return known ? undefined : `Expected 8 or 12 bits per sample but the frame header has ${bits}`;
+}
+
+const SOF0 = 0xc0;
 
 function findUnknownMarker({ segments }: Jpeg): string | undefined {
   const unknown = segments.find(({ marker }) => !isKnownMarker(marker));

@@ -1,3 +1,4 @@
+import { countOf } from '../../core/readable.ts';
 import { uint16At } from '../bytes.ts';
 import { type Piece, type PieceWalk, type ScanOpener, scanKind, withHuffmanWalk } from './huffman-walk.ts';
 import { readDefinitions, readScanHeader, type ScanHeader } from './scans.ts';
@@ -29,6 +30,7 @@ export function walkScans({ frame, segments }: Jpeg): ScanFinding {
       interval: 0,
       hasFrame: false,
       blocks: 0,
+      scansLeft: scans.length,
     };
     const tooMany = scans.length > MAX_SCANS && proven(`Expected at most ${MAX_SCANS} scans but found ${scans.length}`);
     const stop = tooMany || walkSegments(frame, segments, state);
@@ -59,6 +61,8 @@ interface WalkState {
   interval: number;
   hasFrame: boolean;
   blocks: number;
+  /** Scans that are still to come. */
+  scansLeft: number;
 }
 
 function walkSegments(frame: JpegFrame, segments: Jpeg['segments'], state: WalkState): Stop | undefined {
@@ -94,7 +98,8 @@ function walkScan(payload: Uint8Array, coded: Uint8Array, frame: JpegFrame, stat
       ? UNREADABLE
       : proven('Expected the Huffman tables of each scan but some are missing');
   state.blocks += header.mcus * header.blocks.length;
-  return walkPieces(walk, header, state);
+  state.scansLeft--;
+  return walkPieces(walk, header, state, isSequential);
 }
 
 /** Decoders of sequential JPEGs ignore these fields, and some phones fill them with other values. */
@@ -107,15 +112,23 @@ function headerFault({ from, to, leftOutBefore, leftOut }: ScanHeader): string {
 }
 
 /** The pieces of a scan between its restart markers. */
-function walkPieces(walk: PieceWalk, { mcus }: ScanHeader, { interval, oddities }: WalkState): Stop | undefined {
+function walkPieces(
+  walk: PieceWalk,
+  { mcus }: ScanHeader,
+  { interval, oddities, scansLeft }: WalkState,
+  isSequential: boolean,
+): Stop | undefined {
   let first = 0;
   let isAfterEnd = false;
   for (let number = 0; ; number++) {
     const wanted = Math.min(interval || mcus, mcus - first);
     const piece = walk(wanted);
-    const stop = wanted > 0 ? judgePiece(piece, first, mcus, oddities) : judgeAfterEnd(piece, isAfterEnd);
+    const stop = wanted > 0 ? findFault(piece, first, mcus) : judgeAfterEnd(piece, isAfterEnd);
     if (stop) return stop;
     first += piece.mcus;
+    const isLast = scansLeft === 0 && first === mcus;
+    const left = wanted > 0 ? judgeRest(piece, isLast && isSequential, oddities) : undefined;
+    if (left) return left;
     isAfterEnd = wanted === 0;
     if (piece.marker === 0) return first === mcus ? undefined : proven(missing(first, mcus));
     if (first < mcus && piece.marker !== RST0 + (number % 8))
@@ -125,12 +138,11 @@ function walkPieces(walk: PieceWalk, { mcus }: ScanHeader, { interval, oddities 
   }
 }
 
-function judgePiece(piece: Piece, first: number, total: number, oddities: Set<string>): Stop | undefined {
-  const where = `in block ${first + piece.mcus} of ${total}`;
-  if (piece.fault === 'cut') return proven(`Expected ${total} blocks of the picture but its data ends ${where}`);
-  if (piece.fault === 'no-code') return proven(`Expected a Huffman code ${where} but found none`);
-  if (piece.fault === 'too-many') return proven(`Expected no more coefficients than there are ${where}`);
-  return isPadding(piece) ? undefined : judgeRest(piece, first + piece.mcus === total, oddities);
+function findFault({ fault, mcus }: Piece, first: number, total: number): Stop | undefined {
+  const where = `in block ${first + mcus} of ${total}`;
+  if (fault === 'cut') return proven(`Expected ${total} blocks of the picture but its data ends ${where}`);
+  if (fault === 'no-code') return proven(`Expected a Huffman code ${where} but found none`);
+  return fault && proven(`Expected no more coefficients than there are ${where}`);
 }
 
 // A decoder has loaded this much in advance when it reaches the last block, and does not look at it.
@@ -138,16 +150,16 @@ const MAX_STRAY_BYTES = 7;
 
 /**
  * What follows the last code of a piece. A damaged code shifts all that come after it, so that some bytes are left over,
- * and the last code ends within a byte of data: where the rest of its byte is filled with ones, as encoders do, it may
- * be the true end.
+ * and the last code ends within a byte of data. Only where the rest of that byte is filled with ones, as encoders do,
+ * may it be the true end.
  */
-function judgeRest({ bytesLeft, isFilled }: Piece, isLast: boolean, oddities: Set<string>): Stop | undefined {
-  if (isLast && bytesLeft <= MAX_STRAY_BYTES) {
-    oddities.add(`${bytesLeft} stray bytes after the picture`);
-    return undefined;
-  }
-  const fault = `Expected the picture to end with its data but ${bytesLeft} bytes are left`;
-  return { fault, isProven: !isLast || !isFilled };
+function judgeRest(piece: Piece, mayHoldStray: boolean, oddities: Set<string>): Stop | undefined {
+  const { bytesLeft, isFilled } = piece;
+  if (bytesLeft === 0 || (isFilled && isPadding(piece))) return undefined;
+  const fault = `Expected the picture to end with its data but ${countOf(bytesLeft, 'byte')} of it are left`;
+  if (!mayHoldStray || !isFilled || bytesLeft > MAX_STRAY_BYTES) return proven(fault);
+  oddities.add(`${countOf(bytesLeft, 'stray byte')} after the picture`);
+  return undefined;
 }
 
 /** Some writers put one more restart after the last block, and padding. */

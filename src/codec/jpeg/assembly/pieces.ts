@@ -6,7 +6,7 @@ export let marker: u32 = 0;
 export let bytesLeft: u32 = 0;
 export let isPadding: bool = true;
 
-/** Whether the last code ends within a byte whose other bits are all 1, as encoders fill it. */
+/** Whether the bits of the byte where the last code ends that are no part of it are all 1, as encoders fill it. */
 export let isFilled: bool = false;
 
 let next: u32 = 0;
@@ -63,7 +63,7 @@ export function closePiece(bits: u64): void {
   bytesLeft = end - from;
   const unused = <u32>(8 - (bits & 7)) & 7;
   const filling = (1 << unused) - 1;
-  isFilled = unused > 0 && (load<u8>(from - 1) & filling) === filling;
+  isFilled = (load<u8>(from - 1) & filling) === filling;
   isPadding = true;
   for (let at = from; at < end && isPadding; at++) isPadding = load<u8>(at) === 0 || load<u8>(at) === 0xff;
 }
