@@ -7,7 +7,7 @@ import type { ImageFile } from './image-file.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { UnprovenError } from './outcome.ts';
 import type { EncodeTask } from './task.ts';
-import type { Sound, Unproven } from './verdict.ts';
+import type { Sound, Unproven, Verdict } from './verdict.ts';
 
 /**
  * What the judge of its format says of a source; undefined where it has none, and a strict decode decides.
@@ -18,13 +18,21 @@ export async function judgeSource(
   facts: ImageFacts,
   fitsDecoded = true,
 ): Promise<Sound | Unproven | undefined> {
-  const { judge, findFault } = FORMATS[facts.format];
-  const fault = findFault?.(source);
-  if (fault) throw new CorruptImageError(fault);
-  const verdict = await judge?.(source, facts, fitsDecoded);
+  const verdict = await verdictOf(source, facts, fitsDecoded);
   if (verdict?.is === 'damaged') throw new CorruptImageError(verdict.detail);
   return verdict;
 }
+
+/** A source is judged once, however many outputs are made of it. */
+function verdictOf(source: ImageFile, facts: ImageFacts, fitsDecoded: boolean): Promise<Verdict | undefined> {
+  const known = verdicts.get(source);
+  if (known) return known;
+  const verdict = (async () => FORMATS[facts.format].judge?.(source, facts, fitsDecoded))();
+  verdicts.set(source, verdict);
+  return verdict;
+}
+
+const verdicts = new WeakMap<ImageFile, Promise<Verdict | undefined>>();
 
 /**
  * Why a decoder refuses a source. Where a judge found it whole, the two disagree, and neither is believed.
@@ -58,7 +66,7 @@ export async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdi
 
 /** A kept image is stored as it is, but damage in it has to be reported. @throws CorruptImageError */
 export async function checkKept(source: ImageFile, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
-  const { keptCheck: check, canDecode, judge } = FORMATS[facts.format];
+  const { keptCheck, canDecode, judge } = FORMATS[facts.format];
   const pixels = facts.width * facts.height * facts.pages;
   const bytes = bytesToCheck(source, facts);
   const fits = pixels <= MAX_PIXELS && bytes <= budget.capacity;
@@ -66,10 +74,7 @@ export async function checkKept(source: ImageFile, facts: ImageFacts, budget: Me
   try {
     const verdict = judge && (await judgeSource(source, facts, fits));
     const isProven = verdict?.is === 'whole' || verdict?.is === 'odd';
-    if (!check || isProven || canDecode?.(facts) === false) return;
-    if (fits) await decodeStrictly(source, facts);
-    // What is too large to be decoded here may be a false size: the codes of a GIF show it without a decode.
-    else if (check === 'faults-unless-decoded') await judgeSource(source, facts);
+    if (fits && keptCheck && !isProven && canDecode?.(facts) !== false) await decodeStrictly(source, facts);
   } finally {
     release();
   }

@@ -82,6 +82,7 @@ const OF_ONE_CANDIDATE: ReadonlySet<KeptReason> = new Set([
   'equal-frames',
   'over-max-bytes',
   'colour-space',
+  'too-slow',
 ]);
 
 function withReceipt(tried: readonly Tried<BytesOutcome>[]): BytesOutcome | undefined {

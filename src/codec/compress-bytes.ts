@@ -22,10 +22,11 @@ import {
 } from './outcome.ts';
 import { stripKeptImage } from './strip-kept-image.ts';
 import type { InspectedImage, PlannedTask } from './task.ts';
+import { TooSlowError } from './too-slow-error.ts';
 
 export interface CompressHost {
   readonly budget: MemoryBudget;
-  /** After it the image fails as EncoderCrash. */
+  /** After it the image fails as EncoderCrash; a PNG that is to be packed is kept. */
   readonly timeLimitMs?: number;
   /** Of all pages together; beyond it an image is TooLarge before a pixel is decoded. Default 268 million. */
   readonly maxPixels?: number;
@@ -76,6 +77,7 @@ async function encodeOrKeep(planned: PlannedTask, host: CompressHost): Promise<B
     return await encodeWithinLimits(planned, host);
   } catch (error) {
     if (error instanceof UnprovenError) return keptOutcome(planned.facts.format, 'unproven', error.message);
+    if (error instanceof TooSlowError) return keptOutcome(planned.facts.format, 'too-slow', error.message);
     throw error;
   }
 }
@@ -98,7 +100,9 @@ async function encodeWithinLimits(planned: PlannedTask, host: CompressHost): Pro
     },
     make: compressTask,
   };
-  const outcome = await withinTime(chooseOutput(planned, candidateHost), timeLimitMs);
+  const outcome = await withinTime(chooseOutput(planned, candidateHost), timeLimitMs, () =>
+    timeoutError(planned, timeLimitMs),
+  );
   return outcome ?? keptForItsSize(planned, budget);
 }
 
@@ -136,15 +140,21 @@ function memoryFor(task: PlannedTask): number {
   return estimateMemory(task, task.source.bytes.length, FORMATS);
 }
 
-async function withinTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+async function withinTime<T>(work: Promise<T>, limitMs: number, errorOf: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    const message = `Expected an answer of the encoder within ${limitMs} ms`;
-    timer = setTimeout(() => reject(new EncoderCrashError(message)), limitMs);
+    timer = setTimeout(() => reject(errorOf()), limitMs);
   });
   try {
     return await Promise.race([work, limit]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Packing a PNG tighter takes its time on a slow host; any other encoder that does not end is stuck. */
+function timeoutError({ recipe }: PlannedTask, limitMs: number): Error {
+  return recipe.lossless && recipe.format === 'png'
+    ? new TooSlowError(`packing it took longer than ${limitMs / 1000} s`)
+    : new EncoderCrashError(`Expected an answer of the encoder within ${limitMs} ms`);
 }

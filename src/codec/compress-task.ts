@@ -15,6 +15,7 @@ import { type PalettePng, palettePng } from './png/palette.ts';
 import { hasColourEdges } from './score/colour-edges.ts';
 import { SCORE_FLOOR, searchQuality } from './search-quality.ts';
 import type { Encoded, EncodeTask } from './task.ts';
+import { TooSlowError } from './too-slow-error.ts';
 import { findHeaderFault, findOrientationFault, findPixelFault, openOutput, pixelDigest } from './verify-image.ts';
 
 /**
@@ -149,7 +150,9 @@ async function encodeLosslessly(task: EncodeTask): Promise<BytesOutcome> {
 async function repack(task: EncodeTask): Promise<BytesOutcome> {
   const { source, facts, settings } = task;
   const before = await sourceDigest(task);
-  const file = new ImageFile(await repackedBytes(task));
+  const repacked = await repackedBytes(task);
+  if (repacked instanceof TooSlowError) return kept(task, 'too-slow', repacked.message);
+  const file = new ImageFile(repacked);
   if (file.bytes === source.bytes) return kept(task, ...unchangedReason(facts));
   if (!savesEnough(file, task)) return noGain(file, task);
   if ((await outputDigest(file)) !== before) return kept(task, 'not-identical');
@@ -158,10 +161,11 @@ async function repack(task: EncodeTask): Promise<BytesOutcome> {
   return verifyOutput({ file, encoding }, task);
 }
 
-async function repackedBytes({ source, facts, settings }: EncodeTask): Promise<Uint8Array> {
+async function repackedBytes({ source, facts, settings, timeLimitMs }: EncodeTask) {
   try {
-    return (await FORMATS[facts.format].repack?.(source, settings.metadata)) ?? source.bytes;
+    return (await FORMATS[facts.format].repack?.(source, settings.metadata, timeLimitMs)) ?? source.bytes;
   } catch (error) {
+    if (error instanceof TooSlowError) return error;
     if (error instanceof CorruptImageError) throw error;
     throw new EncoderCrashError(knownMessage(error), { cause: error });
   }

@@ -17,13 +17,8 @@ export interface Format extends FormatTraits {
    * `fitsDecoded` is false, and it is not decoded. @throws CorruptImageError
    */
   judge?(file: ImageFile, facts: ImageFacts, fitsDecoded?: boolean): Verdict | Promise<Verdict>;
-  /** Damage that a strict decode by libvips does not report, of a format without a judge. */
-  findFault?(file: ImageFile): string | undefined;
-  /**
-   * What of a source is checked before it is kept as it is; nothing where absent. A strict decode by libvips where the
-   * judge does not prove it, or `findFault` where the image is too large for a decode.
-   */
-  readonly keptCheck?: 'decode' | 'faults-unless-decoded';
+  /** A strict decode by libvips of a source that is kept as it is, where the judge does not prove it. */
+  readonly keptCheck?: 'decode';
   /** Of a format of which libvips reads only some kinds. */
   canDecode?(facts: ImageFacts): boolean;
   /** @throws CorruptImageError where the header cannot be read */
@@ -41,8 +36,8 @@ export interface Format extends FormatTraits {
   readonly holdsPhotoshop?: true;
   /** The file does not store the quality that it was written at. */
   readonly hidesQuality?: true;
-  /** The same pixels packed tighter; the same bytes where that is not possible without loss. */
-  repack?(file: ImageFile, policy: MetadataPolicy): Promise<Uint8Array>;
+  /** The same pixels packed tighter; the same bytes where that is not possible without loss. @throws TooSlowError */
+  repack?(file: ImageFile, policy: MetadataPolicy, timeLimitMs: number): Promise<Uint8Array>;
   /** The image without these parts, its coded pixels byte for byte; undefined where none is there or none can go. */
   dropParts?(file: ImageFile, wanted: WantedParts): DroppedParts | undefined;
   /** Nothing in the file refers to unknown data after its end, so that can be put behind another encoding. */

@@ -3,8 +3,8 @@ import { keep } from '../core/recipe.ts';
 import { startsWith } from './bytes.ts';
 import type { Format, WritableFormat } from './format.ts';
 import { dropGifParts } from './gif/drop-parts.ts';
-import { findGifFault } from './gif/faults.ts';
 import { inspectGif } from './gif/inspect.ts';
+import { judgeGif } from './gif/judge.ts';
 import { gifPartsLeft, readGifMetadata } from './gif/metadata.ts';
 import { HEADER_ONLY_FORMATS } from './header-only-formats.ts';
 import { readBrands } from './isobmff/boxes.ts';
@@ -27,18 +27,20 @@ import { readJpeg } from './jpeg/segments.ts';
 import { jpegStripper } from './jpeg/strip.ts';
 import { dropPngParts } from './png/drop-parts.ts';
 import { encodePng } from './png/encode.ts';
-import { findPngFault } from './png/faults.ts';
 import { inspectPng } from './png/inspect.ts';
+import { judgePng } from './png/judge.ts';
 import { readPngMetadata, writePngMetadata } from './png/metadata.ts';
 import { PNG_RECIPES } from './png/recipe.ts';
 import { recompressPng } from './png/recompress.ts';
 import { pngStripper } from './png/strip.ts';
 import { inspectTiff } from './tiff/inspect.ts';
+import { judgeTiff } from './tiff/judge.ts';
 import { readTiffMetadata } from './tiff/metadata.ts';
 import { tiffTagsLeft } from './tiff/unread-metadata.ts';
 import { dropWebPParts } from './webp/drop-parts.ts';
 import { encodeWebP } from './webp/encode.ts';
 import { inspectWebP } from './webp/inspect.ts';
+import { judgeWebP } from './webp/judge.ts';
 import { readWebPMetadata, writeWebPMetadata } from './webp/metadata.ts';
 import { WEBP_RECIPES } from './webp/recipe.ts';
 import { webpStripper } from './webp/strip.ts';
@@ -47,7 +49,7 @@ import { webpStripper } from './webp/strip.ts';
  * The one table of image formats: whatever depends on a format asks it. To add a format:
  *
  * 1. Add its name and extensions to EXTENSIONS (src/core/image-result.ts), which plans use without loading an encoder.
- * 2. Make its folder: inspect.ts first, then faults.ts, metadata.ts, strip.ts, recompress.ts as far as they apply.
+ * 2. Make its folder: inspect.ts first, then judge.ts, metadata.ts, strip.ts, recompress.ts as far as they apply.
  * 3. Write its row here; Format (format.ts) says what each field means. The first row whose `sniff` agrees wins.
  * 4. To write it as well: CONVERSION_TARGETS (beside EXTENSIONS), encode.ts with its quality curve, recipe.ts, `memory`.
  * 5. Add a fixture to test/support/fixtures/, and its rows to the tests of inspection, recipes and metadata.
@@ -84,8 +86,7 @@ export const FORMATS: {
     recipes: PNG_RECIPES,
     sniff: (bytes) => startsWith(bytes, '\x89PNG\r\n\x1a\n'),
     inspect: inspectPng,
-    findFault: findPngFault,
-    keptCheck: 'decode',
+    judge: judgePng,
     readMetadata: readPngMetadata,
     writeMetadata: writePngMetadata,
     stripper: pngStripper,
@@ -105,8 +106,7 @@ export const FORMATS: {
     },
     sniff: (bytes) => startsWith(bytes, 'GIF87a') || startsWith(bytes, 'GIF89a'),
     inspect: inspectGif,
-    findFault: findGifFault,
-    keptCheck: 'faults-unless-decoded',
+    judge: judgeGif,
     readMetadata: readGifMetadata,
     unreadMetadata: gifPartsLeft,
     dropParts: dropGifParts,
@@ -117,6 +117,8 @@ export const FORMATS: {
     recipes: { own: () => keep('unsupported-format', 'a TIFF re-encoded here would lose tags and pages') },
     sniff: (bytes) => ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((magic) => startsWith(bytes, magic)),
     inspect: inspectTiff,
+    judge: judgeTiff,
+    needsSecondWitness: true,
     readMetadata: readTiffMetadata,
     unreadMetadata: tiffTagsLeft,
     readsTags: true,
@@ -129,7 +131,7 @@ export const FORMATS: {
     recipes: WEBP_RECIPES,
     sniff: (bytes) => startsWith(bytes, 'RIFF') && startsWith(bytes, 'WEBP', 8),
     inspect: inspectWebP,
-    keptCheck: 'decode',
+    judge: judgeWebP,
     hidesQuality: true,
     needsSecondWitness: true,
     readMetadata: readWebPMetadata,

@@ -45,7 +45,7 @@ function isCompared({ bytes }: ImageFile, { replacesSource = false }: EncodeTask
 /** Why the judge of its format does not find an output whole, where the comparison is not by a second decoder anyway. */
 async function findDoubt(output: ImageFile, facts: ImageFacts): Promise<string | undefined> {
   const { judge, needsSecondWitness } = FORMATS[facts.format];
-  const verdict = needsSecondWitness ? undefined : await judge?.(output, facts);
+  const verdict = needsSecondWitness && facts.pages === 1 ? undefined : await judge?.(output, facts);
   return verdict && verdict.is !== 'whole' ? verdict.detail : undefined;
 }
 

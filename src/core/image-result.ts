@@ -99,6 +99,7 @@ export const KEPT_REASONS = {
   'colour-space': 'a colour space that cannot be kept exactly',
   unproven: 'whether it is whole cannot be proven here',
   'not-identical': 'the lossless result was not identical, so it was discarded',
+  'too-slow': 'compressing it would take longer than the time limit',
   'metadata-limit': 'the mark does not fit into the user metadata (2 KB in all)',
   'object-lock': 'under Object Lock',
 } as const;

@@ -10,10 +10,11 @@ import { findLayoutFault, isUncompressed } from './layout.ts';
  * A TIFF is whole when each strip or tile of each page is within the file and libvips and a decoder that is not its own
  * see the same first page. @throws CorruptImageError when the header cannot be read
  */
-export async function judgeTiff(file: ImageFile, facts: ImageFacts): Promise<Verdict> {
+export async function judgeTiff(file: ImageFile, facts: ImageFacts, fitsDecoded = true): Promise<Verdict> {
   const tiff = file.read(readTiff);
   const fault = tiff && findLayoutFault(tiff);
   if (fault) return fault;
+  if (!fitsDecoded) return unproven('it is too large to be decoded here');
   const [picture, refusal] = await witnessed(file.bytes, facts);
   const difference = await differenceFrom(isComparable(facts) ? picture : undefined, file.bytes, facts);
   if (difference?.refusal) return judgeRefusal(difference.refusal, picture !== undefined);

@@ -1,3 +1,4 @@
+import type { ImageFacts } from '../../core/recipe.ts';
 import { textAt, uint32At } from '../bytes.ts';
 import { EngineError, fromEngine, openImage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
@@ -10,12 +11,13 @@ import { readWebP, type WebP } from './riff.ts';
  * A WebP is whole when each chunk lies within the file and each picture in it, the still or every frame, is decoded by a
  * decoder that is not libvips' as a still of its own. @throws CorruptImageError when the header cannot be read
  */
-export async function judgeWebP(file: ImageFile): Promise<Verdict> {
+export async function judgeWebP(file: ImageFile, _facts?: ImageFacts, fitsDecoded = true): Promise<Verdict> {
   const webp = file.read(readWebP);
   const fault = findChunkFault(file.bytes) ?? findOrderFault(webp);
   if (fault) return damaged(fault);
   const pictures = splitPictures(webp);
   if (typeof pictures === 'string') return damaged(pictures);
+  if (!fitsDecoded) return unproven('it is too large to be decoded here');
   for (const [index, picture] of pictures.entries()) {
     const verdict = await judgePicture(
       picture,

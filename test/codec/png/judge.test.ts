@@ -5,7 +5,6 @@ import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import { judgePng } from '../../../src/codec/png/judge.ts';
-import { recompressPng } from '../../../src/codec/png/recompress.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
 import { concat, uint32 } from '../../support/fixtures/bytes.ts';
 import {
@@ -100,6 +99,7 @@ describe('the frames of an animated PNG', () => {
       is: 'damaged',
       detail: expect.stringContaining('found 100 in the picture'),
     });
+    expect(await compress(png)).toMatchObject({ code: 'CorruptImage' });
   });
 });
 
@@ -131,6 +131,7 @@ describe('the pixels of a PNG', () => {
     ],
   ])('are damaged where they are %s', async (_name, bytes, detail) => {
     expect(await judge(bytes)).toEqual({ is: 'damaged', detail: expect.stringContaining(detail) });
+    expect(await compress(bytes)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
   });
 
   test.each([
@@ -143,11 +144,13 @@ describe('the pixels of a PNG', () => {
       withChunks(pngChunk('IDAT', data), pngChunk('tEXt'), pngChunk('IDAT', data)),
       'follow its pixels',
     ],
-  ])('are all there, and can be packed, where %s', async (_name, bytes, detail) => {
+  ])('are all there, and are compressed, where %s', async (_name, bytes, detail) => {
     expect(await judge(bytes)).toEqual({ is: 'odd', detail: expect.stringContaining(detail) });
-    const packed = await recompressPng(new ImageFile(bytes), 'keep');
-    expect((await pixels(packed)).equals(await pixels(png(data)))).toBe(true);
-    expect(await judge(packed)).toEqual({ is: 'whole' });
+    const outcome = await compress(bytes);
+    expect(outcome).toMatchObject({ status: 'compressed', detail: expect.stringContaining(detail) });
+    if (outcome.status !== 'compressed') return;
+    expect((await pixels(outcome.bytes)).equals(await pixels(png(data)))).toBe(true);
+    expect(await judge(outcome.bytes)).toEqual({ is: 'whole' });
   });
 
   test.each([
