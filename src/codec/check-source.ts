@@ -64,8 +64,16 @@ export async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdi
   }
 }
 
-/** A kept image is stored as it is, but damage in it has to be reported. @throws CorruptImageError */
-export async function checkKept(source: ImageFile, facts: ImageFacts, budget: MemoryBudget): Promise<void> {
+/**
+ * A kept image is stored as it is, but damage in it has to be reported.
+ * @returns why it is not proven to be whole, where no strict decode can tell
+ * @throws CorruptImageError
+ */
+export async function checkKept(
+  source: ImageFile,
+  facts: ImageFacts,
+  budget: MemoryBudget,
+): Promise<string | undefined> {
   const { keptCheck, canDecode, judge } = FORMATS[facts.format];
   const pixels = facts.width * facts.height * facts.pages;
   const bytes = bytesToCheck(source, facts);
@@ -75,6 +83,7 @@ export async function checkKept(source: ImageFile, facts: ImageFacts, budget: Me
     const verdict = judge && (await judgeSource(source, facts, fits));
     const isProven = verdict?.is === 'whole' || verdict?.is === 'odd';
     if (fits && keptCheck && !isProven && canDecode?.(facts) !== false) await decodeStrictly(source, facts);
+    return !keptCheck && verdict?.is === 'unproven' ? verdict.detail : undefined;
   } finally {
     release();
   }

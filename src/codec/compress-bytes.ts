@@ -68,8 +68,8 @@ async function compressInspected(image: InspectedImage, host: CompressHost): Pro
   const { source, facts, settings } = image;
   const recipe = chooseRecipe(facts, settings, FORMATS);
   if (recipe.action === 'encode') return encodeOrKeep({ ...image, recipe }, host);
-  await checkKept(source, facts, host.budget);
-  return keptOutcome(facts.format, recipe.reason, recipe.detail);
+  const doubt = await checkKept(source, facts, host.budget);
+  return doubt ? keptOutcome(facts.format, 'unproven', doubt) : keptOutcome(facts.format, recipe.reason, recipe.detail);
 }
 
 async function encodeOrKeep(planned: PlannedTask, host: CompressHost): Promise<BytesOutcome> {

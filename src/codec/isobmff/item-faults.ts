@@ -20,6 +20,9 @@ function findMissingData(image: IsoImage): string | undefined {
     const location = locations.get(item.id);
     const fault = location ? findOutside(item, location, stores) : undefined;
     if (fault) return fault;
+    const size = sizeOf(image, item);
+    if (size && (size.width === 0 || size.height === 0))
+      return `Expected pixels of ${nameOf(item)} but its size is ${size.width} x ${size.height}`;
     if (!location && WITH_DATA.has(item.type)) return `Expected data of ${nameOf(item)} but iloc has no row for it`;
   }
   return undefined;
@@ -80,12 +83,12 @@ function findGridFault(image: IsoImage, item: IsoItem): string | undefined {
   if (!grid) return `Expected the layout of a grid in ${nameOf(item)} but it has too few bytes`;
   const tiles = tilesOf(image, item.id);
   const { columns, rows, width, height } = grid;
-  if (tiles.length !== columns * rows)
+  if (tiles.length < columns * rows)
     return `Expected ${columns} x ${rows} tiles of ${nameOf(item)} but it refers to ${tiles.length}`;
   const size = sizeOf(image, item);
   if (size && (size.width !== width || size.height !== height))
     return `Expected a grid of ${size.width} x ${size.height} pixels but its layout has ${width} x ${height}`;
-  return findTileFault(image, grid, tiles);
+  return findTileFault(image, grid, tiles.slice(0, columns * rows));
 }
 
 interface Grid {

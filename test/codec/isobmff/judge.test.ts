@@ -75,6 +75,13 @@ describe('the judge of AVIF', () => {
     expect(verdict).toContain(detail);
   });
 
+  test('finds one without any pixels damaged', async () => {
+    const item = { ...(await codedItem()), size: [96, 0] as const };
+    expect(await verdictOf(makeItemsAvif([item]))).toBe(
+      'damaged: Expected pixels of item 1 (av01) but its size is 96 x 0',
+    );
+  });
+
   test('finds a grid with a tile of another size damaged', async () => {
     const [tile, smaller] = [await codedItem(), await codedItem([96, 60])];
     const layout = Uint8Array.of(0, 0, 0, 1, 0, 192, 0, 64);
@@ -183,6 +190,12 @@ describe('compressBytes', () => {
     broken.fill(0xff, grid.length - 60, grid.length - 20);
     for (const damagedGrid of [truncated(grid, 0.55), broken])
       expect(await compress(damagedGrid, changes)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
+  });
+
+  test('never keeps as sound what is not proven', async () => {
+    const broken = changed(await makeAvif(), 'pixi', 0, ...ascii('free'));
+    expect(await compress(broken, { mode: 'lossless' })).toMatchObject({ status: 'kept', reason: 'unproven' });
+    expect(await compress(await makeAvif(), { mode: 'lossless' })).toMatchObject({ reason: 'unsupported-format' });
   });
 
   test('keeps grey of limited range and tells why', async () => {
