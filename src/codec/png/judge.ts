@@ -75,6 +75,7 @@ function findChunkFault(bytes: Uint8Array, { header, chunks }: Png): string | un
 function findMissingPart(bytes: Uint8Array, chunks: readonly PngChunk[]): string | undefined {
   const last = chunks.at(-1);
   if (last?.type === 'IEND') {
+    if (last.payload.length > 0) return `Expected an empty IEND chunk at byte ${last.at} but it has data`;
     const hasPixels = chunks.some(({ type }) => type === 'IDAT');
     return hasPixels ? undefined : `Expected an IDAT chunk before IEND at byte ${last.at}`;
   }

@@ -1,10 +1,10 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { textAt, uint32At } from '../bytes.ts';
+import { uint32At } from '../bytes.ts';
 import { EngineError, fromEngine, openImage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import { witnessPixels } from '../second-witness.ts';
 import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
-import { splitPictures, type WebPPicture } from './pictures.ts';
+import { findBoundFault, splitPictures, type WebPPicture } from './pictures.ts';
 import { readWebP, type WebP } from './riff.ts';
 
 /**
@@ -35,13 +35,7 @@ function findChunkFault(bytes: Uint8Array): string | undefined {
   const end = riffEnd(bytes);
   if (end > bytes.length + (hasUnevenEnd(bytes) ? 1 : 0))
     return `Expected a WebP of ${end} bytes by its header but the file ends after ${bytes.length}`;
-  for (let at = 12; at + 8 <= end; ) {
-    const length = uint32At(bytes, at + 4, true);
-    if (at + 8 + length > Math.min(end, bytes.length))
-      return `Expected the end of chunk ${textAt(bytes, at, 4).trim()} at byte ${at + 8 + length} but the WebP ends before`;
-    at += 8 + length + (length % 2);
-  }
-  return undefined;
+  return findBoundFault(bytes, 12, Math.min(end, bytes.length));
 }
 
 const riffEnd = (bytes: Uint8Array) => uint32At(bytes, 4, true) + 8;
@@ -51,6 +45,8 @@ function findOrderFault({ chunks }: WebP): string | undefined {
   const types = chunks.map(({ type }) => type);
   if (types.lastIndexOf('VP8X') > 0) return 'Expected one VP8X chunk but found another';
   const isAnimated = types.includes('ANMF');
+  if (chunks.some(({ type, payload }) => type === 'ANIM' && payload.length !== 6))
+    return 'Expected 6 bytes in the ANIM chunk but found others';
   const pictures = types.filter((type) => type === 'VP8 ' || type === 'VP8L');
   if (pictures.length > (isAnimated ? 0 : 1)) return 'Expected one picture but found another';
   if (isAnimated && !types.slice(0, types.indexOf('ANMF')).includes('ANIM'))

@@ -1,4 +1,4 @@
-import { byteAt, uint32, uint32At } from '../bytes.ts';
+import { byteAt, textAt, uint32, uint32At } from '../bytes.ts';
 import { FLAGS, type RiffChunk, readRiffChunks, readSize, type WebP, writeWebP } from './riff.ts';
 
 /** One picture of a WebP as a file of its own: the still, or a frame of an animation in its own size. */
@@ -41,13 +41,21 @@ function frameOf(payload: Uint8Array, canvas: WebP, name: string): WebPPicture |
   // A frame holds its transparency, its picture, and nothing else that decoders accept.
   if (chunks.filter(({ type }) => type === 'VP8 ' || type === 'VP8L').length > 1)
     return `Expected one picture in ${name} but found another`;
-  const length = chunks.reduce(
-    (sum, chunk) => sum + 8 + chunk.payload.length + (chunk.payload.length % 2),
-    FRAME_HEADER,
-  );
-  if (length !== payload.length + (payload.length % 2))
-    return `Expected whole chunks in ${name} but found a part of one`;
+  const fault = findBoundFault(payload, FRAME_HEADER, payload.length);
+  if (fault) return `${fault} in ${name}`;
   return stillOf(chunks, size, name);
+}
+
+/** The first chunk that does not end before `end`; or what is less than a chunk after the last one. */
+export function findBoundFault(bytes: Uint8Array, from: number, end: number): string | undefined {
+  let at = from;
+  while (at + 8 <= end) {
+    const length = uint32At(bytes, at + 4, true);
+    if (at + 8 + length > end)
+      return `Expected the end of chunk ${textAt(bytes, at, 4).trim()} at byte ${at + 8 + length} but found that of the file or frame`;
+    at += 8 + length + (length % 2);
+  }
+  return at < end ? `Expected a chunk at byte ${at} but found ${end - at} bytes` : undefined;
 }
 
 type Size = Readonly<{ width: number; height: number }>;

@@ -225,6 +225,14 @@ describe('the palette of a PNG', () => {
   });
 });
 
+test('data in the last chunk are damage', async () => {
+  const detail = expect.stringContaining('Expected an empty IEND chunk');
+  expect(await judge(concat(makePng().subarray(0, -12), pngChunk('IEND', Uint8Array.of(1))))).toEqual({
+    is: 'damaged',
+    detail,
+  });
+});
+
 test('a critical chunk of an unknown kind proves nothing', async () => {
   const bytes = makePng({ chunks: [pngChunk('ABCD')] });
   expect(await judge(bytes)).toMatchObject({ is: 'unproven', detail: expect.stringContaining('ABCD') });

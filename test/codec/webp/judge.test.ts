@@ -109,4 +109,22 @@ describe('an animated WebP is damaged', () => {
     const empty = changed(await animation, 'ANMF', (payload) => payload.slice(0, 16), 1);
     expect(await judge(empty)).toEqual({ is: 'damaged', detail: 'Expected pixels in frame 2 of 4 but found none' });
   });
+
+  test('where a frame or the file holds less than a chunk after the last one', async () => {
+    const longer = changed(await animation, 'ANMF', (payload) => concat(payload, [1, 2, 3, 4]), 1);
+    expect(await judge(longer)).toMatchObject({
+      is: 'damaged',
+      detail: expect.stringMatching(/found 4 bytes in frame 2 of 4/),
+    });
+    const cut = changed(
+      await animation,
+      'ANMF',
+      (payload) => concat(payload, riffChunk('ABCD', new Uint8Array(9)).subarray(0, 12)),
+      1,
+    );
+    expect(await judge(cut)).toMatchObject({ is: 'damaged', detail: expect.stringContaining('chunk ABCD') });
+    const whole = await makeWebp();
+    const file = concat(whole.subarray(0, 4), uint32(whole.length - 4, true), whole.subarray(8), [1, 2, 3, 4]);
+    expect(await judge(file)).toMatchObject({ is: 'damaged', detail: expect.stringContaining('found 4 bytes') });
+  });
 });
