@@ -46,14 +46,6 @@ describe('the codes of a JPEG', () => {
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(100e6);
   });
 
-  it('do not keep the tables of all other pictures from being remembered', () => {
-    expect(faultOf(makeManyTables(100, 1))).toMatch('comes again');
-    const plain = makeManyTables(1, 101);
-    withinCpuSecond(() => {
-      for (let time = 0; time < 5000; time++) faultOf(plain);
-    });
-  });
-
   it('are not cut at restart markers beyond the last block', async () => {
     const jpeg = await makeJpeg();
     const markers = Buffer.alloc(6_000_000, concat([0xff, 0xd0]));
@@ -120,23 +112,6 @@ function makeEmptyScans(scans: number, side: number): Uint8Array {
     segment(0xc2, concat([8], uint16(side), uint16(side), [1, 1, 0x11, 0])),
     segment(0xc4, concat([0x10, 1], new Uint8Array(15), [0xe0])),
     ...Array.from({ length: scans }, (_, scan) => scanOf([1, 1, 0, 1, 63, scan % 2 ? 0x10 : 0x01], codes)),
-    [0xff, 0xd9],
-  );
-}
-
-/** A baseline JPEG of one black block that comes again and again, with tables of its own each time. */
-function makeManyTables(scans: number, first: number): Uint8Array {
-  // A code of one bit for what is used, and another one that never is.
-  const table = (id: number, unused: number) => [id, 1, 1, ...new Uint8Array(14), 0, unused];
-  const again = Array.from({ length: scans }, (_, scan) => [
-    segment(0xc4, [...table(0, first + scan), ...table(0x10, first + scan)]),
-    scanOf([1, 1, 0, 0, 63, 0], [0x3f]),
-  ]);
-  return concat(
-    [0xff, 0xd8],
-    segment(0xdb, [0, ...new Uint8Array(64).fill(1)]),
-    segment(0xc0, [8, 0, 8, 0, 8, 1, 1, 0x11, 0]),
-    ...again.flat(),
     [0xff, 0xd9],
   );
 }

@@ -7,6 +7,7 @@ import { makePhotos } from '../../../bench/photos.ts';
 import { compressBytes } from '../../../src/codec/compress-bytes.ts';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { judgeJpeg } from '../../../src/codec/jpeg/judge.ts';
+import { readJpeg } from '../../../src/codec/jpeg/segments.ts';
 import { createMemoryBudget } from '../../../src/codec/memory-budget.ts';
 import type { CompressionSettings } from '../../../src/core/job.ts';
 import { DEFAULT_COMPRESSION } from '../../../src/settings/job-input.ts';
@@ -147,6 +148,7 @@ test.each<[string, (jpeg: Buffer) => Uint8Array, RegExp]>([
     (jpeg) => jpeg.fill(4, jpeg.indexOf(Buffer.from([0xff, 0xdb])) + 4, jpeg.indexOf(Buffer.from([0xff, 0xdb])) + 5),
     /0xdb/,
   ],
+  ['a code for values beyond 8-bit samples', (jpeg) => withSymbol(jpeg, 0x10, 0x0b), /8-bit samples at byte \d+/],
   ['a frame that is too long', (jpeg) => grownBy(jpeg, 0xc0, 2), /0xc0/],
   [
     'no Huffman table of the scan',
@@ -159,6 +161,13 @@ test.each<[string, (jpeg: Buffer) => Uint8Array, RegExp]>([
     detail: expect.stringMatching(fault),
   });
 });
+
+/** With another first symbol in the first Huffman table of this class and number. */
+function withSymbol(jpeg: Buffer, id: number, symbol: number): Buffer {
+  const { segments } = readJpeg(jpeg);
+  const table = segments.find(({ marker, payload }) => marker === 0xc4 && payload[0] === id);
+  return jpeg.fill(symbol, table!.at + 21, table!.at + 22);
+}
 
 /** With zeros at the end of the first segment of this marker. */
 function grownBy(jpeg: Buffer, marker: number, count: number): Buffer {
