@@ -93,7 +93,9 @@ function findOrderFault(chunks: readonly PngChunk[], colourType: number): string
   }
   const odd = chunks.find(({ type }) => !/^[A-Za-z]{4}$/.test(type));
   if (odd) return `Expected a chunk of four letters at byte ${odd.at} but found others`;
-  return colourType === 3 ? findPaletteFault(chunks) : undefined;
+  const isPaletteLate =
+    chunks.findIndex(({ type }) => type === 'PLTE') > chunks.findIndex(({ type }) => type === 'IDAT');
+  return colourType === 3 || isPaletteLate ? findPaletteFault(chunks) : undefined;
 }
 
 function findPaletteFault(chunks: readonly PngChunk[]): string | undefined {

@@ -44,6 +44,7 @@ const riffEnd = (bytes: Uint8Array) => uint32At(bytes, 4, true) + 8;
 function findOrderFault({ chunks }: WebP): string | undefined {
   const types = chunks.map(({ type }) => type);
   if (types.lastIndexOf('VP8X') > 0) return 'Expected one VP8X chunk but found another';
+  if (types.indexOf('ALPH') !== types.lastIndexOf('ALPH')) return 'Expected one ALPH chunk but found another';
   const isAnimated = types.includes('ANMF');
   if (chunks.some(({ type, payload }) => type === 'ANIM' && payload.length !== 6))
     return 'Expected 6 bytes in the ANIM chunk but found others';

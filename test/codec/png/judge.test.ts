@@ -209,6 +209,12 @@ describe('the palette of a PNG', () => {
     expect(await judge(png(highest, bitDepth, filter))).toEqual({ is: 'odd', detail });
   });
 
+  test('stands before the pixels also where it is only a suggestion', async () => {
+    const suggestion = pngChunk('PLTE', new Uint8Array(6));
+    expect(await judge(makePng({ chunks: [suggestion] }))).toEqual({ is: 'whole' });
+    expect(await judge(makePng({ chunksAfter: [suggestion] }))).toMatchObject({ is: 'damaged' });
+  });
+
   test('is needed, once, before the pixels', async () => {
     const palette = makePng({ colourType: 3 });
     const isPalette = ({ type }: Chunk) => type === 'PLTE';

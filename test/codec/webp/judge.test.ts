@@ -68,6 +68,12 @@ describe('a still WebP is damaged', () => {
     });
   });
 
+  test('where its transparency comes twice', async () => {
+    const { chunks } = readWebP(await makeWebp({ alpha: true }));
+    const twice = writeWebP(chunks.flatMap((chunk) => (chunk.type === 'ALPH' ? [chunk, chunk] : [chunk])));
+    expect(await judge(twice)).toEqual({ is: 'damaged', detail: 'Expected one ALPH chunk but found another' });
+  });
+
   test('where it has no pixels', async () => {
     const webp = without(extendedWebp(await makeWebp(), 0, []), ({ type }) => type === 'VP8 ');
     expect(await judge(webp)).toEqual({ is: 'damaged', detail: 'Expected pixels in the picture but found none' });
