@@ -192,7 +192,14 @@ test.each([
 });
 
 test.each([
-  ['12 bits', (jpeg: Buffer) => jpeg.writeUInt8(12, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 4), 'deep-colour'],
+  [
+    '12 bits',
+    (jpeg: Buffer) => {
+      const frameAt = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+      jpeg.set([0xc1, 0, 17, 12], frameAt + 1);
+    },
+    'deep-colour',
+  ],
   [
     'the lossless process',
     (jpeg: Buffer) => jpeg.writeUInt8(0xc3, jpeg.indexOf(Buffer.from([0xff, 0xc0])) + 1),

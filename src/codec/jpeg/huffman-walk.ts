@@ -72,7 +72,7 @@ interface WalkInstance {
   readonly DATA: WebAssembly.Global;
   tableAt(slot: number): number;
   pairAt(pair: number): number;
-  defineTable(slot: number): void;
+  defineTable(slot: number, maxSize: number): void;
   chainTable(slot: number): void;
   pairTables(pair: number, dc: number, ac: number): void;
   openData(from: number, to: number): void;
@@ -200,10 +200,10 @@ function unique(numbers: readonly number[]): number[] {
   return [...new Set(numbers)];
 }
 
-/** Whether there are all of these; each goes into a slot of its own. */
+/** Whether there are all of these; each goes into a slot of its own. @see ITU-T T.81, tables F.1 and F.2 */
 function defineTables(
   picture: Picture,
-  { definitions }: ScanHeader,
+  { definitions, sampleBits }: ScanHeader,
   slot: number,
   numbers: readonly number[],
 ): boolean {
@@ -212,7 +212,7 @@ function defineTables(
     const definition = definitions.get(slot === FIRST_AC ? 0x10 | number : number);
     if (!definition) return false;
     bytesOf(picture).set(definition, walk.DEFINITION.value);
-    walk.defineTable(slot + index);
+    walk.defineTable(slot + index, sampleBits > 8 ? 15 : slot === FIRST_AC ? 10 : 11);
     return true;
   });
 }

@@ -39,6 +39,7 @@ export interface ScanHeader {
   readonly leftOutBefore: number;
   readonly leftOut: number;
   readonly definitions: HuffmanDefinitions;
+  readonly sampleBits: number;
 }
 
 /** Undefined where the header names what the frame does not have. @param payload of SOS */
@@ -61,7 +62,7 @@ export function readScanHeader(
   const [from, to, bits] = payload.subarray(1 + 2 * count);
   if (from === undefined || to === undefined || bits === undefined) return undefined;
   const { mcus, blocks } = layoutOf(frame, chosen);
-  return { mcus, blocks, from, to, leftOutBefore: bits >> 4, leftOut: bits & 15, definitions };
+  return { mcus, blocks, from, to, leftOutBefore: bits >> 4, leftOut: bits & 15, definitions, sampleBits: frame.bits };
 }
 
 function layoutOf({ width, height, components }: JpegFrame, chosen: ScanHeader['blocks']) {

@@ -7,11 +7,9 @@ const [DHT, DQT, DRI] = [0xc4, 0xdb, 0xdd];
 export function findTableFault({ segments, frame }: Jpeg): string | undefined {
   const quantisation = new Set<number>();
   for (const segment of segments) {
-    const { marker, at, payload } = segment;
+    const { marker, at } = segment;
     if (!hasItsLength(segment, quantisation))
       return `Expected a segment of its own length at byte ${at} but 0x${marker.toString(16)} holds something else`;
-    if (marker === DHT && frame.bits === 8 && holdsLargeSizes(payload))
-      return `Expected codes for 8-bit samples at byte ${at} but some are for larger values`;
   }
   const without = frame.components.find(({ table }) => !quantisation.has(table));
   if (without) return `Expected quantisation table ${without.table} of component ${without.id} but there is none`;
@@ -24,7 +22,8 @@ function isSampling(factor: number): boolean {
 }
 
 /** Whether a segment is as long as its contents are. @param quantisation gets the numbers of its tables */
-function hasItsLength({ marker, payload }: JpegSegment, quantisation: Set<number>): boolean {
+function hasItsLength({ marker, kind, payload }: JpegSegment, quantisation: Set<number>): boolean {
+  if (kind === 'adobe') return payload.length >= 12;
   if (isFrame(marker)) return payload.length === 6 + 3 * byteAt(payload, 5);
   if (marker === SOS) return payload.length === 4 + 2 * byteAt(payload, 0);
   if (marker === DRI) return payload.length === 2;
@@ -48,19 +47,6 @@ function holdsTables(payload: Uint8Array, lengthAt: (at: number, payload: Uint8A
 function huffmanLength(at: number, payload: Uint8Array): number {
   const codes = payload.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
   return (byteAt(payload, at) & ~0x13) === 0 && codes <= 256 ? 17 + codes : 0;
-}
-
-// What 8-bit samples can come to. @see ITU-T T.81, tables F.1 and F.2
-const [MAX_DC_SIZE, MAX_AC_SIZE] = [11, 10];
-
-/** Whether a table has codes for values that no picture of 8-bit samples has; encoders write codes only for what they use. */
-function holdsLargeSizes(payload: Uint8Array): boolean {
-  for (let at = 0; at < payload.length; at += huffmanLength(at, payload)) {
-    const symbols = payload.subarray(at + 17, at + huffmanLength(at, payload));
-    const isAc = byteAt(payload, at) >= 0x10;
-    if (symbols.some((symbol) => (isAc ? (symbol & 15) > MAX_AC_SIZE : symbol > MAX_DC_SIZE))) return true;
-  }
-  return false;
 }
 
 /** Of number 0 to 3, with 64 values of one byte or of two. */

@@ -11,7 +11,9 @@ export const ENTRIES: u32 = 1 << WINDOW;
 export const ENDS: u32 = ENTRIES * 2;
 export const SYMBOL_OFFSETS: u32 = ENDS + 17 * 4;
 export const SYMBOLS: u32 = SYMBOL_OFFSETS + 17 * 4;
-export const CHAINS: u32 = SYMBOLS + 256;
+/** Of the numbers after the codes, in bits (u32). */
+export const MAX_SIZE: u32 = SYMBOLS + 256;
+export const CHAINS: u32 = MAX_SIZE + 4;
 const TABLE_BYTES: u32 = CHAINS + ENTRIES * 4;
 
 /** A pair of tables: the addresses of the DC and the AC one, and the chains that begin with a code of DC. */

@@ -5,6 +5,7 @@ import {
   ENDS,
   ENTRIES,
   FIRST_CHAINS,
+  MAX_SIZE,
   pairAt,
   SYMBOL_OFFSETS,
   SYMBOLS,
@@ -12,9 +13,13 @@ import {
   WINDOW,
 } from './memory';
 
-/** Makes the table of this slot from the definition. */
-export function defineTable(slot: u32): void {
+/**
+ * Makes the table of this slot from the definition. A code for a number of more bits than samples come to fits nowhere.
+ * @param maxSize of the numbers, in bits
+ */
+export function defineTable(slot: u32, maxSize: u32): void {
   const table = tableAt(slot);
+  store<u32>(table + MAX_SIZE, maxSize);
   memory.fill(table, 0, ENTRIES * 2);
   memory.copy(table + SYMBOLS, DEFINITION + 16, 256);
   let code: u32 = 0;
@@ -29,7 +34,7 @@ export function defineTable(slot: u32): void {
 }
 
 function addCode(table: u32, code: u32, length: u32, symbol: u32): void {
-  const entry = <u16>((length << 8) | load<u8>(table + SYMBOLS + symbol));
+  const entry = <u16>codeOf(table, length, symbol);
   const last = (code + 1) << (WINDOW - length);
   for (let bits = code << (WINDOW - length); bits < last; bits++) store<u16>(table + 2 * bits, entry);
 }
@@ -37,17 +42,27 @@ function addCode(table: u32, code: u32, length: u32, symbol: u32): void {
 /** The code that these sixteen bits begin with: its length above, its symbol below; 0 where none fits. */
 export function codeAt(table: u32, bits: u32): u32 {
   const entry: u32 = load<u16>(table + ((bits >> (16 - WINDOW)) << 1));
-  return entry === 0 ? longCodeAt(table, bits) : entry;
+  if (entry === 0) return longCodeAt(table, bits);
+  return entry === TOO_LARGE ? 0 : entry;
 }
 
 function longCodeAt(table: u32, bits: u32): u32 {
   for (let length = WINDOW + 1; length <= 16; length++) {
     if (bits >= load<u32>(table + ENDS + 4 * length)) continue;
     const symbol = (bits >> (16 - length)) + load<u32>(table + SYMBOL_OFFSETS + 4 * length);
-    return (length << 8) | load<u8>(table + SYMBOLS + symbol);
+    const code = codeOf(table, length, symbol);
+    return code === TOO_LARGE ? 0 : code;
   }
   return 0;
 }
+
+function codeOf(table: u32, length: u32, at: u32): u32 {
+  const symbol: u32 = load<u8>(table + SYMBOLS + at);
+  return (symbol & 15) > load<u32>(table + MAX_SIZE) ? TOO_LARGE : (length << 8) | symbol;
+}
+
+/** In place of a code: longer than any, so that no chain holds it. */
+const TOO_LARGE: u32 = 0xffff;
 
 /**
  * An entry of a chain, and of a step: how many bits the codes and their numbers have, and above how many coefficients
