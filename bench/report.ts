@@ -132,6 +132,7 @@ function folderStore(root: string): ObjectStore {
         if (found.isFile()) yield { key: prefix + name, size: found.size, etag: '' };
       }
     },
+    versioning: refuse,
     tags: refuse,
   };
 }

@@ -9,7 +9,6 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import type { ImageResult } from '../../src/core/image-result.ts';
-import type { Job } from '../../src/core/job.ts';
 import { jobKeys } from '../../src/core/job-keys.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import type { JobReport } from '../../src/core/report.ts';
@@ -56,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
   const settings = readSettings(values, { fileList: 'the command line names what is compressed' });
   const output = values.output && { output: values.output };
   const input = { ...settings, ...output, fileList: fileListOf(positionals) };
-  warnWithoutBackup(checkSettings(input, values));
+  checkSettings(input, values);
   const client = await clientOfRegion();
   const stateMachineArn = values['state-machine'] ?? (await findStateMachine(client, values.stage ?? 'dev'));
   const name = newJobId('cli');
@@ -66,13 +65,6 @@ async function main(args: readonly string[]): Promise<number> {
   console.error(`started ${executionArn}`);
   const execution = await follow(client, executionArn);
   return printOutcome(execution, name, values.json ?? false);
-}
-
-function warnWithoutBackup(job: Job | undefined): void {
-  if (job?.output !== 'in-place' || job.backup !== null || job.dryRun) return;
-  console.error(
-    `in place without a backup: if the bucket has no versions, the originals cannot be restored (--settings '{"backup":"s3://bucket/prefix/"}' keeps them)`,
-  );
 }
 
 async function clientOfRegion(): Promise<SFNClient> {

@@ -1,4 +1,3 @@
-import type { Job } from '../../src/core/job.ts';
 import { parseJson } from '../../src/core/parse-json.ts';
 import { parseJobInput } from '../../src/settings/job-input.ts';
 import { isObject, mergeSettings, type Settings } from '../../src/settings/merge-settings.ts';
@@ -44,13 +43,12 @@ export function readSettings(values: Settings, refused: Readonly<Record<string, 
  * Refuses early what PlanJob would refuse. Contradictions in a retry are left to PlanJob: only it knows the settings
  * of the earlier job.
  * @param values the options, which messages name in place of the settings that they set
- * @returns the job, or undefined for a retry
  * @throws UsageError
  */
-export function checkSettings(input: Settings & { readonly fileList: string }, values: Settings): Job | undefined {
+export function checkSettings(input: Settings & { readonly fileList: string }, values: Settings): void {
   try {
-    if (input.fileList.endsWith('failed.jsonl')) return void parseSettings(JOB_SETTINGS, input);
-    return parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
+    if (input.fileList.endsWith('failed.jsonl')) parseSettings(JOB_SETTINGS, input);
+    else parseJobInput(input, { jobId: 'cli', startedAt: '', defaultOutput: 's3://output/' });
   } catch (error) {
     if (!(error instanceof JobInputError)) throw error;
     throw new UsageError(withOptions(error.message, values), { cause: error });

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   GetBucketLocationCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadBucketCommand,
@@ -49,6 +50,7 @@ const READS: Readonly<Record<string, new (input: ObjectName) => unknown>> = {
   'GET object?tagging': GetObjectTaggingCommand,
   'HEAD bucket': HeadBucketCommand,
   'GET bucket?location': GetBucketLocationCommand,
+  'GET bucket?versioning': GetBucketVersioningCommand,
   'GET bucket?list-type': ListObjectsV2Command,
 };
 

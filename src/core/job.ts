@@ -80,6 +80,8 @@ export interface Job {
   readonly resume: string | null;
   /** In place only: `s3://bucket/prefix/` where originals are copied before they are replaced. */
   readonly backup: string | null;
+  /** In place only: replace images lossily where neither a version nor a backup keeps the original. */
+  readonly irreversible?: boolean;
   /** In place only: correct a Content-Type that contradicts the bytes, instead of only reporting it. */
   readonly correctContentType?: boolean;
   /** Canned ACL for every object that is written; without it no ACL is sent. */

@@ -33,9 +33,15 @@ export interface ObjectStore {
   /** Objects below a prefix, in key order, page by page; with `startAfter` only those after that key. */
   list(bucket: string, prefix: string, startAfter?: string): AsyncIterable<ObjectSummary>;
 
+  /** Whether a bucket keeps the versions of objects that are replaced. @throws ObjectStoreError */
+  versioning(bucket: string): Promise<Versioning>;
+
   /** Tags of an object. Call it only where `ObjectAttributes.tagCount` is above 0. */
   tags(location: S3Location): Promise<TextMap>;
 }
+
+/** `Suspended`: versions from before are still there, an object that is replaced now is not kept. */
+export type Versioning = 'Enabled' | 'Suspended' | 'Off';
 
 export interface ByteRange {
   readonly start: number;

@@ -130,7 +130,8 @@ export function addressOf(jobFiles: string, key: string): string {
 /** A warning about originals that cannot be restored; undefined where all can, or where no pixel changed. */
 export function irreversibleNote({ replaced, settings }: JobReport): string | undefined {
   if (!replaced?.irreversible || settings?.compression.mode === 'lossless') return undefined;
-  return `${countOf(replaced.irreversible, 'original')} cannot be restored: the bucket has no versions, and 'backup' was not set.`;
+  const asked = settings?.irreversible ? `, as 'irreversible' allowed` : '';
+  return `${countOf(replaced.irreversible, 'original')} cannot be restored: the bucket has no versions, and 'backup' was not set${asked}.`;
 }
 
 /** How many images have metadata in them that should have been removed; undefined where none has. */

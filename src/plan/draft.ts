@@ -20,6 +20,7 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
   const outputs = checkOutputs(job, workBucket);
   const batches = folder.file();
   const total = { images: 0, batches: 0, bytes: 0 };
+  const buckets = new Set<string>();
 
   const keep = (batch: BatchRef | undefined) => {
     if (!batch) return;
@@ -34,6 +35,7 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
       const n = total.images;
       total.images += 1;
       total.bytes += entry.size ?? 0;
+      buckets.add(entry.bucket);
       refuseOverLimits(total, entry, job.limits);
       const { output, isOverwritable } = outputs.check(entry);
       finder.add(n, entry, output, isOverwritable);
@@ -48,6 +50,8 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
     },
     /** The lines of batches.jsonl, after `end`. */
     batches,
+    /** Every bucket with an image of the plan. */
+    buckets: buckets as ReadonlySet<string>,
     conflicts: (): Conflicts => finder.find(),
     summary: (): PlanSummary => ({ jobId: job.jobId, ...total }),
   };

@@ -9,6 +9,7 @@ import { parseJobInput, settingsForRetry } from '../settings/job-input.ts';
 import { readJson } from '../store/json-lines.ts';
 import { type Draft, MAX_LINE_BYTES, startDraft } from './draft.ts';
 import { readFinished } from './finished.ts';
+import { refuseIrreversible } from './irreversible.ts';
 import { isNoSource } from './output-rules.ts';
 import { markDuplicates, refuseCollisions } from './resolve-conflicts.ts';
 import { openSpillFolder, type SpillFolder } from './spill.ts';
@@ -86,6 +87,7 @@ async function planImages(job: Job, context: PlanContext, folder: SpillFolder): 
   const finished = job.resume === null ? undefined : await readFinished(store, workBucket, job);
   const draft = startDraft(job, workBucket, folder, finished);
   await store.upload(images, draftLines(job, context, draft), JSON_LINES);
+  await refuseIrreversible(job, draft.buckets, store);
   const conflicts = draft.conflicts();
   const list = { job, store, images, folder };
   await refuseCollisions(conflicts, list);

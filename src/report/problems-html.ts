@@ -1,6 +1,14 @@
 import { jobKeys } from '../core/job-keys.ts';
 import { countOf, readableCount } from '../core/readable.ts';
-import { addressOf, imagesToCheck, inFolders, type JobReport, nameInFolder, wasStopped } from '../core/report.ts';
+import {
+  addressOf,
+  imagesToCheck,
+  inFolders,
+  irreversibleNote,
+  type JobReport,
+  nameInFolder,
+  wasStopped,
+} from '../core/report.ts';
 import { failureGroups } from '../core/report-groups.ts';
 import { html, type Markup } from './html.ts';
 
@@ -17,6 +25,16 @@ ${!cause && html`<p>Within toleratedFailurePercentage: the job still succeeded.<
 ${failureTable(report)}
 ${images > 0 && runAgain(report)}
 ${failureList(report, images)}
+</section>`;
+}
+
+/** Originals that are gone for good, and why that was allowed; undefined when none is. */
+export function irreversibleSection(report: JobReport): Markup | undefined {
+  const note = irreversibleNote(report);
+  if (!note) return undefined;
+  return html`<section class="alarm long">
+<h2>Not reversible</h2>
+<p>${note}</p>
 </section>`;
 }
 

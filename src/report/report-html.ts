@@ -1,16 +1,8 @@
 import { countOf, readableBytes, readableCount, readablePercent, readableSeconds } from '../core/readable.ts';
-import {
-  addressOf,
-  hiddenDataNote,
-  inFolders,
-  irreversibleNote,
-  type JobReport,
-  metadataLeftNote,
-  wasStopped,
-} from '../core/report.ts';
+import { addressOf, hiddenDataNote, inFolders, type JobReport, metadataLeftNote, wasStopped } from '../core/report.ts';
 import { settingsOf } from '../settings/job-input.ts';
 import { html, type Markup } from './html.ts';
-import { failedBatchesSection, problemsSection } from './problems-html.ts';
+import { failedBatchesSection, irreversibleSection, problemsSection } from './problems-html.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { formatsSection, histogramSection, reasonsSection, topSavingsSection } from './savings-html.ts';
 
@@ -29,6 +21,7 @@ export function reportHtml(report: JobReport): string {
 <main>
 ${heading(report)}
 ${hero(report)}
+${irreversibleSection(report)}
 ${problemsSection(report)}
 ${counts(report)}
 ${reasonsSection(report)}
@@ -139,7 +132,6 @@ function jobSection(report: JobReport): Markup {
   const rows = [
     ['File list', inFolders(fileList, folders)],
     ['Output', inFolders(output, folders)],
-    ['Not reversible', irreversibleNote(report)],
     ['Metadata left', metadataLeftNote(report)],
     ['Hidden data', hiddenDataNote(report)],
     ['Job files', addressOf(jobFiles, `jobs/${jobId}/`)],

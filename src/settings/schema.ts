@@ -194,6 +194,11 @@ export const JOB_SETTINGS = strict({
     docs: '`s3://bucket/prefix/` for the originals, for [undo](object-attributes.md)',
     works: IN_PLACE,
   }),
+  irreversible: setting(rule.flag, undefined, {
+    docs: 'replace images lossily although their originals are gone then: without `backup`, in a bucket without versions',
+    defaultText: '`false`',
+    works: { ...IN_PLACE, idle: [false] },
+  }),
   correctContentType: setting(rule.flag, undefined, {
     docs: 'correct a Content-Type that contradicts the bytes; otherwise it is only reported',
     defaultText: '`false`',

@@ -1,7 +1,14 @@
 import { ObjectStoreError, type StoreErrorCode } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
-type Call = 'HeadObject' | 'GetObject' | 'PutObject' | 'UploadPart' | 'ListObjectsV2' | 'GetObjectTagging';
+type Call =
+  | 'HeadObject'
+  | 'GetObject'
+  | 'PutObject'
+  | 'UploadPart'
+  | 'ListObjectsV2'
+  | 'GetObjectTagging'
+  | 'GetBucketVersioning';
 
 /** The permissions that each call needs; those of KMS only where the object or bucket is encrypted with a KMS key. */
 const PERMISSIONS: Record<Call, string> = {
@@ -13,6 +20,7 @@ const PERMISSIONS: Record<Call, string> = {
   UploadPart: 's3:PutObject, and kms:GenerateDataKey with kms:Decrypt where it is encrypted with a KMS key',
   ListObjectsV2: 's3:ListBucket',
   GetObjectTagging: 's3:GetObjectTagging',
+  GetBucketVersioning: 's3:GetBucketVersioning',
 };
 
 interface AnsweredError extends Error {
@@ -88,5 +96,5 @@ export function isOfSdk(error: unknown): error is AnsweredError {
 
 /** The HTTP status that S3 answered with; undefined when it did not answer. */
 export function statusOf(error: unknown): number | undefined {
-  return (error as Partial<AnsweredError>).$metadata?.httpStatusCode;
+  return (error as Partial<AnsweredError> | undefined)?.$metadata?.httpStatusCode;
 }

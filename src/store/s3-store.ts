@@ -1,5 +1,6 @@
 import {
   type _Object,
+  GetBucketVersioningCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
   PutObjectCommand,
@@ -51,6 +52,7 @@ export function createS3Store(client: S3Client): ObjectStore {
         throw isOfSdk(error) ? storeError(error, 'UploadPart', location) : error;
       }),
     list: (bucket, prefix, startAfter) => listObjects(client, { bucket, key: prefix }, startAfter),
+    versioning: (bucket) => versioningOf(client, bucket),
     tags: (location) => tagsOf(client, location),
   };
 }
@@ -92,6 +94,15 @@ async function* listObjects(client: S3Client, { bucket, key: prefix }: S3Locatio
     for await (const { Contents = [] } of paginateListObjectsV2({ client }, input)) yield* Contents.map(summaryOf);
   } catch (error) {
     throw storeError(error, 'ListObjectsV2', { bucket, key: prefix });
+  }
+}
+
+async function versioningOf(client: S3Client, bucket: string) {
+  try {
+    const { Status } = await client.send(new GetBucketVersioningCommand({ Bucket: bucket }));
+    return Status ?? 'Off';
+  } catch (error) {
+    throw storeError(error, 'GetBucketVersioning', { bucket, key: '' });
   }
 }
 

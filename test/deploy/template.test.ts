@@ -384,6 +384,16 @@ describe('permissions', () => {
     expect(bucketsOf('s3:PutObjectAcl')).toEqual(bucketsOf('s3:PutObject'));
   });
 
+  it('let PlanJob see whether a bucket keeps versions, wherever a job may replace images', () => {
+    const statements = permissionsByRole(template).get('PlanJobRole')!;
+    const buckets = statements
+      .filter(({ Action }) => Action === 's3:GetBucketVersioning')
+      .flatMap(({ Resource }) => [Resource].flat())
+      .map((arn) => JSON.stringify(arn));
+    for (const name of ['OutputBucket', 'image-press-dev-input', 'archive', 'published'])
+      expect(buckets.some((arn) => arn.includes(name) && !arn.includes('*'))).toBe(true);
+  });
+
   it('are the same for compress-batch on Fargate as on Lambda', () => {
     const withoutLog = (statements: Statement[]) => statements.filter(({ Sid }) => Sid !== 'WriteOwnLog');
     const permissions = permissionsByRole(template);

@@ -251,6 +251,7 @@ test.each([
     { fileList: 's3://photos/2025/', relativeTo: 's3://photos/' },
     /'relativeTo' works only where 'fileList' is a list \(here it is s3:\/\/photos\/2025\/\), 's3:\/\/photos\/' given/,
   ],
+  [{ irreversible: true }, /'irreversible' works only where 'output' is in-place, 'true' given/],
   [{ correctContentType: true }, /'correctContentType' works only where 'output' is in-place, 'true' given/],
   [
     { encoding: { mode: 'lossless' }, autoOrient: true },

@@ -7,11 +7,12 @@ import {
   type ObjectSummary,
   type PutOptions,
   type StoredObject,
+  type Versioning,
 } from '../../src/core/object-store.ts';
 import { formatS3Uri, parseS3Uri, type S3Location } from '../../src/core/s3-uri.ts';
 
 export interface MemoryStore extends ObjectStore {
-  /** Every call in order, as `GET s3://bucket/key`: HEAD, GET, READ, PUT, UPLOAD, LIST, TAGS. */
+  /** Every call in order, as `GET s3://bucket/key`: HEAD, GET, READ, PUT, UPLOAD, LIST, TAGS, VERSIONING. */
   readonly calls: string[];
   /** Puts an object without conditions and without an entry in `calls`. */
   seed(uri: string, body: string | Uint8Array, options?: PutOptions): StoredObject;
@@ -31,7 +32,12 @@ const CHUNK_BYTES = 16 * 1024;
 
 /** An ObjectStore in memory with S3's rules: conditions, ranges, key order, archived objects, metadata limit. */
 export function createMemoryStore(
-  settings: { readonly chunkBytes?: number; readonly clock?: () => Date } = {},
+  settings: {
+    readonly chunkBytes?: number;
+    readonly clock?: () => Date;
+    /** What `versioning` answers: `Enabled` if left out. No version is kept here either way. */
+    readonly versioning?: (bucket: string) => Versioning;
+  } = {},
 ): MemoryStore {
   const objects = new Map<string, Kept>();
   const calls: string[] = [];
@@ -103,6 +109,11 @@ export function createMemoryStore(
       const found = objects.get(formatS3Uri(location));
       if (!found) throw new ObjectStoreError('NotFound', `GetObjectTagging ${formatS3Uri(location)}: no such object`);
       return found.tagSet;
+    },
+
+    versioning: async (bucket) => {
+      calls.push(`VERSIONING s3://${bucket}/`);
+      return settings.versioning?.(bucket) ?? 'Enabled';
     },
 
     seed: (uri, body, options = {}) => write(locate(uri), Buffer.from(body as Uint8Array), options, clock()),

@@ -85,6 +85,26 @@ test('a job in place on the input bucket is undone by version id', async () => {
   expect(await bytesOf(client, 'local-input', 'photos/one.jpg')).toEqual(Buffer.from(photo));
 });
 
+test('a job that would destroy originals is refused, from the console as anywhere, unless that is asked for', async () => {
+  const photo = await makeJpeg({ width: 200, height: 150 });
+  const { cloud, client } = await serveOnePhoto(photo);
+  const stored = { Bucket: 'local-output', Key: 'photos/one.jpg' };
+  await client.send(new PutObjectCommand({ ...stored, Body: photo }));
+  const input = { fileList: 's3://local-output/photos/', output: 'in-place' };
+  const refused = await cloud.execute('thursday', input, {});
+  expect(refused).toMatchObject({ status: 'FAILED', error: 'PlanError' });
+  expect(JSON.stringify(refused)).toMatch(/versioning .*backup.*irreversible.*s3:\/\/local-output\/ has no versions/);
+  expect(await bytesOf(client, stored.Bucket, stored.Key)).toEqual(Buffer.from(photo));
+
+  const ended = await cloud.execute('friday', { ...input, irreversible: true }, {});
+  expect(ended).toMatchObject({ status: 'SUCCEEDED', output: { compressed: 1 } });
+  const page = await readFile(path.join(cloud.jobFiles, 'jobs/friday/report.html'), 'utf8');
+  const alarm = page.slice(page.indexOf('class="alarm'), page.indexOf('</section>', page.indexOf('class="alarm')));
+  expect(alarm).toContain(
+    '1 original cannot be restored: the bucket has no versions, and &#39;backup&#39; was not set',
+  );
+});
+
 test('job files of an earlier version are moved once, and still found where they were', async () => {
   const home = await temporaryFolder();
   const early = path.join(home, 'papers/jobs/monday');

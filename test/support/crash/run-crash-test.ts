@@ -96,7 +96,7 @@ const JOB_ID = 'crash-test';
 function inputOf({ output, host, perBatch }: CrashTestJob): object {
   return {
     fileList: 's3://pictures/',
-    output: output === 'in-place' ? 'in-place' : 's3://out/',
+    ...(output === 'in-place' ? { output, irreversible: true } : { output: 's3://out/' }),
     encoding: { effort: 'fast' },
     images: { perBatch, ...(host === 'fargate' && { fargateAbove: 0 }) },
     toleratedFailurePercentage: 100,
