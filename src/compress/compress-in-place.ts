@@ -15,6 +15,7 @@ import type { ObjectAttributes, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
+import { contentAddressOf } from '../store/content-address.ts';
 import { putOnce } from '../store/put-once.ts';
 import { sha256Of } from '../store/sha256-of.ts';
 import { getSource, noSuchObject } from './get-source.ts';
@@ -102,6 +103,8 @@ async function resultFromMark(
 
 async function replace(original: Original, context: InPlaceContext): Promise<Outcome> {
   const { source } = original;
+  const address = contentAddressOf(original.location.key, source);
+  if (address) return keptAsItIs(source, context, 'content-addressed', address);
   const writes = context.countWrite?.(readMark(source.metadata)?.writes);
   if (context.countWrite && !writes) return { status: 'skipped', reason: 'write-limit', bytesIn: source.size };
   // In place an image keeps its format: its key, and the links to it, name it.

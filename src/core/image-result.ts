@@ -102,6 +102,7 @@ export const KEPT_REASONS = {
   'too-slow': 'compressing it would take longer than the time limit',
   'metadata-limit': 'the mark does not fit into the user metadata (2 KB in all)',
   'object-lock': 'under Object Lock',
+  'content-addressed': 'its key or metadata holds the hash of its bytes, so others rely on these bytes',
 } as const;
 export type KeptReason = keyof typeof KEPT_REASONS;
 

@@ -10,6 +10,7 @@ export const CHROMAS = ['auto', '420', '444'] as const;
 export const METADATA_POLICIES = ['keep', 'copyright', 'strip'] as const;
 export const KEEP_OR_DROP = ['keep', 'drop'] as const;
 export const METADATA_LEFT = ['fail', 'keep'] as const;
+export const CONTENT_ADDRESSED = ['refuse', 'keep'] as const;
 export const LAYOUTS = ['mirror', 'flat', 'by-suffix'] as const;
 
 /** How every image of a job (or every upload) is treated. Part of the mark: changed settings make new outputs. */
@@ -82,6 +83,8 @@ export interface Job {
   readonly backup: string | null;
   /** In place only: replace images lossily where neither a version nor a backup keeps the original. */
   readonly irreversible?: boolean;
+  /** In place only: what PlanJob does where keys are hashes of bytes. Such an image is never replaced. */
+  readonly contentAddressed?: (typeof CONTENT_ADDRESSED)[number];
   /** In place only: correct a Content-Type that contradicts the bytes, instead of only reporting it. */
   readonly correctContentType?: boolean;
   /** Canned ACL for every object that is written; without it no ACL is sent. */

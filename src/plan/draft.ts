@@ -1,9 +1,12 @@
+import { isNamedLikeHash } from '../core/content-address.ts';
 import type { FileListEntry } from '../core/file-list.ts';
 import type { BatchRef, Job } from '../core/job.ts';
 import { PlanError, type PlanSummary, planBatches } from '../core/plan.ts';
 import { countOf } from '../core/readable.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
+import { spreadSample } from '../core/spread-sample.ts';
 import { type Conflicts, findConflicts } from './conflicts.ts';
+import { CHECKED_KEYS, mustCheckAddresses } from './content-addressed.ts';
 import type { FinishedSources } from './finished.ts';
 import { checkOutputs, distinguishingPart } from './output-rules.ts';
 import type { SpillFolder } from './spill.ts';
@@ -21,6 +24,8 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
   const batches = folder.file();
   const total = { images: 0, batches: 0, bytes: 0 };
   const buckets = new Set<string>();
+  const hashNames = spreadSample<FileListEntry>(CHECKED_KEYS);
+  const checksNames = mustCheckAddresses(job);
 
   const keep = (batch: BatchRef | undefined) => {
     if (!batch) return;
@@ -36,6 +41,7 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
       total.images += 1;
       total.bytes += entry.size ?? 0;
       buckets.add(entry.bucket);
+      if (checksNames && isNamedLikeHash(entry.key)) hashNames.offer(entry);
       refuseOverLimits(total, entry, job.limits);
       const { output, isOverwritable } = outputs.check(entry);
       finder.add(n, entry, output, isOverwritable);
@@ -52,6 +58,8 @@ export function startDraft(job: Job, workBucket: string, folder: SpillFolder, fi
     batches,
     /** Every bucket with an image of the plan. */
     buckets: buckets as ReadonlySet<string>,
+    /** In place, some of the images whose keys look like hashes. */
+    namedLikeHashes: hashNames.items,
     conflicts: (): Conflicts => finder.find(),
     summary: (): PlanSummary => ({ jobId: job.jobId, ...total }),
   };

@@ -7,6 +7,7 @@ import { parseS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
 import { parseJobInput, settingsForRetry } from '../settings/job-input.ts';
 import { readJson } from '../store/json-lines.ts';
+import { refuseContentAddressed } from './content-addressed.ts';
 import { type Draft, MAX_LINE_BYTES, startDraft } from './draft.ts';
 import { readFinished } from './finished.ts';
 import { refuseIrreversible } from './irreversible.ts';
@@ -88,6 +89,7 @@ async function planImages(job: Job, context: PlanContext, folder: SpillFolder): 
   const draft = startDraft(job, workBucket, folder, finished);
   await store.upload(images, draftLines(job, context, draft), JSON_LINES);
   await refuseIrreversible(job, draft.buckets, store);
+  await refuseContentAddressed(draft.namedLikeHashes(), store);
   const conflicts = draft.conflicts();
   const list = { job, store, images, folder };
   await refuseCollisions(conflicts, list);

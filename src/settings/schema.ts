@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import {
   CHROMAS,
+  CONTENT_ADDRESSED,
   EFFORTS,
   KEEP_OR_DROP,
   LAYOUTS,
@@ -198,6 +199,11 @@ export const JOB_SETTINGS = strict({
     docs: 'replace images lossily although their originals are gone then: without `backup`, in a bucket without versions',
     defaultText: '`false`',
     works: { ...IN_PLACE, idle: [false] },
+  }),
+  contentAddressed: setting(rule.oneOf(CONTENT_ADDRESSED), undefined, {
+    docs: 'objects named by the hash of their bytes (Git LFS, DVC, `<sha256>.jpg`), which are never replaced: `refuse` a job over them · `keep` them and compress the others',
+    defaultText: '`refuse`',
+    works: { ...IN_PLACE, idle: ['refuse'] },
   }),
   correctContentType: setting(rule.flag, undefined, {
     docs: 'correct a Content-Type that contradicts the bytes; otherwise it is only reported',

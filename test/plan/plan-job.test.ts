@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
@@ -457,3 +458,43 @@ function endlessStore(entries: number, sample: () => void): ObjectStore {
     },
   };
 }
+
+describe('a job in place over a content-addressed store', () => {
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const lfs = (text: string) => `objects/${sha256(text).slice(0, 2)}/${sha256(text).slice(2, 4)}/${sha256(text)}`;
+  const storeOf = (keyOf: (text: string) => string) => {
+    const store = createMemoryStore();
+    const texts = Array.from({ length: 100 }, (_, n) => `picture ${n}`);
+    for (const text of texts) store.seed(`s3://photos/${keyOf(text)}`, text);
+    return { store, list: texts.map((text) => `s3://photos/${keyOf(text)}`) };
+  };
+
+  test('is refused by name, after at most 20 images of it were read', async () => {
+    const { store, list } = storeOf(lfs);
+    const { error } = await refusal(list, { output: 'in-place' }, store);
+    expect(error.message).toContain('"contentAddressed": "keep"');
+    expect(error.problems[0]).toBe(`s3://photos/${lfs('picture 0')}: its key holds the sha256 of its bytes`);
+    const reads = store.calls.filter((call) => call.startsWith('GET s3://photos/'));
+    expect(reads.length).toBeGreaterThan(10);
+    expect(reads.length).toBeLessThanOrEqual(20);
+    expect(store.text('s3://work/jobs/monday/batches.jsonl')).toBeUndefined();
+  });
+
+  test('runs where its settings say that such images are kept, or where outputs go elsewhere', async () => {
+    for (const settings of [{ output: 'in-place', contentAddressed: 'keep' }, {}]) {
+      const { store, list } = storeOf(lfs);
+      expect((await plan(list, settings, store)).summary.images).toBe(100);
+    }
+  });
+
+  test('is not one where the names are random hex digits', async () => {
+    const { store, list } = storeOf((text) => `${sha256(`salt ${text}`)}.jpg`);
+    expect((await plan(list, { output: 'in-place' }, store)).summary.images).toBe(100);
+  });
+
+  test('is taken for one by its names where nothing can be read', async () => {
+    const list = [`s3://photos/${sha256('a')}.jpg`, 's3://photos/b.jpg'];
+    const { error } = await refusal(list, { output: 'in-place' });
+    expect(error.problems).toEqual([`s3://photos/${sha256('a')}.jpg: its key looks like a hash`]);
+  });
+});

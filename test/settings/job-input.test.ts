@@ -252,6 +252,7 @@ test.each([
     /'relativeTo' works only where 'fileList' is a list \(here it is s3:\/\/photos\/2025\/\), 's3:\/\/photos\/' given/,
   ],
   [{ irreversible: true }, /'irreversible' works only where 'output' is in-place, 'true' given/],
+  [{ contentAddressed: 'keep' }, /'contentAddressed' works only where 'output' is in-place, 'keep' given/],
   [{ correctContentType: true }, /'correctContentType' works only where 'output' is in-place, 'true' given/],
   [
     { encoding: { mode: 'lossless' }, autoOrient: true },
