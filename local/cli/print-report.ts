@@ -101,18 +101,23 @@ function outcomeOf(result: ImageResult, report: JobReport): Omit<Line, 'name'> {
   const before = result.bytesIn === undefined ? '' : readableBytes(result.bytesIn);
   switch (result.status) {
     case 'compressed':
-      return { figures: figuresOf(result), ...withLeft(encodingNote(result.encoding), result) };
+      return { figures: figuresOf(result), ...withLeft(join(encodingNote(result.encoding), result.detail), result) };
     case 'kept':
       return {
         figures: [before, before, 'kept'],
         tone: 'soft',
-        ...withLeft(keptMeaning(result.reason, report), result),
+        // What is doubtful differs from image to image.
+        ...withLeft((result.reason === 'unproven' && result.detail) || keptMeaning(result.reason, report), result),
       };
     case 'skipped':
       return { figures: [before, '', 'skipped'], note: SKIPPED_REASONS[result.reason], tone: 'soft' };
     case 'failed':
       return { figures: [before, '', 'failed'], note: result.code, tone: 'bad' };
   }
+}
+
+function join(note: string, detail: string | undefined): string {
+  return detail ? `${note}; ${detail}` : note;
 }
 
 function withLeft(note: string, { metadataLeft }: { metadataLeft?: string }): Pick<Line, 'note' | 'tone'> {

@@ -99,10 +99,7 @@ export const FORMATS: {
     name: 'GIF',
     contentType: 'image/gif',
     recipes: {
-      own: ({ pages }) =>
-        pages > 1
-          ? keep('animation', 'a GIF re-encoded here is never identical')
-          : keep('unsupported-format', 'a GIF re-encoded here is never smaller and identical'),
+      own: () => keep('unsupported-format', 'a GIF re-encoded here is never smaller and identical'),
     },
     sniff: (bytes) => startsWith(bytes, 'GIF87a') || startsWith(bytes, 'GIF89a'),
     inspect: inspectGif,

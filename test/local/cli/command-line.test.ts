@@ -75,7 +75,7 @@ describe('readCommandLine', () => {
     [['--mode', 'quality=0'], "'--mode quality=N' must be 1 to 100, '0' given"],
     [['--mode', '70'], "'--mode' must be quality=N, lossless or auto, '70' given; did you mean 'quality=70'?"],
     [['--mode', 'best'], "'--mode' must be quality, lossless or auto, 'best' given"],
-    [['--format', 'gif'], "'--format' must be keep, jpeg, webp or avif, 'gif' given"],
+    [['--format', 'gif'], "'--format' must be keep, jpeg, webp, avif or smallest, 'gif' given"],
     [['--settings', '[1]'], "'--settings' must be a JSON object, '[1]' given"],
     [['a', 'b'], 'Expected one folder, image, file list or s3:// URI but received 2: a b'],
     [['serve', '--json'], "'--json' does not work with serve, which takes only --out and --port"],
@@ -88,7 +88,7 @@ describe('readCommandLine', () => {
     [['--fromat', 'webp'], "unknown option '--fromat'; did you mean '--format'?"],
     [['--quality', '80'], "unknown option '--quality'; use --mode quality=N"],
     [['--background'], `unknown option '--background'; use --settings '{"encoding":{"background":…}}'`],
-    [['--format', 'jpgg'], "'--format' must be keep, jpeg, webp or avif, 'jpgg' given; did you mean 'jpeg'?"],
+    [['--format', 'jpgg'], "'--format' must be keep, jpeg, webp, avif or smallest, 'jpgg' given; did you mean 'jpeg'?"],
     [['--max-size', '70000'], "'--max-size' must be 1 to 65535, '70000' given"],
     [['--settings', '{"encodng":{}}'], "unknown setting 'encodng'; did you mean 'encoding'?"],
     [
