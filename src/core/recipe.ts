@@ -216,6 +216,8 @@ export function lossy(format: OutputFormat, facts: ImageFacts, settings: Compres
 
 function chromaOf(format: OutputFormat, quality: number, facts: ImageFacts, settings: CompressionSettings) {
   const { chroma = 'auto', mode, effort } = settings;
+  // Smart subsampling mixes colours of transparent pixels, which nobody sees, into the visible ones beside them.
+  if (format === 'webp' && facts.alpha) return {};
   if (chroma !== 'auto' || facts.colour === 'grey') return chroma === '444' ? { fullChroma: true } : {};
   const hasFullChroma = (facts.chromaSubsampling ?? '4:4:4') === '4:4:4';
   if (quality >= FULL_CHROMA_QUALITY && mode !== 'auto') return hasFullChroma ? { fullChroma: true } : {};

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { encodeImage } from '../../src/codec/encode-image.ts';
 import { ImageFile } from '../../src/codec/image-file.ts';
 import { inspectImage, readMetadata } from '../../src/codec/inspect-image.ts';
 import { readPictureEntries } from '../../src/codec/jpeg/multi-picture.ts';
@@ -11,7 +12,7 @@ import type { BytesOutcome } from '../../src/codec/outcome.ts';
 import { findLowest, SCORE_FLOOR } from '../../src/codec/search-quality.ts';
 import { findPixelFault } from '../../src/codec/verify-image.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
-import { SEARCH_RANGE } from '../../src/core/recipe.ts';
+import { lossy, SEARCH_RANGE } from '../../src/core/recipe.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { makeAvif } from '../support/fixtures/avif.ts';
 import { ascii, concat } from '../support/fixtures/bytes.ts';
@@ -463,14 +464,30 @@ test('R14: an output that is cut, of another size, or another picture is found b
   expect(await findPixelFault(new ImageFile(inverted), task)).toMatch('differs by');
 });
 
-test.each([10, 160])('R14: an icon of hard edges in %i pixels, mostly transparent, becomes a WebP', async (side) => {
+test.each([
+  [10, 'auto'],
+  [160, 'auto'],
+  [160, '444'],
+] as const)('R14: an icon of hard edges in %i pixels, mostly transparent, keeps its colours as WebP (chroma %s)', async (side, chroma) => {
   const pixels = new Uint8Array(side * side * 4);
   for (let at = 0; at < pixels.length; at += 4) pixels.set(at % 12 ? [255, 255, 255, 3] : [0, 128, 0, 255], at);
   const raw = { width: side, height: side, channels: 4 } as const;
   const icon = new Uint8Array(await sharp(pixels, { raw }).png({ compressionLevel: 0 }).toBuffer());
-  const { encoding } = await compressed(icon, { format: 'webp' });
-  expect(encoding.format).toBe('webp');
+  const changes = { format: 'webp', chroma } as const;
+  const [source, lossless] = [new ImageFile(icon), await compressed(icon, changes)];
+  expect(lossless.encoding).toMatchObject({ format: 'webp', lossless: true });
+  const [settings, facts] = [{ ...EAGER, ...changes }, inspectImage(source)!];
+  const task = { source, facts, recipe: lossy('webp', facts, settings), settings, timeLimitMs: 10_000 };
+  const { file } = await encodeImage(task);
+  const [before, after] = [await meanColour(icon), await meanColour(file.bytes)];
+  for (const [channel, level] of before.entries()) expect(Math.abs(level - after[channel]!)).toBeLessThan(4);
 });
+
+/** The mean of each channel, laid on grey. */
+async function meanColour(image: Uint8Array): Promise<number[]> {
+  const { channels } = await sharp(await sharp(image).flatten({ background: '#808080' }).png().toBuffer()).stats();
+  return channels.map(({ mean }) => mean);
+}
 
 test('R14: from JPEG to JPEG every output is compared where it replaces its source, else one of sixteen', async () => {
   const source = await makeJpeg({ quality: 95 });
