@@ -1,3 +1,4 @@
+import { FAILURE_CODES, type FailureCode } from '../../src/core/image-result.ts';
 import type { JobReport } from '../../src/core/report.ts';
 
 /** Scripts may rely on these. 130 is what shells use for Ctrl-C. */
@@ -9,5 +10,6 @@ export const INPUT_ERRORS: ReadonlySet<string> = new Set(['FileListError', 'JobI
 /** Images with metadata left in them count like failed ones. Failed images alone do not make a job fail; lost images do, and so does a job that did not finish. */
 export function exitCodeOf(report: JobReport): number {
   if (report.lost > 0 || (report.status === 'FAILED' && report.failed === 0)) return EXIT.jobFailed;
-  return report.failed > 0 || report.metadataLeft > 0 ? EXIT.someFailed : EXIT.done;
+  const failed = Object.keys(report.failureCodes).map((code) => FAILURE_CODES[code as FailureCode].exitCode);
+  return Math.max(EXIT.done, report.metadataLeft > 0 ? EXIT.someFailed : EXIT.done, ...failed);
 }

@@ -120,18 +120,85 @@ export const SKIPPED_REASONS = {
 } as const;
 export type SkippedReason = keyof typeof SKIPPED_REASONS;
 
+/** What becomes of an image that failed, and what a person can do. */
+interface FailureRule {
+  readonly meaning: string;
+  /** What to do next, as the report says it. */
+  readonly advice: string;
+  /** Of a local command, where nothing worse happened. */
+  readonly exitCode: 1;
+  readonly retry: Retry;
+}
+
+/**
+ * How often an upload is tried in all. After five attempts its message goes to the dead-letter queue, which raises an
+ * alarm, so what a file alone can cause must stay below that: anybody who may upload could raise it.
+ */
+export const UPLOAD_ATTEMPTS = { never: 1, once: 2, twice: 3, always: Number.POSITIVE_INFINITY } as const;
+export type Retry = keyof typeof UPLOAD_ATTEMPTS;
+
 /** A person has to look at it. */
 export const FAILURE_CODES = {
-  NotFound: 'no such object',
-  AccessDenied: 'reading or writing it was denied',
-  CorruptImage: 'cannot be decoded without errors',
-  TooLarge: 'over the pixel or memory limit',
-  MetadataLeft: 'metadata that had to be removed cannot be removed from it',
-  EncoderCrash: 'the encoder threw, hung, crashed its process or returned an unusable image',
-  OutputExists: 'the output key already has an object that is not an output of image-press',
-  Throttled: 'S3 asked to slow down, also after retries',
-  Unexpected: 'an unexpected error; the log has its stack',
-} as const;
+  NotFound: {
+    meaning: 'no such object',
+    advice:
+      'Compare the key in the list with the object, character by character: keys are not decoded, + and %20 stand for themselves.',
+    exitCode: 1,
+    // An event can arrive before its object is visible; after this the object counts as deleted.
+    retry: 'twice',
+  },
+  AccessDenied: {
+    meaning: 'reading or writing it was denied',
+    advice:
+      'Deploy with --param sourceBuckets=… for buckets that are read, outputBuckets=… for buckets that are written and kmsKeyArns=… for their keys. In another account, the policies of the bucket and of the key must allow access too.',
+    exitCode: 1,
+    retry: 'always',
+  },
+  CorruptImage: {
+    meaning: 'cannot be decoded without errors',
+    advice: 'Restore the original from a backup: the file is damaged. It was not changed.',
+    exitCode: 1,
+    retry: 'never',
+  },
+  TooLarge: {
+    meaning: 'over the pixel or memory limit',
+    advice: 'Give the host more memory, or raise limits.maxPixels.',
+    exitCode: 1,
+    retry: 'never',
+  },
+  MetadataLeft: {
+    meaning: 'metadata that had to be removed cannot be removed from it',
+    advice:
+      "Remove the metadata with another program or convert the image. With metadataLeft 'keep' such images are kept and counted.",
+    exitCode: 1,
+    retry: 'never',
+  },
+  EncoderCrash: {
+    meaning: 'the encoder threw, crashed its process or returned an unusable image',
+    advice: 'Keep the file as it is, or convert it by hand. The other images of its batch are finished.',
+    exitCode: 1,
+    // A host may have been short of memory; the same file fails again elsewhere where it was the cause.
+    retry: 'once',
+  },
+  OutputExists: {
+    meaning: 'the output key already has an object that is not an output of image-press',
+    advice: 'Choose another output prefix, or move the object that is there.',
+    exitCode: 1,
+    retry: 'never',
+  },
+  Throttled: {
+    meaning: 'S3 asked to slow down, also after retries',
+    advice: 'Run failed.jsonl again later, or with a lower concurrency.',
+    exitCode: 1,
+    retry: 'always',
+  },
+  Unexpected: {
+    meaning: 'an unexpected error; the log has its stack',
+    advice: 'Read the message. Running failed.jsonl again helps only if the cause was temporary.',
+    exitCode: 1,
+    retry: 'always',
+  },
+} as const satisfies Readonly<Record<string, FailureRule>>;
 export type FailureCode = keyof typeof FAILURE_CODES;
 
 /** A failure in one line. The message of an unexpected error begins with `Unexpected error: ` itself. */

@@ -31,31 +31,23 @@ export function failureGroups(report: JobReport) {
     ...(lost > 0 && { Lost: lost }),
   };
   // On the user's own machine nothing was deployed, so there are no deployment parameters to change.
-  const advice = report.folders ? { ...ADVICE, AccessDenied: 'Grant the permission named below.' } : ADVICE;
+  const local: Partial<Record<FailureCode | 'Lost', string>> = report.folders
+    ? { AccessDenied: 'Grant the permission named below.' }
+    : {};
   return entriesOf(counts)
-    .map(([code, count]) => ({ code, count, meaning: MEANINGS[code], advice: advice[code] }))
+    .map(([code, count]) => {
+      const { meaning, advice } = GROUPS[code];
+      return { code, count, meaning, advice: local[code] ?? advice };
+    })
     .sort((a, b) => b.count - a.count);
 }
 
-const MEANINGS: Readonly<Record<FailureCode | 'Lost', string>> = {
+const GROUPS: Readonly<Record<FailureCode | 'Lost', { readonly meaning: string; readonly advice: string }>> = {
   ...FAILURE_CODES,
-  Lost: 'its host stopped before it wrote a result',
-};
-
-const ADVICE: Readonly<Record<FailureCode | 'Lost', string>> = {
-  NotFound:
-    'Compare the key in the list with the object, character by character: keys are not decoded, + and %20 stand for themselves.',
-  AccessDenied:
-    'Deploy with --param sourceBuckets=… for buckets that are read, outputBuckets=… for buckets that are written and kmsKeyArns=… for their keys. In another account, the policies of the bucket and of the key must allow access too.',
-  CorruptImage: 'Restore the original from a backup: the file is damaged. It was not changed.',
-  MetadataLeft:
-    "Remove the metadata with another program or convert the image. With metadataLeft 'keep' such images are kept and counted.",
-  TooLarge: 'Give the host more memory, or raise limits.maxPixels.',
-  EncoderCrash: 'Keep the file as it is, or convert it by hand. The other images of its batch are finished.',
-  OutputExists: 'Choose another output prefix, or move the object that is there.',
-  Throttled: 'Run failed.jsonl again later, or with a lower concurrency.',
-  Unexpected: 'Read the message. Running failed.jsonl again helps only if the cause was temporary.',
-  Lost: 'Run failed.jsonl again: these images have no result.',
+  Lost: {
+    meaning: 'its host stopped before it wrote a result',
+    advice: 'Run failed.jsonl again: these images have no result.',
+  },
 };
 
 function entriesOf<Key extends string>(counts: Partial<Record<Key, number>>): [Key, number][] {

@@ -3,7 +3,7 @@ import type { BytesOutcome } from '../codec/outcome.ts';
 import { compressInPlace } from '../compress/compress-in-place.ts';
 import { outcomeOrError } from '../compress/outcome-or-error.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
-import type { FailureCode, Outcome } from '../core/image-result.ts';
+import { FAILURE_CODES, type Outcome, UPLOAD_ATTEMPTS } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
 import type { ObjectStore } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
@@ -159,16 +159,10 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
   return outcome;
 }
 
-/** An event can arrive before its object is visible; after this many tries the object counts as deleted. */
-const MAX_TRIES_FOR_MISSING = 3;
-
+// No further try changes a bad image: log and metric report it to its owner.
 function isSettled(outcome: Outcome, receives: number): boolean {
-  if (isMissing(outcome)) return receives >= MAX_TRIES_FOR_MISSING;
-  // No further try changes a bad image: log and metric report it to its owner.
-  return outcome.status !== 'failed' || PERMANENT.has(outcome.code);
+  return outcome.status !== 'failed' || receives >= UPLOAD_ATTEMPTS[FAILURE_CODES[outcome.code].retry];
 }
-
-const PERMANENT: ReadonlySet<FailureCode> = new Set(['CorruptImage', 'TooLarge', 'MetadataLeft']);
 
 const METRICS = {
   compressed: 'UploadsCompressed',

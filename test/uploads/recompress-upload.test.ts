@@ -108,7 +108,19 @@ describe('a message', () => {
     expect(lines).toMatchObject([{ level: 'error', details: { source: URI, code, reason: 'words' } }]);
   });
 
-  test.each(['EncoderCrash', 'Unexpected'])('of a %s is tried again, with its reason in the log', async (code) => {
+  test('of a failure that a file causes never gets to the dead-letter queue, whose alarm anybody could raise', async () => {
+    const tries = async (code: string) => {
+      for (let receives = 1; receives < 5; receives++) if (!(await failing(code, receives)).again) return receives;
+      return 5;
+    };
+    const codes = ['CorruptImage', 'TooLarge', 'MetadataLeft', 'EncoderCrash', 'Unexpected'];
+    expect(await Promise.all(codes.map(tries))).toEqual([1, 1, 1, 2, 5]);
+  });
+
+  test.each([
+    'EncoderCrash',
+    'Unexpected',
+  ])('of a first %s is tried again, with its reason in the log', async (code) => {
     const { again, lines } = await failing(code);
     expect(again).toBe(true);
     const reason = code === 'Unexpected' ? 'Unexpected error: words' : 'words';
