@@ -1,7 +1,7 @@
 import { ImageFile } from '../codec/image-file.ts';
 import { requireClean } from '../codec/metadata-left.ts';
 import type { BytesOutcome } from '../codec/outcome.ts';
-import { carriedElsewhere } from '../core/carried-attributes.ts';
+import { carriedElsewhere, carriedTags } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,
   fingerprintSettings,
@@ -186,7 +186,7 @@ async function write(
   if (job.dryRun) return outcome;
   const written = await putOnce(store, location, bytes, {
     attributes: { ...carriedElsewhere(source), ...attributes },
-    tags: source.tagCount > 0 ? await store.tags(image) : undefined,
+    tags: source.tagCount > 0 ? carriedTags(await store.tags(image)) : undefined,
     condition: place.state === 'ours' ? { etag: place.object.etag } : 'absent',
     acl: job.acl,
   });

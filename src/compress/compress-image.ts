@@ -1,6 +1,7 @@
 import type { Outcome } from '../core/image-result.ts';
 import type { PlannedImage } from '../core/job.ts';
 import { ObjectStoreError } from '../core/object-store.ts';
+import { isBucketMissing } from '../store/s3-errors.ts';
 import { compressElsewhere } from './compress-elsewhere.ts';
 import { compressInPlace } from './compress-in-place.ts';
 import type { ImageContext } from './image-context.ts';
@@ -10,7 +11,25 @@ import { outcomeOrError } from './outcome-or-error.ts';
 export async function compressImage(image: PlannedImage, context: ImageContext): Promise<Outcome> {
   if (image.duplicateOf !== undefined) return { status: 'skipped', reason: 'duplicate' };
   const { job, batchId, log } = context;
-  return outcomeOrError(compressWithinMemory(image, context), image, { jobId: job.jobId, batchId }, log);
+  return outcomeOrError(compressIfThere(image, context), image, { jobId: job.jobId, batchId }, log);
+}
+
+/**
+ * An image that S3 listed, and that was deleted before its turn, is no failure. One that only the user's list names may
+ * never have existed: its key may be wrong.
+ */
+async function compressIfThere(image: PlannedImage, context: ImageContext): Promise<Outcome> {
+  // Listings and inventories have ETags, but an inventory may be made without them.
+  const wasSeen = image.etag !== undefined || context.job.fileList.endsWith('/manifest.json');
+  const gone: Outcome = { status: 'skipped', reason: 'gone', bytesIn: image.size };
+  try {
+    const outcome = await compressWithinMemory(image, context);
+    return wasSeen && outcome.status === 'failed' && outcome.code === 'NotFound' ? gone : outcome;
+  } catch (error) {
+    if (wasSeen && error instanceof ObjectStoreError && error.code === 'NotFound' && !isBucketMissing(error))
+      return gone;
+    throw error;
+  }
 }
 
 /** A large image waits until no other is in flight. */

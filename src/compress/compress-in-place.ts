@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ImageFile } from '../codec/image-file.ts';
 import { requireClean } from '../codec/metadata-left.ts';
-import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
+import { carriedElsewhere, carriedInPlace, carriedTags } from '../core/carried-attributes.ts';
 import {
   type CompressionMark,
   fingerprintSettings,
@@ -67,6 +67,7 @@ function irreplaceable({ key }: S3Location, object: ObjectAttributes): Outcome |
   if (bytesIn === 0 || key.endsWith('/')) return { status: 'skipped', reason: 'empty', bytesIn };
   if (object.archived) return { status: 'skipped', reason: 'archived', detail: object.storageClass, bytesIn };
   if (isLocked(object)) return { status: 'kept', reason: 'object-lock', bytesIn };
+  if (object.isReplica) return { status: 'kept', reason: 'replica', bytesIn };
   if (!object.unreadableMetadata) return undefined;
   const detail = `${object.unreadableMetadata} metadata entries that headers cannot carry would be lost`;
   return { status: 'kept', reason: 'metadata-limit', detail, bytesIn };
@@ -140,7 +141,7 @@ async function write(
   const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
   const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, ...how };
   if (dryRun) return outcome;
-  const tags = source.tagCount > 0 ? await store.tags(location) : undefined;
+  const tags = source.tagCount > 0 ? carriedTags(await store.tags(location)) : undefined;
   if (backup) {
     // The bytes that were read, not a copy by S3: the object may have changed meanwhile.
     const copied = { ...carriedElsewhere(source), checksumSha256: sourceSha256 };

@@ -5,7 +5,7 @@ import { addOutcome, type BatchCounts } from '../core/batch-summary.ts';
 import type { Outcome } from '../core/image-result.ts';
 import type { BatchRef, Job, PlannedImage } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import { type ObjectStore, ObjectStoreError } from '../core/object-store.ts';
 import { possibleOutputs } from '../core/output-key.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
 import { createAbsentKeysCache, createListingBackoff, type ListingBackoff } from '../store/absent-keys-cache.ts';
@@ -97,9 +97,9 @@ function codecOf({ memoryBytes }: BatchHost, job: Job): ImageContext['compress']
   return (bytes, settings) => compressBytes(bytes, settings, { budget, maxPixels, replacesSource });
 }
 
-/** Every object reads as absent, so that HEAD is all that is asked: an image may crash the worker while it is read. */
+/** No body can be read, so that HEAD is all that is asked: an image may crash the worker while it is read. */
 function withoutBodies(store: ObjectStore): ObjectStore {
-  return { ...store, get: async () => undefined };
+  return { ...store, get: () => Promise.reject(new ObjectStoreError('AccessDenied', 'it is not read again')) };
 }
 
 function crashedWorker(crashes: Quarantined['crashes']): Outcome {

@@ -1,4 +1,4 @@
-import type { ObjectAttributes } from './object-store.ts';
+import type { ObjectAttributes, TextMap } from './object-store.ts';
 
 /** The attributes that an image keeps at any place: how it is served, and its user metadata. */
 export function carriedElsewhere(source: ObjectAttributes): Partial<ObjectAttributes> {
@@ -23,4 +23,12 @@ export function carriedInPlace(source: ObjectAttributes): Partial<ObjectAttribut
     bucketKeyEnabled: source.bucketKeyEnabled,
     websiteRedirect: source.websiteRedirect,
   };
+}
+
+/**
+ * The user's tags. Reserved ones stay behind: AWS sets `aws:*` itself and refuses them from others, and GuardDuty's verdict
+ * is about bytes that were scanned.
+ */
+export function carriedTags(tags: TextMap): TextMap {
+  return Object.fromEntries(Object.entries(tags).filter(([name]) => !/^(aws:|GuardDuty)/i.test(name)));
 }

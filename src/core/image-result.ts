@@ -102,6 +102,7 @@ export const KEPT_REASONS = {
   'too-slow': 'compressing it would take longer than the time limit',
   'metadata-limit': 'the mark does not fit into the user metadata (2 KB in all)',
   'object-lock': 'under Object Lock',
+  replica: 'a replica of an object in another bucket, from which it would then differ',
   'content-addressed': 'its key or metadata holds the hash of its bytes, so others rely on these bytes',
 } as const;
 export type KeptReason = keyof typeof KEPT_REASONS;
@@ -112,6 +113,7 @@ export const SKIPPED_REASONS = {
   'own-output': 'the source is an output of image-press',
   restored: 'restored, not compressed again',
   'changed-meanwhile': 'replaced or deleted while it was being compressed; the newer object is kept',
+  gone: 'deleted since it was listed',
   archived: 'in an archive storage class; restore it first',
   empty: 'zero bytes or a folder marker',
   'not-an-image': 'not an image',

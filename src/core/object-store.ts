@@ -89,6 +89,8 @@ export interface ObjectAttributes extends Omit<ObjectSummary, 'key'> {
   readonly checksumAlgorithm?: string;
   /** GLACIER or DEEP_ARCHIVE (or an Intelligent-Tiering archive tier) and not restored: GET would fail. */
   readonly archived: boolean;
+  /** A copy that S3 replication made of an object in another bucket. */
+  readonly isReplica?: boolean;
   readonly objectLock?: { readonly mode?: string; readonly retainUntil?: Date; readonly legalHold?: boolean };
 }
 

@@ -27,6 +27,7 @@ export function attributesOf(answer: HeadObjectCommandOutput): ObjectAttributes 
     checksumSha256: wholeObjectSha256(answer),
     checksumAlgorithm: CHECKSUM_ALGORITHMS.find((name) => answer[`Checksum${name}` as const]),
     archived: isArchived(answer),
+    isReplica: answer.ReplicationStatus === 'REPLICA',
     objectLock: objectLockOf(answer),
   };
 }

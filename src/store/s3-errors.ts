@@ -41,6 +41,11 @@ export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket';
 }
 
+/** Of a call that failed as `NotFound`: it is the bucket that does not exist. */
+export function isBucketMissing({ cause }: ObjectStoreError): boolean {
+  return (cause as Error | undefined)?.name === 'NoSuchBucket';
+}
+
 /** 412: it is not what was expected. 409: it changed while we wrote. 404: it is gone, and If-Match was sent. */
 export function isUnfulfilled(error: unknown): boolean {
   const status = statusOf(error);

@@ -1,4 +1,4 @@
-import { carriedElsewhere, carriedInPlace } from '../core/carried-attributes.ts';
+import { carriedElsewhere, carriedInPlace, carriedTags } from '../core/carried-attributes.ts';
 import { type CompressionMark, fingerprintSource, withMark } from '../core/compression-mark.ts';
 import { type ObjectAttributes, type ObjectStore, ObjectStoreError, type StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../core/s3-uri.ts';
@@ -70,7 +70,7 @@ async function restore(entry: UndoEntry, original: Original, present: ObjectAttr
   try {
     await store.put(entry, object.body, {
       attributes: { ...attributes, metadata, checksumSha256: sha256 },
-      tags: await store.tags(entry),
+      tags: carriedTags(await store.tags(entry)),
       condition: { etag: entry.etagAfter },
     });
     return undefined;

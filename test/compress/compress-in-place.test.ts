@@ -7,6 +7,7 @@ import type { UndoEntry } from '../../src/core/undo.ts';
 import { DEFAULT_COMPRESSION } from '../../src/settings/job-input.ts';
 import { answering, halve, IN_PLACE, keep, LOSSLESS, remark, runImage } from '../support/image-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
+import { serveStore } from '../support/served-store.ts';
 
 const IMAGE = 's3://photos/a/photo.jpg';
 const JPEG: PutOptions = { attributes: { contentType: 'image/jpeg' } };
@@ -40,6 +41,18 @@ describe('an image replaced in place', () => {
     await runImage(tagged, IMAGE, { job: IN_PLACE });
     expect(tagged.calls).toEqual([`HEAD ${IMAGE}`, `GET ${IMAGE}`, `TAGS ${IMAGE}`, `PUT ${IMAGE}`]);
     expect(tagged.object(IMAGE)?.tagSet).toEqual({ set: 'train' });
+  });
+
+  test('keeps the tags of its user, but none that AWS reserves: nobody scanned the new bytes', async () => {
+    const { store } = await serveStore();
+    const place = { bucket: 'photos', key: 'a.jpg' };
+    const tags = { set: 'train', GuardDutyMalwareScanStatus: 'NO_THREATS_FOUND', 'aws:cloudformation:stack': 'x' };
+    await store.put(place, Buffer.from('x'.repeat(1000)), { ...JPEG, tags });
+    const job = { ...IN_PLACE, backup: 's3://photos/backups/' };
+    expect(await runImage(store, 's3://photos/a.jpg', { job })).toMatchObject({ status: 'compressed' });
+    expect(await store.tags(place)).toEqual({ set: 'train' });
+    const [backup] = await Array.fromAsync(store.list('photos', 'backups/'));
+    expect(await store.tags({ bucket: 'photos', key: backup!.key })).toEqual({ set: 'train' });
   });
 
   test('is not written in a dry run', async () => {
@@ -143,6 +156,17 @@ describe('an object that must not be replaced', () => {
   test('a missing image is failed: NotFound', async () => {
     const outcome = await runImage(createMemoryStore(), IMAGE, { job: IN_PLACE });
     expect(outcome).toMatchObject({ status: 'failed', code: 'NotFound' });
+  });
+
+  test('a replica is kept, and its body is not read', async () => {
+    const { store, events } = await serveStore({
+      beforeRequest: (_, response) => void response.setHeader('x-amz-replication-status', 'REPLICA'),
+    });
+    await store.put({ bucket: 'photos', key: 'a.jpg' }, Buffer.from('x'.repeat(1000)));
+    const deaf = { ...store, get: () => Promise.reject(new Error('the body was read')) };
+    const outcome = await runImage(deaf, 's3://photos/a.jpg', { job: IN_PLACE });
+    expect(outcome).toEqual({ status: 'kept', reason: 'replica', bytesIn: 1000 });
+    expect(events).toHaveLength(1);
   });
 });
 
