@@ -9,6 +9,7 @@ const BENCHES = {
   pipeline: 'the complete local pipeline against a bare sharp loop, images/s and MP/s   [rounds]',
   codec: 'bytes and CPU of every mode against libjpeg, Pillow, jpegtran and jpegoptim',
   walk: 'CPU of checking every Huffman code of JPEGs, against the fast preset   [rounds]',
+  versions: 'CPU of the codec against another checkout   OTHER [rounds] [words in the names]',
   plan: 'planning a million entries against a bare read-parse-write   [entries] [rounds]',
   report: 'the report over a million results against a bare read and parse',
   machine: 'the state machine over 100,000 images with a codec that does nothing',
