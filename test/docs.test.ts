@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { FORMATS } from '../src/codec/formats.ts';
 import { FAILURE_CODES, KEPT_REASONS, type KeptReason, SKIPPED_REASONS } from '../src/core/image-result.ts';
 import { keptMeaning } from '../src/core/report-groups.ts';
 import { parseJobInput } from '../src/settings/job-input.ts';
@@ -64,6 +65,29 @@ describe('README.md', () => {
     const unknown = notes.filter(([, status = '', note = '']) => !reasons[status]?.includes(note));
     expect(notes.length).toBeGreaterThan(1);
     expect(unknown.map(([line]) => line)).toEqual([]);
+  });
+});
+
+describe('docs/encoding.md', () => {
+  const table = /<!-- verdicts -->\n([\s\S]*?)<!-- end of verdicts -->/.exec(read('docs/encoding.md'))?.[1] ?? '';
+  const rows = table
+    .split('\n')
+    .slice(2, -1)
+    .map((row) => row.split('|').map((cell) => cell.trim()));
+
+  it('says for every format that has a judge what its verdicts are', () => {
+    const judged = Object.values(FORMATS).filter(({ judge }) => judge);
+    // HEIC is the common kind of HEIF.
+    const names = judged.map(({ name }) => (name === 'HEIF' ? 'HEIC' : name));
+    expect(rows.map(([, name]) => name).sort()).toEqual(names.sort());
+  });
+
+  it('says of the formats whose judge knows odd files what is odd, and of no others', () => {
+    const folderOf: Readonly<Record<string, string>> = { AVIF: 'isobmff', HEIC: 'isobmff' };
+    for (const [, name = '', , oddity] of rows) {
+      const judge = read(`src/codec/${folderOf[name] ?? name.toLowerCase()}/judge.ts`);
+      expect([name, oddity !== '–']).toEqual([name, /\bodd\(/.test(judge)]);
+    }
   });
 });
 

@@ -32,7 +32,7 @@ const PICTURES: readonly (readonly [string, ImageFacts])[] = [
   ['JPEG with a video or sound after its end', photo({ trailingParts: { ...METADATA, isMetadata: false } })],
   ['JPEG of several pictures (MPO)', photo({ multiPicture: true })],
   ['any with content credentials (C2PA)', photo({ contentCredentials: true })],
-  ['any with unknown data after its end', photo({ trailingBytes: 5000 })],
+  ['any with unknown data after its end that cannot go along²', photo({ trailingBytes: 5000 })],
   ['PNG, true colour', png()],
   ['PNG with transparency', png({ alpha: true })],
   ['PNG, palette', png({ colour: 'palette' })],
