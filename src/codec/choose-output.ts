@@ -6,6 +6,7 @@ import { FORMATS } from './formats.ts';
 import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
 import { encodeTiles, quickExactBytes, sampleOf } from './picture-sample.ts';
 import type { EncodeTask, PlannedTask } from './task.ts';
+import { TooSlowError } from './too-slow-error.ts';
 
 /** How a host carries out one candidate: with memory for it. Undefined where it has too little. */
 export interface CandidateHost {
@@ -39,11 +40,12 @@ export async function chooseOutput(
   return withReceipt(tried);
 }
 
-/** An encoder that crashes on a further candidate does not take away the output that there is. */
+/** An encoder that crashes on a further candidate, or is too slow, does not take away the output that there is. */
 async function makeOne(task: EncodeTask, host: CandidateHost, isExtra: boolean) {
   try {
     return await host.within(task, host.make);
   } catch (error) {
+    if (isExtra && error instanceof TooSlowError) return keptOutcome(task.facts.format, 'too-slow', error.message);
     if (!isExtra || !(error instanceof EncoderCrashError)) throw error;
     return { status: 'failed', code: 'EncoderCrash', message: error.message } as const;
   }

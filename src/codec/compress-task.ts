@@ -9,7 +9,7 @@ import { fitBytes } from './fit-bytes.ts';
 import { FORMATS } from './formats.ts';
 import { ImageFile } from './image-file.ts';
 import { inspectImage } from './inspect-image.ts';
-import { type BytesOutcome, EncoderCrashError, keptOutcome } from './outcome.ts';
+import { type BytesOutcome, EncoderCrashError, keptOutcome, UnprovenError } from './outcome.ts';
 import { sampleOf } from './picture-sample.ts';
 import { type PalettePng, palettePng } from './png/palette.ts';
 import { hasColourEdges } from './score/colour-edges.ts';
@@ -166,10 +166,13 @@ async function repackedBytes({ source, facts, settings, timeLimitMs }: EncodeTas
     return (await FORMATS[facts.format].repack?.(source, settings.metadata, timeLimitMs)) ?? source.bytes;
   } catch (error) {
     if (error instanceof TooSlowError) return error;
-    if (error instanceof CorruptImageError) throw error;
-    throw new EncoderCrashError(knownMessage(error), { cause: error });
+    // Its judge, or a strict decode, has just read all of it.
+    if (error instanceof EngineError) throw new UnprovenError(NOT_PACKED, { cause: error });
+    throw error;
   }
 }
+
+const NOT_PACKED = 'all of its data is there, but the lossless encoder does not accept it';
 
 // Repacking returns the source where something of it would be lost.
 function unchangedReason(facts: ImageFacts): [KeptReason, string?] {
@@ -195,6 +198,8 @@ async function sourceDigest(task: EncodeTask): Promise<string> {
   } catch (error) {
     const message = knownMessage(error);
     await assertDecodes(task);
+    if (task.verdict)
+      throw new UnprovenError('all of its data is there, but its decoder does not accept it', { cause: error });
     throw new CorruptImageError(message, { cause: error });
   }
 }

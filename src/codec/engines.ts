@@ -1,20 +1,34 @@
 import sharp, { type Sharp } from 'sharp';
 import { type ImageFacts, MAX_PIXELS } from '../core/recipe.ts';
+import { engineMessage } from './engine-message.ts';
 import type { RgbPixels } from './score/perceptual-score.ts';
+import { TooSlowError } from './too-slow-error.ts';
 
-/** An engine in native code (libvips, mozjpeg, oxipng) refused or failed; the message is the engine's. */
+/** An engine in native code (libvips, mozjpeg, oxipng) refused or failed; its own error is the cause. */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
-/** What an engine answers; its rejection as EngineError, so that no error of our own code is taken for one. */
+/**
+ * What an engine answers; its rejection as EngineError, so that no error of our own code is taken for one.
+ * @throws EngineError, TooSlowError where it gave up at its time limit
+ */
 export async function fromEngine<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw new EngineError(error instanceof Error ? error.message : String(error), { cause: error });
+    const message = error instanceof Error ? error.message : String(error);
+    if (TIMEOUT.test(message)) throw new TooSlowError('it was not finished within its time limit', { cause: error });
+    throw new EngineError(engineMessage(message), { cause: error });
   }
 }
+
+/** The engine's own words for a refusal, to be matched but not to be shown. */
+export function rawMessage({ cause, message }: EngineError): string {
+  return cause instanceof Error ? cause.message : message;
+}
+
+const TIMEOUT = /\btimeout: \d+% complete/;
 
 /** One image, one thread: hosts run as many images at once as they have cores. */
 export function configureLibvips(): void {

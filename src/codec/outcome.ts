@@ -41,7 +41,12 @@ export class HostTooSmallError extends TooLargeError {
 
 export function keptOutcome(format: ImageFormat, reason: KeptReason, detail?: string): KeptBytes {
   const outcome = { status: 'kept', reason, format, contentType: FORMATS[format].contentType } as const;
-  return detail === undefined ? outcome : { ...outcome, detail };
+  return detail === undefined ? outcome : { ...outcome, detail: inOneLine(detail) };
+}
+
+/** Names of chunks and boxes come from the file, and may hold anything. */
+function inOneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
 }
 
 /** What was thrown, as an outcome: only the classes named here are anything but Unexpected. */
@@ -49,8 +54,13 @@ export function failedOutcome(error: unknown): FailedBytes {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (code === 'Unexpected') return { status: 'failed', code, message, cause: error };
-  const hostTooSmall = error instanceof HostTooSmallError && ({ hostTooSmall: true } as const);
-  return { status: 'failed', code, message, ...hostTooSmall };
+  return {
+    status: 'failed',
+    code,
+    message: inOneLine(message),
+    ...(error instanceof HostTooSmallError && { hostTooSmall: true }),
+    ...(error instanceof Error && error.cause !== undefined && { cause: error.cause }),
+  };
 }
 
 function codeOf(error: unknown): Failed['code'] {

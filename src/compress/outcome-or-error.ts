@@ -5,7 +5,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 
 /**
  * The outcome of compressing one image, as results and reports carry it. What it throws is its outcome, too; the error
- * of an unexpected failure is logged, once, with its stack and cause. Never throws.
+ * of an unexpected failure, and what an engine said, is logged once. Never throws.
  */
 export async function outcomeOrError(
   compressing: Promise<Outcome>,
@@ -16,9 +16,13 @@ export async function outcomeOrError(
   const outcome = await compressing.catch(outcomeOfError);
   if (outcome.status !== 'failed') return outcome;
   const { cause, ...failed } = outcome;
-  if (failed.code !== 'Unexpected') return failed;
+  const place = { ...job, source: formatS3Uri({ bucket, key }), key };
+  if (failed.code !== 'Unexpected') {
+    if (cause !== undefined) log.error('an engine refused an image', { ...place, code: failed.code, error: cause });
+    return failed;
+  }
   const error = cause instanceof Error ? cause : new Error(failed.message, { cause });
-  log.error('unexpected error', { ...job, source: formatS3Uri({ bucket, key }), key, error });
+  log.error('unexpected error', { ...place, error });
   return { ...failed, message: `Unexpected error: ${failed.message}` };
 }
 

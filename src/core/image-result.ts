@@ -76,7 +76,7 @@ export interface Failed {
   readonly bytesIn?: number;
   /** TooLarge for this host's memory: a larger one may do it. */
   readonly hostTooSmall?: true;
-  /** Of an `Unexpected` failure, in memory only: the error itself. The log gets it; no result is written with it. */
+  /** In memory only: an `Unexpected` error itself, or what an engine said. The log gets it; no result is written with it. */
   readonly cause?: unknown;
 }
 

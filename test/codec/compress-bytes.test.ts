@@ -1,6 +1,8 @@
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { compressBytes } from '../../src/codec/compress-bytes.ts';
+import { EngineError } from '../../src/codec/engines.ts';
+import { FORMATS } from '../../src/codec/formats.ts';
 import { createMemoryBudget } from '../../src/codec/memory-budget.ts';
 import { perceptualReference } from '../../src/codec/score/perceptual-score.ts';
 import type { CompressionSettings } from '../../src/core/job.ts';
@@ -102,7 +104,7 @@ test('images in progress share the memory, and all are compressed', async () => 
   (await budget.acquire(budget.capacity))();
 });
 
-test('an encoder that does not answer in time is EncoderCrash, and gives its memory back when it ends', async () => {
+test('an image whose encoder does not answer in time is kept, and gives its memory back when that ends', async () => {
   const source = new Uint8Array(
     await sharp({
       create: {
@@ -118,9 +120,24 @@ test('an encoder that does not answer in time is EncoderCrash, and gives its mem
   );
   const budget = createMemoryBudget(2e9);
   const outcome = await compressBytes(source, settings({ format: 'avif' }), { budget, timeLimitMs: 20 });
-  expect(outcome).toMatchObject({ status: 'failed', code: 'EncoderCrash' });
-  expect(outcome).toHaveProperty('message', 'Expected an answer of the encoder within 20 ms');
+  expect(outcome).toMatchObject({ status: 'kept', reason: 'too-slow', detail: 'it was not finished within 0.02 s' });
   (await budget.acquire(budget.capacity))();
+});
+
+test.each([
+  'jpeg',
+  'png',
+] as const)('a sound %s that the lossless encoder refuses is kept as unproven', async (format) => {
+  const repacking = vi.spyOn(FORMATS[format], 'repack').mockRejectedValue(new EngineError('refused'));
+  const source = format === 'jpeg' ? await makeJpeg() : makePng();
+  const outcome = await compressBytes(source, settings({ mode: 'lossless' }), plenty);
+  expect(repacking).toHaveBeenCalledOnce();
+  repacking.mockRestore();
+  expect(outcome).toMatchObject({
+    status: 'kept',
+    reason: 'unproven',
+    detail: expect.stringMatching('all of its data'),
+  });
 });
 
 test('damage is distinguished from a failing encoder, and the message says where it is', async () => {

@@ -1,5 +1,5 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { EngineError, fromEngine, openImage } from '../engines.ts';
+import { EngineError, fromEngine, openImage, rawMessage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import { readTiff } from '../metadata/tiff-directory.ts';
 import { type WitnessPicture, witnessPixels } from '../second-witness.ts';
@@ -63,7 +63,7 @@ async function differenceFrom(
       if (picture && !sameSamples(picture, part, top * width)) return { refusal: undefined };
     }
   } catch (error) {
-    if (error instanceof EngineError) return { refusal: error.message };
+    if (error instanceof EngineError) return { refusal: rawMessage(error) };
     throw error;
   }
   return undefined;
