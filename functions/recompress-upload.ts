@@ -6,12 +6,14 @@ import { createMemoryBudget } from '../src/codec/memory-budget.ts';
 import { lambdaHandler } from '../src/hosts/lambda-handler.ts';
 import { closingBefore, lambdaLimits, MARGINS_MS } from '../src/hosts/lambda-limits.ts';
 import { log } from '../src/hosts/log.ts';
+import { createEndpointCheck } from '../src/store/endpoint-check.ts';
 import { createS3Client, createS3Store } from '../src/store/s3-store.ts';
 import { recompressUploads, type UploadMetric } from '../src/uploads/recompress-upload.ts';
 import { parseUploadSettings } from '../src/uploads/upload-settings.ts';
 import { createWriteRateLimit } from '../src/uploads/write-rate-limit.ts';
 
 const store = createS3Store(createS3Client());
+const endpointCheck = createEndpointCheck(store);
 const settings = parseUploadSettings(process.env.UPLOAD_SETTINGS);
 const writeRateLimit = createWriteRateLimit(settings.maxWritesPerHour);
 // The function's full name keeps the metrics of stages apart.
@@ -33,6 +35,7 @@ export const handler = lambdaHandler<SQSEvent, SQSBatchResponse>(async (event, c
       compressBytes(bytes, compression, { budget, timeLimitMs: remainingMs() - 3 * ANSWER_MS }),
     settings,
     writeRateLimit,
+    endpointCheck,
     concurrency,
     closing: closing.signal,
     ending: ending.signal,

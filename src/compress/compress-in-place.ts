@@ -16,6 +16,7 @@ import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import { contentAddressOf } from '../store/content-address.ts';
+import { PROBE_KEY } from '../store/endpoint-check.ts';
 import { putOnce } from '../store/put-once.ts';
 import { sha256Of } from '../store/sha256-of.ts';
 import { getSource, noSuchObject } from './get-source.ts';
@@ -30,6 +31,7 @@ export async function compressInPlace(location: S3Location, context: InPlaceCont
   const { store, backup } = context;
   if (backup && isBelow(location, backup))
     return { status: 'skipped', reason: 'own-output', detail: 'a backup of an original' };
+  if (location.key === PROBE_KEY) return { status: 'skipped', reason: 'own-output', detail: 'a check of the endpoint' };
   const present = await store.head(location);
   if (!present) return noSuchObject(location);
   let verdict = await examine(location, present, context);
@@ -141,6 +143,8 @@ async function write(
   const [output, bytesIn, bytesOut] = [formatS3Uri(location), source.size, bytes.byteLength];
   const outcome: Outcome = { status: 'compressed', output, bytesIn, bytesOut, ...how };
   if (dryRun) return outcome;
+  const problem = await context.endpointCheck?.(location.bucket);
+  if (problem) return { status: 'failed', code: 'UnsafeEndpoint', message: `the S3 endpoint ${problem}`, bytesIn };
   const tags = source.tagCount > 0 ? carriedTags(await store.tags(location)) : undefined;
   if (backup) {
     // The bytes that were read, not a copy by S3: the object may have changed meanwhile.

@@ -2,7 +2,7 @@ import type { Logger } from '@aws-lambda-powertools/logger';
 import type { BytesOutcome } from '../codec/outcome.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import type { CompressionSettings, Job } from '../core/job.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { EndpointCheck, ObjectStore } from '../core/object-store.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import type { ExclusiveLock } from './exclusive-lock.ts';
 
@@ -32,6 +32,8 @@ type InPlaceSettings = Pick<Job, 'jobId' | 'force' | 'dryRun' | 'backup' | 'corr
  */
 export interface InPlaceContext extends HostContext, Partial<InPlaceSettings> {
   readonly settings: CompressionSettings;
+  /** Whether images of a bucket may be replaced. A job was checked by PlanJob. */
+  readonly endpointCheck?: EndpointCheck;
   /** The count with one more write in it; undefined when that would be too many within the hour. */
   countWrite?(before: WriteCount | undefined): WriteCount | undefined;
 }

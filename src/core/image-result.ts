@@ -188,6 +188,13 @@ export const FAILURE_CODES = {
     exitCode: 1,
     retry: 'never',
   },
+  UnsafeEndpoint: {
+    meaning: 'the S3 endpoint lacks what replacing in place relies on, such as If-Match',
+    advice: 'Write outputs elsewhere: this S3 endpoint cannot replace images safely.',
+    exitCode: 1,
+    // Nothing a file alone can cause: the operator has to choose another endpoint.
+    retry: 'always',
+  },
   Throttled: {
     meaning: 'S3 asked to slow down, also after retries',
     advice: 'Run failed.jsonl again later, or with a lower concurrency.',

@@ -43,6 +43,12 @@ export interface ObjectStore {
 /** `Suspended`: versions from before are still there, an object that is replaced now is not kept. */
 export type Versioning = 'Enabled' | 'Suspended' | 'Off';
 
+/**
+ * Why images of a bucket must not be replaced in place; undefined where they may.
+ * @throws ObjectStoreError when the endpoint cannot be asked
+ */
+export type EndpointCheck = (bucket: string) => Promise<string | undefined>;
+
 export interface ByteRange {
   readonly start: number;
   /** Inclusive. */

@@ -3,13 +3,14 @@ import type { Job } from '../core/job.ts';
 import { outputRule, targetFormat } from '../core/output-key.ts';
 import { PlanError } from '../core/plan.ts';
 import { formatS3Uri, parseS3Prefix, type S3Location } from '../core/s3-uri.ts';
+import { PROBE_KEY } from '../store/endpoint-check.ts';
 
-/** Objects below a prefix or in an inventory that are outputs of an earlier run or job files, and so no sources. */
+/** Objects below a prefix or in an inventory that are outputs of an earlier run or our own files, and so no sources. */
 export function isNoSource({ fileList, output }: Job, workBucket: string): (location: S3Location) => boolean {
   const target = output === 'in-place' ? undefined : parseS3Prefix(output);
   const isBelowList = parseS3Prefix(fileList) ? output.startsWith(fileList) : target?.prefix !== '';
   const outputs = isBelowList && output !== fileList ? target : undefined;
-  return (location) => isJobFile(location, workBucket) || isBelow(location, outputs);
+  return (location) => isJobFile(location, workBucket) || isBelow(location, outputs) || location.key === PROBE_KEY;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Job } from '../core/job.ts';
 import { jobKeys } from '../core/job-keys.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { EndpointCheck, ObjectStore } from '../core/object-store.ts';
 import { PlanError, type PlanSummary } from '../core/plan.ts';
 import { parseS3Uri } from '../core/s3-uri.ts';
 import { readFileList } from '../file-list/read-file-list.ts';
@@ -9,6 +9,7 @@ import { parseJobInput, settingsForRetry } from '../settings/job-input.ts';
 import { readJson } from '../store/json-lines.ts';
 import { refuseContentAddressed } from './content-addressed.ts';
 import { type Draft, MAX_LINE_BYTES, startDraft } from './draft.ts';
+import { refuseUnsafeEndpoint } from './endpoint.ts';
 import { readFinished } from './finished.ts';
 import { refuseIrreversible } from './irreversible.ts';
 import { isNoSource } from './output-rules.ts';
@@ -29,6 +30,8 @@ export interface PlanContext {
   readonly workBucket: string;
   /** `s3://bucket/prefix/` for jobs that name no output. */
   readonly defaultOutput: string;
+  /** For jobs in place: whether the S3 endpoint supports what they rely on. */
+  readonly endpointCheck?: EndpointCheck;
   /** Aborted shortly before the host's time is up. */
   readonly closing?: AbortSignal;
 }
@@ -90,6 +93,7 @@ async function planImages(job: Job, context: PlanContext, folder: SpillFolder): 
   await store.upload(images, draftLines(job, context, draft), JSON_LINES);
   await refuseIrreversible(job, draft.buckets, store);
   await refuseContentAddressed(draft.namedLikeHashes(), store);
+  if (context.endpointCheck) await refuseUnsafeEndpoint(job, draft.buckets, context.endpointCheck);
   const conflicts = draft.conflicts();
   const list = { job, store, images, folder };
   await refuseCollisions(conflicts, list);

@@ -5,7 +5,7 @@ import { outcomeOrError } from '../compress/outcome-or-error.ts';
 import type { WriteCount } from '../core/compression-mark.ts';
 import { FAILURE_CODES, type Outcome, UPLOAD_ATTEMPTS } from '../core/image-result.ts';
 import type { CompressionSettings } from '../core/job.ts';
-import type { ObjectStore } from '../core/object-store.ts';
+import type { EndpointCheck, ObjectStore } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
 import type { UndoEntry } from '../core/undo.ts';
 import { readUploadEvent } from '../core/upload-event.ts';
@@ -18,6 +18,8 @@ export interface UploadHost {
   readonly settings: UploadSettings;
   /** One for the life of the process. */
   readonly writeRateLimit: WriteRateLimit;
+  /** Whether images of a bucket may be replaced: one for the life of the process. */
+  readonly endpointCheck?: EndpointCheck;
   /** Messages in flight at once. */
   readonly concurrency: number;
   /** Aborted when the host's time is up: messages not yet started go back to the queue. */
@@ -136,7 +138,7 @@ function readMessage(message: Message, { log, count }: UploadHost): readonly S3L
 }
 
 async function compressUpload(location: S3Location, host: UploadHost): Promise<Outcome> {
-  const { store, compress, settings, writeRateLimit, maxBytes, log } = host;
+  const { store, compress, settings, writeRateLimit, endpointCheck, maxBytes, log } = host;
   let writes: WriteCount | undefined;
   let undo: UndoEntry | undefined;
   const compressing = compressInPlace(location, {
@@ -145,6 +147,7 @@ async function compressUpload(location: S3Location, host: UploadHost): Promise<O
     store,
     compress,
     maxBytes,
+    endpointCheck,
     countWrite: (before) => {
       writes = writeRateLimit.next(location, before);
       return writes;
