@@ -13,12 +13,12 @@ import {
 import type { Compressed, Encoding, Kept, KeptReason, Outcome } from '../core/image-result.ts';
 import type { ObjectAttributes, StoredObject } from '../core/object-store.ts';
 import { formatS3Uri, type S3Location } from '../core/s3-uri.ts';
-import { backupFor, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
+import { backupFor, changeOf, isBelow, type Replaced, undoEntry } from '../core/undo.ts';
 import { confirmMark } from '../store/confirm-mark.ts';
 import { contentAddressOf } from '../store/content-address.ts';
 import { PROBE_KEY } from '../store/endpoint-check.ts';
 import { putOnce } from '../store/put-once.ts';
-import { sha256Of } from '../store/sha256-of.ts';
+import { md5Of, sha256Of } from '../store/sha256-of.ts';
 import { getSource, noSuchObject } from './get-source.ts';
 import type { InPlaceContext } from './image-context.ts';
 
@@ -53,6 +53,7 @@ interface Replacement extends Pick<Compressed, 'encoding' | 'detail' | 'metadata
   readonly bytes: Uint8Array;
   readonly attributes: Partial<ObjectAttributes>;
   readonly sourceSha256: string;
+  readonly mark: CompressionMark;
 }
 
 /** @returns `leave`, the outcome of an object that must not be replaced; `mark`, confirmed, of one of our outputs */
@@ -95,11 +96,14 @@ async function leaveMarked(
 async function resultFromMark(
   location: S3Location,
   object: ObjectAttributes,
-  { encoding, bytesIn, from, version }: CompressionMark,
+  mark: CompressionMark,
   context: InPlaceContext,
 ): Promise<Outcome | undefined> {
+  const { encoding, bytesIn, from, version } = mark;
   if (!encoding) return undefined;
-  await recordUndo(location, { before: { etag: from, versionId: version }, after: object }, context);
+  const change = changeOf(mark, object);
+  const { fromSha256: sha256 } = mark;
+  await recordUndo(location, { before: { etag: from, versionId: version }, after: object, sha256, change }, context);
   const output = formatS3Uri(location);
   return { status: 'compressed', output, bytesIn, bytesOut: object.size, encoding };
 }
@@ -126,17 +130,20 @@ async function replace(original: Original, context: InPlaceContext): Promise<Out
   const sha256 = sha256Of(bytes);
   const sourceSha256 = sha256Of(source.body);
   if (sha256 === sourceSha256) return keep('no-gain');
-  const metadata = withMark(source.metadata, markFor(original, { sha256, encoding, writes }, context));
+  const hashes = context.jobId === undefined ? {} : hashesOf(source.body, bytes, sourceSha256);
+  const mark = markFor(original, { sha256, encoding, writes, ...hashes }, context);
+  const metadata = withMark(source.metadata, mark) ?? withMark(source.metadata, withoutHashes(mark));
   if (!metadata) return keep('metadata-limit');
   const contentType = remark && context.correctContentType ? outcome.contentType : source.contentType;
   const attributes = { ...carriedInPlace(source), contentType, metadata, checksumSha256: sha256 };
   const detail = withDetail(outcome.detail, remark);
-  return write(original, { bytes, attributes, sourceSha256, encoding, metadataLeft, hiddenBytes, ...detail }, context);
+  const made = { bytes, attributes, sourceSha256, mark };
+  return write(original, { ...made, encoding, metadataLeft, hiddenBytes, ...detail }, context);
 }
 
 async function write(
   { location, source }: Original,
-  { bytes, attributes, sourceSha256, ...how }: Replacement,
+  { bytes, attributes, sourceSha256, mark, ...how }: Replacement,
   context: InPlaceContext,
 ): Promise<Outcome> {
   const { store, dryRun, backup, acl } = context;
@@ -154,13 +161,14 @@ async function write(
   const condition = { etag: source.etag };
   const written = await putOnce(store, location, bytes, { attributes, tags, condition, acl });
   if (written === 'changed') return { status: 'skipped', reason: 'changed-meanwhile', bytesIn };
-  await recordUndo(location, { before: source, after: written, sha256: sourceSha256 }, context);
+  const change = changeOf(mark, { etag: written.etag, size: bytesOut });
+  await recordUndo(location, { before: source, after: written, sha256: sourceSha256, change }, context);
   return outcome;
 }
 
 async function recordUndo(
   location: S3Location,
-  replaced: Pick<Replaced, 'before' | 'after' | 'sha256'>,
+  replaced: Pick<Replaced, 'before' | 'after' | 'sha256' | 'change'>,
   { jobId, backup, settings, onUndo }: InPlaceContext,
 ): Promise<void> {
   const uploadSettings = jobId === undefined ? fingerprintSettings(settings) : undefined;
@@ -169,7 +177,7 @@ async function recordUndo(
 
 function markFor(
   { location, source, mark }: Original,
-  made: Pick<CompressionMark, 'sha256' | 'writes'> & { readonly encoding: Encoding },
+  made: Pick<CompressionMark, 'sha256' | 'writes' | 'fromSha256' | 'md5'> & { readonly encoding: Encoding },
   context: InPlaceContext,
 ): CompressionMark {
   return {
@@ -183,6 +191,15 @@ function markFor(
     lossy: !made.encoding.lossless || (mark?.lossy ?? false),
     ...made,
   };
+}
+
+/** With them hashes.jsonl is complete also after a crash of this worker. */
+function hashesOf(before: Uint8Array, after: Uint8Array, fromSha256: string) {
+  return { fromSha256, md5: [md5Of(before), md5Of(after)] as const };
+}
+
+function withoutHashes(mark: CompressionMark): CompressionMark {
+  return { ...mark, fromSha256: undefined, md5: undefined };
 }
 
 function keptAsItIs(

@@ -29,6 +29,10 @@ export interface CompressionMark {
   /** Random, for uploads only: two hosts may compress the same upload, but no two the same image of a job. */
   readonly write?: string;
   readonly bytesIn: number;
+  /** In place, of jobs: base64, of the source's content. Left out where the metadata has no space for it. */
+  readonly fromSha256?: string;
+  /** The same: base64, of the content before and after. */
+  readonly md5?: readonly [string, string];
   /** How it was made; absent for a kept copy and for a restored original. */
   readonly encoding?: Encoding;
   readonly kept?: KeptReason;

@@ -13,4 +13,5 @@ export const jobKeys = {
   /** Parts of undo.jsonl, as the hosts write them. */
   undoParts: (jobId: string) => `jobs/${jobId}/undo/`,
   undo: (jobId: string) => `jobs/${jobId}/undo.jsonl`,
+  hashes: (jobId: string) => `jobs/${jobId}/hashes.jsonl`,
 } as const;

@@ -4,7 +4,7 @@ import { jobKeys } from '../core/job-keys.ts';
 import type { ObjectSummary } from '../core/object-store.ts';
 import { addressOf, buildReport, type JobFailure, type JobReport, type Replaced } from '../core/report.ts';
 import { formatS3Uri } from '../core/s3-uri.ts';
-import { parseUndoEntry } from '../core/undo.ts';
+import { hashesLine, parseUndoEntry } from '../core/undo.ts';
 import { readLines } from '../file-list/lines.ts';
 import { readJson } from '../store/json-lines.ts';
 import { failedLines, newAccumulator, type Plan, readPlan } from './accumulate.ts';
@@ -42,7 +42,7 @@ export interface ReportSummary extends Pick<JobReport, (typeof SUMMARY)[number]>
 }
 
 /**
- * Accounts for every image of a job: writes report.json, report.html, failed.jsonl and, in place, undo.jsonl.
+ * Accounts for every image of a job: writes report.json, report.html, failed.jsonl and, in place, undo.jsonl and hashes.jsonl.
  * Runs also when the plan or the map failed, and then reports what is known. Memory does not grow with the
  * results, except for one byte per image.
  * @throws when the job's own files cannot be read or written
@@ -82,7 +82,17 @@ async function mergeUndo(jobId: string, host: ReportHost): Promise<Replaced | un
   if (parts.length === 0) return undefined;
   const replaced = { images: 0, irreversible: 0 };
   await host.store.upload(jobFile(host, jobKeys.undo(jobId)), undoLines(parts, host, replaced), JSON_LINES);
+  await host.store.upload(jobFile(host, jobKeys.hashes(jobId)), hashesLines(parts, host), JSON_LINES);
   return replaced;
+}
+
+/** Old hashes to new ones, for tables elsewhere that hold them. */
+async function* hashesLines(parts: readonly ObjectSummary[], host: ReportHost): AsyncGenerator<string> {
+  for await (const lines of linesOfParts(parts, host))
+    yield lines
+      .flatMap((line) => hashesLine(line) ?? [])
+      .map((line) => `${line}\n`)
+      .join('');
 }
 
 /** The lines of all parts; `replaced` counts them. */
@@ -91,14 +101,18 @@ async function* undoLines(
   host: ReportHost,
   replaced: { images: number; irreversible: number },
 ): AsyncGenerator<string> {
+  for await (const entries of linesOfParts(parts, host)) {
+    replaced.images += entries.length;
+    replaced.irreversible += entries.filter((line) => !isReversible(line)).length;
+    yield entries.map((line) => `${line}\n`).join('');
+  }
+}
+
+async function* linesOfParts(parts: readonly ObjectSummary[], host: ReportHost): AsyncGenerator<string[]> {
   for (const { key } of parts) {
     const part = jobFile(host, key);
-    for await (const { lines } of readLines(host.store.read(part), formatS3Uri(part))) {
-      const entries = lines.filter((line) => line !== '');
-      replaced.images += entries.length;
-      replaced.irreversible += entries.filter((line) => !isReversible(line)).length;
-      yield entries.map((line) => `${line}\n`).join('');
-    }
+    for await (const { lines } of readLines(host.store.read(part), formatS3Uri(part)))
+      yield lines.filter((line) => line !== '');
   }
 }
 

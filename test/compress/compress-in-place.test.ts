@@ -25,6 +25,7 @@ function storeWith(body = 'x'.repeat(1000), options: PutOptions = JPEG) {
 }
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 describe('an image replaced in place', () => {
   test('costs HEAD, GET and PUT, and the tags only where there are some', async () => {
@@ -244,7 +245,7 @@ describe('an image that was compressed in place before', () => {
     const onUndo = (entry: UndoEntry) => void undone.push(entry);
     const first = await runImage(store, IMAGE, { job: IN_PLACE, onUndo });
     expect(await runImage(store, IMAGE, { job: IN_PLACE, onUndo })).toEqual(first);
-    expect(undone[1]).toEqual({ ...undone[0], sha256: undefined });
+    expect(undone[1]).toEqual(undone[0]);
   });
 
   test('is never compressed lossily a second time, neither by other settings nor by force', async () => {
@@ -302,6 +303,7 @@ describe('undo', () => {
 
   test('names the ETags, the content and the version of the original', async () => {
     const { store, undone } = await undoOf({ attributes: { versionId: 'v1' } }, IN_PLACE);
+    const half = body.slice(500);
     expect(undone).toEqual([
       {
         bucket: 'photos',
@@ -310,9 +312,20 @@ describe('undo', () => {
         etagAfter: store.object(IMAGE)?.etag,
         versionId: 'v1',
         sha256: createHash('sha256').update(body).digest('base64'),
+        before: { sha256: sha256(body), md5: md5(body), etag: md5(body), size: 1000 },
+        after: { sha256: sha256(half), md5: md5(half), etag: md5(half), size: 500 },
       },
     ]);
     expect(readMark(store.object(IMAGE)!.metadata)).toMatchObject({ version: 'v1', job: 'job-1' });
+  });
+
+  test('leaves hashes out of a mark that has no space for them, and still names them', async () => {
+    // Enough for the mark, but not for the hashes in it.
+    const { store, undone } = await undoOf({ attributes: { metadata: { note: 'n'.repeat(1690) } } }, IN_PLACE);
+    const mark = readMark(store.object(IMAGE)!.metadata);
+    expect(mark).toMatchObject({ job: 'job-1' });
+    expect(mark).not.toHaveProperty('md5');
+    expect(undone[0]).toMatchObject({ before: { md5: md5(body) }, after: { size: 500 } });
   });
 
   test('names no version when suspended versioning does not keep it', async () => {

@@ -336,6 +336,20 @@ describe('undo.jsonl', () => {
     expect(store.text(`${JOB_FILES}/undo.jsonl`)).toBe('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n');
   });
 
+  it('also gives hashes.jsonl: old hashes, ETag and size to new ones', async () => {
+    const store = createMemoryStore();
+    seedPlan(store, {});
+    const place = { bucket: 'in', key: 'a' };
+    const change = {
+      before: { sha256: '01', md5: '02', etag: 'x', size: 2 },
+      after: { sha256: '03', etag: 'y', size: 1 },
+    };
+    const entries = [{ ...place, etagBefore: 'x', etagAfter: 'y', versionId: 'v1', ...change }, { key: 'old' }];
+    store.seed(`${JOB_FILES}/undo/one-001.jsonl`, jsonLines(entries));
+    await report(store);
+    expect(store.text(`${JOB_FILES}/hashes.jsonl`)).toBe(`${JSON.stringify({ ...place, ...change })}\n`);
+  });
+
   it('says how many originals cannot be restored', async () => {
     const store = createMemoryStore();
     seedPlan(store, {});
