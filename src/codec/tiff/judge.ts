@@ -1,20 +1,62 @@
 import type { ImageFacts } from '../../core/recipe.ts';
+import { viewOf } from '../bytes.ts';
 import { EngineError, fromEngine, openImage, rawMessage } from '../engines.ts';
-import type { ImageFile } from '../image-file.ts';
-import { readTiff } from '../metadata/tiff-directory.ts';
+import { ImageFile } from '../image-file.ts';
+import { readDirectory, readTiff, type Tiff } from '../metadata/tiff-directory.ts';
 import { type WitnessPicture, witnessPixels } from '../second-witness.ts';
-import { damaged, unproven, type Verdict, WHOLE } from '../verdict.ts';
-import { findLayoutFault, isUncompressed } from './layout.ts';
+import { damaged, type Unproven, unproven, type Verdict, WHOLE } from '../verdict.ts';
+import { inspectTiff } from './inspect.ts';
+import { hasSamplingOfPage } from './jpeg-sampling.ts';
+import { findLayoutFault, isUncompressed, pagesOf } from './layout.ts';
 
 /**
  * A TIFF is whole when each strip or tile of each page is within the file and libvips and a decoder that is not its own
- * see the same first page. @throws CorruptImageError when the header cannot be read
+ * see the same pages. @throws CorruptImageError when the header cannot be read
  */
 export async function judgeTiff(file: ImageFile, facts: ImageFacts, fitsDecoded = true): Promise<Verdict> {
   const tiff = file.read(readTiff);
   const fault = tiff && findLayoutFault(tiff);
   if (fault) return fault;
-  if (!fitsDecoded) return unproven('it is too large to be decoded here');
+  if (!fitsDecoded) return unproven(TOO_LARGE);
+  if (!tiff) return judgePage(file, { ...facts, pages: 1 });
+  return judgePages(tiff, facts);
+}
+
+const TOO_LARGE = 'it is too large to be decoded here';
+
+/** Damage of any page counts before a doubt about another. */
+async function judgePages(tiff: Tiff, facts: ImageFacts): Promise<Verdict> {
+  const pages = [...pagesOf(tiff)];
+  const pixels = facts.width * facts.height * facts.pages;
+  let doubt: Unproven | undefined;
+  for (const [index, at] of pages.entries()) {
+    const page = new ImageFile(index === 0 ? tiff.bytes : startingAt(tiff, at));
+    const own = { ...facts, ...inspectTiff(page), pages: 1 };
+    const verdict = own.width * own.height > pixels ? unproven(TOO_LARGE) : await judgePage(page, own);
+    const named = 'detail' in verdict && pages.length > 1 ? inPage(verdict, index + 1) : verdict;
+    if (named.is === 'damaged') return named;
+    if (named.is === 'unproven') doubt ??= named;
+  }
+  return doubt ?? WHOLE;
+}
+
+function inPage<T extends { detail: string }>(verdict: T, number: number): T {
+  return { ...verdict, detail: `${verdict.detail} in page ${number}` };
+}
+
+/** The file with this page as its first: the second decoder reads no other. */
+function startingAt({ bytes, big, littleEndian }: Tiff, at: number): Uint8Array {
+  const copy = bytes.slice();
+  const view = viewOf(copy);
+  if (big) view.setBigUint64(8, BigInt(at), littleEndian);
+  else view.setUint32(4, at, littleEndian);
+  return copy;
+}
+
+async function judgePage(file: ImageFile, facts: ImageFacts): Promise<Verdict> {
+  const tiff = file.read(readTiff);
+  const directory = tiff && readDirectory(tiff, tiff.first);
+  if (directory && !hasSamplingOfPage(tiff, directory)) return unproven('its JPEG is not sampled as its tags say');
   const [picture, refusal] = await witnessed(file.bytes, facts);
   const difference = await differenceFrom(isComparable(facts) ? picture : undefined, file.bytes, facts);
   if (difference?.refusal) return judgeRefusal(difference.refusal, picture !== undefined);

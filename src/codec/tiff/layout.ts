@@ -30,6 +30,11 @@ export function findLayoutFault(tiff: Tiff): LayoutFault | undefined {
   return undefined;
 }
 
+/** Offsets of the directories of all pages; of a file without a fault in its layout. */
+export function* pagesOf(tiff: Tiff): Generator<number> {
+  for (let at = tiff.first; at !== 0; at = nextDirectory(tiff, at) ?? 0) yield at;
+}
+
 /** Whether the first page, the one that is converted, stores its samples as they are. */
 export function isUncompressed(tiff: Tiff): boolean {
   const first = readDirectory(tiff, tiff.first);

@@ -2,7 +2,7 @@ import sharp, { type TiffOptions } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { ImageFile } from '../../../src/codec/image-file.ts';
 import { inspectImage } from '../../../src/codec/inspect-image.ts';
-import { readDirectory, readTiff } from '../../../src/codec/metadata/tiff-directory.ts';
+import { nextDirectory, readDirectory, readTiff } from '../../../src/codec/metadata/tiff-directory.ts';
 import { judgeTiff } from '../../../src/codec/tiff/judge.ts';
 import { concat, uint16, uint32 } from '../../support/fixtures/bytes.ts';
 import { photoPixels } from '../../support/fixtures/pixels.ts';
@@ -116,6 +116,44 @@ describe('a TIFF is damaged', () => {
       detail: expect.stringContaining('page 2'),
     });
   });
+});
+
+describe('each page of a TIFF is judged', () => {
+  const pages = async (options: TiffOptions) => {
+    const raw = { width: 40, height: 90, channels: 3, pageHeight: 30 } as const;
+    return new Uint8Array(await sharp(photoPixels(40, 90), { raw }).tiff(options).toBuffer());
+  };
+  const third = (tiff: Uint8Array, tag: number) => {
+    const parsed = readTiff(tiff)!;
+    const at = nextDirectory(parsed, nextDirectory(parsed, parsed.first)!)!;
+    return readDirectory(parsed, at)!.entries.get(tag)!.valueAt;
+  };
+
+  test('and the third may be damaged', async () => {
+    const tiff = await pages({ compression: 'lzw' });
+    expect(inspectImage(new ImageFile(tiff))).toMatchObject({ pages: 3 });
+    expect(await judge(tiff)).toEqual({ is: 'whole' });
+    const at = new DataView(tiff.buffer).getUint32(third(tiff, TAG.stripOffsets), true);
+    expect(await judge(tiff.slice().fill(0xff, at + 20, at + 200))).toMatchObject({
+      is: expect.stringMatching(/damaged|unproven/),
+      detail: expect.stringMatching(/in page 3$/),
+    });
+  });
+
+  test('and the third may be too large to be decoded', async () => {
+    const tiff = await pages({ compression: 'none' });
+    tiff.set(uint16(10_000, true), third(tiff, 256));
+    expect((await judge(tiff)).is).toMatch(/damaged|unproven/);
+  });
+});
+
+test('JPEG that is sampled otherwise than its tags say is not proven', async () => {
+  const tiff = await makeTiff({ compression: 'jpeg', quality: 95, tile: true, tileWidth: 32, tileHeight: 32 });
+  expect(await judge(tiff)).toEqual({ is: 'whole' });
+  const frame = Buffer.from(tiff).indexOf(Buffer.from([0xff, 0xc0, 0, 17]));
+  expect(frame).toBeGreaterThan(0);
+  const detail = 'its JPEG is not sampled as its tags say';
+  expect(await judge(tiff.with(frame + 11, 0x41))).toEqual({ is: 'unproven', detail });
 });
 
 test('a strip that is left out proves nothing', async () => {
