@@ -1,11 +1,11 @@
 import type { ImageFacts } from '../../core/recipe.ts';
-import { uint32At } from '../bytes.ts';
+import { byteAt, uint32At } from '../bytes.ts';
 import { EngineError, fromEngine, openImage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import { witnessPixels } from '../second-witness.ts';
 import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
 import { findBoundFault, splitPictures, type WebPPicture } from './pictures.ts';
-import { readWebP, type WebP } from './riff.ts';
+import { FLAGS, readWebP, type WebP } from './riff.ts';
 
 /**
  * A WebP is whole when each chunk lies within the file and each picture in it, the still or every frame, is decoded by a
@@ -17,6 +17,8 @@ export async function judgeWebP(file: ImageFile, _facts?: ImageFacts, fitsDecode
   if (fault) return damaged(fault);
   const pictures = splitPictures(webp);
   if (typeof pictures === 'string') return damaged(pictures);
+  const missing = findMissingPart(webp);
+  if (missing) return unproven(missing);
   if (!fitsDecoded) return unproven('it is too large to be decoded here');
   for (const [index, picture] of pictures.entries()) {
     const verdict = await judgePicture(
@@ -56,6 +58,21 @@ function findOrderFault({ chunks }: WebP): string | undefined {
     ? 'Expected transparency before its picture but found it after'
     : undefined;
 }
+
+/** A chunk that the header announces: some decoders insist on it. */
+function findMissingPart({ chunks: [header, ...others] }: WebP): string | undefined {
+  if (header?.type !== 'VP8X') return undefined;
+  const missing = ANNOUNCED.find(
+    ({ flag, type }) => byteAt(header.payload, 0) & flag && !others.some((chunk) => chunk.type === type),
+  );
+  return missing && `its header announces a chunk ${missing.type.trim()} that it does not have`;
+}
+
+const ANNOUNCED = [
+  { flag: FLAGS.ICCP, type: 'ICCP' },
+  { flag: FLAGS.EXIF, type: 'EXIF' },
+  { flag: FLAGS.XMP, type: 'XMP ' },
+];
 
 /** Chunks have an even length, and the last one of some files lacks the byte that makes it so. */
 function hasUnevenEnd(bytes: Uint8Array): boolean {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { ImageFile } from '../../../src/codec/image-file.ts';
+import { dropWebPParts } from '../../../src/codec/webp/drop-parts.ts';
 import { judgeWebP } from '../../../src/codec/webp/judge.ts';
 import { type RiffChunk, readRiffChunks, readWebP, writeWebP } from '../../../src/codec/webp/riff.ts';
-import { concat, uint32 } from '../../support/fixtures/bytes.ts';
+import { ascii, concat, uint32 } from '../../support/fixtures/bytes.ts';
 import { extendedWebp, makeAnimation, makeWebp, riffChunk } from '../../support/fixtures/gif-and-webp.ts';
 
 const judge = (bytes: Uint8Array) => judgeWebP(new ImageFile(bytes));
@@ -84,6 +85,22 @@ test('a WebP without the byte that fills its last chunk has all its pixels', asy
   const webp = extendedWebp(await makeWebp(), 4, [], [riffChunk('XMP ', new Uint8Array(5))]);
   expect(await judge(webp.subarray(0, -1))).toMatchObject({ is: 'odd' });
   expect(await judge(webp.subarray(0, -2))).toMatchObject({ is: 'damaged' });
+});
+
+test('a WebP without a chunk that its header announces is not proven', async () => {
+  const detail = 'its header announces a chunk XMP that it does not have';
+  expect(await judge(extendedWebp(await makeWebp(), 4, []))).toEqual({ is: 'unproven', detail });
+});
+
+test('data after the end are not cut off where a chunk reaches beyond it', async () => {
+  const wanted = { policy: 'strip', credentials: true, trailing: true } as const;
+  const webp = extendedWebp(await makeWebp(), 0, [], [riffChunk('ABCD', new Uint8Array(6))]);
+  const behind = (whole: Uint8Array) => new ImageFile(concat(whole, ascii('hidden')));
+  expect(dropWebPParts(behind(webp), wanted)?.bytes).toEqual(webp);
+  const broken = webp.slice();
+  broken.set(uint32(1000, true), webp.length - 10);
+  expect(dropWebPParts(behind(broken), wanted)).toBeUndefined();
+  expect(await judgeWebP(behind(broken))).toMatchObject({ is: 'damaged' });
 });
 
 describe('an animated WebP is damaged', () => {
