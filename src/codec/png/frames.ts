@@ -1,21 +1,27 @@
 import { joinAll, joinBytes, uint32At } from '../bytes.ts';
-import { corruptHeader } from '../corrupt-image-error.ts';
 import { findChunk, type Png, type PngChunk, readPng, writePng } from './chunks.ts';
 import type { PngPicture } from './rows.ts';
 
-/**
- * Frames of an animation, 0 of a still. A decoder allocates memory for a whole frame, so each must be present and
- * within the picture. @throws CorruptImageError
- */
+/** Frames of an animation, 0 of a still. */
 export function countFrames(png: Png): number {
+  return findChunk(png, 'acTL') ? png.chunks.filter(({ type }) => type === 'fcTL').length : 0;
+}
+
+/**
+ * Why viewers may not show the animation: then they show the still picture. A decoder allocates memory for a whole
+ * frame, so each must be present and within the picture.
+ */
+export function findAnimationDoubt(png: Png): string | undefined {
   const controls = png.chunks.filter(({ type }) => type === 'fcTL');
   const outside = controls.find(({ payload }) => !isWithin(png.header, payload));
-  if (outside) throw corruptHeader('PNG', 'a frame outside the picture', outside.at);
+  if (outside) return `the frame at byte ${outside.at} is not within the picture`;
   const animation = findChunk(png, 'acTL')?.payload;
-  const announced = animation && animation.length >= 4 ? uint32At(animation, 0) : 0;
-  if (announced > controls.length)
-    throw corruptHeader('PNG', `${controls.length} of the ${announced} frames that its animation has`, png.end);
-  return animation ? controls.length : 0;
+  if (!animation) return undefined;
+  if (animation.length !== 8) return `the header of its animation (acTL) has ${animation.length} bytes instead of 8`;
+  const announced = uint32At(animation, 0);
+  return announced > controls.length
+    ? `it has ${controls.length} of the ${announced} frames of its animation`
+    : undefined;
 }
 
 function isWithin({ width, height }: Png['header'], control: Uint8Array): boolean {

@@ -3,8 +3,9 @@ import { textAt, uint32At } from '../bytes.ts';
 import type { ImageFile } from '../image-file.ts';
 import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
 import { chunkKind } from './chunk-kinds.ts';
+import { hasItsLength } from './chunk-lengths.ts';
 import { findChunk, PNG_SIGNATURE, type Png, type PngChunk, readPng } from './chunks.ts';
-import { type CodedPicture, codedPictures, findFrameFault, lengthOfRun } from './frames.ts';
+import { type CodedPicture, codedPictures, findAnimationDoubt, findFrameFault, lengthOfRun } from './frames.ts';
 import { type DataFault, findDataFault } from './picture-data.ts';
 import type { PngPicture } from './rows.ts';
 
@@ -18,15 +19,42 @@ export async function judgePng(file: ImageFile): Promise<Verdict> {
   if (fault) return damaged(fault);
   const foreign = png.chunks.find(({ type }) => /^[A-Z]/.test(type) && !chunkKind(type));
   if (foreign) return unproven(`its chunk ${foreign.type} at byte ${foreign.at} is not known here`);
-  return judgePictures(file);
+  const doubt = findLateDoubt(file.bytes, png) ?? findAnimationDoubt(png) ?? findTransparencyDoubt(png);
+  return doubt ? judgeStill(png, doubt) : judgePictures(file);
+}
+
+/** Where a frame may be anything, only the data of the still picture can prove damage. */
+async function judgeStill(png: Png, doubt: string): Promise<Verdict> {
+  const [still] = picturesOf(png);
+  const fault = still && (await findDataFault(still.parts, still));
+  return fault?.is === 'broken' ? damaged(`${fault.detail} in the picture at byte ${still?.at}`) : unproven(doubt);
+}
+
+/** Transparency of a wrong length or in a wrong place: some decoders ignore it. */
+function findTransparencyDoubt({ header, chunks }: Png): string | undefined {
+  const places = chunks.flatMap(({ type }, index) => (type === 'tRNS' ? [index] : []));
+  const [first] = places;
+  const chunk = first === undefined ? undefined : chunks[first];
+  if (first === undefined || !chunk) return undefined;
+  const palette = chunks.findIndex(({ type }) => type === 'PLTE');
+  const isInPlace = first > palette && first < chunks.findIndex(({ type }) => type === 'IDAT');
+  const fits = header.colourType !== 3 || chunk.payload.length * 3 <= (chunks[palette]?.payload.length ?? 0);
+  return places.length === 1 && isInPlace && fits && chunk.payload.length > 0 && hasItsLength(chunk, header)
+    ? undefined
+    : `its transparency (tRNS) at byte ${chunk.at} does not fit the picture, and decoders disagree about it`;
 }
 
 async function judgePictures(file: ImageFile): Promise<Verdict> {
-  const details = new Set<string>();
+  const { header, chunks } = file.read(readPng);
+  const misfits = chunks.filter((chunk) => !hasItsLength(chunk, header));
+  const details = new Set(misfits.map(({ type, at }) => `its ${type} chunk at byte ${at} has a wrong length`));
+  let doubt: string | undefined;
   for (const { fault, at } of await file.read(readFaults)) {
     if (fault?.is === 'broken') return damaged(`${fault.detail} in the picture at byte ${at}`);
+    if (fault?.is === 'ambiguous') doubt ??= fault.detail;
     if (fault) details.add(fault.detail);
   }
+  if (doubt) return unproven(`${doubt}, which decoders show in different ways`);
   return details.size === 0 ? WHOLE : odd(`all its pixels are there, but ${[...details].join('; ')}`);
 }
 
@@ -62,14 +90,31 @@ function findLateData(chunks: readonly PngChunk[]): PngChunk | undefined {
 }
 
 function findChunkFault(bytes: Uint8Array, { header, chunks }: Png): string | undefined {
-  const wrong = chunks.find(({ at, payload }) => {
+  const pixels = chunks.findLastIndex(({ type }) => type === 'IDAT');
+  const wrong = findWrongChecksum(bytes, chunks);
+  if (wrong && !(isAncillary(wrong) && chunks.indexOf(wrong) > pixels)) return describeChecksum(wrong);
+  return findMissingPart(bytes, chunks) ?? findOrderFault(chunks, header.colourType);
+}
+
+function findWrongChecksum(bytes: Uint8Array, chunks: readonly PngChunk[]): PngChunk | undefined {
+  return chunks.find(({ at, payload }) => {
     const end = at + 8 + payload.length;
     return crc32(bytes.subarray(at + 4, end)) !== uint32At(bytes, end);
   });
-  if (wrong) return `Expected chunk ${wrong.type} at byte ${wrong.at} to match its checksum but it does not`;
+}
+
+const isAncillary = ({ type }: PngChunk) => /^[a-z]/.test(type);
+
+function describeChecksum({ type, at }: PngChunk): string {
+  return `Expected chunk ${type} at byte ${at} to match its checksum but it does not`;
+}
+
+/** Damage after the pixels, which decoders of stills never reach. */
+function findLateDoubt(bytes: Uint8Array, { chunks }: Png): string | undefined {
+  const wrong = findWrongChecksum(bytes, chunks);
+  if (wrong) return describeChecksum(wrong);
   const frame = findFrameFault(chunks);
-  if (frame) return `${frame.fault} at byte ${frame.at}`;
-  return findMissingPart(bytes, chunks) ?? findOrderFault(chunks, header.colourType);
+  return frame && `${frame.fault} at byte ${frame.at}`;
 }
 
 function findMissingPart(bytes: Uint8Array, chunks: readonly PngChunk[]): string | undefined {

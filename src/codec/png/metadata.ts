@@ -8,6 +8,7 @@ import type { ImageMetadata, MetadataPolicy, MetadataTransfer } from '../metadat
 import { underPolicy, withPlainExif } from '../metadata/policy.ts';
 import { withCredits, withXmpOrientation, type XmpCredits } from '../metadata/xmp.ts';
 import { chunkKind } from './chunk-kinds.ts';
+import { hasItsLength } from './chunk-lengths.ts';
 import { findChunk, type NewChunk, type Png, readPng, writePng } from './chunks.ts';
 import { fitChunk, type PngPixelFormat, pixelFormatOf } from './fit-chunks.ts';
 import {
@@ -113,7 +114,7 @@ export function chunksOfCopy(
   const isRotated = orientation !== readPngOrientation(source);
   const [before, after]: [NewChunk[], NewChunk[]] = [[], []];
   for (const [index, chunk] of source.chunks.entries()) {
-    if (!isCarried(chunk, policy)) continue;
+    if (!isCarried(chunk, policy) || !hasItsLength(chunk, source.header)) continue;
     const fitted = fitChunk(chunk, own, target);
     if (!fitted) return undefined;
     // A picture has one XMP packet: further ones are not inflated.

@@ -5,7 +5,11 @@ import { type PngPicture, pictureLength, type RowCheck, RowReader } from './rows
 /** What the compressed data of one picture are, compared with what its header asks for; undefined where just that. */
 export type DataFault =
   /** All samples are there, and there is more, or no checksum of them. */
-  Readonly<{ is: 'irregular'; detail: string }> | Readonly<{ is: 'broken'; detail: string }> | undefined;
+  | Readonly<{ is: 'irregular'; detail: string }>
+  /** Decoders show other pixels. */
+  | Readonly<{ is: 'ambiguous'; detail: string }>
+  | Readonly<{ is: 'broken'; detail: string }>
+  | undefined;
 
 /**
  * Inflates the data of a picture part by part, so that one of any size takes the same memory, and checks their length,
@@ -18,7 +22,9 @@ export async function findDataFault(parts: readonly Uint8Array[], picture: PngPi
   // Their end is missing. What there is of them is counted in a second run, because a failed one drops its last bytes.
   const cut = await checkRows(compressed, picture, TO_ITS_END);
   const fault = faultOf(cut, picture, compressed.length);
-  return fault?.is === 'broken' ? fault : { is: 'irregular', detail: 'the checksum of its pixels is missing' };
+  return fault && fault.is !== 'irregular'
+    ? fault
+    : { is: 'irregular', detail: 'the checksum of its pixels is missing' };
 }
 
 const TO_ITS_END: ZlibOptions = { finishFlush: zlib.Z_SYNC_FLUSH };
@@ -80,9 +86,9 @@ function faultOf(inflated: Inflated & RowCheck, picture: PngPicture, length: num
       detail: `Expected a filter of 0 to 4 but found ${wrongFilter.filter} in row ${wrongFilter.row}`,
     };
   if (bytes < expected) return { is: 'broken', detail: `Expected ${expected} bytes of pixels but found ${bytes}` };
+  if (highestIndex >= picture.colours)
+    return { is: 'ambiguous', detail: `it uses colour ${highestIndex} of a palette of ${picture.colours}` };
   if (bytes > expected) return { is: 'irregular', detail: 'it holds more rows than its header announces' };
   if (consumed < length) return { is: 'irregular', detail: `${length - consumed} bytes follow its pixels` };
-  if (highestIndex >= picture.colours)
-    return { is: 'irregular', detail: `it uses colour ${highestIndex} of a palette of ${picture.colours}` };
   return undefined;
 }

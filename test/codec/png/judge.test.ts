@@ -69,19 +69,35 @@ describe('the frames of an animated PNG', () => {
       'a frame twice',
       arranged(apng, (chunks) => chunks.toSpliced(place('fcTL', 1)(chunks), 0, chunks[place('fcTL', 1)(chunks)]!)),
     ],
-  ])('reports %s as damage', async (_name, png) => {
+  ])('leave only the first picture where there is %s', async (_name, png) => {
     const detail = expect.stringMatching(/Expected (number \d|the data of a frame|the control chunk)/);
-    expect(await judge(png)).toEqual({ is: 'damaged', detail });
-    expect(await compress(png)).toMatchObject({ status: 'failed', code: 'CorruptImage' });
+    expect(await judge(png)).toEqual({ is: 'unproven', detail });
+    expect(await compress(png)).toMatchObject({ status: 'kept', reason: 'unproven' });
+    // Damage of the first picture counts.
+    const at = Buffer.from(png).indexOf('IDAT') + 30;
+    expect(await judge(png.with(at, png[at]! ^ 1))).toMatchObject({ is: 'damaged' });
   });
 
-  test('frames that the animation lacks are damage, however many', async () => {
+  test('are not proven where a chunk after the pixels does not match its checksum', async () => {
+    const at = Buffer.from(apng).lastIndexOf('fcTL') + 25;
+    const detail = expect.stringMatching(/^Expected chunk fcTL at byte \d+ to match its checksum/);
+    expect(await judge(apng.with(at, apng[at]! ^ 1))).toEqual({ is: 'unproven', detail });
+  });
+
+  test('frames that the animation lacks leave its first picture, however many', async () => {
     const announced = pngChunk('acTL', concat(uint32(2_147_483_650), uint32(0)));
     const png = arranged(apng, (chunks) => chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: announced }));
     expect(await compress(png)).toMatchObject({
-      code: 'CorruptImage',
-      message: expect.stringContaining('3 of the 2147483650 frames'),
+      reason: 'unproven',
+      detail: 'it has 3 of the 2147483650 frames of its animation',
     });
+  });
+
+  test('a header of a wrong length is believed by some viewers only', async () => {
+    const header = pngChunk('acTL', concat(uint32(3), uint32(0), [0]));
+    const png = arranged(apng, (chunks) => chunks.with(place('acTL')(chunks), { type: 'acTL', bytes: header }));
+    const detail = 'the header of its animation (acTL) has 9 bytes instead of 8';
+    expect(await judge(png)).toEqual({ is: 'unproven', detail });
   });
 
   test('frames without an acTL chunk leave a still picture, which is kept', async () => {
@@ -206,7 +222,7 @@ describe('the palette of a PNG', () => {
   ] as const)('has to hold each index (%i bits, filter %i: up to %i)', async (bitDepth, filter, highest) => {
     if (highest + 1 <= 2 ** bitDepth) expect(await judge(png(highest + 1, bitDepth, filter))).toEqual({ is: 'whole' });
     const detail = expect.stringContaining(`it uses colour ${highest} of a palette of ${highest}`);
-    expect(await judge(png(highest, bitDepth, filter))).toEqual({ is: 'odd', detail });
+    expect(await judge(png(highest, bitDepth, filter))).toEqual({ is: 'unproven', detail });
   });
 
   test('stands before the pixels also where it is only a suggestion', async () => {
@@ -242,4 +258,21 @@ test('data in the last chunk are damage', async () => {
 test('a critical chunk of an unknown kind proves nothing', async () => {
   const bytes = makePng({ chunks: [pngChunk('ABCD')] });
   expect(await judge(bytes)).toMatchObject({ is: 'unproven', detail: expect.stringContaining('ABCD') });
+});
+
+test('an ancillary chunk of a wrong length leaves all pixels there', async () => {
+  const detail = 'all its pixels are there, but its pHYs chunk at byte 33 has a wrong length';
+  expect(await judge(makePng({ chunks: [pngChunk('pHYs', new Uint8Array(5))] }))).toEqual({ is: 'odd', detail });
+});
+
+test('transparency that does not fit the picture proves nothing', async () => {
+  const transparency = (length: number) => pngChunk('tRNS', new Uint8Array(length));
+  expect(await judge(makePng({ chunks: [transparency(6)] }))).toEqual({ is: 'whole' });
+  for (const options of [
+    { chunks: [transparency(4)] },
+    { chunks: [transparency(6), transparency(6)] },
+    { chunksAfter: [transparency(6)] },
+    { colourType: 3 as const, bitDepth: 2 as const, chunks: [transparency(5)] },
+  ])
+    expect(await judge(makePng(options))).toMatchObject({ is: 'unproven', detail: expect.stringContaining('tRNS') });
 });

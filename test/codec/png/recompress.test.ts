@@ -187,11 +187,23 @@ describe('recompressPng under keep', () => {
     expect(types.indexOf('tIME')).toBeGreaterThan(types.indexOf('IDAT'));
   });
 
-  test.each(['cICP', 'mDCV', 'mDCv', 'cLLI', 'cLLi'])('writes %s before the palette', async (type) => {
-    const chunks = [pngChunk(type, new Uint8Array(type === 'cICP' ? 4 : 24))];
+  test.each([
+    ['cICP', 4],
+    ['mDCV', 24],
+    ['mDCv', 24],
+    ['cLLI', 8],
+    ['cLLi', 8],
+  ])('writes %s before the palette', async (type, length) => {
+    const chunks = [pngChunk(type, new Uint8Array(length))];
     const source = makePng({ colourType: 3, bitDepth: 4, chunks });
     const types = readPng(await recompressPng(new ImageFile(source), 'keep')).chunks.map((chunk) => chunk.type);
     expect(types).toEqual(['IHDR', type, 'PLTE', 'IDAT', 'IEND']);
+  });
+
+  it('leaves out a chunk of a wrong length, which others refuse', async () => {
+    const source = makePng({ chunks: [pngChunk('pHYs', new Uint8Array(5)), pngChunk('tIME', new Uint8Array(7))] });
+    const types = readPng(await recompressPng(new ImageFile(source), 'keep')).chunks.map(({ type }) => type);
+    expect(types).toEqual(['IHDR', 'tIME', 'IDAT', 'IEND']);
   });
 
   it('rewrites background and significant bits where the colour type changes', async () => {
