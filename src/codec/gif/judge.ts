@@ -1,11 +1,32 @@
+import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, uint16At } from '../bytes.ts';
+import { EngineError, fromEngine, openImage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
 import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
 import { EXTENSION, type GifBlock, IMAGE, readBlocks, readGif, sizeOfFrame, TRAILER, tableLength } from './blocks.ts';
 import { PixelCounter } from './lzw.ts';
 
 /** A GIF is whole when its blocks follow each other up to the trailer and each frame has codes for all its pixels. */
-export function judgeGif(file: ImageFile): Verdict {
+export async function judgeGif(file: ImageFile, facts: ImageFacts): Promise<Verdict> {
+  const verdict = judgeBlocks(file);
+  if (verdict.is === 'damaged' || verdict.is === 'unproven') return verdict;
+  return (await hasSizeInDecoder(file.bytes, facts)) ? verdict : unproven(SIZE_DISPUTED);
+}
+
+const SIZE_DISPUTED = 'decoders disagree about the size of its screen';
+
+/** libvips goes by the frames where it does not believe the screen. */
+async function hasSizeInDecoder(bytes: Uint8Array, { width, height, pages }: ImageFacts): Promise<boolean> {
+  try {
+    const found = await fromEngine(openImage(bytes, { pages }, 'none').metadata());
+    return found.width === width && (found.pageHeight ?? found.height) === height;
+  } catch (error) {
+    if (error instanceof EngineError) return false;
+    throw error;
+  }
+}
+
+function judgeBlocks(file: ImageFile): Verdict {
   const { bytes } = file;
   const frames: FrameReading[] = [];
   const counter = new PixelCounter();
@@ -71,6 +92,7 @@ function judgeFrames({ bytes }: ImageFile, frames: readonly FrameReading[]): Ver
     return unproven(`frame ${number(colourless)} of ${count} uses colours that its table does not have`);
   const outside = frames.findIndex(({ isOutside }) => isOutside);
   if (outside < 0) return WHOLE;
+  if (uint16At(bytes, 6, true) === 0 || uint16At(bytes, 8, true) === 0) return unproven('its screen has no size');
   const screen = `${uint16At(bytes, 6, true)} x ${uint16At(bytes, 8, true)}`;
   return odd(`frame ${number(outside)} of ${count} reaches beyond the screen of ${screen}`);
 }

@@ -30,7 +30,7 @@ export class PixelCounter {
    */
   count(bytes: Uint8Array, from: number, wanted: number, used: Uint8Array): CodedPixels {
     this.#begin(byteAt(bytes, from - 1));
-    if (this.#rootBits > MAX_ROOT_BITS) return { count: 0, undefinedCode: true };
+    if (this.#rootBits === 0 || this.#rootBits > MAX_ROOT_BITS) return { count: 0, undefinedCode: true };
     let [bits, valid] = [0, 0];
     for (const part of readSubBlocks(bytes, from)) {
       for (const byte of part) {
@@ -91,4 +91,5 @@ export class PixelCounter {
 
 // Codes have twelve bits at the most.
 const MAX_CODES = 4096;
-const MAX_ROOT_BITS = 11;
+// Indexes into a table of at most 256 colours.
+const MAX_ROOT_BITS = 8;

@@ -235,7 +235,7 @@ def said_on_stderr(process):
 def giflib(content):
     process = run(["gif2rgb", "-o", os.path.join(FOLDER, "out.rgb"), on_disk(content, "file.gif")])
     # The program cannot draw it, but the library has read it to the end.
-    if "not confined to screen" in said(process):
+    if re.search("not confined to screen|Background color out of range", said(process)):
         return {"verdict": "warned", "message": said(process)}, b""
     return silent(process)
 
