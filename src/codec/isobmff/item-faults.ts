@@ -82,13 +82,20 @@ function findGridFault(image: IsoImage, item: IsoItem): string | undefined {
   const grid = readGrid(image, item);
   if (!grid) return `Expected the layout of a grid in ${nameOf(item)} but it has too few bytes`;
   const tiles = tilesOf(image, item.id);
-  const { columns, rows, width, height } = grid;
+  const { columns, rows } = grid;
   if (tiles.length < columns * rows)
     return `Expected ${columns} x ${rows} tiles of ${nameOf(item)} but it refers to ${tiles.length}`;
-  const size = sizeOf(image, item);
-  if (size && (size.width !== width || size.height !== height))
-    return `Expected a grid of ${size.width} x ${size.height} pixels but its layout has ${width} x ${height}`;
   return findTileFault(image, grid, tiles.slice(0, columns * rows));
+}
+
+/** A grid of another size than its box says: decoders go by one of the two. */
+export function findGridDoubt(image: IsoImage): string | undefined {
+  for (const item of image.items.values()) {
+    const [grid, size] = item.type === 'grid' ? [readGrid(image, item), sizeOf(image, item)] : [];
+    if (grid && size && (size.width !== grid.width || size.height !== grid.height))
+      return `its boxes say ${size.width} x ${size.height} pixels but the layout of its grid ${grid.width} x ${grid.height}`;
+  }
+  return undefined;
 }
 
 interface Grid {

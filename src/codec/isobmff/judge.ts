@@ -9,7 +9,7 @@ import { readAv1Sequence } from './av1-sequence.ts';
 import { findBoxFault, findCutEnd } from './box-faults.ts';
 import { findBox } from './boxes.ts';
 import { type IsoImage, type IsoItem, readIsoImage, readItemContent } from './image.ts';
-import { findItemFault, sizeOf } from './item-faults.ts';
+import { findGridDoubt, findItemFault, sizeOf } from './item-faults.ts';
 import { findSampleFault } from './sample-faults.ts';
 
 /** HEIC, which nothing here decodes: all of its data have to be in the file. */
@@ -17,7 +17,7 @@ export function judgeHeif(file: ImageFile): Verdict {
   const image = file.read(readIsoImage);
   const fault = findContainerFault(image);
   if (fault) return damaged(fault);
-  const doubt = findCutEnd(image);
+  const doubt = findCutEnd(image) ?? findGridDoubt(image);
   return doubt ? unproven(doubt) : WHOLE;
 }
 
@@ -29,7 +29,7 @@ export async function judgeAvif(file: ImageFile, facts: ImageFacts, fitsDecoded 
   const image = file.read(readIsoImage);
   const fault = findContainerFault(image);
   if (fault) return damaged(fault);
-  const doubt = findCutEnd(image) ?? findUnreadKind(image) ?? findSequenceDoubt(image);
+  const doubt = findCutEnd(image) ?? findUnreadKind(image) ?? findGridDoubt(image) ?? findSequenceDoubt(image);
   if (doubt) return unproven(doubt);
   return fitsDecoded ? compareDecoders(file, facts) : unproven('too large to be decoded here');
 }

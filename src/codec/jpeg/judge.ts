@@ -27,9 +27,13 @@ export function judgeJpeg(file: ImageFile): Verdict {
   const present = `all ${finding.blocks.toLocaleString('en')} blocks present`;
   // Decoders take it for truncated.
   if (!jpeg.hasEnd) return unproven(`${present}, but the file has no end-of-image marker`);
+  if (jpeg.segments.some(({ kind, payload }) => kind === 'adobe' && payload.length < ADOBE_LENGTH))
+    return unproven(`${present}, but its Adobe segment, which defines its colours, is cut off`);
   const oddities = findOddities(jpeg, finding);
   return oddities.length === 0 ? WHOLE : odd(`header repaired (${oddities.join(', ')}), ${present}`);
 }
+
+const ADOBE_LENGTH = 12;
 
 function isPartialScan({ marker, payload }: JpegSegment, { frame }: Jpeg): boolean {
   return marker === SOS && payload[0] !== frame.components.length;

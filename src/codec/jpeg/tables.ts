@@ -22,8 +22,7 @@ function isSampling(factor: number): boolean {
 }
 
 /** Whether a segment is as long as its contents are. @param quantisation gets the numbers of its tables */
-function hasItsLength({ marker, kind, payload }: JpegSegment, quantisation: Set<number>): boolean {
-  if (kind === 'adobe') return payload.length >= 12;
+function hasItsLength({ marker, payload }: JpegSegment, quantisation: Set<number>): boolean {
   if (isFrame(marker)) return payload.length === 6 + 3 * byteAt(payload, 5);
   if (marker === SOS) return payload.length === 4 + 2 * byteAt(payload, 0);
   if (marker === DRI) return payload.length === 2;

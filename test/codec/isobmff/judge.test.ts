@@ -75,6 +75,13 @@ describe('the judge of AVIF', () => {
     expect(verdict).toContain(detail);
   });
 
+  test('leaves open which of two sizes a grid has', async () => {
+    const tile = await codedItem();
+    const grid = { type: 'grid', data: Uint8Array.of(0, 0, 0, 1, 0, 192, 0, 64), size: [64, 64] as const };
+    const avif = makeItemsAvif([grid, tile, tile], [{ type: 'dimg', from: 1, to: [2, 3] }]);
+    expect(await verdictOf(avif)).toBe('unproven: its boxes say 64 x 64 pixels but the layout of its grid 192 x 64');
+  });
+
   test('finds one without any pixels damaged', async () => {
     const item = { ...(await codedItem()), size: [96, 0] as const };
     expect(await verdictOf(makeItemsAvif([item]))).toBe(

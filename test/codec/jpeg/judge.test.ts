@@ -319,6 +319,15 @@ describe('whole, although decoders warn of it', () => {
   });
 });
 
+test('an Adobe segment that is cut off leaves open which colours there are', async () => {
+  const cut = Buffer.from([0xff, 0xee, 0, 9, ...Buffer.from('Adobe'), 0, 100]);
+  const source = withBefore(Buffer.from(await makeJpeg()), 0xdb, cut);
+  expect(verdictOn(new Uint8Array(source))).toMatchObject({
+    is: 'unproven',
+    detail: expect.stringContaining('Adobe segment'),
+  });
+});
+
 const JFIF_3 = Buffer.from([0xff, 0xe0, 0, 16, ...Buffer.from('JFIF\0'), 3, 1, 0, 0, 1, 0, 1, 0, 0]);
 
 function adobe(transform: number): Buffer {
