@@ -1,5 +1,6 @@
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { linesOf } from '../../src/core/lines.ts';
 import type { ObjectStore } from '../../src/core/object-store.ts';
 import { formatS3Uri, parseS3Uri } from '../../src/core/s3-uri.ts';
@@ -7,10 +8,12 @@ import { parseUndoEntry, type UndoEntry } from '../../src/core/undo.ts';
 import { createS3Client, createS3Store } from '../../src/store/s3-store.ts';
 import { type Restoration, restoreObject } from '../../src/undo/restore-object.ts';
 import { EXIT } from './exit-codes.ts';
+import { findUndo, isJobName } from './find-undo.ts';
 import { parseOptions, printHelp, runCommand, UsageError } from './run-command.ts';
 
 const HELP = `image-press restore: restore the originals of images that were replaced in place
 
+  npm run restore -- <jobId> [--dry-run]              finds its undo.jsonl in the output buckets of your account
   npm run restore -- <undo.jsonl | s3://bucket/jobs/<jobId>/undo.jsonl> [--dry-run]
 
   Originals come from the bucket's versions, or from the job's 'backup'. An image that was changed or deleted
@@ -33,11 +36,12 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(
       `Expected one undo.jsonl but received ${positionals.join(' ') || 'none'}. See npm run restore -- --help`,
     );
-  checkPlace(place);
+  const client = createS3Client();
+  const list = await listAt(place, client);
   const dryRun = values['dry-run'] ?? false;
-  const store = createS3Store(createS3Client());
+  const store = createS3Store(client);
   const counts = { restored: 0, 'already-original': 0, refused: 0, failed: 0 };
-  await restoreAll(entriesOf(place, store), store, dryRun, (entry, outcome) => {
+  await restoreAll(entriesOf(list, store), store, dryRun, (entry, outcome) => {
     counts[outcome.status] += 1;
     print(entry, outcome, dryRun);
   });
@@ -45,6 +49,13 @@ async function main(args: readonly string[]): Promise<number> {
     `${counts.restored} ${dryRun ? 'can be ' : ''}restored, ${counts['already-original']} ${counts['already-original'] === 1 ? 'is' : 'are'} already the original, ${counts.refused} refused, ${counts.failed} failed`,
   );
   return counts.refused + counts.failed > 0 ? EXIT.someFailed : EXIT.done;
+}
+
+/** The path or URI of the undo.jsonl that the user names, or whose job. */
+async function listAt(place: string, client: S3Client): Promise<string> {
+  if (isJobName(place) && !existsSync(place)) return findUndo(place, client);
+  checkPlace(place);
+  return place;
 }
 
 function checkPlace(place: string): void {

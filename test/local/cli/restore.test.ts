@@ -30,11 +30,15 @@ function restore(args: readonly string[], endpoint: string): Promise<Ended> {
   });
 }
 
+const OUTPUT = 'image-press-dev-output-1-eu';
+
 async function compressedImages() {
   const root = await temporaryFolder();
   const server = await startS3Server({
     buckets: {
       photos: { folder: path.join(root, 'photos'), state: path.join(root, 'state'), versioned: true },
+      [OUTPUT]: { folder: path.join(root, 'output'), state: path.join(root, 'output-state') },
+      'image-press-prod-output-1-eu': { folder: path.join(root, 'prod'), state: path.join(root, 'prod-state') },
     },
   });
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
@@ -54,6 +58,7 @@ async function compressedImages() {
   const file = path.join(root, 'undo.jsonl');
   await writeFile(file, lines);
   await store.put({ bucket: 'photos', key: 'jobs/undo.jsonl' }, Buffer.from(lines));
+  await store.put({ bucket: OUTPUT, key: 'jobs/monday/undo.jsonl' }, Buffer.from(lines));
   return { server, store, file };
 }
 
@@ -74,6 +79,23 @@ test('reads the list from S3, and in a dry run writes nothing', async () => {
   expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('2 can be restored') });
   expect(ended.stdout).toMatch(/^(would restore s3:\/\/photos\/\S+.* from version \S+\n){2}$/);
   expect((await store.head({ bucket: 'photos', key: 'a.jpg' }))?.size).toBe(450);
+});
+
+test('finds the list of a job by its name', async () => {
+  const { server, store } = await compressedImages();
+  const ended = await restore(['monday'], server.endpoint);
+  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('2 restored') });
+  expect((await store.head({ bucket: 'photos', key: 'a.jpg' }))?.size).toBe(900);
+
+  const none = await restore(['tuesday'], server.endpoint);
+  expect(none.code).toBe(2);
+  expect(none.stderr).toMatch(
+    /^Expected one undo\.jsonl of the job tuesday but found none in image-press-\S+, image-press-\S+\. /,
+  );
+  const twice = { bucket: 'image-press-prod-output-1-eu', key: 'jobs/monday/undo.jsonl' };
+  await store.put(twice, Buffer.from(''));
+  const several = await restore(['monday', '--dry-run'], server.endpoint);
+  expect(several).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('name the one to restore') });
 });
 
 test('refuses wrong usage and a file that is not an undo.jsonl, naming the line', async () => {
