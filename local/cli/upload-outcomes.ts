@@ -9,6 +9,7 @@ import { parseJson } from '../../src/core/parse-json.ts';
 import { readableBytes, readablePercent } from '../../src/core/readable.ts';
 import { percentSaved } from '../../src/core/report.ts';
 import { readUploadEvent } from '../../src/core/upload-event.ts';
+import { PROBE_KEY } from '../../src/store/endpoint-check.ts';
 import { printable } from './terminal-text.ts';
 
 /** A log line of recompress-upload with the outcome of an upload. */
@@ -21,14 +22,14 @@ type LoggedUpload = { readonly source: string } & (
 
 /**
  * Turns log lines of the functions into one line for people for each upload; undefined for all other log lines.
- * Our own write raises an event too: that it is skipped is not worth a line.
+ * Our own writes, of outputs and of the check of this server, raise events too: that those are skipped is not worth a line.
  */
 export function createUploadOutcomes(): (logLine: string) => string | undefined {
   const justWritten = new Set<string>();
   return (logLine) => {
     if (!logLine.includes('"message":"upload ')) return undefined;
     const upload = parseJson(logLine) as LoggedUpload | undefined;
-    if (!upload) return undefined;
+    if (!upload || upload.source.endsWith(`/${PROBE_KEY}`)) return undefined;
     const isOwnWrite = justWritten.delete(upload.source) && upload.status === 'skipped';
     if (upload.status === 'compressed') justWritten.add(upload.source);
     return isOwnWrite ? undefined : printable(`${upload.source.slice('s3://'.length)} ${outcomeOf(upload)}`);

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deadLetterLine } from '../../../local/cli/upload-outcomes.ts';
+import { createUploadOutcomes, deadLetterLine } from '../../../local/cli/upload-outcomes.ts';
+import { PROBE_KEY } from '../../../src/store/endpoint-check.ts';
 import { start } from '../../support/run-command.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -64,6 +65,19 @@ afterAll(async () => {
   server.kill('SIGKILL');
   s3?.destroy();
   await rm(cwd, { recursive: true, force: true });
+});
+
+it('says nothing of the object that shows what this server supports', () => {
+  const line = (key: string) =>
+    JSON.stringify({
+      message: 'upload skipped',
+      source: `s3://local-uploads/${key}`,
+      status: 'skipped',
+      reason: 'empty',
+    });
+  const outcomeOf = createUploadOutcomes();
+  expect(outcomeOf(line(PROBE_KEY))).toBeUndefined();
+  expect(outcomeOf(line('a.jpg'))).toMatch(/^local-uploads\/a\.jpg skipped: /);
 });
 
 it('names an upload that cannot be processed, without control characters, and the log', () => {
