@@ -28,19 +28,15 @@ async function run(seed: number): Promise<FuzzResult[]> {
 }
 
 function mustNotOccur({ format, offence }: FuzzResult): boolean {
-  return offence !== undefined && offence.kind !== 'refusedAlone' && !KNOWN.includes(`${format} ${offence.kind}`);
+  if (!offence || offence.kind === 'refusedAlone') return false;
+  return offence.kind !== 'falselyRefused' || !READ_IN_PART.includes(format);
 }
 
-/** To be emptied, as the checks of these formats become complete. */
-const KNOWN = [
-  'jpeg falselyRefused',
-  'avif laundered',
-  'avif falselyRefused',
-  'tiff laundered',
-  'webp laundered',
-  'png crashed',
-  'png falselyRefused',
-];
+/**
+ * Of these the decoders from npm read the first picture, and nothing of what follows. That no sound one is refused,
+ * `npm run bench -- fuzz` shows by decoders of the system.
+ */
+const READ_IN_PART = ['png', 'webp', 'tiff'];
 
 function describe({ format, number, seedFile, mutations, offence }: FuzzResult): string {
   const what = `${offence?.kind}, ${offence?.cause}, ${offence?.detail}`;

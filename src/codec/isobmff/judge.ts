@@ -17,8 +17,13 @@ export function judgeHeif(file: ImageFile): Verdict {
   const image = file.read(readIsoImage);
   const fault = findContainerFault(image);
   if (fault) return damaged(fault);
-  const doubt = findCutEnd(image) ?? findGridDoubt(image);
+  const doubt = findCutEnd(image) ?? findGridDoubt(image) ?? findForeignCodec(image);
   return doubt ? unproven(doubt) : WHOLE;
+}
+
+function findForeignCodec({ items }: IsoImage): string | undefined {
+  const isAv1 = [...items.values()].some(({ type }) => type === 'av01');
+  return isAv1 ? 'it holds AV1 pictures, but its brands name no AVIF' : undefined;
 }
 
 /**

@@ -12,11 +12,16 @@ export function readDefinitions(payload: Uint8Array, into: Map<number, Uint8Arra
     const id = byteAt(payload, at);
     const end = at + 17 + payload.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
     const definition = payload.subarray(at + 1, end);
-    if (end <= payload.length && fitsInCodes(definition)) into.set(id, definition);
+    const isTaken =
+      fitsInCodes(definition) && (id > 15 || definition.subarray(16).every((bits) => bits <= MAX_DC_BITS));
+    if (end <= payload.length && isTaken) into.set(id, definition);
     else into.delete(id);
     at = end;
   }
 }
+
+// libjpeg refuses a DC table with other values, also where no code of the scan stands for them.
+const MAX_DC_BITS = 15;
 
 /** A code of all ones is reserved, so of each length one has to be free: decoders refuse a table without it. */
 function fitsInCodes(definition: Uint8Array): boolean {

@@ -19,7 +19,8 @@ export async function judgePng(file: ImageFile): Promise<Verdict> {
   if (fault) return damaged(fault);
   const foreign = png.chunks.find(({ type }) => /^[A-Z]/.test(type) && !chunkKind(type));
   if (foreign) return unproven(`its chunk ${foreign.type} at byte ${foreign.at} is not known here`);
-  const doubt = findLateDoubt(file.bytes, png) ?? findAnimationDoubt(png) ?? findTransparencyDoubt(png);
+  const doubt =
+    findLateDoubt(file.bytes, png) ?? findAnimationDoubt(png) ?? findTransparencyDoubt(png) ?? findPaletteDoubt(png);
   return doubt ? judgeStill(png, doubt) : judgePictures(file);
 }
 
@@ -28,6 +29,13 @@ async function judgeStill(png: Png, doubt: string): Promise<Verdict> {
   const [still] = picturesOf(png);
   const fault = still && (await findDataFault(still.parts, still));
   return fault?.is === 'broken' ? damaged(`${fault.detail} in the picture at byte ${still?.at}`) : unproven(doubt);
+}
+
+/** More colours than its indexes can name, which some decoders refuse. */
+function findPaletteDoubt(png: Png): string | undefined {
+  const { colourType, bitDepth } = png.header;
+  const colours = colourType === 3 ? (findChunk(png, 'PLTE')?.payload.length ?? 0) / 3 : 0;
+  return colours > 2 ** bitDepth ? `its palette has ${colours} colours for indexes of ${bitDepth} bits` : undefined;
 }
 
 /** Transparency of a wrong length or in a wrong place: some decoders ignore it. */

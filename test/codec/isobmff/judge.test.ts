@@ -174,6 +174,10 @@ describe('the judge of image sequences', () => {
 test('the judge of HEIC finds data outside the file, which nothing decodes', async () => {
   const heic = (await makeAvif()).slice();
   heic.set(ascii('heic'), 8);
+  // The item of an AVIF under brands of HEIC.
+  expect(judgeHeif(new ImageFile(heic))).toMatchObject({ is: 'unproven', detail: expect.stringContaining('AV1') });
+  const type = Buffer.from(heic).indexOf('infe');
+  heic.set(ascii('hvc1'), Buffer.from(heic).indexOf('av01', type));
   expect(judgeHeif(new ImageFile(heic))).toEqual({ is: 'whole' });
   expect(judgeHeif(new ImageFile(truncated(heic, 0.8)))).toMatchObject({ is: 'damaged' });
 });

@@ -149,6 +149,11 @@ test.each<[string, (jpeg: Buffer) => Uint8Array, RegExp]>([
     /0xdb/,
   ],
   ['a code for values beyond 8-bit samples', (jpeg) => withSymbol(jpeg, 0x10, 0x0b), /Huffman code in block/],
+  [
+    'a value of more than 15 bits in an unused code',
+    (jpeg) => withLastSymbol(jpeg, 0x00, 0x1b),
+    /Huffman tables of each scan/,
+  ],
   ['a frame that is too long', (jpeg) => grownBy(jpeg, 0xc0, 2), /0xc0/],
   [
     'no Huffman table of the scan',
@@ -167,6 +172,14 @@ function withSymbol(jpeg: Buffer, id: number, symbol: number): Buffer {
   const { segments } = readJpeg(jpeg);
   const table = segments.find(({ marker, payload }) => marker === 0xc4 && payload[0] === id);
   return jpeg.fill(symbol, table!.at + 21, table!.at + 22);
+}
+
+/** With another last symbol in the only Huffman table of its segment. */
+function withLastSymbol(jpeg: Buffer, id: number, symbol: number): Buffer {
+  const { segments } = readJpeg(jpeg);
+  const table = segments.find(({ marker, payload }) => marker === 0xc4 && payload[0] === id)!;
+  const count = table.payload.subarray(1, 17).reduce((sum, codes) => sum + codes, 0);
+  return jpeg.fill(symbol, table.at + 20 + count, table.at + 21 + count);
 }
 
 /** With zeros at the end of the first segment of this marker. */

@@ -276,3 +276,9 @@ test('transparency that does not fit the picture proves nothing', async () => {
   ])
     expect(await judge(makePng(options))).toMatchObject({ is: 'unproven', detail: expect.stringContaining('tRNS') });
 });
+
+test('a palette of more colours than the indexes can name proves nothing', async () => {
+  const detail = 'its palette has 18 colours for indexes of 4 bits';
+  const pixels = new Uint8Array(48 * 33);
+  expect(await judge(makePng({ colourType: 3, bitDepth: 4, colours: 18, pixels }))).toEqual({ is: 'unproven', detail });
+});
