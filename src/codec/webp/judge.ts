@@ -45,6 +45,8 @@ const riffEnd = (bytes: Uint8Array) => uint32At(bytes, 4, true) + 8;
 /** Decoders refuse a second header and pictures that are in no frame of an animation, or not in their place. */
 function findOrderFault({ chunks }: WebP): string | undefined {
   const types = chunks.map(({ type }) => type);
+  if (chunks[0]?.type === 'VP8X' && chunks[0].payload.length !== 10)
+    return `Expected 10 bytes in the VP8X chunk but found ${chunks[0].payload.length}`;
   if (types.lastIndexOf('VP8X') > 0) return 'Expected one VP8X chunk but found another';
   if (types.indexOf('ALPH') !== types.lastIndexOf('ALPH')) return 'Expected one ALPH chunk but found another';
   const isAnimated = types.includes('ANMF');

@@ -75,6 +75,11 @@ describe('a still WebP is damaged', () => {
     expect(await judge(twice)).toEqual({ is: 'damaged', detail: 'Expected one ALPH chunk but found another' });
   });
 
+  test('where its header is longer than it is', async () => {
+    const webp = changed(extendedWebp(await makeWebp(), 0, []), 'VP8X', (payload) => concat(payload, [0, 0]));
+    expect(await judge(webp)).toEqual({ is: 'damaged', detail: 'Expected 10 bytes in the VP8X chunk but found 12' });
+  });
+
   test('where it has no pixels', async () => {
     const webp = without(extendedWebp(await makeWebp(), 0, []), ({ type }) => type === 'VP8 ');
     expect(await judge(webp)).toEqual({ is: 'damaged', detail: 'Expected pixels in the picture but found none' });

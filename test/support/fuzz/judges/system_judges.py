@@ -163,7 +163,7 @@ def rgba_of(file):
 
 
 # Of chunks without which the picture is the same: their names begin with a small letter.
-HARMLESS_IN_PNG = re.compile(r"chunk [a-z]|additional data after IEND|\b(invalid )?[a-z][A-Z]{2}[a-z]\b|[a-z][A-Za-z]{3} (must|not)")
+HARMLESS_IN_PNG = re.compile(r"chunk [a-z]|iCCP profile name|additional data after IEND|\b(invalid )?[a-z][A-Z]{2}[a-z]\b|[a-z][A-Za-z]{3} (must|not)")
 
 
 def pngcheck(content):
@@ -221,7 +221,7 @@ def tiffinfo(content):
     if "Cannot display data" in said(process):
         return {"verdict": "unable", "message": said(process)}, b""
     # Warnings are about tags; errors, also those of strips, go to stderr without that word.
-    errors = [line for line in said_on_stderr(process) if not re.search("Warning|set_field_type of custom tag", line)]
+    errors = [line for line in said_on_stderr(process) if not re.search('Warning|set_field_type of custom tag|Bad value 0 for "ResolutionUnit"', line)]
     if process.returncode == 0 and not errors:
         warned = said_on_stderr(process)
         return ({"verdict": "warned", "message": warned[0][:300]} if warned else {"verdict": "read"}), b""
