@@ -609,6 +609,7 @@ test('R20: the first bytes decide what an image is, and its type tells the truth
 test('R21: HEIC is kept as an unsupported format, by name', async () => {
   const heic = Buffer.from((await makeAvif()).slice());
   for (let at = heic.indexOf('avif'); at >= 0 && at < 64; at = heic.indexOf('avif', at)) heic.write('heic', at);
+  for (let at = heic.indexOf('av01'); at >= 0; at = heic.indexOf('av01', at)) heic.write('hvc1', at);
   const outcome = await compress(new Uint8Array(heic), { format: 'jpeg' });
   expect(outcome).toMatchObject({ status: 'kept', reason: 'unsupported-format', contentType: 'image/heic' });
   expect(outcome).toHaveProperty('detail', 'HEIC cannot be decoded here');

@@ -124,7 +124,7 @@ describe('an invocation', () => {
     });
     // What remains depends on how busy the machine is; it is never more than the limit, and it falls.
     expect(context.before).toBeGreaterThan(0);
-    expect(context.before).toBeLessThanOrEqual(10_000);
+    expect(context.before).toBeLessThanOrEqual(60_000);
     expect(context.after).toBeLessThan(Number(context.before));
   });
 
