@@ -110,7 +110,9 @@ function judgeEnd(file: ImageFile, end: number, frames: readonly FrameReading[])
   const animates = frames.length > 1 || file.read(readGif).applications.some(({ name }) => LOOPS.includes(name));
   if (animates) return unproven('its trailer is missing, and whether more frames followed is not known');
   const verdict = judgeFrames(file, frames);
-  return verdict.is === 'whole' ? odd('its trailer is missing, but all its pixels are there') : verdict;
+  return verdict.is === 'whole'
+    ? unproven('its trailer is missing, and decoders disagree about its transparency')
+    : verdict;
 }
 
 const LOOPS = ['NETSCAPE2.0', 'ANIMEXTS1.0'];
