@@ -25,14 +25,8 @@ export async function judgeSource(
 
 /** A source is judged once, however many outputs are made of it. */
 function verdictOf(source: ImageFile, facts: ImageFacts, fitsDecoded: boolean): Promise<Verdict | undefined> {
-  const known = verdicts.get(source);
-  if (known) return known;
-  const verdict = (async () => FORMATS[facts.format].judge?.(source, facts, fitsDecoded))();
-  verdicts.set(source, verdict);
-  return verdict;
+  return source.once('verdict', async () => FORMATS[facts.format].judge?.(source, facts, fitsDecoded));
 }
-
-const verdicts = new WeakMap<ImageFile, Promise<Verdict | undefined>>();
 
 /**
  * Why a decoder refuses a source. Where a judge found it whole, the two disagree, and neither is believed.

@@ -24,16 +24,7 @@ export const GREY = '#808080';
 /** Taken once per image and grid, however many candidates are compared on it. @throws EngineError */
 export function sampleOf(task: EncodeTask): Promise<PictureSample> {
   const { source, recipe } = task;
-  const samples = SAMPLES.get(source) ?? new Map<string, Promise<PictureSample>>();
-  SAMPLES.set(source, samples);
-  const grid = JSON.stringify([recipe.reshape, recipe.flattenOn]);
-  const known = samples.get(grid);
-  if (known) return known;
-  const sample = takeSample(task);
-  samples.set(grid, sample);
-  // How strictly it is decoded may differ the next time.
-  sample.catch(() => samples.delete(grid));
-  return sample;
+  return source.once(JSON.stringify(['sample', recipe.reshape, recipe.flattenOn]), () => takeSample(task));
 }
 
 /** The tiles as the recipe's encoder writes them, without metadata. @throws EngineError */
@@ -47,8 +38,6 @@ export async function quickExactBytes({ pixels, width, height }: RgbPixels): Pro
   const image = sharp(pixels, { raw: { width, height, channels: 3 } });
   return (await fromEngine(image.webp({ lossless: true, effort: 0 }).toBuffer())).length;
 }
-
-const SAMPLES = new WeakMap<ImageFile, Map<string, Promise<PictureSample>>>();
 
 async function takeSample(task: EncodeTask): Promise<PictureSample> {
   const picture = await rgbPixels(pixelsToEncode(task), GREY);
