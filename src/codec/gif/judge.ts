@@ -2,7 +2,7 @@ import type { ImageFacts } from '../../core/recipe.ts';
 import { byteAt, uint16At } from '../bytes.ts';
 import { EngineError, fromEngine, openImage } from '../engines.ts';
 import type { ImageFile } from '../image-file.ts';
-import { damaged, odd, unproven, type Verdict, WHOLE } from '../verdict.ts';
+import { damaged, unproven, type Verdict, WHOLE } from '../verdict.ts';
 import { EXTENSION, type GifBlock, IMAGE, readBlocks, readGif, sizeOfFrame, TRAILER, tableLength } from './blocks.ts';
 import { PixelCounter } from './lzw.ts';
 
@@ -94,7 +94,8 @@ function judgeFrames({ bytes }: ImageFile, frames: readonly FrameReading[]): Ver
   if (outside < 0) return WHOLE;
   if (uint16At(bytes, 6, true) === 0 || uint16At(bytes, 8, true) === 0) return unproven('its screen has no size');
   const screen = `${uint16At(bytes, 6, true)} x ${uint16At(bytes, 8, true)}`;
-  return odd(`frame ${number(outside)} of ${count} reaches beyond the screen of ${screen}`);
+  // Some decoders enlarge the picture, others cut the frame, or refuse the file.
+  return unproven(`frame ${number(outside)} of ${count} reaches beyond the screen of ${screen}`);
 }
 
 /** Of a file without a trailer: the one frame of a still is the whole picture, but an animation may have had more. */
