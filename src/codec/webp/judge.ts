@@ -19,6 +19,8 @@ export async function judgeWebP(file: ImageFile, _facts?: ImageFacts, fitsDecode
   if (typeof pictures === 'string') return damaged(pictures);
   const missing = findMissingPart(webp);
   if (missing) return unproven(missing);
+  if (!hasUnevenEnd(file.bytes) && !(await isReadAsAWhole(file.bytes)))
+    return unproven('decoders disagree about its header');
   if (!fitsDecoded) return unproven('it is too large to be decoded here');
   for (const [index, picture] of pictures.entries()) {
     const verdict = await judgePicture(
@@ -30,6 +32,17 @@ export async function judgeWebP(file: ImageFile, _facts?: ImageFacts, fitsDecode
   return hasUnevenEnd(file.bytes)
     ? odd('all its pixels are there, but the byte that fills its last chunk is missing')
     : WHOLE;
+}
+
+/** libwebp refuses some headers of files whose pictures it decodes one by one. */
+async function isReadAsAWhole(bytes: Uint8Array): Promise<boolean> {
+  try {
+    await fromEngine(openImage(bytes, { pages: 1 }).metadata());
+    return true;
+  } catch (error) {
+    if (error instanceof EngineError) return false;
+    throw error;
+  }
 }
 
 /** The first chunk that does not lie within the file. */

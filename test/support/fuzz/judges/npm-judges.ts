@@ -38,8 +38,9 @@ function verdictOf(message: string): Reading['verdict'] {
   return UNABLE.test(message) ? 'unable' : 'refused';
 }
 
-// Bytes behind the end; tags of a TIFF that libtiff does not know.
-const HARMLESS = /unrecognised content at end of stream|Warning treated as error|of custom tag/;
+// Bytes behind the end; tags of a TIFF that libtiff does not know; fields of a JPEG that no decoder uses.
+const HARMLESS =
+  /unrecognised content at end of stream|Warning treated as error|of custom tag|Invalid SOS parameters for sequential|unknown JFIF revision|Unknown Adobe color transform/;
 
 // Kinds that a decoder does not read, or not at this size.
 const UNABLE =
