@@ -57,7 +57,7 @@ describe('an endpoint', () => {
     expect(await checkOf(store)('photos')).toBe(problem);
   });
 
-  test('that keeps no SHA-256 checksum is found out', async () => {
+  test('that keeps no SHA-256 checksum will do: the bytes are hashed instead', async () => {
     const { store } = await serveStore();
     const forgetful = {
       ...store,
@@ -66,7 +66,19 @@ describe('an endpoint', () => {
         return found && { ...found, checksumSha256: undefined };
       },
     };
-    expect(await checkOf(forgetful)('photos')).toBe('does not return the SHA-256 checksum of an object');
+    expect(await checkOf(forgetful)('photos')).toBeUndefined();
+  });
+
+  test('that returns a wrong SHA-256 checksum is found out', async () => {
+    const { store } = await serveStore();
+    const forgetful = {
+      ...store,
+      head: async (at: typeof PHOTO) => {
+        const found = await store.head(at);
+        return found && { ...found, checksumSha256: 'AAAA' };
+      },
+    };
+    expect(await checkOf(forgetful)('photos')).toBe('returns a wrong SHA-256 checksum of an object');
   });
 
   test('that refuses If-Match is found out', async () => {
