@@ -41,14 +41,16 @@ export async function assertDecodes({
   try {
     await decodeStrictly(source, facts, verdict);
   } catch (error) {
-    if (error instanceof CorruptImageError)
-      throw new UnprovenError('all of its data is there, but its decoder does not accept it', { cause: error });
+    if (error instanceof CorruptImageError) throw new UnprovenError(NOT_ACCEPTED, { cause: error });
     throw error;
   }
 }
 
+/** Of a source that its judge found whole. */
+export const NOT_ACCEPTED = 'all of its data is there, but its decoder does not accept it';
+
 /** @throws CorruptImageError where a strict decoder warns of anything */
-export async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdict?: Sound): Promise<void> {
+async function decodeStrictly(source: ImageFile, facts: ImageFacts, verdict?: Sound): Promise<void> {
   try {
     const image = openImage(source.bytes, facts, verdict?.is === 'odd' ? 'none' : 'warning');
     await fromEngine(shrunkAfterDecoding(image, facts, 8, 8).raw().toBuffer());

@@ -1,7 +1,7 @@
 import type { KeptReason } from '../core/image-result.ts';
 import type { ImageFacts } from '../core/recipe.ts';
 import { applyMetadata } from './apply-metadata.ts';
-import { assertDecodes, judgeSource } from './check-source.ts';
+import { assertDecodes, judgeSource, NOT_ACCEPTED } from './check-source.ts';
 import { CorruptImageError } from './corrupt-image-error.ts';
 import { encodeImage, openSource } from './encode-image.ts';
 import { EngineError } from './engines.ts';
@@ -198,8 +198,7 @@ async function sourceDigest(task: EncodeTask): Promise<string> {
   } catch (error) {
     const message = knownMessage(error);
     await assertDecodes(task);
-    if (task.verdict)
-      throw new UnprovenError('all of its data is there, but its decoder does not accept it', { cause: error });
+    if (task.verdict) throw new UnprovenError(NOT_ACCEPTED, { cause: error });
     throw new CorruptImageError(message, { cause: error });
   }
 }

@@ -7,7 +7,7 @@ import type { EncodeTask } from './task.ts';
 export type Fit = Readonly<{ recipe: EncodeTask['recipe']; score?: number } | { unfit: string; score?: number }>;
 
 /** Medium quality on the scale of SSIMULACRA2, about libjpeg's 35. Below it a picture is ruined, not compressed. */
-export const LEAST_SCORE = 50;
+const LEAST_SCORE = 50;
 
 /**
  * The highest quality below the present one at which an output of `bytes` should shrink to `ceiling`, judged by what

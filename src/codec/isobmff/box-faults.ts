@@ -16,7 +16,7 @@ export function findCutEnd({ bytes, boxes }: IsoImage): string | undefined {
 }
 
 /** The boxes of the first level that a picture is made of, or that may be between them. */
-export const TOP_BOXES: ReadonlySet<string> = new Set([
+const TOP_BOXES: ReadonlySet<string> = new Set([
   'ftyp',
   'meta',
   'mdat',
